@@ -1,0 +1,49 @@
+# Each target makes .venv when it is missing or when pyproject.toml or constraints.txt changed.
+# A machine without a GPU saves gigabytes by: export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TORCH := 2.13.0
+EXTRAS := ray,vision,peft,rl,dev,docs
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench docs constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) ## compare four ways of transfer on glyphs and digits: a table, plots, a report
+	$(BIN)/tlml bench quickstart
+
+test: $(READY) ## run the tests, code blocks of the documentation included
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, mypy, import-linter
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(READY) ## let ruff mend what it can
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
+	for suite in $(wildcard benchmarks/suites/*.yaml); do $(BIN)/tlml bench "$$suite" || exit 1; done
+	for script in $(wildcard benchmarks/speed/*.py); do $(BIN)/python "$$script" || exit 1; done
+
+docs: $(READY) ## build the documentation into site/
+	$(BIN)/sphinx-build --fail-on-warning --quiet docs site
+
+constraints: $(READY) ## pin the newest versions of everything but torch
+	$(BIN)/pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json torch==$(TORCH) hatchling editables ".[$(EXTRAS)]"
+	$(BIN)/python .ci/pins.py < $(VENV)/report.json
+
+clean: ## remove what was built, .venv included; results in runs/ stay
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# pip older than 25.3 takes the constraints of the build environment from PIP_CONSTRAINT.
+$(READY): export PIP_CONSTRAINT := constraints.txt
+$(READY): export PIP_BUILD_CONSTRAINT := constraints.txt
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs]"
+	touch $@

@@ -1,0 +1,52 @@
+"""Transfer: pretraining on pooled source tasks, and ways to carry the model to a target task."""
+
+from __future__ import annotations
+
+from tlml import Spec, hookimpl
+
+_MODEL = "model-transfer"
+
+
+@hookimpl
+def tlml_learners() -> list[Spec]:
+    """Return the learners of transfer."""
+    return [
+        Spec(
+            "supervised",
+            "tlml_transfer.supervised:Supervised",
+            "pretrains on all source tasks pooled, with target examples beside them if given",
+            paper="Pan & Yang 2010, doi 10.1109/TKDE.2009.191",
+            gives=frozenset({"loss", "features"}),
+            needs=("pair", "regression|classification"),
+        )
+    ]
+
+
+@hookimpl
+def tlml_strategies() -> list[Spec]:
+    """Return the ways to carry a model over."""
+    return [
+        Spec(
+            "scratch",
+            "tlml_transfer.scratch:Scratch",
+            "no transfer: a fresh network trained on the target's support alone",
+            approach="none",
+            needs=("loss",),
+        ),
+        Spec(
+            "full",
+            "tlml_transfer.full:Full",
+            "fine-tunes every parameter on the target's support",
+            paper="Yosinski et al. 2014, arXiv 1411.1792",
+            approach=_MODEL,
+            needs=("loss",),
+        ),
+        Spec(
+            "linear_probe",
+            "tlml_transfer.linear_probe:LinearProbe",
+            "keeps the features and trains the head on the target's support",
+            paper="Kumar et al. 2022, arXiv 2202.10054",
+            approach=_MODEL,
+            needs=("loss",),
+        ),
+    ]

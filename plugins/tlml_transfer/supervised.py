@@ -1,0 +1,151 @@
+"""Supervised pretraining on pooled source tasks, with target examples beside them (Pan & Yang 2010)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
+from tlml.metrics import criterion
+from tlml.networks import head_name
+from tlml.strategies import overrides, weights_of
+
+
+class Supervised(GradientLearner):
+    """Train a network on all source tasks pooled, and on labelled target examples if there are.
+
+    The view decides what is beside the source (`PairView`: `shots`, `unlabelled`), and whether
+    its classes are drawn equally often (`balanced`). The strategy's weights and loss terms take
+    part; its phases act when adapting only.
+
+    Args:
+        network: ``auto`` (by the inputs), a registered network, a class path, or a module.
+        strategy: What weighs and aligns in training, and adapts unless a test names another.
+        network_options: Options of the named network.
+        lr: Learning rate of training.
+        optimizer: Optimiser of training: ``adam``, ``adamw`` or ``sgd``.
+        weight_decay: Weight decay of training.
+        loss: ``cross_entropy``, ``mse``, ``l1``, ``huber``, ``smooth_l1`` or ``bce``; by the
+            targets where None (integers: cross-entropy, floats: mean squared error).
+        batchnorm: Statistics that BatchNorm uses on a target task: as ``stored`` in training, or
+            the ``batch``'s (transductive).
+        seed: The key of the initialisation.
+        spaces: Input and target space as plain data, as checkpoints hold them.
+
+    Raises:
+        TlmlError: An option is out of range, or the network does not fit the view.
+    """
+
+    view_type: ClassVar[type[View]] = PairView
+
+    def __init__(
+        self,
+        network: str | nn.Module = "auto",
+        strategy: Strategy | str | dict[str, Any] | None = "full",
+        *,
+        network_options: dict[str, Any] | None = None,
+        lr: float = 1e-3,
+        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+        weight_decay: float = 0.0,
+        loss: str | None = None,
+        batchnorm: Literal["batch", "stored"] = "stored",
+        seed: int = 0,
+        spaces: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            network,
+            strategy,
+            network_options=network_options,
+            lr=lr,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            loss=loss,
+            batchnorm=batchnorm,
+            seed=seed,
+            spaces=spaces,
+        )
+        self._weights: Tensor | None = None
+
+    def on_fit_start(self) -> None:
+        """Weigh the source examples, where the strategy does so."""
+        self._weigh()
+
+    def on_train_epoch_start(self) -> None:
+        """Weigh them again, where the strategy does so in every epoch."""
+        if self.strategy.every == "epoch":
+            self._weigh()
+
+    def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
+        """Return the loss on source and labelled target, and the strategy's terms."""
+        source, target, unlabelled, index = batch
+        losses: dict[str, Tensor] = {}
+        features_s, logits_s = self._pass(source.x)
+        if len(source.x):
+            losses["source"] = self._source_loss(logits_s, source.y, index)
+        if len(target.x):
+            losses["target"] = criterion(self._pass(target.x)[1], self._like(target.y), self.criterion)
+        if overrides(self.strategy, "terms"):
+            free = unlabelled if len(unlabelled) else target.x
+            features_t, logits_t = self._pass(free)
+            losses |= self.strategy.terms(
+                Context(
+                    source.x, free, features_s, features_t, logits_s, logits_t,
+                    self._progress(), self.built(),
+                )
+            )  # fmt: skip
+        loss = torch.stack(list(losses.values())).sum()
+        self._check(loss)
+        named = {f"train_{name}_loss": value.detach() for name, value in losses.items()}
+        self.log_sparsely({"train_loss": loss.detach()} | named, batch_size=max(len(source.x), 1))
+        return loss
+
+    def predict_now(self, x: Tensor) -> Tensor:
+        """Predict with the network as it is."""
+        scores: Tensor = self.built()(self._like(x))
+        return scores
+
+    def _source_loss(self, logits: Tensor, y: Tensor, index: Tensor) -> Tensor:
+        y = self._like(y)
+        if self._weights is None:
+            return criterion(logits, y, self.criterion)
+        each = torch.func.vmap(self._one_loss)(logits, y)
+        weights = self._weights[index].to(each)
+        return (weights * each).mean()
+
+    def _one_loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        return criterion(logits[None], y[None], self.criterion)
+
+    def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and logits of one forward pass; the features are what the head sees."""
+        network = self.built()
+        seen: list[Tensor] = []
+        head = network.get_submodule(head_name(network)) if len(x) else network
+        hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            logits = network(self._like(x)) if len(x) else x
+        finally:
+            hook.remove()
+        return (seen[0] if seen else x), logits
+
+    def _weigh(self) -> None:
+        view = self.current_view()
+        if not overrides(self.strategy, "weigh_samples") or not isinstance(view, PairView):
+            return
+        source = view.source_examples()
+        found = self.strategy.weigh_samples(source.x, view.unlabelled_examples())
+        self._weights = weights_of(found, len(source), self.strategy)
+
+    def _progress(self) -> float:
+        total = self.trainer.estimated_stepping_batches
+        return min(self.global_step / total, 1.0) if total not in (0, float("inf")) else 0.0
+
+    def _check(self, loss: Tensor) -> None:
+        if not bool(torch.isfinite(loss)):
+            raise TlmlError(
+                f"supervised: the loss is {float(loss)} in step {self.global_step}; lower lr "
+                f"({self.lr})"
+            )
+
+

@@ -1,0 +1,74 @@
+"""What a learner adapts with while it is tested on the tasks of a view."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium.spaces import Space
+from torch import nn
+
+from tlml.errors import TlmlError
+from tlml.spaces import same_space
+from tlml.strategies import Strategy, overrides
+from tlml.views import EpisodeView
+
+if TYPE_CHECKING:
+    from tlml.learners import Learner
+
+
+@dataclass
+class Carry:
+    """A strategy at work on target tasks.
+
+    Args:
+        strategy: What adapts.
+        network: What it adapts: the learner's, or a copy that it is attached to. None: no network.
+        space: The targets' space of the tasks.
+        new_head: Whether the head is new, of zeros, in the size of `space`.
+        key: The task at hand; re-initialisations are a function of it.
+        calls: How often the loss was asked for on this task: the gradient steps.
+    """
+
+    strategy: Strategy
+    network: nn.Module | None
+    space: Space[Any]
+    new_head: bool = False
+    key: tuple[int, ...] = field(default=(0,))
+    calls: int = 0
+
+    def seed(self) -> int:
+        """Return the seed of the task at hand."""
+        return int(np.random.SeedSequence(self.key).generate_state(1)[0])
+
+    def turn_to(self, key: tuple[int, ...]) -> None:
+        """Begin with another task."""
+        self.key, self.calls = key, 0
+
+
+def carry_for(learner: Learner, view: EpisodeView) -> Carry:
+    """Prepare a learner for the tasks of a view, with the view's strategy or the learner's own.
+
+    Raises:
+        TlmlError: The kept head has another meaning or size than the tasks' labels.
+    """
+    network: nn.Module | None = getattr(learner, "network", None)
+    strategy = learner.strategy
+    if view.adapt is not None:
+        strategy = copy.deepcopy(view.adapt).to(learner.device)
+        if network is not None and overrides(strategy, "attach"):
+            network = copy.deepcopy(network)
+        strategy.claim(network)
+    spaces, trained = view.test_spaces, learner.view_spaces
+    fits = trained is None or (
+        same_space(trained.y, spaces.y) and trained.labels == spaces.labels
+    )
+    head = view.head or ("kept" if fits else "new")
+    if head == "kept" and trained is not None and not same_space(trained.y, spaces.y):
+        raise TlmlError(
+            f"head: 'kept' does not fit: the learner was trained for {trained.y}, the tasks have "
+            f"{spaces.y}; take head='new'"
+        )
+    return Carry(strategy, network, spaces.y, new_head=head == "new" and network is not None)

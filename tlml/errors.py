@@ -1,0 +1,45 @@
+"""The errors that tlml raises on purpose: one line that names the thing, the reason and the alternatives."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TlmlError(ValueError):
+    """Something the user can mend; the command line prints it in one line and exits with 2."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean X?"`` for the nearest known name, else the list of what there is."""
+    names = sorted(set(known))
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if nearest:
+        return f"; did you mean {nearest[0]}?"
+    return f"; there is {', '.join(names)}" if names else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> TlmlError:
+    """Build the error for a name that nothing has."""
+    return TlmlError(f"no {kind} is called '{name}'{did_you_mean(name, known)}")
+
+
+def check_positive(**values: float | None) -> None:
+    """Raise for each named value that is given and not above zero (NaN is not)."""
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise TlmlError(f"{name}: must be greater than 0, is {value}")
+
+
+def check_not_negative(**values: float | None) -> None:
+    """Raise for each named value that is given and below zero (or NaN)."""
+    for name, value in values.items():
+        if value is not None and not value >= 0:
+            raise TlmlError(f"{name}: must be at least 0, is {value}")
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise where `value` is none of `choices`."""
+    known = list(choices)
+    if value not in known:
+        raise TlmlError(f"{name}: '{value}' is not one of {', '.join(known)}")

@@ -1,0 +1,230 @@
+"""How every learner is validated and tested: on episodes, pairs, streams and environments."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+import torch.distributed
+from pytorch_lightning import LightningModule
+from torch import Tensor
+
+from tlml.carrying import Carry, carry_for
+from tlml.errors import TlmlError
+from tlml.meta import one_task
+from tlml.metrics import criterion, task_metrics
+from tlml.sampling import KeyedSampler
+from tlml.task import SPLITS, Batch, Episode, Pair, Step
+from tlml.views import Environments, EpisodeView, View
+
+if TYPE_CHECKING:
+    from tlml.views.base import KeyedLoader
+
+_NORMAL = 1.96  # half width of a 95% interval of the mean, in standard errors
+
+
+class Place(NamedTuple):
+    """Where an evaluation is: its stage, the batch and the loader."""
+
+    stage: str
+    batch: int
+    loader: int
+
+
+class Evaluated(LightningModule):
+    """The validation and test of a learner; what a batch is says what is measured.
+
+    An `Episode` is adapted to, task by task, by the view's strategy or the learner's own; a `Pair`
+    and a `Step` are predicted as they are; `Environments` are acted in. After a test `records`
+    holds one dict for each episode.
+    """
+
+    carry: Carry | None = None
+    records: list[dict[str, Any]]
+
+    def current_view(self) -> View | None:
+        """Return the view that the Trainer uses: its datamodule, or whose loaders it has."""
+        trainer = self._trainer
+        if trainer is None:
+            return None
+        module = getattr(trainer, "datamodule", None)
+        if isinstance(module, View):
+            return module
+        loaders = trainer.test_dataloaders or trainer.val_dataloaders or trainer.train_dataloader
+        first = loaders[0] if isinstance(loaders, list) and loaders else loaders
+        return getattr(first, "view", None)
+
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """Measure a batch of validation tasks."""
+        return self._measure(batch, Place("val", batch_idx, dataloader_idx))
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """Measure a batch of target tasks."""
+        return self._measure(batch, Place("test", batch_idx, dataloader_idx))
+
+    def on_validation_epoch_end(self) -> None:
+        """Put the validation strategy away."""
+        self.carry = None
+
+    def on_test_epoch_end(self) -> None:
+        """Gather the records of all processes and log 95% intervals."""
+        self.carry = None
+        self.records = _gathered(self.records)
+        for name in self.records[0] if self.records else ():
+            values = torch.tensor([float(record[name]) for record in self.records])
+            if name in ("accuracy", "mse", "return") and len(values) > 1:
+                half = _NORMAL * values.std() / len(values) ** 0.5
+                self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=False)
+
+    def predict_now(self, x: Tensor) -> Tensor:
+        """Predict without adapting, for pairs and streams."""
+        raise TlmlError(f"{type(self).__name__} predicts episodes only; test it on an EpisodeView")
+
+    def play(self, environments: Environments) -> float:
+        """Return the mean return of acting in the environments of one task."""
+        raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
+
+    def _measure(self, batch: Any, place: Place) -> Any:
+        if place.batch == 0 and place.loader == 0:
+            self.records, self.carry = [], None
+        if isinstance(batch, Episode):
+            return self._measure_episodes(batch, place)
+        if isinstance(batch, Pair):
+            return self._measure_pair(batch, place)
+        if isinstance(batch, Step):
+            return self._measure_examples(batch.batch, place, add_loader=True)
+        return self._measure_environments(batch, place)
+
+    def _measure_episodes(self, batch: Episode, place: Place) -> None:
+        view = self.current_view()
+        loader = _loader_of(self, place)
+        with torch.inference_mode(False), torch.enable_grad():
+            if self.carry is None and isinstance(view, EpisodeView):
+                self.carry = carry_for(self, view)  # type: ignore[arg-type]
+            for i in range(len(batch.support.x)):
+                index = _index_of(loader, place.batch, i)
+                task = one_task(_normal(batch), i)
+                self.records.append(evaluate(self, task, view, place.stage, index))
+        latest = self.records[-len(batch.support.x) :]
+        for name in latest[0].keys() - {"episode", "seconds", "gradient_steps"}:
+            mean = sum(record[name] for record in latest) / len(latest)
+            self._note(place, name, mean, len(latest))
+
+    def _measure_pair(self, pair: Pair, place: Place) -> None:
+        part = pair.source if len(pair.source.x) else pair.target
+        self._measure_examples(part, place)
+
+    def _measure_examples(
+        self, batch: Batch, place: Place, *, add_loader: bool = False
+    ) -> dict[str, Tensor]:
+        scores = self.predict_now(batch.x)
+        y = batch.y.to(scores.dtype) if batch.y.is_floating_point() else batch.y
+        found = {"loss": criterion(scores, y, getattr(self, "criterion", None))}
+        found |= task_metrics(self._target_space(), scores, y)
+        for name, value in found.items():
+            self._note(place, name, value, len(batch.x), add_loader)
+        return found | {"examples": torch.tensor(len(batch.x))}
+
+    def _measure_environments(self, batch: list[Environments], place: Place) -> None:
+        with torch.inference_mode(False), torch.enable_grad():
+            for environments in batch:
+                played = self.play(environments)
+                self.records.append({"episode": environments.index, "return": played})
+                self._note(place, "return", played, 1)
+
+    def _target_space(self) -> Any:
+        spaces = getattr(self, "view_spaces", None)
+        return spaces.y if spaces is not None else self.current_view().spaces.y  # type: ignore[union-attr]
+
+    def _note(
+        self, place: Place, name: str, value: Any, count: int, add_loader: bool = False
+    ) -> None:
+        self.log(
+            f"{place.stage}_{name}", value, on_step=False, on_epoch=True, batch_size=count,
+            prog_bar=name in ("accuracy", "mse", "return"), sync_dist=self.trainer.world_size > 1,
+            add_dataloader_idx=add_loader,
+        )  # fmt: skip
+
+
+def evaluate(
+    learner: Evaluated, task: Episode, view: View | None, stage: str, index: int
+) -> dict[str, Any]:
+    """Adapt to one task and return its metrics.
+
+    Raises:
+        TlmlError: The adaptation diverged: the inner step at which it did is named.
+    """
+    carry = learner.carry
+    space = carry.space if carry else learner._target_space()
+    split = getattr(view, "split", "target") if stage == "test" else "validation"
+    if carry is not None:
+        seed = view.seed if view is not None else 0
+        carry.turn_to((seed, SPLITS.index(split), index))
+    start = time.perf_counter()
+    scores = learner.predict(task.support, task.query.x)  # type: ignore[attr-defined]
+    seconds = time.perf_counter() - start
+    if not bool(torch.isfinite(scores).all()):
+        raise diverged(learner, task, index)
+    with torch.no_grad():
+        y = task.query.y.to(scores.dtype) if task.query.y.is_floating_point() else task.query.y
+        found = {"loss": criterion(scores, y, getattr(learner, "criterion", None))}
+        found |= task_metrics(space, scores, y)
+    steps = carry.calls if carry else 0
+    return {
+        "episode": index,
+        **{name: float(value) for name, value in found.items()},
+        "seconds": seconds,
+        "gradient_steps": steps,
+    }
+
+
+def diverged(learner: Any, task: Episode, index: int) -> TlmlError:
+    """Return the error for predictions that are not finite, with the inner step that made them so."""
+    where = f"episode {index}"
+    if not hasattr(learner, "adapted"):
+        return TlmlError(f"{where}: predictions are NaN or infinite")
+    strategy = learner.carry.strategy if learner.carry else learner.strategy
+    name = type(strategy).__name__
+    for step, params in enumerate(strategy.steps(learner.loss, learner.start(), task.support), 1):
+        if not all(bool(torch.isfinite(value).all()) for value in params.values()):
+            return TlmlError(
+                f"{where}: adapting by {name} diverged at inner step {step} (NaN or infinity); "
+                "lower its lr"
+            )
+    return TlmlError(f"{where}: predictions after adapting by {name} are NaN or infinite")
+
+
+def _normal(batch: Episode) -> Episode:
+    # Tensors made in Lightning's inference mode can't take part in gradients; clones can.
+    def clone(values: Tensor) -> Tensor:
+        return values.clone() if values.is_inference() else values
+
+    (sx, sy), (qx, qy) = batch
+    return Episode(Batch(clone(sx), clone(sy)), Batch(clone(qx), clone(qy)))
+
+
+def _loader_of(learner: LightningModule, place: Place) -> KeyedLoader | None:
+    trainer = learner.trainer
+    loaders: Any = trainer.test_dataloaders if place.stage == "test" else trainer.val_dataloaders
+    return loaders[place.loader] if isinstance(loaders, list) else loaders
+
+
+def _index_of(loader: Any, batch: int, i: int) -> int:
+    """Return the episode number of item `i` of a batch of this process."""
+    sampler = getattr(loader, "sampler", None)
+    position = batch * (getattr(loader, "batch_size", None) or 1) + i
+    if not isinstance(sampler, KeyedSampler):
+        return position
+    return position * sampler.num_replicas + sampler.rank
+
+
+def _gathered(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return records
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, records)
+    return sorted((r for part in parts for r in part), key=lambda record: int(record["episode"]))
+
+
+

@@ -1,0 +1,220 @@
+"""Learners with a network that is adapted by gradients."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
+from tlml.learners import GIVEN, Learner
+from tlml.meta import VECTORIZE, Held, Vectorize, mean_over_tasks
+from tlml.metrics import criterion
+from tlml.networks import build_network, fresh_parameters, head_for
+from tlml.networks.build import keyed
+from tlml.normalisation import POLICIES, Policy, statistics
+from tlml.spaces import outputs
+from tlml.strategies import OPTIMIZERS, Strategy, first_order, make_optimizer
+from tlml.task import Batch, Episode, Params
+from tlml.views import EpisodeView, View, ViewSpaces
+
+
+class GradientLearner(Learner):
+    """A learner whose network's parameters are adapted to a task by a strategy.
+
+    Args:
+        network: ``auto`` (by the inputs), a registered network, a class path, or a module.
+        strategy: What takes part in training, and adapts unless a test names another.
+        network_options: Options of the named network.
+        lr: Learning rate of training.
+        optimizer: Optimiser of training: ``adam``, ``adamw`` or ``sgd``.
+        weight_decay: Weight decay of training.
+        loss: ``cross_entropy``, ``mse``, ``l1``, ``huber``, ``smooth_l1`` or ``bce``; by the
+            targets where None (integers: cross-entropy, floats: mean squared error).
+        batchnorm: Statistics that BatchNorm uses on a task: its ``batch``'s, or as ``stored``.
+        vectorize: Tasks of a batch together (``vmap``), one by one (``loop``), or what is faster
+            and known to be right (``auto``).
+        seed: The key of the initialisation.
+        spaces: Input and target space as plain data, as checkpoints hold them.
+
+    Raises:
+        TlmlError: An option is out of range, or the network does not fit the view.
+    """
+
+    view_type: ClassVar[type[View]] = EpisodeView
+    first_order: bool = False
+    network: nn.Module | None
+
+    def __init__(
+        self,
+        network: str | nn.Module = "auto",
+        strategy: Strategy | str | dict[str, Any] | None = None,
+        *,
+        network_options: dict[str, Any] | None = None,
+        lr: float = 1e-3,
+        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+        weight_decay: float = 0.0,
+        loss: str | None = None,
+        batchnorm: Policy = "batch",
+        vectorize: Vectorize = "auto",
+        seed: int = 0,
+        spaces: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(strategy=strategy, seed=seed, spaces=spaces)
+        check_positive(lr=lr)
+        check_not_negative(weight_decay=weight_decay)
+        check_choice("optimizer", optimizer, OPTIMIZERS)
+        check_choice("batchnorm", batchnorm, POLICIES)
+        check_choice("vectorize", vectorize, VECTORIZE)
+        _check_network(network, network_options)
+        self.lr, self.optimizer, self.weight_decay = lr, optimizer, weight_decay
+        self.criterion, self.batchnorm, self.vectorize = loss, batchnorm, vectorize
+        self._named = network if isinstance(network, str) else None
+        self._network_options = network_options
+        self.network = None
+        if isinstance(network, nn.Module):
+            self._build(network)
+        elif self.view_spaces is not None:
+            self._build(self._made(self.view_spaces))
+
+    # Building
+
+    def meet(self, spaces: ViewSpaces) -> None:
+        """Take the spaces of the view to train on, and build the network for them."""
+        super().meet(spaces)
+        if self.network is None:
+            self._build(self._made(spaces))
+        self._check_outputs(spaces)
+
+    def configure_model(self) -> None:
+        """Build the network for the Trainer's view, where it isn't there yet."""
+        super().configure_model()
+        self.built()
+
+    def built(self) -> nn.Module:
+        """Return the network.
+
+        Raises:
+            TlmlError: It has not been built yet.
+        """
+        if self.network is None:
+            raise TlmlError(
+                f"{type(self).__name__}: the network '{self._named}' is not built yet, since no "
+                "view told its sizes; call learner.view(domain, ...), or pass the view as datamodule"
+            )
+        return self.network
+
+    # Training
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Optimise network and strategy together."""
+        return make_optimizer(self, [{"params": list(self.parameters())}])
+
+    def loss(self, params: Params, batch: Any) -> Tensor:
+        """Return the loss of the network with the parameters `params` on a batch."""
+        if self.carry is not None:
+            self.carry.calls += 1
+        return criterion(self.scores(params, batch.x), self._like(batch.y), self.criterion)
+
+    def scores(self, params: Params, x: Tensor) -> Tensor:
+        """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""
+        network = self._at_hand()
+        with statistics(network, self.policy):
+            result: Tensor = functional_call(network, dict(params), (self._like(x),))
+        return result
+
+    def adapted(self, support: Batch) -> Params:
+        """Return the network's parameters, by name, adapted to the support of one task.
+
+        In training they are a function of the learner's parameters and can be differentiated.
+        """
+        loss = first_order(self.loss) if self.first_order else self.loss
+        strategy = self.carry.strategy if self.carry else self.strategy
+        return strategy.adapt(loss, self.start(), support)
+
+    def start(self) -> dict[str, Tensor]:
+        """Return where an adaptation starts: the network's parameters, or as the strategy says."""
+        network = self._at_hand()
+        params: dict[str, Tensor] = dict(network.named_parameters())
+        if self.carry is None:
+            return dict(self.strategy.start(params, lambda: fresh_parameters(network, self.seed)))
+        params = {name: value.detach() for name, value in params.items()}
+        return dict(self.carry.strategy.start(params | self._new_head(), self._fresh))
+
+    def meta_loss(self, episode: Episode) -> Tensor:
+        """Return the mean query loss over the batch's tasks after adapting to their supports."""
+        held = Held(self.built(), self.strategy)
+        return mean_over_tasks(held, self.task_loss, episode, self.vectorize)
+
+    def task_loss(self, support: Batch, query: Batch) -> Tensor:
+        """Return the query loss of one task after adapting to its support."""
+        return self.loss(self.adapted(support), query)
+
+    def predict(self, support: Batch, x: Tensor) -> Tensor:
+        """Adapt to the support of one task and return the scores of ``x``."""
+        params = self.adapted(support) if len(support.x) else self.start()
+        with torch.no_grad():
+            return self.scores(params, x)
+
+    @property
+    def policy(self) -> Policy:
+        """The statistics that BatchNorm uses now."""
+        strategy = self.carry.strategy if self.carry else self.strategy
+        return strategy.batchnorm or self.batchnorm
+
+    def _at_hand(self) -> nn.Module:
+        return self.carry.network if self.carry and self.carry.network else self.built()
+
+    def _new_head(self) -> dict[str, Tensor]:
+        if self.carry is None or not self.carry.new_head:
+            return {}
+        return head_for(self._at_hand(), outputs(self.carry.space))
+
+    def _fresh(self) -> dict[str, Tensor]:
+        assert self.carry is not None
+        return fresh_parameters(self._at_hand(), self.carry.seed()) | self._new_head()
+
+    def _like(self, values: Tensor) -> Tensor:
+        if not values.is_floating_point():
+            return values
+        return values.to(next(self._at_hand().parameters()).dtype)
+
+    def _made(self, spaces: ViewSpaces) -> nn.Module:
+        assert self._named is not None
+        return build_network(
+            self._named, spaces.x, spaces.y, seed=self.seed, options=self._network_options
+        )
+
+    def _build(self, network: nn.Module) -> None:
+        self.network = network
+        with keyed(self.seed):
+            self.strategy.claim(network)
+
+    def _check_outputs(self, spaces: ViewSpaces) -> None:
+        network, x = self.built(), torch.zeros(2, *spaces.x.shape or ())
+        training = network.training
+        try:
+            with torch.no_grad(), statistics(network.eval(), "batch"):
+                found = network(self._like(x).to(next(network.parameters()).device)).shape
+        finally:
+            network.train(training)
+        size = outputs(spaces.y)
+        if len(found) < 2 or found[0] != 2 or found[1:].numel() != size:
+            raise TlmlError(
+                f"{type(self).__name__}: the network gives {tuple(found)} for 2 inputs; the view "
+                f"needs {size} outputs each (its targets are {spaces.y})"
+            )
+
+
+def _check_network(network: str | nn.Module, options: dict[str, Any] | None) -> None:
+    if isinstance(network, str) and network.startswith(GIVEN):
+        raise TlmlError(
+            f"network: this checkpoint's network was given as a module ({network[len(GIVEN):]}); "
+            "pass it again: load_from_checkpoint(path, network=net)"
+        )
+    if isinstance(network, nn.Module) and options:
+        raise TlmlError("network_options: they are of a named network; this one is a module")
+    if not isinstance(network, str | nn.Module):
+        raise TlmlError(f"network: must be a name, a class path or a module, is {network!r}")

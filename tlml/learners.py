@@ -1,0 +1,177 @@
+"""Learners: LightningModules that learn across the source tasks of a view."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor
+
+from tlml.errors import TlmlError, check_not_negative
+from tlml.evaluation import Evaluated
+from tlml.recording import Recorded, plain
+from tlml.spaces import same_space, space_from_plain, space_to_plain
+from tlml.strategies import Strategy
+from tlml.task import Batch
+from tlml.views import View, ViewSpaces
+
+if TYPE_CHECKING:
+    from tlml.domains import Domain
+
+GIVEN = "given:"  # how hyper-parameters write down an object that they cannot hold
+
+
+class Learner(Recorded, Evaluated, ABC):
+    """A LightningModule that learns across source tasks, and predicts for a task from a support.
+
+    A subclass sets `view_type` and writes `predict`; `GradientLearner` does so for networks.
+
+    Args:
+        strategy: What takes part in training, and adapts unless a test names another: a
+            `Strategy`, a registered name, or ``{"name": ..., "options": {...}}``.
+        seed: The key of initialisations.
+        spaces: Input and target space as plain data, as checkpoints hold them.
+
+    Raises:
+        TlmlError: The strategy belongs to another learner, or an option is out of range.
+    """
+
+    view_type: ClassVar[type[View]]
+    strategy: Strategy
+
+    def __init__(
+        self,
+        *,
+        strategy: Strategy | str | dict[str, Any] | None = None,
+        seed: int = 0,
+        spaces: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        check_not_negative(seed=seed)
+        self.seed = seed
+        self.strategy = as_strategy(strategy)
+        self.view_spaces = spaces_from_plain(spaces)
+        self.save_hyperparameters(plain(self.options))
+
+    def view(self, domain: Domain[Any], **options: Any) -> View:
+        """Return the view of a domain that this learner trains on, and build for its spaces."""
+        made = self.view_type(domain, **options)
+        self.meet(made.spaces)
+        return made
+
+    @abstractmethod
+    def predict(self, support: Batch, x: Tensor) -> Tensor:
+        """Predict for the inputs `x` of a task of which `support` is known.
+
+        Args:
+            support: ``Batch(x [K, ...], y [K, ...])``; may be empty.
+            x: ``[n, ...]``; may serve unlabelled (transductive, named in results).
+
+        Returns:
+            Class scores ``[n, classes]`` or values ``[n, d]``.
+        """
+
+    def meet(self, spaces: ViewSpaces) -> None:
+        """Take the spaces of the view to train on.
+
+        Raises:
+            TlmlError: The learner was built for other ones.
+        """
+        known = self.view_spaces
+        if known is not None and not (
+            same_space(known.x, spaces.x) and same_space(known.y, spaces.y)
+        ):
+            raise TlmlError(
+                f"{type(self).__name__}: it was built for inputs {known.x} and targets {known.y}; "
+                f"the view has {spaces.x} and {spaces.y}"
+            )
+        self.view_spaces = spaces
+        self.hparams["spaces"] = spaces_to_plain(spaces)
+
+    def configure_model(self) -> None:
+        """Take the spaces of the Trainer's view; called by Lightning, also when it loads."""
+        view = self.current_view()
+        if self.view_spaces is None and view is not None:
+            self.meet(view.spaces)
+
+    def forward(self, support: Batch, x: Tensor) -> Tensor:
+        """As `predict`."""
+        return self.predict(support, x)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write down which learner this is."""
+        import tlml
+        from tlml.registry import default_registry
+
+        name = default_registry().name_of(type(self))
+        checkpoint["tlml"] = {"learner": name, "version": tlml.__version__}
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = plain(dict(self.hparams))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that the checkpoint is this learner's, and drop another strategy's state.
+
+        Raises:
+            TlmlError: It is another learner's.
+        """
+        from tlml.registry import default_registry
+
+        name = default_registry().name_of(type(self))
+        theirs = checkpoint.get("tlml", {}).get("learner")
+        if theirs != name:
+            whose = f"the checkpoint of learner {theirs}" if theirs else "no checkpoint of tlml"
+            raise TlmlError(f"learner {name}: this is {whose}; load it with tlml.load(path)")
+        self._drop_other_strategy(checkpoint)
+
+    def on_train_epoch_end(self) -> None:
+        """Stop after the last task of a stream."""
+        from tlml.views import StreamView
+
+        view = self.current_view()
+        if isinstance(view, StreamView) and self.current_epoch + 1 >= len(view.stream()):
+            self.trainer.should_stop = True
+
+    def log_sparsely(self, values: dict[str, Tensor | float], batch_size: int) -> None:
+        """Log every `log_every_n_steps` steps: a call costs more than a small step."""
+        trainer = self._trainer
+        if trainer is not None and self.global_step % max(trainer.log_every_n_steps, 1) == 0:
+            self.log_dict(values, prog_bar=True, batch_size=batch_size)
+
+    def _drop_other_strategy(self, checkpoint: dict[str, Any]) -> None:
+        theirs = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("strategy")
+        mine = plain(self.strategy)
+        if theirs is None or (isinstance(theirs, dict) and theirs.get("name") == mine["name"]):
+            return
+        state = checkpoint["state_dict"]
+        dropped = [key for key in state if key.startswith("strategy.")]
+        for key in dropped:
+            del state[key]
+        state |= {f"strategy.{key}": v for key, v in self.strategy.state_dict().items()}
+        if dropped:
+            from lightning_utilities.core.rank_zero import rank_zero_info
+
+            rank_zero_info(f"dropped {len(dropped)} tensors of the strategy {theirs}")
+
+
+def as_strategy(given: Strategy | str | dict[str, Any] | None) -> Strategy:
+    """Return a strategy from an object, a name, or a name with options; None never adapts."""
+    import tlml
+
+    if given is None:
+        return Strategy(steps=0)
+    if isinstance(given, Strategy):
+        return given
+    if isinstance(given, str):
+        return tlml.strategy(given)
+    return tlml.strategy(given["name"], **given.get("options", {}))
+
+
+def spaces_to_plain(spaces: ViewSpaces) -> dict[str, Any]:
+    """Return the spaces as plain data."""
+    return {"x": space_to_plain(spaces.x), "y": space_to_plain(spaces.y), "labels": spaces.labels}
+
+
+def spaces_from_plain(data: dict[str, Any] | None) -> ViewSpaces | None:
+    """Return the spaces that `spaces_to_plain` wrote."""
+    if data is None:
+        return None
+    return ViewSpaces(space_from_plain(data["x"]), space_from_plain(data["y"]), data["labels"])

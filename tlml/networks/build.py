@@ -1,0 +1,141 @@
+"""Networks from names, class paths and spaces."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from gymnasium.spaces import Box, Discrete
+from torch import nn
+
+from tlml.errors import TlmlError, did_you_mean, unknown
+from tlml.networks.image import conv4, resnet12
+from tlml.networks.network import Network
+from tlml.networks.sequence import gru, transformer
+from tlml.networks.vector import mlp
+
+if TYPE_CHECKING:
+    from gymnasium.spaces import Space
+
+NETWORKS: Mapping[str, Callable[..., Network]] = MappingProxyType(
+    {"conv4": conv4, "gru": gru, "mlp": mlp, "resnet12": resnet12, "transformer": transformer}
+)
+_BY_RANK = ("mlp", "mlp", "gru", "conv4")
+
+
+def build_network(
+    name: str,
+    x_space: Space[Any],
+    y_space: Space[Any],
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Build a network whose inputs and outputs fit the spaces.
+
+    Its parameters are a function of `seed` only, on every device; the global random state stays
+    as it is.
+
+    Args:
+        name: ``auto`` (images: conv4, sequences: gru, else mlp), a name of `NETWORKS`, or the
+            path of a class, ``package.module.Class``. Of a class's arguments, ``input_shape``,
+            ``inputs`` and ``outputs`` (sizes) are filled in.
+        x_space: A Box.
+        y_space: Discrete(n) makes n outputs; a Box as many as it has entries, of its shape.
+        options: Of the named network or class.
+
+    Raises:
+        TlmlError: An unknown name or option, or a network that does not fit the space.
+    """
+    sizes = _sizes(x_space, y_space)
+    options = dict(options or {})
+    if name == "auto":
+        name = _automatic(sizes["input_shape"])
+    with keyed(seed):
+        if "." in name:
+            return _from_path(name, sizes, options)
+        if name not in NETWORKS:
+            raise unknown("network", name, [*NETWORKS, "auto"])
+        network = _call(name, NETWORKS[name], sizes, options)
+    assert isinstance(network, Network)
+    if isinstance(y_space, Box) and len(y_space.shape) != 1:
+        network.output_shape = tuple(y_space.shape)
+    return network
+
+
+@contextmanager
+def keyed(seed: int) -> Iterator[None]:
+    """Draw from a generator seeded by `seed`, on the CPU, and leave the global ones alone.
+
+    A trainer may have set another default device; drawing on the CPU gives the same parameters
+    everywhere. (`torch.manual_seed` would also seed the accelerators.)
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def _sizes(x_space: Space[Any], y_space: Space[Any]) -> dict[str, Any]:
+    if not isinstance(x_space, Box):
+        raise TlmlError(f"network: inputs must be a Box, the space is {x_space}; encode them")
+    shape = tuple(int(side) for side in x_space.shape)
+    if isinstance(y_space, Discrete):
+        outputs = int(y_space.n)
+    elif isinstance(y_space, Box):
+        outputs = math.prod(y_space.shape)
+    else:
+        raise TlmlError(f"network: targets must be Discrete or a Box, the space is {y_space}")
+    return {"input_shape": shape, "inputs": math.prod(shape), "outputs": outputs}
+
+
+def _automatic(input_shape: tuple[int, ...]) -> str:
+    if len(input_shape) >= len(_BY_RANK):
+        raise TlmlError(
+            f"network auto: knows no network for inputs {list(input_shape)}; "
+            "use mlp, which flattens any input, or a class path"
+        )
+    return _BY_RANK[len(input_shape)]
+
+
+def _from_path(path: str, sizes: dict[str, Any], options: dict[str, Any]) -> nn.Module:
+    module_name, _, attribute = path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise TlmlError(f"network {path}: cannot be imported: {error}") from error
+    except ValueError as error:
+        raise TlmlError(f"network {path}: is no package.module.Class") from error
+    if not hasattr(module, attribute):
+        near = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
+        raise TlmlError(f"network {path}: {module_name} has no '{attribute}'{near}")
+    return _call(path, getattr(module, attribute), sizes, options)
+
+
+def _call(
+    name: str, builder: Callable[..., Any], sizes: dict[str, Any], options: dict[str, Any]
+) -> nn.Module:
+    """Call a builder with its options and those sizes that it takes."""
+    if not callable(builder):
+        raise TlmlError(f"network {name}: is no class")
+    signature = inspect.signature(builder)
+    own = dict(signature.parameters)
+    if name in NETWORKS:
+        own = {key: value for key, value in own.items() if key not in sizes}
+    if not any(p.kind is p.VAR_KEYWORD for p in own.values()):
+        for key in options:
+            if key not in own:
+                raise TlmlError(f"network {name}: has no option '{key}'{did_you_mean(key, own)}")
+    arguments = {k: v for k, v in sizes.items() if k in signature.parameters} | options
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise TlmlError(f"network {name}: {error}; give it in the network's options") from error
+    network = builder(**arguments)
+    if not isinstance(network, nn.Module):
+        raise TlmlError(f"network {name}: makes a {type(network).__name__}, not an nn.Module")
+    return network

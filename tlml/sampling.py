@@ -1,0 +1,236 @@
+"""Keyed draws: every episode, batch and rollout is a function of (seed, split, index)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DistributedSampler
+
+from tlml.domains import ClassPool, Domain
+from tlml.errors import TlmlError, did_you_mean
+from tlml.task import SPLITS, Batch, Episode, Examples, Finite, Split, Task, examples
+
+POOL_WAYS = 5  # classes in an episode of a class pool where nothing else is said
+
+
+def keyed_rng(seed: int, split: str, *index: int) -> np.random.Generator:
+    """Return the generator of one draw; `split` is a split's name."""
+    if split not in SPLITS:
+        raise TlmlError(f"no split is called '{split}'{did_you_mean(split, SPLITS)}")
+    return np.random.default_rng([seed, SPLITS.index(split), *index])  # type: ignore[arg-type]
+
+
+class KeyedSampler(DistributedSampler[int]):
+    """Yields the indices e·n … e·n + n − 1 in epoch e, every `world`-th of them from `rank` on.
+
+    The union over ranks is what one process sees, so results don't depend on their number. It
+    subclasses torch's DistributedSampler because Lightning leaves those as they are.
+
+    Args:
+        number: Indices in an epoch, over all ranks.
+        fixed: Yield 0 … n − 1 in every epoch, as evaluation does.
+        rank: This process.
+        world: How many processes there are.
+        per_batch: Indices of this rank in a batch.
+        position: Returns (epoch, batches of it already used), to resume within an epoch.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        fixed: bool = False,
+        rank: int = 0,
+        world: int = 1,
+        per_batch: int = 1,
+        position: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
+        super().__init__(range(number), num_replicas=world, rank=rank, shuffle=False)  # type: ignore[arg-type]
+        self.number, self.fixed = number, fixed
+        self.per_batch, self.position = per_batch, position
+
+    def __iter__(self) -> Iterator[int]:
+        epoch, used = self.position() if self.position else (self.epoch, 0)
+        start = 0 if self.fixed else epoch * self.number
+        mine = range(start, start + len(self) * self.num_replicas)[self.rank :: self.num_replicas]
+        return iter(mine[used * self.per_batch :])
+
+    def __len__(self) -> int:
+        # Every rank has equally many, or they would wait for each other for ever.
+        return self.number // self.num_replicas
+
+
+class Draw(NamedTuple):
+    """An episode and, for a finite task, where its query came from."""
+
+    task: Any
+    episode: Episode
+    query_part: str
+    query_index: Tensor
+
+
+def draw_task(domain: Domain[Any], split: Split, rng: np.random.Generator, ways: int | None) -> Any:
+    """Draw a task of p(T), with `ways` classes where the domain is a pool of classes."""
+    if isinstance(domain, ClassPool):
+        return domain.draw(split, rng, ways=POOL_WAYS if ways is None else ways)
+    return domain.draw(split, rng)
+
+
+def draw_episode(
+    task: Any,
+    shots: int,
+    queries: int,
+    rng: np.random.Generator,
+    ways: int | None = None,
+) -> Episode:
+    """Draw support and query of one task; no example is in both.
+
+    A `Finite` task is permuted: `shots` and `queries` examples of each class where targets are
+    classes, else of the whole; the query comes from its ``test`` part if it has one. Any other
+    task gives one sample, which is divided.
+
+    Args:
+        task: A `Finite` or a `Task`.
+        shots: Support examples, per class where targets are classes.
+        queries: Query examples, likewise.
+        rng: The generator that the episode is a function of.
+        ways: Keep that many classes, drawn and labelled anew; all, with their labels, where None.
+
+    Raises:
+        TlmlError: The task has too few examples or classes, or holds NaN.
+    """
+    return draw(task, shots, queries, rng, ways).episode
+
+
+def draw(
+    task: Any, shots: int, queries: int, rng: np.random.Generator, ways: int | None = None
+) -> Draw:
+    """Draw an episode and remember where its query came from."""
+    if isinstance(task, Finite):
+        made = _draw_finite(task, shots, queries, rng, ways)
+    elif isinstance(task, Task):
+        both = task.sample(shots + queries, rng)
+        support = Batch(both.x[:shots], both.y[:shots])
+        made = Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
+    else:
+        raise TlmlError(
+            f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
+            "neither (environments are seen through EnvView)"
+        )
+    for batch in made.episode:
+        check_finite(batch, f"task {task.name}")
+    return made
+
+
+def check_finite(batch: Batch, where: str) -> None:
+    """Raise where inputs or targets hold NaN or infinity."""
+    for name, values in (("x", batch.x), ("y", batch.y)):
+        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+            bad = int((~torch.isfinite(values)).flatten(1).any(1).sum()) if values.ndim > 1 else int(
+                (~torch.isfinite(values)).sum()
+            )
+            raise TlmlError(
+                f"{where}: {name} of {bad} of {len(values)} examples is NaN or infinite; remove or "
+                "fill these examples in the domain"
+            )
+
+
+def check_data(domain: Domain[Any], split: Split) -> None:
+    """Raise where data that a split holds in memory is NaN or infinite."""
+    if isinstance(domain, ClassPool):
+        for name, samples in domain.classes(split).items():
+            check_finite(Batch(samples, torch.zeros(len(samples))), f"class '{name}'")
+    elif type(domain).tasks is not Domain.tasks:
+        for task in domain.tasks(split):
+            for part in ("train", "val", "test") if isinstance(task, Finite) else ():
+                data = task.split(part)
+                if isinstance(data, Examples):
+                    check_finite(Batch(data.x, data.y), f"task {task.name}")
+
+
+def _draw_finite(
+    task: Finite, shots: int, queries: int, rng: np.random.Generator, ways: int | None
+) -> Draw:
+    pool, test = examples(task.split("train")), examples(task.split("test"))
+    if pool.y.is_floating_point():
+        return _draw_regression(task, pool, test, shots, queries, rng)
+    labels = _labels(task, pool, ways, rng)
+    part = "test" if len(test) else "train"
+    support, query = [], []
+    for label in labels:
+        own = _permuted(pool, label, rng)
+        others = _permuted(test, label, rng) if len(test) else own[shots:]
+        _check_enough(task, label, len(own), len(others), shots, queries, bool(len(test)))
+        support.append(own[:shots])
+        query.append(others[:queries])
+    relabel = None if ways is None or ways == len(_classes(pool)) else labels
+    query_index = torch.cat(query)
+    episode = Episode(
+        _take(pool, torch.cat(support), relabel),
+        _take(test if len(test) else pool, query_index, relabel),
+    )
+    return Draw(task, episode, part, query_index)
+
+
+def _draw_regression(
+    task: Finite, pool: Examples, test: Examples, shots: int, queries: int, rng: np.random.Generator
+) -> Draw:
+    order = torch.from_numpy(rng.permutation(len(pool)))
+    others = torch.from_numpy(rng.permutation(len(test))) if len(test) else order[shots:]
+    if len(order) < shots or len(others) < queries:
+        raise TlmlError(
+            f"task {task.name}: {shots} shots and {queries} queries need more examples than it has: "
+            f"{len(pool)} to train on, {len(others)} to test on"
+        )
+    query_index = others[:queries]
+    source = test if len(test) else pool
+    episode = Episode(_take(pool, order[:shots], None), _take(source, query_index, None))
+    return Draw(task, episode, "test" if len(test) else "train", query_index)
+
+
+def _classes(pool: Examples) -> list[int]:
+    return [int(label) for label in torch.unique(pool.y)]
+
+
+def _labels(task: Finite, pool: Examples, ways: int | None, rng: np.random.Generator) -> list[int]:
+    labels = _classes(pool)
+    if ways is None or ways == len(labels):
+        return labels
+    if not 2 <= ways <= len(labels):
+        raise TlmlError(
+            f"ways: {ways} does not fit task {task.name}: it has {len(labels)} classes, "
+            "and at least 2 are needed"
+        )
+    return [labels[i] for i in rng.permutation(len(labels))[:ways]]
+
+
+def _permuted(pool: Examples, label: int, rng: np.random.Generator) -> Tensor:
+    own = torch.nonzero(pool.y == label).flatten()
+    return own[torch.from_numpy(rng.permutation(len(own)))]
+
+
+def _check_enough(
+    task: Finite, label: int, own: int, others: int, shots: int, queries: int, tested: bool
+) -> None:
+    if own >= shots and others >= queries:
+        return
+    name = getattr(task, "classes", {})
+    called = f"class '{name[label]}'" if label < len(name) else f"class {label}"
+    has = f"{own} to train on and {others} to test on" if tested else f"{own}"
+    raise TlmlError(
+        f"task {task.name}: {called} has {has} examples; {shots} shots and {queries} queries need "
+        f"{shots + queries}"
+    )
+
+
+def _take(pool: Examples, index: Tensor, relabel: list[int] | None) -> Batch:
+    y = pool.y[index]
+    if relabel is not None:
+        table = torch.full((max(relabel) + 1,), -1)
+        table[torch.tensor(relabel)] = torch.arange(len(relabel))
+        y = table[y]
+    return Batch(pool.x[index], y)

@@ -1,0 +1,51 @@
+"""Input and target spaces as plain data, for checkpoints, and what they say about a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, Space
+
+from tlml.errors import TlmlError
+
+
+def space_to_plain(space: Space[Any]) -> dict[str, Any]:
+    """Return a Box or Discrete space as numbers, text, lists and dicts."""
+    if isinstance(space, Discrete):
+        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, Box):
+        return {
+            "type": "Box",
+            "low": _bound_to_plain(space.low),
+            "high": _bound_to_plain(space.high),
+            "shape": list(space.shape),
+            "dtype": str(space.dtype),
+        }
+    raise TlmlError(f"space {space}: only Box and Discrete spaces are supported")
+
+
+def space_from_plain(data: dict[str, Any]) -> Space[Any]:
+    """Rebuild a space that `space_to_plain` wrote."""
+    if data["type"] == "Discrete":
+        return Discrete(data["n"], start=data["start"])
+    shape = tuple(data["shape"])
+    low, high = (np.broadcast_to(np.asarray(data[side]), shape) for side in ("low", "high"))
+    return Box(low.astype(data["dtype"]), high.astype(data["dtype"]), dtype=np.dtype(data["dtype"]).type)
+
+
+def outputs(space: Space[Any]) -> int:
+    """Return how many numbers a network gives for one example of a target space."""
+    return int(space.n) if isinstance(space, Discrete) else int(np.prod(space.shape or (1,)))
+
+
+def same_space(a: Space[Any], b: Space[Any]) -> bool:
+    """Return whether two spaces hold values of the same kind and shape (bounds don't matter)."""
+    if isinstance(a, Discrete) or isinstance(b, Discrete):
+        return isinstance(a, Discrete) and isinstance(b, Discrete) and bool(a.n == b.n)
+    return a.shape == b.shape
+
+
+def _bound_to_plain(bound: np.ndarray[Any, Any]) -> Any:
+    first = bound.flat[0] if bound.size else 0.0
+    return float(first) if (bound == first).all() else bound.tolist()

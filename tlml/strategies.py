@@ -1,0 +1,338 @@
+"""Strategies: how what was learned is carried to one target task."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive, did_you_mean
+from tlml.recording import Recorded
+from tlml.task import Params
+
+Loss = Callable[[Params, Any], Tensor]
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters that learn in a phase.
+
+    Args:
+        pattern: Shell-style pattern of parameter names, such as ``"head.*"``.
+        lr: Their learning rate as a multiple of the strategy's; 0 freezes them.
+        bn: What their BatchNorm layers do in a long adaptation: use the batch and update what is
+            stored (``train``), use what is stored (``eval``), or only update it (``adapt``).
+    """
+
+    pattern: str = "*"
+    lr: float = 1.0
+    bn: Literal["train", "eval", "adapt"] = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of an adaptation; parameters that no group names are frozen.
+
+    Args:
+        until: Where it ends: a number of steps, or a share of the whole as a float.
+        groups: What learns, each parameter by the first group that matches it.
+    """
+
+    until: int | float = 1.0
+    groups: Sequence[Group] = (Group(),)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a loss term sees: one forward pass of each side, made by the learner.
+
+    Inputs are ``[n, ...]``, features ``[n, d]``, logits ``[n, outputs]``; `progress` is the share
+    of training done, in [0, 1].
+    """
+
+    source: Tensor
+    target: Tensor
+    features_source: Tensor
+    features_target: Tensor
+    logits_source: Tensor
+    logits_target: Tensor
+    progress: float
+    network: nn.Module
+
+
+class Strategy(Recorded, nn.Module):
+    """A way to carry knowledge over; a subclass writes the methods that it needs.
+
+    As it stands it fine-tunes every parameter, so that many strategies only write `phases`.
+
+    Args:
+        lr: Learning rate of the adaptation.
+        steps: Gradient steps on the support of a target task.
+        optimizer: ``adam``, ``adamw`` or ``sgd``.
+        weight_decay: Weight decay of the adaptation.
+        batchnorm: Statistics that BatchNorm uses on a target task: of its ``batch`` (which makes
+            predictions depend on the other queries: transductive) or as ``stored`` in training;
+            as the learner does where None.
+
+    Raises:
+        TlmlError: An option is out of range.
+    """
+
+    every: Literal["fit", "epoch"] = "fit"  # when `weigh_samples` acts
+
+    def __init__(
+        self,
+        lr: float = 0.01,
+        steps: int = 50,
+        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+        weight_decay: float = 0.0,
+        batchnorm: Literal["batch", "stored"] | None = None,
+    ) -> None:
+        super().__init__()
+        check_positive(lr=lr)
+        check_not_negative(steps=steps, weight_decay=weight_decay)
+        check_choice("optimizer", optimizer, OPTIMIZERS)
+        if batchnorm is not None:
+            check_choice("batchnorm", batchnorm, ("batch", "stored"))
+        self.lr, self.max_steps, self.optimizer = lr, steps, optimizer
+        self.weight_decay, self.batchnorm = weight_decay, batchnorm
+        self._attached = False
+
+    # Model-transfer
+
+    def phases(self, names: Sequence[str]) -> Sequence[Phase]:
+        """Say what learns when, given the network's parameter names; by default all, at once."""
+        return (Phase(),)
+
+    def start(self, params: Params, fresh: Callable[[], Params]) -> Params:
+        """Return where an adaptation starts: at the source's `params`, or at `fresh` ones."""
+        return params
+
+    def steps(self, loss: Loss, params: Params, support: Any) -> Iterator[Params]:
+        """Yield the parameters after each inner step; by default the `phases`, by an optimiser.
+
+        Args:
+            loss: ``loss(params, batch)``, called exactly once in a step.
+            params: Where to start, by name; not changed.
+            support: What to adapt to; opaque.
+        """
+        yield from _optimised(self, loss, params, support)
+
+    def adapt(self, loss: Loss, params: Params, support: Any) -> Params:
+        """Return the last of `steps`: `params` where there is none."""
+        for adapted in self.steps(loss, params, support):
+            params = adapted
+        return params
+
+    def attach(self, network: nn.Module) -> None:
+        """Add to a network what the strategy needs in it, before it is trained."""
+
+    # Feature-representation-transfer
+
+    def terms(self, context: Context) -> Mapping[str, Tensor]:
+        """Return losses to add in training, by name."""
+        return {}
+
+    # Instance-transfer
+
+    def weigh_samples(self, source_x: Tensor, target_x: Tensor) -> Tensor | None:
+        """Return a weight for each source example ``[n_source]``; None weighs nothing."""
+        return None
+
+    # Relational and closed-form transfer
+
+    def estimate(self, support: Any, x: Tensor) -> Tensor:
+        """Predict ``x`` from the support without a network, for the learner `estimator`."""
+        raise TlmlError(f"{type(self).__name__} gives no estimates: it has no estimate()")
+
+    def relate(self, source_task: Any, target_task: Any) -> Any:
+        """Map what is known of the source task to the target task."""
+        raise TlmlError(f"{type(self).__name__} relates no tasks: it has no relate()")
+
+    def claim(self, network: nn.Module | None) -> Strategy:
+        """Attach to the one learner that owns this strategy.
+
+        Raises:
+            TlmlError: It already belongs to another learner.
+        """
+        if self._attached:
+            raise TlmlError(
+                f"strategy {type(self).__name__}: it belongs to a learner already; "
+                "make a new one for each learner"
+            )
+        self._attached = True
+        if network is not None:
+            self.attach(network)
+        return self
+
+
+def gradient(loss: Loss, params: Params, batch: Any) -> dict[str, Tensor]:
+    """Return the gradient of ``loss(params, batch)`` by parameter name.
+
+    It can be differentiated again, works under Lightning's inference mode, where
+    ``torch.autograd.grad`` fails, and under ``torch.func.vmap``.
+    """
+    return torch.func.grad(loss)(dict(params), batch)
+
+
+def first_order(loss: Loss) -> Loss:
+    """Return `loss` linearised where it is asked: v + Σ (p − p₀)·g with g = ∇loss(p₀), no graph.
+
+    Its gradient is g, a constant, so inner steps that take it are first-order MAML exactly, while
+    learned inner rates stay in the graph.
+    """
+
+    def linearised(params: Params, batch: Any) -> Tensor:
+        at = {name: value.detach() for name, value in params.items()}
+        slopes, value = torch.func.grad_and_value(loss)(at, batch)
+        moved = [((params[n] - at[n]) * slopes[n].detach()).sum() for n in at]
+        return value.detach() + torch.stack(moved).sum()
+
+    return linearised
+
+
+def matching(names: Sequence[str], groups: Sequence[Group]) -> dict[str, Group]:
+    """Map each name to the first group whose pattern matches it; names without one are left out.
+
+    Raises:
+        TlmlError: A pattern matches no name.
+    """
+    for group in groups:
+        if not any(fnmatch.fnmatchcase(name, group.pattern) for name in names):
+            raise TlmlError(
+                f"pattern '{group.pattern}' matches no parameter{did_you_mean(group.pattern, names)}"
+            )
+    found = {}
+    for name in names:
+        for group in groups:
+            if fnmatch.fnmatchcase(name, group.pattern):
+                found[name] = group
+                break
+    return found
+
+
+def until_step(phase: Phase, total: int | None) -> int:
+    """Return the step at which a phase ends.
+
+    Raises:
+        TlmlError: It is a share, and there is no total to take it of.
+    """
+    if isinstance(phase.until, int):
+        return phase.until
+    if total is None:
+        raise TlmlError(
+            f"until={phase.until}: a share needs a total; set max_steps or max_epochs, or give the "
+            "phase a number of steps"
+        )
+    return round(phase.until * total)
+
+
+def phase_at(phases: Sequence[Phase], step: int, total: int | None) -> Phase:
+    """Return the phase that `step` is in; the last one goes on."""
+    for phase in phases:
+        if step < until_step(phase, total):
+            return phase
+    return phases[-1]
+
+
+def overrides(strategy: Strategy, method: str) -> bool:
+    """Return whether a strategy writes a method itself."""
+    return inspect.getattr_static(type(strategy), method) is not inspect.getattr_static(
+        Strategy, method
+    )
+
+
+def weights_of(weights: Tensor | None, count: int, strategy: Strategy) -> Tensor | None:
+    """Check the weights that a strategy gave: one for each source example, finite, none negative."""
+    if weights is None:
+        return None
+    if weights.shape != (count,) or not bool(torch.isfinite(weights).all()) or weights.min() < 0:
+        raise TlmlError(
+            f"strategy {type(strategy).__name__}: weigh_samples must return {count} finite weights "
+            f"≥ 0, one for each source example; it gave shape {tuple(weights.shape)}"
+        )
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Parameters that are in the same group in every phase, and which group that is.
+
+    Args:
+        names: The parameters.
+        groups: Their group in each phase; None where the phase freezes them.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[Group | None, ...]
+
+
+def joined_groups(phases: Sequence[Phase], names: Sequence[str]) -> list[Joined]:
+    """Divide the parameters once for all phases, so that optimisers never gain a group midway.
+
+    Raises:
+        TlmlError: A pattern matches no parameter.
+    """
+    by_phase = [matching(names, phase.groups) for phase in phases]
+    found: dict[tuple[Group | None, ...], list[str]] = {}
+    for name in names:
+        found.setdefault(tuple(groups.get(name) for groups in by_phase), []).append(name)
+    return [Joined(tuple(members), groups) for groups, members in found.items()]
+
+
+class Optimized(Protocol):
+    """What says how it is optimised: a strategy or a learner."""
+
+    lr: float
+    optimizer: str
+    weight_decay: float
+
+
+def make_optimizer(
+    owner: Optimized, groups: Sequence[Mapping[str, Any]]
+) -> torch.optim.Optimizer:
+    """Make the optimiser that a strategy or a learner names over parameter groups."""
+    options: dict[str, Any] = {"lr": owner.lr, "weight_decay": owner.weight_decay}
+    if owner.optimizer == "sgd":
+        options["momentum"] = 0.9
+    return OPTIMIZERS[owner.optimizer]([dict(group) for group in groups], **options)
+
+
+def _optimised(
+    strategy: Strategy, loss: Loss, params: Params, support: Any
+) -> Iterator[dict[str, Tensor]]:
+    total = strategy.max_steps
+    phases = strategy.phases(tuple(params))
+    joined = joined_groups(phases, tuple(params))
+    values = {name: value.detach().clone() for name, value in params.items()}
+    optimizer = make_optimizer(
+        strategy, [{"params": [values[name] for name in group.names]} for group in joined]
+    )
+    for step in range(total):
+        phase = phases.index(phase_at(phases, step, total))
+        rates = [group.groups[phase].lr if group.groups[phase] else 0.0 for group in joined]  # type: ignore[union-attr]
+        learning = [n for g, rate in zip(joined, rates, strict=True) if rate for n in g.names]
+        grads = _gradient_of(loss, values, learning, support)
+        for name, value in values.items():
+            value.grad = grads.get(name)  # without one the optimiser passes it over
+        for place, rate in zip(optimizer.param_groups, rates, strict=True):
+            place["lr"] = strategy.lr * rate
+        optimizer.step()
+        yield {name: value.detach().clone() for name, value in values.items()}
+
+
+def _gradient_of(
+    loss: Loss, values: Params, learning: Sequence[str], support: Any
+) -> dict[str, Tensor]:
+    some = {name: values[name] for name in learning}
+    return gradient(lambda chosen, batch: loss({**values, **chosen}, batch), some, support)

@@ -1,0 +1,113 @@
+"""Tasks: one joint distribution P(X, Y) each, and the batches that are drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+if TYPE_CHECKING:
+    import gymnasium
+    import numpy as np
+
+Params = Mapping[str, Tensor]
+Part = Literal["train", "val", "test"]
+Split = Literal["source", "validation", "target"]
+SPLITS: tuple[Split, ...] = ("source", "validation", "target")
+
+
+class Batch(NamedTuple):
+    """Inputs ``x [n, ...]`` and targets ``y [n]`` (classes, int64) or ``y [n, d]`` (float)."""
+
+    x: Tensor
+    y: Tensor
+
+
+class Episode(NamedTuple):
+    """A few labelled examples of a task to adapt to, and others to be judged by."""
+
+    support: Batch
+    query: Batch
+
+
+class Pair(NamedTuple):
+    """Labelled source, labelled target and unlabelled target inputs; an absent part has length 0.
+
+    ``index [n_source]`` holds the data-set position of each source example, for sample weights.
+    """
+
+    source: Batch
+    target: Batch
+    unlabelled: Tensor
+    index: Tensor
+
+
+class Step(NamedTuple):
+    """Examples of a stream and the number of the task ``[n]`` that each belongs to."""
+
+    batch: Batch
+    task: Tensor
+
+
+@runtime_checkable
+class Task(Protocol):
+    """A joint distribution P(X, Y) that can be sampled."""
+
+    name: str
+
+    def sample(self, n: int, rng: np.random.Generator) -> Batch:
+        """Draw `n` examples, a function of `rng` only."""
+        ...
+
+
+@runtime_checkable
+class Finite(Protocol):
+    """A task that is a data set of a fixed size, divided into parts."""
+
+    name: str
+
+    def split(self, part: Part) -> Dataset[Batch]:
+        """Return the examples of one part; parts share none. ``val`` and ``test`` may be empty."""
+        ...
+
+
+@runtime_checkable
+class MDP(Protocol):
+    """A task whose examples come from acting: a Markov decision process."""
+
+    name: str
+
+    def make(self, seed: int) -> gymnasium.Env:
+        """Make an environment of its own, seeded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Examples(Dataset[Batch]):
+    """A data set held in memory: ``x [n, ...]``, ``y [n]`` or ``[n, d]``."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> Batch:
+        return Batch(self.x[index], self.y[index])
+
+
+def examples(dataset: Dataset[Batch]) -> Examples:
+    """Return a data set as `Examples`, reading it item by item where it is not one already."""
+    if isinstance(dataset, Examples):
+        return dataset
+    items = [dataset[i] for i in range(len(dataset))]  # type: ignore[arg-type]
+    if not items:
+        return Examples(torch.empty(0), torch.empty(0))
+    xs, ys = zip(*items, strict=True)
+    return Examples(
+        torch.stack([torch.as_tensor(x) for x in xs]), torch.stack([torch.as_tensor(y) for y in ys])
+    )

@@ -1,0 +1,17 @@
+"""Views: one domain as the batches that each family of learners trains on."""
+
+from tlml.views.base import View, ViewSpaces
+from tlml.views.env import Environments, EnvView
+from tlml.views.episode import EpisodeView
+from tlml.views.pair import PairView
+from tlml.views.stream import StreamView
+
+__all__ = [
+    "EnvView",
+    "Environments",
+    "EpisodeView",
+    "PairView",
+    "StreamView",
+    "View",
+    "ViewSpaces",
+]

@@ -1,0 +1,134 @@
+"""What all views share: keyed loaders that resume where they stopped."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch.distributed
+from gymnasium.spaces import Space
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from tlml.domains import Domain
+from tlml.errors import TlmlError
+from tlml.recording import Recorded
+from tlml.sampling import KeyedSampler
+
+if TYPE_CHECKING:
+    from tlml.strategies import Strategy
+
+Labels = Literal["domain", "pool", "episode"]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSpaces:
+    """The spaces that a learner on this view builds its network for.
+
+    Args:
+        x: Inputs.
+        y: Targets.
+        labels: What a class label means: the same in the whole `domain`, a class of the source
+            `pool`, or nothing beyond its `episode`. Heads are only kept where it is the same.
+    """
+
+    x: Space[Any]
+    y: Space[Any]
+    labels: Labels = "domain"
+
+
+class KeyedLoader(DataLoader[Any]):
+    """A DataLoader whose position is a function of the Trainer's progress."""
+
+    view: View
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: `KeyedSampler` asks the Trainer where to go on."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Accept the empty state; having both methods tells Lightning that resuming is exact."""
+
+
+class View(Recorded, LightningDataModule, ABC):
+    """A domain as batches. Subclasses give datasets whose items are functions of their index.
+
+    Args:
+        domain: The family of tasks.
+        seed: The key of every draw.
+        num_workers: Loader processes; results don't depend on it.
+    """
+
+    adapt: Strategy | None = None
+
+    def __init__(self, domain: Domain[Any], *, seed: int = 0, num_workers: int = 0) -> None:
+        super().__init__()
+        if not isinstance(domain, Domain):
+            raise TlmlError(
+                f"domain: {domain!r} is no Domain; make one with tlml.domain(name, **options)"
+            )
+        if seed < 0 or num_workers < 0:
+            raise TlmlError(f"seed and num_workers: must be at least 0, are {seed} and {num_workers}")
+        self.domain, self.seed, self.num_workers = domain, seed, num_workers
+
+    @property
+    @abstractmethod
+    def spaces(self) -> ViewSpaces:
+        """The spaces of a training batch."""
+
+    def world(self) -> tuple[int, int]:
+        """Return this process's rank and the number of processes."""
+        if self.trainer is not None:
+            return self.trainer.global_rank, self.trainer.world_size
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+    def loader(
+        self,
+        dataset: Dataset[Any],
+        number: int,
+        *,
+        batch_size: int | None = None,
+        train: bool = False,
+        collate: Callable[[list[Any]], Any] | None = None,
+        exact: bool = False,
+    ) -> KeyedLoader:
+        """Make the loader of `number` indices of `dataset`; `batch_size` None: an item is a batch.
+
+        Raises:
+            TlmlError: `exact`, and the indices can't be divided equally among the processes.
+        """
+        rank, world = self.world()
+        if number < world or (exact and number % world):
+            raise TlmlError(
+                f"{type(self).__name__}: {number} items can't be divided among {world} processes; "
+                f"take {max(number // world, 1) * world} or {(number // world + 1) * world}"
+            )
+        position = self.position if train and self.trainer is not None else None
+        sampler = KeyedSampler(
+            number, fixed=not train, rank=rank, world=world,
+            per_batch=batch_size or 1, position=position,
+        )
+        loader = KeyedLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            persistent_workers=self.num_workers > 0,
+        )
+        loader.view = self
+        return loader
+
+    def position(self) -> tuple[int, int]:
+        """Return the epoch that the Trainer is in and the batches of it that were used."""
+        loop = self.trainer.fit_loop  # type: ignore[union-attr]
+        epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+        if epochs.ready == epochs.processed:
+            return epochs.processed, 0
+        if batches.is_last_batch:  # saved between the last batch and the end of the epoch
+            return epochs.processed + 1, 0
+        return epochs.processed, batches.current.processed

@@ -1,0 +1,135 @@
+"""Environments: source or target tasks to act in."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium
+from torch.utils.data import Dataset
+
+from tlml.domains import Domain
+from tlml.errors import TlmlError, check_choice, check_positive
+from tlml.sampling import keyed_rng
+from tlml.task import MDP, SPLITS, Split
+from tlml.views.base import KeyedLoader, View, ViewSpaces
+
+
+@dataclass(frozen=True)
+class Environments:
+    """The environments of one task, not yet made: an item is stale as soon as it has been stepped.
+
+    Args:
+        task: The Markov decision process.
+        index: Its number in the split.
+        number: How many environments run side by side.
+        seed: The key of their randomness.
+    """
+
+    task: MDP
+    index: int
+    number: int
+    seed: int
+
+    def make(self, rollout: int = 0) -> gymnasium.vector.SyncVectorEnv:
+        """Make the vectorised environments of a rollout; each has a seed of its own.
+
+        At the end of an episode they follow gymnasium's NEXT_STEP mode: the step after `done`
+        ignores the action and returns the reset observation.
+        """
+        rng = keyed_rng(self.seed, "source", self.index, rollout)
+        seeds = [int(seed) for seed in rng.integers(2**31, size=self.number)]
+        envs = gymnasium.vector.SyncVectorEnv(
+            [functools.partial(self.task.make, seed) for seed in seeds]
+        )
+        envs.reset(seed=seeds)
+        return envs
+
+
+@dataclass(frozen=True)
+class EnvDataset(Dataset[Environments]):
+    """Environments number i of a split: a function of (seed, split, i)."""
+
+    domain: Domain[Any]
+    split: Split
+    number: int
+    seed: int
+
+    def __getitem__(self, index: int) -> Environments:
+        rng = keyed_rng(self.seed, self.split, index)
+        task = self.domain.draw(self.split, rng)
+        if not isinstance(task, MDP):
+            raise TlmlError(f"task {getattr(task, 'name', task)}: EnvView needs tasks with make()")
+        return Environments(task, index, self.number, int(rng.integers(2**31)))
+
+
+class EnvView(View):
+    """Tasks to act in; a batch is a list of `Environments`, one for each task.
+
+    Args:
+        domain: A family of Markov decision processes.
+        envs: Environments of each task that run side by side.
+        tasks_per_batch: Tasks in a batch of each process.
+        tasks: Tasks in a training epoch.
+        test_tasks: Tasks in a validation and in a test.
+        split: The tasks that a test draws from.
+        seed: The key of tasks and rollouts.
+        num_workers: Loader processes.
+
+    Raises:
+        TlmlError: An option is out of range, or tasks are not Markov decision processes.
+    """
+
+    def __init__(
+        self,
+        domain: Domain[MDP],
+        *,
+        envs: int = 8,
+        tasks_per_batch: int = 1,
+        tasks: int = 100,
+        test_tasks: int = 20,
+        split: Literal["source", "validation", "target"] = "target",
+        seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(domain, seed=seed, num_workers=num_workers)
+        check_positive(
+            envs=envs, tasks_per_batch=tasks_per_batch, tasks=tasks, test_tasks=test_tasks
+        )
+        check_choice("split", split, SPLITS)
+        self.envs, self.tasks_per_batch = envs, tasks_per_batch
+        self.tasks, self.test_tasks = tasks, test_tasks
+        self.split: Split = split
+
+    @property
+    def spaces(self) -> ViewSpaces:
+        """The spaces of observations and actions."""
+        return ViewSpaces(*self.domain.spaces("source"))
+
+    def dataset(self, split: Split) -> EnvDataset:
+        """Return the environments of a split."""
+        return EnvDataset(self.domain, split, self.envs, self.seed)
+
+    def setup(self, stage: str) -> None:
+        """Draw one task of each split that will be used: errors come before long work."""
+        for split in ("source", "validation") if stage == "fit" else (self.split,):
+            self.dataset(split)[0]  # type: ignore[arg-type]
+
+    def train_dataloader(self) -> KeyedLoader:
+        """Return source tasks, fresh in every epoch."""
+        return self._loader("source", self.tasks, train=True)
+
+    def val_dataloader(self) -> KeyedLoader:
+        """Return the fixed validation tasks."""
+        return self._loader("validation", self.test_tasks)
+
+    def test_dataloader(self) -> KeyedLoader:
+        """Return the fixed tasks of `split`."""
+        return self._loader(self.split, self.test_tasks)
+
+    def _loader(self, split: Split, number: int, *, train: bool = False) -> KeyedLoader:
+        size = min(self.tasks_per_batch, number)
+        return self.loader(
+            self.dataset(split), number, batch_size=size, train=train, collate=list, exact=True
+        )

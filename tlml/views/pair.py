@@ -1,0 +1,293 @@
+"""Pairs: labelled source, and labelled and unlabelled target, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Discrete
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tlml.domains import ClassPool, Domain
+from tlml.errors import TlmlError, check_not_negative, check_positive
+from tlml.sampling import Draw, check_data, check_finite, draw, draw_task, keyed_rng
+from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples
+from tlml.views.base import KeyedLoader, View, ViewSpaces
+
+# Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
+_ORDER, _TARGET, _UNLABELLED, _HELD_OUT = range(4)
+
+
+@dataclass(frozen=True)
+class PairDataset(Dataset[Pair]):
+    """Batch number i: chunk i mod `chunks` of epoch i div `chunks`, a function of (seed, i).
+
+    The data set that drives (the source, or the target where there is no source) is passed once
+    in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
+    """
+
+    source: Examples
+    target: Examples
+    unlabelled: Tensor
+    batch_size: int
+    chunks: int
+    seed: int
+    balanced: bool = False
+    shuffle: bool = True
+
+    def __getitem__(self, number: int) -> Pair:
+        index = self._drive(number) if len(self.source) else torch.zeros(0, dtype=torch.int64)
+        if len(self.source):
+            target = self._some(len(self.target), number, _TARGET)
+        else:
+            target = self._drive(number)
+        free = self._some(len(self.unlabelled), number, _UNLABELLED)
+        return Pair(
+            Batch(self.source.x[index], self.source.y[index]),
+            Batch(self.target.x[target], self.target.y[target]),
+            self.unlabelled[free],
+            index,
+        )
+
+    def _drive(self, number: int) -> Tensor:
+        epoch, chunk = divmod(number, self.chunks)
+        data = self.source if len(self.source) else self.target
+        rng = keyed_rng(self.seed, "source", _ORDER, epoch)
+        if not self.shuffle:
+            order = torch.arange(len(data))
+        elif self.balanced:
+            order = _balanced(data.y, rng)
+        else:
+            order = torch.from_numpy(rng.permutation(len(data)))
+        return order[chunk * self.batch_size : (chunk + 1) * self.batch_size]
+
+    def _some(self, total: int, number: int, stream: int) -> Tensor:
+        if total <= self.batch_size:
+            return torch.arange(total)
+        rng = keyed_rng(self.seed, "target", stream, number)
+        return torch.from_numpy(rng.choice(total, self.batch_size, replace=False))
+
+
+@dataclass(frozen=True)
+class EndlessPairDataset(Dataset[Pair]):
+    """Batch number i of a family that is sampled: one example of each of `batch_size` tasks."""
+
+    domain: Domain[Any]
+    split: Split
+    batch_size: int
+    seed: int
+    target: Examples
+    unlabelled: Tensor
+
+    def __getitem__(self, number: int) -> Pair:
+        rng = keyed_rng(self.seed, self.split, _ORDER, number)
+        drawn = [self.domain.draw(self.split, rng).sample(1, rng) for _ in range(self.batch_size)]
+        source = Batch(torch.cat([one.x for one in drawn]), torch.cat([one.y for one in drawn]))
+        check_finite(source, f"{self.split} tasks of {type(self.domain).__name__}")
+        index = torch.arange(self.batch_size) + number * self.batch_size
+        return Pair(source, Batch(self.target.x, self.target.y), self.unlabelled, index)
+
+
+class PairView(View):
+    """Source tasks pooled, with labelled and unlabelled examples of one target task beside them.
+
+    A batch is a `Pair`. The labelled target is the support of target episode number `episode`, as
+    `EpisodeView` with the same `seed`, `ways`, `shots` and `queries` draws it; the test is that
+    episode's query; the unlabelled target holds the rest.
+
+    Args:
+        domain: The family of tasks.
+        batch_size: Examples of each part in a batch.
+        shots: Labelled target examples, per class where targets are classes; 0 for none.
+        unlabelled: Whether target inputs without labels are given.
+        transductive: Let the unlabelled target hold the query's inputs; results name it.
+        source: Whether source examples are given; without them the labelled target drives.
+        balanced: Draw the source classes equally often, with replacement.
+        samples: Source examples in an epoch of a family that is sampled without end.
+        held_out: Share of the source kept for validation where no validation task has its labels.
+        episode: Which target episode.
+        ways: Classes of that episode.
+        queries: Query examples of that episode, per class where targets are classes.
+        seed: The key of every draw.
+        num_workers: Loader processes.
+
+    Raises:
+        TlmlError: An option is out of range, or both source and target are left out.
+    """
+
+    def __init__(
+        self,
+        domain: Domain[Any],
+        *,
+        batch_size: int = 64,
+        shots: int = 0,
+        unlabelled: bool = False,
+        transductive: bool = False,
+        source: bool = True,
+        balanced: bool = False,
+        samples: int = 10_000,
+        held_out: float = 0.1,
+        episode: int = 0,
+        ways: int | None = None,
+        queries: int = 15,
+        seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(domain, seed=seed, num_workers=num_workers)
+        check_positive(batch_size=batch_size, samples=samples, queries=queries)
+        check_not_negative(shots=shots, episode=episode)
+        if not 0 < held_out < 1:
+            raise TlmlError(f"held_out: must be a share between 0 and 1, is {held_out}")
+        if not source and not shots:
+            raise TlmlError("shots: 0 labelled target examples and no source leave nothing to fit")
+        self.batch_size, self.shots, self.queries, self.ways = batch_size, shots, queries, ways
+        self.unlabelled, self.transductive = unlabelled, transductive
+        self.source, self.balanced, self.episode = source, balanced, episode
+        self.samples, self.held_out = samples, held_out
+
+    @property
+    def spaces(self) -> ViewSpaces:
+        """The spaces of the source examples, or of the target where there is no source."""
+        if isinstance(self.domain, ClassPool) and not self.source:
+            return ViewSpaces(self.domain.x, Discrete(len(self.drawn().task.classes)), "episode")
+        x, y = self.domain.spaces("source" if self.source else "target")
+        return ViewSpaces(x, y, "pool" if isinstance(self.domain, ClassPool) else "domain")
+
+    def drawn(self) -> Draw:
+        """Return the target episode."""
+        rng = keyed_rng(self.seed, "target", self.episode)
+        task = draw_task(self.domain, "target", rng, self.ways)
+        return draw(task, max(self.shots, 1), self.queries, rng, self.ways)
+
+    def setup(self, stage: str) -> None:
+        """Check the data that this view uses: errors come before long work."""
+        for split in SPLITS[:2] if self.source else ():
+            check_data(self.domain, split)
+        if self._needs_target(stage):
+            check_data(self.domain, "target")
+            self.drawn()
+
+    def train_dataloader(self) -> KeyedLoader:
+        """Return source batches with labelled and unlabelled target beside them."""
+        target, unlabelled = self._target()
+        if self.source and not self.finite:
+            data: Dataset[Pair] = EndlessPairDataset(
+                self.domain, "source", self.batch_size, self.seed, target, unlabelled
+            )
+            return self.loader(data, -(-self.samples // self.batch_size), train=True)
+        source = self._pool()[0] if self.source else _nothing(target)
+        chunks = self._chunks(len(source) or len(target))
+        pairs = PairDataset(
+            source, target, unlabelled, self.batch_size, chunks, self.seed, self.balanced
+        )
+        return self.loader(pairs, chunks, train=True)
+
+    def val_dataloader(self) -> KeyedLoader:
+        """Return examples of validation tasks with the same labels, else source held out."""
+        if not self.source:
+            return self.test_dataloader()
+        if not self.finite:
+            none = torch.zeros(0)
+            endless = EndlessPairDataset(
+                self.domain, "validation", self.batch_size, self.seed, Examples(none, none), none
+            )
+            return self.loader(endless, max(self._chunks(self.samples) // 10, self.world()[1]))
+        held = self._pool()[1]
+        return self._fixed(held, _nothing(held))
+
+    def test_dataloader(self) -> KeyedLoader:
+        """Return the query of the target episode as labelled target."""
+        query = self.drawn().episode.query
+        data = Examples(query.x, query.y)
+        return self._fixed(_nothing(data), data)
+
+    @property
+    def finite(self) -> bool:
+        """Whether the source tasks are data sets."""
+        if isinstance(self.domain, ClassPool):
+            return True
+        endless = type(self.domain).tasks is Domain.tasks
+        return not endless and isinstance(self.domain.tasks("source")[0], Finite)
+
+    def source_examples(self) -> Examples:
+        """Return the pooled source in the order that `Pair.index` counts in.
+
+        Raises:
+            TlmlError: The family is sampled without end, so that it has no fixed examples.
+        """
+        if not self.finite:
+            raise TlmlError(
+                f"{type(self.domain).__name__} is sampled without end: there are no fixed source "
+                "examples to weigh"
+            )
+        return self._pool()[0]
+
+    def unlabelled_examples(self) -> Tensor:
+        """Return all target inputs that may be used without labels."""
+        return self._unlabelled(self.drawn())
+
+    def _needs_target(self, stage: str) -> bool:
+        return stage != "fit" or bool(self.shots) or self.unlabelled
+
+    def _chunks(self, examples_: int) -> int:
+        return -(-examples_ // self.batch_size)
+
+    def _fixed(self, source: Examples, target: Examples) -> KeyedLoader:
+        chunks = self._chunks(max(len(source), len(target)))
+        data = PairDataset(
+            source, target, source.x[:0], self.batch_size, chunks, self.seed, shuffle=False
+        )
+        return self.loader(data, chunks)
+
+    def _target(self) -> tuple[Examples, Tensor]:
+        if not (self.shots or self.unlabelled):
+            source = self._pool()[0] if self.finite else Examples(torch.zeros(0), torch.zeros(0))
+            return _nothing(source), source.x[:0]
+        drawn = self.drawn()
+        support = Examples(*drawn.episode.support)
+        free = self._unlabelled(drawn) if self.unlabelled else support.x[:0]
+        return (support if self.shots else _nothing(support)), free
+
+    def _unlabelled(self, drawn: Draw) -> Tensor:
+        task = drawn.task
+        if not isinstance(task, Finite):
+            rng = keyed_rng(self.seed, "target", self.episode, _UNLABELLED)
+            x: Tensor = task.sample(self.samples, rng).x
+            return torch.cat([x, drawn.episode.query.x]) if self.transductive else x
+        train = examples(task.split("train")).x
+        if drawn.query_part == "test":
+            return torch.cat([train, drawn.episode.query.x]) if self.transductive else train
+        keep = torch.ones(len(train), dtype=torch.bool)
+        keep[drawn.query_index] = self.transductive
+        return train[keep]
+
+    def _pool(self) -> tuple[Examples, Examples]:
+        """Return the pooled source to train on, and what validates it."""
+        tasks = self.domain.tasks("source")
+        pool = _pooled([examples(task.split("train")) for task in tasks])
+        if not isinstance(self.domain, ClassPool) and self.domain.tasks("validation"):
+            others = self.domain.tasks("validation")
+            return pool, _pooled([examples(task.split("train")) for task in others])
+        order = keyed_rng(self.seed, "source", _HELD_OUT).permutation(len(pool))
+        kept = max(1, round(len(pool) * self.held_out))
+        held, train = np.sort(order[:kept]), np.sort(order[kept:])
+        return Examples(pool.x[train], pool.y[train]), Examples(pool.x[held], pool.y[held])
+
+
+def _pooled(parts: list[Examples]) -> Examples:
+    return Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
+
+
+def _nothing(like: Examples) -> Examples:
+    return Examples(like.x[:0], like.y[:0])
+
+
+def _balanced(y: Tensor, rng: np.random.Generator) -> Tensor:
+    if y.is_floating_point():
+        raise TlmlError("balanced: targets are values, not classes")
+    _, inverse, counts = torch.unique(y, return_inverse=True, return_counts=True)
+    weight = (1.0 / (counts[inverse] * len(counts))).double().numpy()
+    return torch.from_numpy(rng.choice(len(y), len(y), p=weight / weight.sum()))
