@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def pins(report: dict) -> list[str]:
-    """Return ``name==version`` for all that pip would install, without tlml and without ``+cpu``."""
+    """Return ``name==version`` of all that pip would install, without tlml or ``+cpu``."""
     found = [item["metadata"] for item in report["install"]]
     names = {re.sub(r"[-_.]+", "-", m["name"]).lower(): m["version"].split("+")[0] for m in found}
     return [f"{name}=={names[name]}" for name in sorted(names) if name != "tlml"]

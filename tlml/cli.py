@@ -24,7 +24,7 @@ _LIGHT, _TRAINER, _BENCH = "tlml.light", "tlml.lightning_cli", "tlml.bench_cli"
 COMMANDS = {
     "list": Command(_LIGHT, "show what is registered", "tlml list --kind learner"),
     "info": Command(_LIGHT, "show a name: options, paper, partners", "tlml info maml"),
-    "plugins": Command(_LIGHT, "show where the names come from, and errors", "tlml plugins"),
+    "plugins": Command(_LIGHT, "show plugins, their cost and errors", "tlml plugins"),
     "check": Command(_LIGHT, "say whether three names go together", "tlml check glyphs maml sgd"),
     "fit": Command(
         _TRAINER, "train a learner on source tasks", "tlml fit --model maml --data.domain glyphs"
@@ -39,9 +39,7 @@ COMMANDS = {
         _TRAINER, "carry it to one target task", "tlml adapt --config run.yaml --ckpt_path C"
     ),
     "bench": Command(_BENCH, "run a suite, or what is left of it", "tlml bench quickstart"),
-    "report": Command(
-        _BENCH, "table and plots of a suite's results", "tlml report runs/quickstart"
-    ),
+    "report": Command(_BENCH, "table and plots of the results", "tlml report runs/quickstart"),
 }
 
 USAGE = """\
@@ -96,7 +94,7 @@ def usage() -> str:
     """Return the text of ``tlml --help``."""
     return USAGE.format(
         commands="\n".join(
-            f"  {name:<9} {command.purpose:<43} {command.example}"
+            f"  {name:<9} {command.purpose:<38} {command.example}"
             for name, command in COMMANDS.items()
         )
     )
@@ -120,9 +118,10 @@ def _left_out(value: str) -> str:
     if not value.startswith("no:"):
         raise TlmlError(f"-p: '{value}' is not no:PLUGIN, such as -p no:maml")
     name = value.removeprefix("no:")
-    known = [plugin for plugin in installed() if plugin != CORE]
-    if name not in known:
-        raise unknown("plugin", name, known)
+    if name == CORE:
+        raise TlmlError(f"-p: plugin {CORE} cannot be left out")
+    if name not in installed():
+        raise unknown("plugin", name, installed())
     return name
 
 

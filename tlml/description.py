@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from tlml.trios import Trio
 
 Entry = dict[str, Any]
+
+_DEEP = 6 * " "
+_PLURALS = {"domain": "domains", "learner": "learners", "strategy": "strategies"}
 
 
 def entry(registry: Registry, kind: Kind, spec: Spec) -> Entry:
@@ -68,13 +72,10 @@ def described(about: Entry) -> str:
     """Return the text of ``tlml info``."""
     facts = ("paper", "approach", "settings", "gives", "needs")
     named = [(name, _joined(about[name])) for name in facts if about[name]]
-    named += [
-        (f"{kind}s" if kind != "strategy" else "strategies", _joined(names))
-        for kind, names in about["goes_with"].items()
-    ]
+    named += [(_PLURALS[kind], _joined(names)) for kind, names in about["goes_with"].items()]
     lines = [f"{about['name']} ({about['kind']}, plugin {about['plugin']})", about["summary"], ""]
     lines += [f"  {row}" for row in columns(named)]
-    lines += ["", "options", *(f"  {row}" for row in _option_rows(about["options"]))]
+    lines += ["", "options", *(_option_lines(about["options"]) or ["  none"])]
     lines += [f"  ({about['note']})"] if about["note"] else []
     lines += ["", "example", f"  {about['example']}"] if about["example"] else []
     return "\n".join(lines)
@@ -128,7 +129,7 @@ def _options(registry: Registry, kind: Kind, spec: Spec, imports: bool) -> tuple
         options = read_options(spec.target)
     except TlmlError as error:
         return Options(()), str(error)
-    hint = "and those of base classes that its source doesn't show: tlml info --import"
+    hint = f"and those that its source doesn't show: tlml info {spec.name} --import"
     return options, hint if options.more else ""
 
 
@@ -142,13 +143,14 @@ def _option_entry(option: Option) -> Entry:
     }
 
 
-def _option_rows(options: Iterable[Entry]) -> list[str]:
-    rows = []
+def _option_lines(options: Iterable[Entry]) -> list[str]:
+    lines: list[str] = []
     for option in options:
         kind = f": {option['type']}" if option["type"] else ""
         default = " (required)" if option["required"] else f" = {option['default']}"
-        rows.append((f"{option['name']}{kind}{default}", option["help"]))
-    return columns(rows) or ["none"]
+        lines.append(f"  {option['name']}{kind}{default}")
+        lines += textwrap.wrap(option["help"], 88, initial_indent=_DEEP, subsequent_indent=_DEEP)
+    return lines
 
 
 def _settings(spec: Spec) -> list[str]:

@@ -160,7 +160,7 @@ def evaluate(
     split = getattr(view, "split", "target") if stage == "test" else "validation"
     if carry is not None:
         seed = view.seed if view is not None else 0
-        carry.turn_to((seed, SPLITS.index(split), index))
+        carry.turn_to((getattr(learner, "seed", 0), seed, SPLITS.index(split), index))
     start = time.perf_counter()
     scores = learner.predict(task.support, task.query.x)  # type: ignore[attr-defined]
     seconds = time.perf_counter() - start

@@ -87,7 +87,9 @@ def _to_disk(path: Path) -> None:
 
 def _explained(path: Path, error: OSError) -> TlmlError:
     if error.errno in _FULL:
-        return TlmlError(f"{path}: the disk is full; make room and run again, what was done is kept")
+        return TlmlError(
+            f"{path}: the disk is full; make room and run again, what was done is kept"
+        )
     if error.errno in _CLOSED:
         return TlmlError(f"{path}: cannot be written ({error.strerror}); choose another folder")
     if isinstance(error, FileNotFoundError):

@@ -29,26 +29,23 @@ def read_options(target: str) -> Options:
     sources = _Sources()
     found = sources.find(module, name)
     if found is None:
-        raise TlmlError(f"{target}: no source of this class is found; --import reads it itself")
+        raise TlmlError(f"{target}: no source of this class is found (tlml info --import)")
     options = merge(sources.layers(*found))
     return Options(options.known, options.more or sources.incomplete)
 
 
 def find_module(name: str) -> ModuleSpec | None:
-    """Find a module without importing it or its parents (as `importlib.util.find_spec` would)."""
+    """Find a module without importing it or its parents, as `importlib.util.find_spec` would."""
     found, path = "", None
     spec: ModuleSpec | None = None
     for part in name.split("."):
         found = f"{found}.{part}" if found else part
-        spec = _loaded(found) or _found(found, path)
+        loaded = sys.modules.get(found)
+        spec = getattr(loaded, "__spec__", None) or _found(found, path)
         if spec is None:
             return None
-        path = list(spec.submodule_search_locations or ())
+        path = list(getattr(loaded, "__path__", None) or spec.submodule_search_locations or ())
     return spec
-
-
-def _loaded(name: str) -> ModuleSpec | None:
-    return getattr(sys.modules.get(name), "__spec__", None)
 
 
 def _found(name: str, path: list[str] | None) -> ModuleSpec | None:

@@ -122,7 +122,8 @@ def _holders(registry: Registry, name: str, kinds: tuple[Kind, ...]) -> list[Kin
     names = {kind: [spec.name for spec in registry.specs(kind)] for kind in kinds}
     found = [kind for kind in kinds if name in names[kind]]
     if not found:
-        raise unknown(" or ".join(kinds), name, [n for known in names.values() for n in known])
+        kind = kinds[0] if len(kinds) == 1 else "domain, learner or strategy"
+        raise unknown(kind, name, [n for known in names.values() for n in known])
     return found
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,6 +17,14 @@ Where = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null")}
+
+
+class Problem(NamedTuple):
+    """Something wrong with a part: where, what, and whose line to show where it is another's."""
+
+    where: Where
+    message: str
+    line_of: Where | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +41,18 @@ class Located:
     data: Any
     lines: Mapping[Where, int]
 
-    def error(self, where: Where, message: str, line_of: Where | None = None) -> TlmlError:
-        """Build ``file:line: path: message`` for the part at `where`, or the nearest around it.
+    def error(self, problem: Problem) -> TlmlError:
+        """Build ``file:line: path: message``; a part that is not in the file is the one around."""
+        path = dotted(self._known(problem.where))
+        start = f"{self.name}:{self.line(problem)}: {path}{': ' if path else ''}"
+        return TlmlError(start + problem.message)
 
-        Args:
-            where: Path of the part that the message is about.
-            message: What is wrong, and what would be right.
-            line_of: Path of the part whose line is named, where it is another.
-        """
-        line = self.lines[self._known(line_of or where)]
-        path = dotted(self._known(where))
-        return TlmlError(f"{self.name}:{line}: {path}{': ' if path else ''}{message}")
+    def line(self, problem: Problem) -> int:
+        """Return the line that a problem is shown at."""
+        return self.lines.get(self._known(problem.line_of or problem.where), 1)
 
     def _known(self, where: Where) -> Where:
-        while where not in self.lines:
+        while where and where not in self.lines:
             where = where[:-1]
         return where
 
@@ -99,7 +105,7 @@ def parse_located(text: str, name: str) -> Located:
 class _Loader(yaml.SafeLoader):
     """PyYAML reads YAML 1.1, where 1e-3 is text, ``no`` is false and 010 is eight."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
 for _kind, _pattern, _first in (
@@ -174,14 +180,16 @@ class _Reader:
         try:
             value = self.loader.construct_object(node)
         except ValueError as error:
-            raise self._error(node, where, f"'{node.value}' is not a {node.tag[len(_TAG):]}") from error
+            raise self._error(
+                node, where, f"'{node.value}' is no {node.tag[len(_TAG) :]}"
+            ) from error
         if isinstance(value, float) and not math.isfinite(value):
             raise self._error(node, where, f"must be a finite number, is {node.value}")
         return value
 
     def _error(self, node: yaml.Node, where: Where, message: str) -> TlmlError:
         located = Located(self.name, None, {where: node.start_mark.line + 1})
-        return located.error(where, message)
+        return located.error(Problem(where, message))
 
 
 def _line(error: yaml.MarkedYAMLError) -> int:

@@ -60,7 +60,8 @@ def merge(layers: Iterable[Layer]) -> Options:
     more = False
     for layer in layers:
         texts = {**layer.help, **texts}
-        known = {**{option.name: option for option in layer.own}, **known}
+        for option in layer.own:
+            known.setdefault(option.name, option)
         if layer.constructor:
             more = layer.passes_on
             if not more:

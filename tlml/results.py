@@ -131,18 +131,21 @@ def read_results(folder: str | Path) -> Results:
     folder = Path(folder)
     plan = _read(folder / PLAN, Planned)
     done, failures = {}, {}
-    for cell in {cell.id: cell for cell in (*plan.fits, *plan.adapts)}.values():
-        place = folder / CELLS / cell.id
-        if (place / RESULT).is_file():
-            if isinstance(cell, PlannedAdapt):
-                done[cell.id] = _read(place / RESULT, AdaptResult)
-        elif (place / FAILED).is_file():
-            failures[cell.id] = _reason(place / FAILED)
+    adapts = {cell.id for cell in plan.adapts}
+    for id in sorted({*adapts, *(cell.id for cell in plan.fits)}):
+        place = folder / CELLS / id
+        if not (place / RESULT).is_file():
+            if (place / FAILED).is_file():
+                failures[id] = _reason(place / FAILED)
+        elif id in adapts:
+            done[id] = _read(place / RESULT, AdaptResult)
     return Results(plan, done, failures)
 
 
 def _read(path: Path, model: type[Model]) -> Model:
-    mend = "is it the folder of a suite?" if path.name == PLAN else "delete it and run the suite again"
+    mend = (
+        "is it the folder of a suite?" if path.name == PLAN else "delete it and run the suite again"
+    )
     try:
         return model.model_validate_json(path.read_bytes())
     except OSError as error:

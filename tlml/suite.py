@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,11 +18,10 @@ from pydantic import (
 )
 
 from tlml.errors import TlmlError, unknown
-from tlml.located import Located, Where, load_located
+from tlml.located import Located, Problem, load_located
+from tlml.registry import Registry, default_registry
+from tlml.suite_check import problems
 from tlml.suite_errors import readable
-
-if TYPE_CHECKING:
-    from tlml.registry import Registry
 
 
 def _listed(value: Any) -> Any:
@@ -64,7 +63,9 @@ def _tunable(value: Any) -> Any:
             if scale == "log" and low <= 0:
                 raise ValueError(f"a log range must start above 0, starts at {low}")
             return value
-    raise ValueError(f"must be [low, high, log], [low, high, linear] or {{values: [...]}}, is {value}")
+    raise ValueError(
+        f"must be [low, high, log], [low, high, linear] or {{values: [...]}}, is {value}"
+    )
 
 
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_filled)]
@@ -172,7 +173,7 @@ class Suite(_Part):
 
     @property
     def reference(self) -> str:
-        """The method that differences are taken to: `baseline`, else ``scratch``, else the first."""
+        """What differences are taken to: `baseline`, else ``scratch``, else the first method."""
         if self.baseline is not None:
             return self.baseline
         return "scratch" if "scratch" in self.methods else next(iter(self.methods))
@@ -190,10 +191,8 @@ def load_suite(source: str | Path, registry: Registry | None = None) -> Suite:
     """
     located = _locate(source)
     suite = _validated(located)
-    from tlml.suite_check import problems
-
-    for where, message in problems(suite, registry or _registry()):
-        raise located.error(where, message)
+    for problem in problems(suite, registry or default_registry()):
+        raise located.error(problem)
     return suite
 
 
@@ -222,7 +221,9 @@ def _locate(source: str | Path) -> Located:
 def _validated(located: Located) -> Suite:
     if not isinstance(located.data, Mapping):
         found = "is empty" if located.data is None else f"is {located.data!r}"
-        raise located.error((), f"must be a mapping with name, domains and methods, {found}")
+        raise located.error(
+            Problem((), f"must be a mapping with name, domains and methods, {found}")
+        )
     try:
         return Suite.model_validate(located.data)
     except ValidationError as error:
@@ -231,17 +232,5 @@ def _validated(located: Located) -> Suite:
 
 def _first(located: Located, error: ValidationError) -> TlmlError:
     found = [readable(detail, Suite) for detail in error.errors(include_url=False)]
-    return min((located.error(where, what) for where, what in found), key=_line_of)
-
-
-def _line_of(error: TlmlError) -> int:
-    return int(str(error).split(":")[1])
-
-
-def _registry() -> Registry:
-    from tlml.registry import default_registry
-
-    return default_registry()
-
-
-__all__ = ["Suite", "SuiteDomain", "SuiteFit", "SuiteMethod", "Where", "load_suite", "shipped"]
+    # A misspelt key is also a missing one: the misspelling, which has a line, says more.
+    return located.error(min(found, key=lambda p: (located.line(p), p.line_of is None)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from tlml.errors import did_you_mean
+from tlml.located import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +34,8 @@ _MESSAGES = {
 }
 
 
-def readable(detail: ErrorDetails, model: type[BaseModel]) -> tuple[Where, str]:
-    """Return where an error is and what it says.
+def readable(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+    """Say what one error is, and where.
 
     Args:
         detail: One of `ValidationError.errors()`.
@@ -42,24 +43,20 @@ def readable(detail: ErrorDetails, model: type[BaseModel]) -> tuple[Where, str]:
     """
     where = detail["loc"]
     if detail["type"] == "extra_forbidden":
-        return where, unknown_key(str(where[-1]), _keys(model, where[:-1]))
+        return Problem(where[:-1], _unknown_key(str(where[-1]), _keys(model, where[:-1])), where)
     if detail["type"] == "missing":
-        return where[:-1], f"the key '{where[-1]}' is missing"
+        return Problem(where[:-1], f"the key '{where[-1]}' is missing")
     if where and where[-1] == "[key]":
         where = where[:-1]
     message = _MESSAGES.get(detail["type"])
     if message is None:
-        return where, f"{detail['msg']}, is {detail['input']!r}"
-    return where, message.format(input=detail["input"], **detail.get("ctx", {}))
+        return Problem(where, f"{detail['msg']}, is {detail['input']!r}")
+    return Problem(where, message.format(input=detail["input"], **detail.get("ctx", {})))
 
 
-def unknown_key(key: str, known: Iterable[str], what: str = "key") -> str:
-    """Say that a key is unknown, with the nearest that is known.
-
-    >>> unknown_key("veiw", ["shots", "view"])
-    "unknown key 'veiw'; did you mean 'view'?"
-    """
-    return f"unknown {what} '{key}'{did_you_mean(f"'{key}'", (f"'{name}'" for name in known))}"
+def _unknown_key(key: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(f"'{key}'", (f"'{name}'" for name in known))
+    return f"unknown key '{key}'{hint}"
 
 
 def _keys(model: Any, where: Where) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +70,7 @@ class Block:
 class Failure:
     """A cell that failed."""
 
+    kind: Literal["fit", "method"]
     cell: str
     id: str
     reason: str
@@ -86,7 +86,8 @@ class Report:
         blocks: One for each domain and number of shots.
         planned: Adaptations that there should be.
         done: Adaptations that there are.
-        failures: What failed, with its reason.
+        failed: Adaptations that failed, for themselves or with their fit.
+        failures: What failed, with its reason; an adaptation only where its fit did not.
         refused: Combinations that were not run, with the reason.
         scores: Everything that was measured: one entry for each finished adaptation.
     """
@@ -96,17 +97,15 @@ class Report:
     blocks: tuple[Block, ...]
     planned: int
     done: int
+    failed: int
     failures: tuple[Failure, ...]
     refused: tuple[PlannedRefusal, ...]
     scores: tuple[dict[str, Any], ...]
 
     @property
     def missing(self) -> int:
-        """Adaptations that are neither done nor known to have failed."""
-        return self.planned - self.done - self._failed_adaptations()
-
-    def _failed_adaptations(self) -> int:
-        return sum(failure.cell.startswith("method ") for failure in self.failures)
+        """Adaptations that are neither done nor have failed."""
+        return self.planned - self.done - self.failed
 
 
 def summarise(results: Results) -> Report:
@@ -120,6 +119,7 @@ def summarise(results: Results) -> Report:
         blocks=tuple(_block(results, domain, shots) for domain, shots in places),
         planned=len(plan.adapts),
         done=sum(cell.id in results.done for cell in plan.adapts),
+        failed=sum(_failed(results, cell) for cell in plan.adapts),
         failures=tuple(_failures(results)),
         refused=tuple(plan.refused),
         scores=tuple(_scores(results)),
@@ -128,7 +128,9 @@ def summarise(results: Results) -> Report:
 
 def _block(results: Results, domain: str, shots: int) -> Block:
     cells = [c for c in results.plan.adapts if (c.domain, c.shots) == (domain, shots)]
-    by_method = {method: [c for c in cells if c.method == method] for method in results.plan.methods}
+    by_method = {
+        method: [c for c in cells if c.method == method] for method in results.plan.methods
+    }
     done = [results.done[cell.id] for cell in cells if cell.id in results.done]
     metric, higher = (done[0].metric, done[0].higher_is_better) if done else ("score", True)
     baseline = _Scores(by_method.get(results.plan.baseline, []), results)
@@ -213,29 +215,31 @@ def _missing(mine: _Scores) -> str:
 
 
 def _with_best(rows: Sequence[Row], higher: bool) -> Iterable[Row]:
-    from dataclasses import replace
-
     means = [row.score.mean for row in rows if row.score and math.isfinite(row.score.mean)]
     best = (max if higher else min)(means, default=None)
     for row in rows:
-        yield replace(row, best=best is not None and row.score is not None and row.score.mean == best)
+        yield replace(
+            row, best=best is not None and row.score is not None and row.score.mean == best
+        )
+
+
+def _failed(results: Results, cell: PlannedAdapt) -> bool:
+    reasons = results.failures
+    return cell.id not in results.done and (cell.id in reasons or cell.fit in reasons)
 
 
 def _failures(results: Results) -> Iterable[Failure]:
     for fit in results.plan.fits:
         if fit.id in results.failures:
-            cell = f"fit {fit.name} on {fit.domain}, seed {fit.seed}"
-            yield Failure(cell, fit.id, results.failures[fit.id])
+            name = f"{fit.name} on {fit.domain}, seed {fit.seed}"
+            yield Failure("fit", name, fit.id, results.failures[fit.id])
     for cell in results.plan.adapts:
-        if cell.id in results.failures:
-            name = f"method {cell.method} on {cell.domain}, {cell.shots} shots, seed {cell.seed}"
-            yield Failure(name, cell.id, results.failures[cell.id])
+        if cell.id in results.failures and cell.fit not in results.failures:
+            name = f"{cell.method} on {cell.domain}, shots {cell.shots}, seed {cell.seed}"
+            yield Failure("method", name, cell.id, results.failures[cell.id])
 
 
 def _scores(results: Results) -> Iterable[dict[str, Any]]:
     for cell in results.plan.adapts:
         if cell.id in results.done:
             yield {**cell.model_dump(), **results.done[cell.id].model_dump()}
-
-
-__all__ = ["Block", "Counter", "Failure", "Interval", "Report", "Row", "asdict", "summarise"]

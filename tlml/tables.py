@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tlml.summary import NEGATIVE, TRANSDUCTIVE, Block, Interval, Report, Row
@@ -12,19 +12,21 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_METHOD, _MEAN, _DIFFERENCE, _NOTES = 0, 1, 4, 10
+_METHOD, _MEAN, _IQM, _DIFFERENCE, _STEPS, _LABELS, _NOTES = 0, 1, 3, 4, 8, 9, 10
+_FILE_WIDTH = 120  # a file has no width of its own to wrap at
 
 
 def title(block: Block) -> str:
-    """Say what a block is: ``glyphs, 5 shots``."""
-    return f"{block.domain}, {block.shots} shot{'s' if block.shots != 1 else ''}"
+    """Say what a block shows: ``glyphs, 5 shots: accuracy (higher is better)``."""
+    shots = f"{block.shots} shot{'s' if block.shots != 1 else ''}"
+    return f"{block.domain}, {shots}: {metric(block)}"
 
 
 def headings(report: Report, block: Block) -> tuple[str, ...]:
     """Return the column headings of a block."""
     return (
         "method",
-        metric(block),
+        block.metric,
         "95% interval",
         "IQM",
         f"to {report.baseline}",
@@ -69,7 +71,7 @@ def number(block: Block, value: float | None, signed: bool = False) -> str:
     if block.metric == "accuracy":
         text = f"{value:+.3f}" if signed else f"{value:.3f}"
         return text.replace("0.", ".", 1) if abs(round(value, 3)) < 1 else text
-    return f"{value:+.3g}" if signed else f"{value:.3g}"
+    return (f"{value:+#.3g}" if signed else f"{value:#.3g}").removesuffix(".")
 
 
 def seconds(value: float) -> str:
@@ -78,49 +80,64 @@ def seconds(value: float) -> str:
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """Print the tables and what is missing to the terminal."""
+    """Print the tables and what is missing; a narrow terminal gets fewer columns."""
     from rich.console import Console
     from rich.markup import escape
 
     console = console or Console()
-    if not console.is_terminal and console.width < _WIDE:
-        console.width = _WIDE  # a file has no width to wrap at
+    if not console.is_terminal:
+        console.width = max(console.width, _FILE_WIDTH)
     for block in report.blocks:
-        console.print(_rich(report, block))
+        table = _rich(report, block, narrow=False)
+        if _width(console, table) > console.width:
+            table = _rich(report, block, narrow=True)
+        console.print(table)
+        for row in block.rows:
+            if row.notes:
+                console.print(escape(f"  {row.method}: {', '.join(row.notes)}"), highlight=False)
+        console.print()
     for line in (*remarks(report), *footnotes(report)):
         console.print(escape(line), style="dim", soft_wrap=True, highlight=False)
 
 
-_WIDE = 120
+def _width(console: Console, table: Table) -> int:
+    unlimited = console.options.update(width=1000)
+    return console.measure(table, options=unlimited).maximum
 
 
 def markdown(report: Report) -> str:
     """Return the whole report in Markdown, with the plots beside it as pictures."""
-    lines = [f"# {report.name}", "", *(f"- {line}" for line in remarks(report)), ""]
+    lines = [f"# {report.name}", "", *_listed(remarks(report)), ""]
     seen = set()
     for block in report.blocks:
         if block.domain not in seen:
             seen.add(block.domain)
             lines += [f"## {block.domain}", "", f"![{block.domain}]({block.domain}.png)", ""]
         lines += [f"### {title(block)}", "", *_markdown_table(report, block), ""]
-    return "\n".join([*lines, *(f"- {line}" for line in footnotes(report)), ""])
+    return "\n".join([*lines, *_listed(footnotes(report)), ""])
 
 
 def remarks(report: Report) -> Iterator[str]:
     """Say what is done, missing, failed and refused."""
-    yield f"{report.name}: {report.done} of {report.planned} cells are done, {report.missing} missing"
+    yield (
+        f"{report.name}: {report.done} of {report.planned} results are there, "
+        f"{report.failed} failed, {report.missing} missing"
+    )
     for failure in report.failures:
-        yield f"failed: {failure.cell}: {failure.reason}"
+        yield f"failed: {failure.kind} {failure.cell}: {failure.reason}"
+    refused: dict[tuple[str, str], list[str]] = {}
     for refusal in report.refused:
-        yield f"not run: {refusal.name} on {refusal.domain}: {refusal.reason}"
+        refused.setdefault((refusal.domain, refusal.reason), []).append(refusal.name)
+    for (domain, reason), methods in refused.items():
+        yield f"not run on {domain}: {', '.join(methods)}: {reason}"
 
 
 def footnotes(report: Report) -> Iterator[str]:
     """Explain the columns and the notes that occur."""
     yield (
-        "Means are over target episodes, each averaged over its seeds; 95% intervals resample these "
-        "episodes (bootstrap) and do not hold the spread between training seeds. IQM: mean of the "
-        "middle half of all scores."
+        "Means are over target episodes, each averaged over its seeds; 95% intervals resample "
+        "these episodes (bootstrap) and do not hold the spread between training seeds. IQM: mean "
+        "of the middle half of all scores."
     )
     yield f"Differences to {report.baseline} are paired: the same seeds and the same episodes."
     yield (
@@ -146,26 +163,26 @@ def _interval(block: Block, value: Interval, signed: bool = False) -> str:
     return f"{number(block, value.low, signed)} to {number(block, value.high, signed)}"
 
 
-def _rich(report: Report, block: Block) -> Table:
+def _rich(report: Report, block: Block, narrow: bool) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(
-        title=f"{title(block)}: {metric(block)}", title_justify="left", box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0), pad_edge=False,
-    )  # fmt: skip
-    for position, heading in enumerate(headings(report, block)):
-        text = block.metric if position == _MEAN else heading
-        left = position in (_METHOD, _NOTES)
-        table.add_column(text, justify="left" if left else "right", no_wrap=position != _NOTES)
+    hidden = {_NOTES, *((_IQM, _STEPS, _LABELS) if narrow else ())}
+    shown = [i for i in range(_NOTES) if i not in hidden]
+    table = Table(title=title(block), title_justify="left",
+                  box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)  # fmt: skip
+    heads = headings(report, block)
+    for i in shown:
+        text = heads[i].replace(" ", "\n", 1)
+        table.add_column(escape(text), justify="left" if i == _METHOD else "right", no_wrap=True)
     for row in block.rows:
         texts = [escape(text) for text in cells(report, block, row)]
         if row.best:
-            texts[_METHOD], texts[_MEAN] = f"[bold]{texts[0]}[/]", f"[bold]{texts[_MEAN]}[/]"
+            texts[_METHOD], texts[_MEAN] = f"[bold]{texts[_METHOD]}[/]", f"[bold]{texts[_MEAN]}[/]"
         if row.worse:
             texts[_DIFFERENCE] = f"[red]{texts[_DIFFERENCE]}[/]"
-        table.add_row(*texts)
+        table.add_row(*(texts[i] for i in shown))
     return table
 
 
@@ -180,5 +197,10 @@ def _markdown_table(report: Report, block: Block) -> Iterator[str]:
         yield _piped(texts)
 
 
-def _piped(texts: object) -> str:
-    return "| " + " | ".join(str(t).replace("|", r"\|") for t in texts) + " |"  # type: ignore[attr-defined]
+def _listed(lines: Iterable[str]) -> Iterator[str]:
+    # A type's name such as <class 'X'> in a reason would vanish as a tag.
+    yield from (f"- {line.replace('<', '&lt;')}" for line in lines)
+
+
+def _piped(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |"

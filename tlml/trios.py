@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 from tlml.spec import KINDS, Kind, Spec, unmet
 
@@ -79,12 +79,13 @@ def _lacks(domain: Spec, learner: Spec, strategy: Spec) -> tuple[Lack, ...]:
 
 
 def _nearest(trio: Trio, specs: Specs) -> list[Trio]:
-    """Trios that keep as much as they can: first another strategy, then learner, then domain."""
+    """Trios with another strategy, learner or domain; if there are none, with two changed."""
     names = dict(zip(KINDS, trio, strict=True))
-    found: list[Trio] = []
-    for changed in (("strategy",), ("learner",), ("domain",), ("learner", "strategy")):
-        fixed = {kind: name for kind, name in names.items() if kind not in changed}
-        found += [other for other in working(specs, fixed) if other not in found]
-        if len(found) >= _SHOWN:
-            break
-    return found[:_SHOWN]
+    for number in (1, 2):
+        found: list[Trio] = []
+        for changed in combinations(reversed(KINDS), number):
+            fixed = {kind: name for kind, name in names.items() if kind not in changed}
+            found += working(specs, fixed)
+        if found:
+            return list(dict.fromkeys(found))[:_SHOWN]
+    return []

@@ -73,10 +73,13 @@ class Sinusoid(Domain[SineWave]):
 
 
 def _range(option: str, bounds: Sequence[float]) -> tuple[float, float]:
-    values = [float(bound) for bound in bounds]
-    if len(values) != 2 or not all(map(math.isfinite, values)) or values[0] > values[1]:
-        raise TlmlError(f"{option}: must be two finite numbers, the lower first, is {list(bounds)}")
-    return values[0], values[1]
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise TlmlError(f"{option}: must be two finite numbers, the lower first, is {bounds}")
+    return low, high
 
 
 def _within(bounds: tuple[float, float], share: float) -> float:

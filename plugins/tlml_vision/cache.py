@@ -51,8 +51,9 @@ def cache_folder() -> Path:
 
 def _read(path: Path) -> Arrays | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+        # Given a path, numpy leaves the file open where it is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
         return None
     except Exception as error:  # zipfile, zlib and numpy each have errors of their own for damage

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fontTools import unicodedata as scripts
+from fontTools import unicodedata as scripts  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
@@ -36,7 +36,7 @@ class Printed:
 
 def alphabet(character: str) -> str:
     """Return the English name of the Unicode script, such as ``"Greek"``."""
-    return scripts.script_name(scripts.script(character))
+    return str(scripts.script_name(scripts.script(character)))
 
 
 def letter(code: int) -> str | None:
@@ -55,6 +55,8 @@ def letter(code: int) -> str | None:
 def printed(files: list[FontFile], alphabets: Collection[str] | None, min_forms: int) -> Printed:
     """Draw all letters of some alphabets (None: of all) that have enough different forms."""
     wanted = _candidates(files, alphabets, min_forms)
+    if not wanted:
+        return Printed(np.zeros((0, CANVAS, CANVAS), np.uint8), {})
     canvas, rows = _draw(files, wanted)
     pixels = _compared(canvas)
     forms = {character: _different(pixels, rows[character]) for character in sorted(rows)}
@@ -87,8 +89,8 @@ def _draw(
     for character, forms in wanted.items():
         for number, code in forms:
             by_font[number].append((character, code))
-    canvases, rows, count = [np.zeros((0, CANVAS, CANVAS), np.uint8)], defaultdict(list), 0
-    for number, shown in progress(sorted(by_font.items()), "drawing characters"):
+    canvases, rows, count = [], defaultdict(list), 0
+    for number, shown in progress(sorted(by_font.items()), "glyphs: drawing"):
         canvases.append(drawings(files[number].path, [chr(code) for _, code in shown]))
         for row, (character, _) in enumerate(shown, start=count):
             rows[character].append(row)
@@ -124,9 +126,10 @@ def _without_homoglyphs(pixels: NDArray[np.float32], forms: Forms) -> Forms:
 
 
 def _without_shared(pixels: NDArray[np.float32], forms: Forms) -> Forms:
-    """Drop forms that are near copies of a form of a letter before them (l and I without serifs)."""
+    """Drop near copies of the forms of a letter before theirs (l and I without serifs)."""
     rows = np.concatenate([np.zeros(0, np.intp), *forms.values()])
-    letters = np.repeat(np.arange(len(forms)), [len(own) for own in forms.values()])
+    counts = np.array([len(own) for own in forms.values()], dtype=np.intp)
+    letters = np.repeat(np.arange(len(forms)), counts)
     shared = np.zeros(len(rows), bool)
     for part in chunks(len(rows)):
         before = slice(0, part.stop)

@@ -132,7 +132,7 @@ def _fonts(files: list[FontFile]) -> dict[str, Images]:
     found: dict[str, Images] = {}
     compared: list[Tensor] = []
     for file in progress(files, "digits: drawing"):
-        if file.name.startswith(_OLD_STYLE) or not _DIGITS <= file.characters():
+        if file.name.startswith(_OLD_STYLE) or not file.characters().issuperset(_DIGITS):
             continue
         # Jitter needs room around the digit, which is cut out afterwards.
         canvas = drawings(file.path, [chr(code) for code in sorted(_DIGITS)], fill=0.6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
-from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
 
 from tlml.errors import TlmlError
 
@@ -33,7 +33,8 @@ class FontFile:
     def characters(self) -> frozenset[int]:
         """Read the code points that it draws; none where it is no font."""
         try:
-            with TTFont(self.path, lazy=True) as font:
+            # Given a path, TTFont leaves the files open that it can't read.
+            with self.path.open("rb") as file, TTFont(file, lazy=True) as font:
                 drawn = font.getBestCmap().items()
                 return frozenset(code for code, glyph in drawn if glyph != ".notdef")
         except (TTLibError, OSError, struct.error, AssertionError, AttributeError, KeyError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import PIL
-from fontTools.unicodedata import Scripts
+from fontTools.unicodedata import Scripts  # type: ignore[import-untyped]
 from gymnasium.spaces import Box
 from torch import Tensor
 
@@ -75,7 +75,7 @@ class Glyphs(ClassPool):
         self.target = _alphabets("target", target)
         _check_in_one_split(self.source or (), self.validation, self.target)
         self.x = Box(0.0, 1.0, (1, size, size), np.float32)
-        self._classes: dict[str, Tensor] | None = None
+        self._classes: dict[Split, dict[str, Tensor]] = {}
 
     def classes(self, split: Split) -> Mapping[str, Tensor]:
         """Map each letter of a split to its samples ``[n, 1, size, size]``.
@@ -84,27 +84,20 @@ class Glyphs(ClassPool):
             TlmlError: The fonts hold no letters of the split.
         """
         check_choice("split", split, SPLITS)
-        if self._classes is None:
+        if not self._classes:
             self._classes = self._load()
-        found = {name: x for name, x in self._classes.items() if self._split(name) == split}
-        if not found:
+        if not self._classes[split]:
             raise TlmlError(
                 f"glyphs: the fonts hold no {split} letter with {self.min_forms} different "
                 f"prints; there is {_summary(self._classes)}"
             )
-        return found
+        return self._classes[split]
 
     def __getstate__(self) -> dict[str, Any]:
         # The images are read from the disk again: copies for workers stay small.
-        return {**self.__dict__, "_classes": None}
+        return {**self.__dict__, "_classes": {}}
 
-    def _split(self, name: str) -> Split:
-        own = alphabet(name)
-        if own in self.target:
-            return "target"
-        return "validation" if own in self.validation else "source"
-
-    def _load(self) -> dict[str, Tensor]:
+    def _load(self) -> dict[Split, dict[str, Tensor]]:
         files = font_files(self.fonts)
         recipe = {
             "recipe": RECIPE,
@@ -114,12 +107,19 @@ class Glyphs(ClassPool):
             "options": [self.size, self.jitter, self.variants, self.min_forms],
         }
         kept = cached("glyphs", recipe, lambda: self._render(files))
-        ends = np.cumsum(kept["counts"])
-        # A copy for each class: pickling a slice would pickle all images.
-        return {
-            str(name): to_unit(images.copy()).unsqueeze(1)
-            for name, images in zip(kept["names"], np.split(kept["images"], ends[:-1]), strict=True)
-        }
+        classes: dict[Split, dict[str, Tensor]] = {split: {} for split in SPLITS}
+        ends = np.cumsum(kept["counts"].astype(np.int64))
+        for name, start, end in zip(kept["names"], [0, *ends], ends, strict=False):
+            # A copy for each class: pickling a slice would pickle all images.
+            images = kept["images"][start:end].astype(np.uint8)
+            classes[self._split(str(name))][str(name)] = to_unit(images).unsqueeze(1)
+        return classes
+
+    def _split(self, name: str) -> Split:
+        own = alphabet(name)
+        if own in self.target:
+            return "target"
+        return "validation" if own in self.validation else "source"
 
     def _wanted(self) -> list[str] | None:
         if self.source is None:
@@ -162,6 +162,6 @@ def _check_in_one_split(*splits: Sequence[str]) -> None:
         raise TlmlError(f"glyphs: {', '.join(twice)} is in two of source, validation and target")
 
 
-def _summary(classes: Mapping[str, Tensor]) -> str:
-    counts = Counter(map(alphabet, classes))
+def _summary(classes: Mapping[Split, Mapping[str, Tensor]]) -> str:
+    counts = Counter(alphabet(name) for own in classes.values() for name in own)
     return ", ".join(f"{name} ({count})" for name, count in counts.most_common()) or "none at all"

@@ -57,13 +57,9 @@ def build_network(
     if name == "auto":
         name = _automatic(sizes["input_shape"])
     with keyed(seed):
-        if "." in name:
-            return _from_path(name, sizes, options)
-        if name not in NETWORKS:
-            raise unknown("network", name, [*NETWORKS, "auto"])
-        network = _call(name, NETWORKS[name], sizes, options)
-    assert isinstance(network, Network)
-    if isinstance(y_space, Box) and len(y_space.shape) != 1:
+        builder = _imported(name) if "." in name else _named(name)
+        network = _call(name, builder, sizes, options)
+    if isinstance(network, Network) and isinstance(y_space, Box) and len(y_space.shape) != 1:
         network.output_shape = tuple(y_space.shape)
     return network
 
@@ -102,7 +98,13 @@ def _automatic(input_shape: tuple[int, ...]) -> str:
     return _BY_RANK[len(input_shape)]
 
 
-def _from_path(path: str, sizes: dict[str, Any], options: dict[str, Any]) -> nn.Module:
+def _named(name: str) -> Callable[..., Network]:
+    if name not in NETWORKS:
+        raise unknown("network", name, [*NETWORKS, "auto"])
+    return NETWORKS[name]
+
+
+def _imported(path: str) -> Callable[..., Any]:
     module_name, _, attribute = path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
@@ -113,15 +115,16 @@ def _from_path(path: str, sizes: dict[str, Any], options: dict[str, Any]) -> nn.
     if not hasattr(module, attribute):
         near = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
         raise TlmlError(f"network {path}: {module_name} has no '{attribute}'{near}")
-    return _call(path, getattr(module, attribute), sizes, options)
+    builder: Callable[..., Any] = getattr(module, attribute)
+    if not callable(builder):
+        raise TlmlError(f"network {path}: is no class")
+    return builder
 
 
 def _call(
     name: str, builder: Callable[..., Any], sizes: dict[str, Any], options: dict[str, Any]
 ) -> nn.Module:
     """Call a builder with its options and those sizes that it takes."""
-    if not callable(builder):
-        raise TlmlError(f"network {name}: is no class")
     signature = inspect.signature(builder)
     own = dict(signature.parameters)
     if name in NETWORKS:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tlml.errors import (
+    TlmlError,
+    check_choice,
+    check_not_negative,
+    check_positive,
+    did_you_mean,
+    unknown,
+)
+
+
+def test_an_error_of_ours_is_a_value_error() -> None:
+    assert issubclass(TlmlError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("mlam", ["maml", "sgd"], "; did you mean maml?"),
+        ("xyz", ["sgd", "maml", "sgd"], "; there is maml, sgd"),
+        ("xyz", [], ""),
+        ("", ["maml"], "; there is maml"),
+    ],
+)
+def test_the_hint_is_a_near_name_or_all_there_are(name: str, known: list[str], hint: str) -> None:
+    assert did_you_mean(name, iter(known)) == hint
+
+
+def test_an_unknown_name_says_its_kind() -> None:
+    error = unknown("learner", "mlam", ["maml"])
+    assert isinstance(error, TlmlError)
+    assert str(error) == "no learner is called 'mlam'; did you mean maml?"
+
+
+@pytest.mark.parametrize("value", [0, -1, -0.5, math.nan])
+def test_what_must_be_positive_is(value: float) -> None:
+    check_positive(steps=1, lr=0.1, seconds=None)
+    with pytest.raises(TlmlError) as caught:
+        check_positive(steps=1, lr=value)
+    assert str(caught.value) == f"lr: must be greater than 0, is {value}"
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, math.nan])
+def test_what_must_not_be_negative_is_not(value: float) -> None:
+    check_not_negative(noise=0, seconds=None)
+    with pytest.raises(TlmlError) as caught:
+        check_not_negative(noise=value)
+    assert str(caught.value) == f"noise: must be at least 0, is {value}"
+
+
+def test_a_choice_is_one_of_them() -> None:
+    check_choice("head", "kept", ["kept", "new"])
+    with pytest.raises(TlmlError) as caught:
+        check_choice("head", "newer", iter(["kept", "new"]))
+    assert str(caught.value) == "head: 'newer' is not one of kept, new"

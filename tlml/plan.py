@@ -1,0 +1,312 @@
+"""From a suite to the cells to run: fits made once, and the adaptations that share them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlml.errors import TlmlError
+from tlml.files import make_folder, write_atomic
+from tlml.located import dotted
+from tlml.spec import unmet
+from tlml.suite_check import EPISODES, UNTRAINED, Sources, adapting, problems, taken
+
+if TYPE_CHECKING:
+    from tlml.registry import Registry
+    from tlml.spec import Kind, Spec
+    from tlml.suite import Suite, SuiteDomain
+
+
+@dataclass(frozen=True, slots=True)
+class FitCell:
+    """A training to be done once.
+
+    Args:
+        id: Hash of `config` and `versions`.
+        name: The label of the fit (the first, where several come to the same).
+        domain: The label of the domain.
+        seed: The seed of training.
+        config: Everything needed to run it, plain data: ``kind``, ``domain``, ``domain_options``,
+            ``learner``, ``options``, ``strategy``, ``strategy_options`` (None and none where
+            training does not use it), ``view``, ``view_defaults`` (for what of it the learner's
+            view takes, under `view`), ``trainer``, ``seed``.
+        versions: Of tlml, torch and the plugins that it uses.
+    """
+
+    id: str
+    name: str
+    domain: str
+    seed: int
+    config: dict[str, Any]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptCell:
+    """An adaptation to target episodes.
+
+    Args:
+        id: Hash of `config` and `versions`; the same for two methods that come to the same.
+        domain: The label of the domain.
+        shots: Labelled target examples, per class where there are classes.
+        seed: The seed of its fit and of its episodes.
+        method: The label of the method.
+        fit: The id of the fit that it starts from; None: an untrained network.
+        config: Everything needed to run it, plain data: ``kind``, ``fit`` (id or None),
+            ``domain``, ``domain_options``, ``learner``, ``options`` (of the learner),
+            ``strategy``, ``strategy_options``, ``tune``, ``head``, ``view`` (of EpisodeView, with
+            shots, episodes and seed), ``seed``.
+        versions: Of tlml, torch and the plugins that it uses.
+    """
+
+    id: str
+    domain: str
+    shots: int
+    seed: int
+    method: str
+    fit: str | None
+    config: dict[str, Any]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A fit or a method that cannot be run on a domain, with the reason."""
+
+    domain: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All cells of a suite.
+
+    Args:
+        name: The suite.
+        baseline: The method that the others are compared with.
+        methods: All methods, in the suite's order.
+        domains: All domains, in the suite's order.
+        fits: Trainings; ids differ.
+        adapts: Adaptations; those of two methods may share an id, which is then run once.
+        refused: What is left out.
+    """
+
+    name: str
+    baseline: str
+    methods: tuple[str, ...]
+    domains: tuple[str, ...]
+    fits: tuple[FitCell, ...]
+    adapts: tuple[AdaptCell, ...]
+    refused: tuple[Refused, ...]
+
+    def only(self, patterns: Sequence[str]) -> Plan:
+        """Return what matches one of the shell-style patterns ``METHOD``, ``DOMAIN`` or both.
+
+        Both are written ``DOMAIN/METHOD``; fits are kept where something kept starts from them.
+
+        Raises:
+            TlmlError: A pattern matches nothing.
+        """
+        for pattern in patterns:
+            if not any(_matches(cell, pattern) for cell in self.adapts):
+                raise TlmlError(
+                    f"only: '{pattern}' matches no cell; the domains are {', '.join(self.domains)} "
+                    f"and the methods {', '.join(self.methods)}, both together as DOMAIN/METHOD"
+                )
+        kept = tuple(c for c in self.adapts if any(_matches(c, pattern) for pattern in patterns))
+        fits = {cell.fit for cell in kept}
+        return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in fits))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def plan(suite: Suite, registry: Registry) -> Plan:
+    """Resolve a suite into cells, from specs and sources alone.
+
+    Raises:
+        TlmlError: Something in the suite is wrong, or nothing in it can be run.
+    """
+    for where, message, _ in problems(suite, registry):
+        raise TlmlError(f"suite {suite.name}: {dotted(where)}: {message}")
+    planner = _Planner(suite, registry)
+    adapts = tuple(planner.adapts())
+    refused = tuple(dict.fromkeys(planner.refused))
+    if not adapts:
+        reason = refused[0].reason
+        raise TlmlError(f"suite {suite.name}: nothing in it can be run: {reason}")
+    return Plan(
+        suite.name, suite.reference, tuple(suite.methods), tuple(suite.domains),
+        tuple(planner.fits.values()), adapts, refused,
+    )  # fmt: skip
+
+
+def write_plan(plan: Plan, folder: str | Path) -> None:
+    """Write ``plan.json`` into a folder, made where it is missing; reports start from it.
+
+    Raises:
+        TlmlError: The folder is not writable, or the disk is full.
+    """
+    text = json.dumps(plan.as_dict(), indent=1, ensure_ascii=False)
+    write_atomic(make_folder(folder) / "plan.json", text + "\n")
+
+
+def cell_id(config: dict[str, Any], versions: dict[str, str]) -> str:
+    """Return the id of a cell: 16 hexadecimal digits that follow from what it is."""
+    text = json.dumps({"config": config, "versions": versions}, sort_keys=True, allow_nan=False,
+                      separators=(",", ":"))  # fmt: skip
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class _Planner:
+    def __init__(self, suite: Suite, registry: Registry) -> None:
+        self.suite, self.registry = suite, registry
+        self.sources = Sources(registry)
+        self.fits: dict[str, FitCell] = {}
+        self.refused: list[Refused] = []
+
+    def adapts(self) -> Iterator[AdaptCell]:
+        """Yield the adaptations, and collect on the way the fits that they need."""
+        for domain, entry in self.suite.domains.items():
+            for method in self.suite.methods:
+                reason = self._refusal(domain, method)
+                if reason:
+                    self.refused.append(Refused(domain, method, reason))
+                    continue
+                for shots in entry.shots:
+                    for seed in self.suite.seeds:
+                        yield self._adapt(domain, shots, seed, method)
+
+    def _refusal(self, label: str, method: str) -> str:
+        """Say why a method cannot be run on a domain; "" if it can."""
+        domain = self.registry.spec("domain", self._registered(label))
+        if "episodes" not in domain.gives:
+            return f"domain {domain.name} gives no episodes, and methods are compared on episodes"
+        fit = self._fit_of(method)
+        strategy, _ = adapting(self.suite, self.sources, method)
+        if fit is None:
+            return self._clash(domain, UNTRAINED, strategy)
+        trained = self.sources.trained_with(fit)
+        in_training = self._clash(domain, fit.learner, trained)
+        # What a learner asks of its strategy, it asks of the one that it is trained with.
+        return in_training or self._clash(domain, fit.learner, strategy, adapting_only=True)
+
+    def _clash(
+        self, domain: Spec, learner: str, strategy: str | None, adapting_only: bool = False
+    ) -> str:
+        spec = self.registry.spec("learner", learner)
+        if strategy is None:
+            lacks = [] if adapting_only else unmet(spec, domain.gives)
+            return f"learner {learner} needs {lacks[0]}, and no strategy is named" if lacks else ""
+        verdict = self.registry.judge(domain.name, learner, strategy)
+        if adapting_only:
+            kept = tuple(lack for lack in verdict.lacks if lack.kind == "strategy")
+            verdict = replace(verdict, lacks=kept)
+        return verdict.text() if verdict.lacks else ""
+
+    def _adapt(self, label: str, shots: int, seed: int, method: str) -> AdaptCell:
+        fit_name = self.suite.methods[method].fit
+        fit = self._fit(label, seed, fit_name) if fit_name else None
+        config = self._adapt_config(label, shots, seed, method, fit)
+        versions = self._versions(config)
+        id, start = cell_id(config, versions), config["fit"]
+        return AdaptCell(id, label, shots, seed, method, start, config, versions)
+
+    def _adapt_config(
+        self, label: str, shots: int, seed: int, method: str, fit: FitCell | None
+    ) -> dict[str, Any]:
+        entry, own = self.suite.domains[label], self.suite.methods[method]
+        strategy, inherited = adapting(self.suite, self.sources, method)
+        episodes = entry.episodes or self.suite.episodes
+        view = taken(self.sources.target(EPISODES), entry.view)
+        return {
+            "kind": "adapt",
+            "fit": fit.id if fit else None,
+            **self._domain(label),
+            "learner": fit.config["learner"] if fit else UNTRAINED,
+            "options": fit.config["options"] if fit else self._options(entry, UNTRAINED, {}),
+            "strategy": strategy,
+            "strategy_options": {**inherited, **own.options},
+            "tune": dict(own.tune),
+            "head": own.head,
+            "view": {**view, "shots": shots, "episodes": episodes, "seed": seed},
+            "seed": seed,
+        }
+
+    def _fit(self, label: str, seed: int, name: str) -> FitCell:
+        config = self._fit_config(label, seed, name)
+        versions = self._versions(config)
+        cell = FitCell(cell_id(config, versions), name, label, seed, config, versions)
+        return self.fits.setdefault(cell.id, cell)
+
+    def _fit_config(self, label: str, seed: int, name: str) -> dict[str, Any]:
+        entry, fit = self.suite.domains[label], self.suite.fits[name]
+        strategy = self.sources.trained_with(fit)
+        matters = strategy is not None and self._takes_part(fit.learner, strategy)
+        return {
+            "kind": "fit",
+            **self._domain(label),
+            "learner": fit.learner,
+            "options": self._options(entry, fit.learner, fit.options),
+            "strategy": strategy if matters else None,
+            "strategy_options": dict(fit.strategy_options) if matters else {},
+            "view": dict(fit.view),
+            "view_defaults": dict(entry.view),
+            "trainer": {**self.suite.trainer, **entry.trainer, **fit.trainer},
+            "seed": seed,
+        }
+
+    def _takes_part(self, learner: str, strategy: str) -> bool:
+        """Say whether training is another with this strategy: it aligns, it weighs, or is asked."""
+        gives = self.registry.spec("strategy", strategy).gives
+        asked = self.registry.spec("learner", learner).needs
+        return bool(gives & {"aligns", "weighs"}) or any(
+            not gives.isdisjoint(need.split("|")) for need in asked
+        )
+
+    def _domain(self, label: str) -> dict[str, Any]:
+        options = dict(self.suite.domains[label].options)
+        return {"domain": self._registered(label), "domain_options": options}
+
+    def _options(self, entry: SuiteDomain, name: str, own: dict[str, Any]) -> dict[str, Any]:
+        return {**taken(self.sources.of("learner", name), entry.learner), **own}
+
+    def _registered(self, label: str) -> str:
+        return self.suite.domains[label].domain or label
+
+    def _fit_of(self, method: str) -> Any:
+        name = self.suite.methods[method].fit
+        return self.suite.fits[name] if name else None
+
+    def _versions(self, config: dict[str, Any]) -> dict[str, str]:
+        """Return the versions of all that a cell runs: another release may give other numbers."""
+        import tlml
+
+        versions = {"tlml": tlml.__version__, "torch": _installed("torch")}
+        kinds: tuple[Kind, ...] = ("domain", "learner", "strategy")
+        for kind in kinds:
+            if config[kind]:
+                plugin = self.registry.plugin_of(kind, config[kind])
+                if plugin.distribution:
+                    versions[plugin.distribution] = plugin.version
+        return versions
+
+
+def _matches(cell: AdaptCell, pattern: str) -> bool:
+    names = (cell.domain, cell.method, f"{cell.domain}/{cell.method}")
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "none"

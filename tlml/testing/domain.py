@@ -1,0 +1,187 @@
+"""Is a domain what its spec says, and are its draws functions of the generator alone?"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete
+from torch import Tensor
+
+from tlml.domains import ClassPool, Domain
+from tlml.sampling import POOL_WAYS, check_finite, draw_task
+from tlml.spec import VOCABULARY, Spec
+from tlml.task import MDP, SPLITS, Batch, Finite, Split, Task, examples
+from tlml.testing.domain_splits import check_splits
+from tlml.testing.domain_views import VIEWS, check_view
+from tlml.testing.failure import doing, require
+from tlml.testing.randomness import global_state, without_global_draws
+from tlml.testing.subject import Given, Subject, find_subject
+
+_TARGETS = {"classification": "Discrete", "regression": "Box"}
+
+
+def check_domain(
+    domain: Given,
+    spec: Spec | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    shared: float = 0.0,
+) -> None:
+    """Check that a domain gives what its spec says, and that its draws can be repeated.
+
+    Args:
+        domain: A registered name, a class path, a class or an object.
+        spec: What it declares; that of the registered name where None.
+        options: Of its constructor: small data makes a fast check.
+        shared: Share of the examples of a split that may also be in another one, for data of few
+            distinct values.
+
+    Raises:
+        CheckFailed: The first thing that is wrong, in one line.
+    """
+    subject = find_subject("domain", domain, spec, options)
+    made = subject.make()
+    ways = _check_spaces(subject, made)
+    _check_words(subject, made)
+    for split in _splits(subject, made):
+        _check_draws(subject, split, ways)
+    _check_pickles(subject, made, ways)
+    for word in sorted(VIEWS & _gives(subject)):
+        check_view(subject, made, word, ways)
+    if subject.gives("finite"):
+        check_splits(subject, made, ways, shared)
+
+
+def _gives(subject: Subject) -> frozenset[str]:
+    return subject.spec.gives if subject.spec else frozenset()
+
+
+def _check_spaces(subject: Subject, domain: Domain[Any]) -> int | None:
+    """Check both spaces of each split, and return the classes that an episode can have."""
+    for split in SPLITS:
+        with doing(f"{subject.label}: the spaces of split '{split}'", "set x and y"):
+            x, y = domain.spaces(split)
+        for name, space in (("x", x), ("y", y)):
+            require(
+                isinstance(space, Box | Discrete),
+                f"{subject.label}: {name} is {space}; it must be a gymnasium Box or Discrete",
+            )
+    if not isinstance(domain, ClassPool):
+        return None
+    return min(POOL_WAYS, *(len(domain.classes(split)) for split in SPLITS))
+
+
+def _check_words(subject: Subject, domain: Domain[Any]) -> None:
+    if subject.spec is None:
+        return
+    subject.spec.check_kind("domain")
+    found = type(domain.spaces("source")[1]).__name__
+    for word, space in _TARGETS.items():
+        require(
+            not subject.gives(word) or found == space,
+            f"{subject.label}: spec gives '{word}' but y is a {found} space; "
+            f"make it a {space} or drop '{word}' from gives",
+        )
+    require(
+        not VIEWS.isdisjoint(subject.spec.gives),
+        f"{subject.label}: spec gives none of {', '.join(sorted(VIEWS))}, so no learner can use "
+        "it; say which views can be made of it",
+    )
+    require(
+        not subject.spec.gives.isdisjoint(VOCABULARY["domain"] - VIEWS - {"finite"}),
+        f"{subject.label}: spec gives none of classification, control, regression; say what its "
+        "targets are",
+    )
+
+
+def _splits(subject: Subject, domain: Domain[Any]) -> tuple[Split, ...]:
+    """Return the splits that must have tasks: pairs and streams need no validation tasks."""
+    if type(domain).tasks is Domain.tasks or {"episodes", "env"} & _gives(subject):
+        return SPLITS
+    return tuple(split for split in SPLITS if split != "validation" or domain.tasks(split))
+
+
+def _check_draws(subject: Subject, split: Split, ways: int | None) -> None:
+    one, other = subject.make(), subject.make()
+    keys = (0, 1, 2)
+    with global_state(1), without_global_draws(f"{subject.label}: drawing from split '{split}'"):
+        first = [_drawn(subject, one, split, key, ways) for key in keys]
+    with global_state(2):
+        second = [_drawn(subject, other, split, key, ways) for key in reversed(keys)][::-1]
+    require(
+        all(_equal(a, b) for a, b in zip(first, second, strict=True)),
+        f"{subject.label}: two draws from split '{split}' with equal generators differ; make draw() "
+        "and sample() functions of the split and the rng that they are given, and of nothing else",
+    )
+
+
+def _check_pickles(subject: Subject, domain: Domain[Any], ways: int | None) -> None:
+    mend = "loader processes need it: no lambdas, no open files, no local classes"
+    with doing(f"{subject.label}: pickling it", mend):
+        copied = pickle.loads(pickle.dumps(domain))
+    expected = _drawn(subject, domain, "source", 0, ways)
+    require(
+        _equal(_drawn(subject, copied, "source", 0, ways), expected),
+        f"{subject.label}: unpickled, it draws other tasks; let pickle keep its options",
+    )
+    task = draw_task(domain, "source", np.random.default_rng(0), ways)
+    with doing(f"{subject.label}: pickling task '{task.name}'", mend):
+        pickle.loads(pickle.dumps(task))
+
+
+def _drawn(
+    subject: Subject, domain: Domain[Any], split: Split, key: int, ways: int | None
+) -> list[Tensor]:
+    """Draw a task by its key and return something of what it holds."""
+    rng = np.random.default_rng(key)
+    with doing(f"{subject.label}: drawing a task of split '{split}'"):
+        task = draw_task(domain, split, rng, ways)
+    whose = f"{subject.label}, split '{split}'"
+    require(
+        isinstance(getattr(task, "name", None), str),
+        f"{whose}: a task is a {type(task).__name__} without a name; give it one, a text",
+    )
+    require(
+        isinstance(task, MDP | Finite | Task),
+        f"{whose}: task '{task.name}' has none of sample(), split(), make(); write one",
+    )
+    with doing(f"{whose}: task '{task.name}'"):
+        return _seen(task, rng)
+
+
+def _seen(task: Any, rng: np.random.Generator) -> list[Tensor]:
+    if isinstance(task, MDP):
+        return _walk(task.make(7))
+    if isinstance(task, Finite):
+        data = examples(task.split("train"))
+        found = Batch(data.x, data.y)
+    else:
+        found = task.sample(3, rng)
+        require(
+            len(found.x) == len(found.y) == 3,
+            f"sample(3) gives {len(found.x)} inputs and {len(found.y)} targets; return n of each",
+        )
+    check_finite(found, f"task {task.name}")
+    return list(found)
+
+
+def _walk(env: gymnasium.Env[Any, Any]) -> list[Tensor]:
+    """Act a little, and return what was observed and earned."""
+    env.action_space.seed(0)
+    found = [env.reset(seed=7)[0]]
+    for _ in range(3):
+        observation, reward, ended, cut, _ = env.step(env.action_space.sample())
+        found += [observation, reward]
+        if ended or cut:
+            break
+    env.close()
+    return [torch.as_tensor(np.asarray(value)) for value in found]
+
+
+def _equal(a: list[Tensor], b: list[Tensor]) -> bool:
+    return len(a) == len(b) and all(torch.equal(left, right) for left, right in zip(a, b, strict=True))
