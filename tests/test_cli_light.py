@@ -88,12 +88,17 @@ def alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     return site
 
 
-def run(argv: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "error"}
+def run(
+    argv: Sequence[str], folder: Path, stdout: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    # Python takes an empty PYTHONUNBUFFERED for none: what is printed is written at the end.
+    settings = {"PYTHONPATH": str(folder), "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": ""}
+    environment = {**os.environ, **settings}
     return subprocess.run(
         [sys.executable, "-m", "tlml", *argv],
         env=environment,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=120,
         check=False,
@@ -228,6 +233,28 @@ def test_info_shows_both_kinds_of_a_name(alone: Site, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.startswith("climber (strategy, plugin sea)\n")
 
 
+def test_the_example_of_info_suits_the_name(
+    alone: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone.install(
+        "lake",
+        declare("learner", "plain", extra=", gives={'loss'}")
+        + declare("strategy", "tide", extra=", gives={'estimates'}"),
+    )
+    examples = {}
+    for name in ("jump", "step", "plain", "estimator", "tide"):
+        assert main(["info", name, "--json"]) == 0
+        (found,) = json.loads(capsys.readouterr().out)
+        examples[name] = found["example"]
+    assert examples == {
+        "jump": 'tlml.EpisodeView(tlml.domain("waves"), adapt=tlml.strategy("jump"))',
+        "step": "tlml fit --model climber --data.domain waves --model.strategy step",
+        "plain": "tlml fit --model plain --data.domain waves --model.strategy climber",
+        "estimator": 'tlml.learner("estimator", strategy="tide")',
+        "tide": 'tlml.learner("estimator", strategy="tide")',
+    }
+
+
 def test_info_says_where_options_are_not_all(
     alone: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,6 +267,7 @@ def test_info_says_where_options_are_not_all(
     (jump,) = json.loads(capsys.readouterr().out)
     text = "sea_waves:Jump: no source of this class is found (tlml info --import)"
     assert (jump["options"], jump["note"]) == ([], text)
+    assert jump["settings"] == []
 
 
 def test_info_as_json_holds_the_options(alone: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -484,23 +512,16 @@ def test_the_exit_status_says_how_a_command_ended(
     assert capsys.readouterr() == ("", printed)
 
 
-def test_a_reader_that_stops_reading_is_no_error(site: Site) -> None:
-    for i in range(40):
-        site.install(f"many{i}", declare("domain", *(f"d{i}_{j}" for j in range(60))))
-    environment = {**os.environ, "PYTHONPATH": str(site.folder)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tlml", "list", "--json"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    with process:
-        assert process.stdout.readline() == b"[\n"
-        process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 141
+@pytest.mark.parametrize("argv", LIGHT[:4], ids=" ".join)
+def test_a_reader_that_stopped_reading_is_no_error(site: Site, argv: list[str]) -> None:
+    site.install("many", declare("domain", *(f"d{i}" for i in range(200))))
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ended = run(argv, site.folder, stdout=write)
+    finally:
+        os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 def test_a_command_line_error_is_one_line_in_a_process(site: Site) -> None:

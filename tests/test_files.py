@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tlml.errors import TlmlError
 from tlml.files import make_folder, replacing, write_atomic
 
 
-def failing(number: int):  # noqa: ANN201
+def failing(number: int) -> Callable[..., None]:
     """Make a function that fails as the system would."""
 
     def fail(*_: object, **__: object) -> None:

@@ -101,6 +101,12 @@ def test_bases_are_followed_where_the_source_names_them(
     assert not options.more
 
 
+def test_bases_are_not_asked_where_nothing_is_passed_on(site: Site) -> None:
+    source = sea("from wet.water import Water", "Water").replace(", **options", "")
+    site.write("wet/sea.py", source)
+    assert read_options("wet.sea:Sea").known == SEA[:1]
+
+
 def test_relative_imports_climb(site: Site) -> None:
     site.write("wet/sub/__init__.py", sea("from ..water import Water", "Water"))
     site.write("wet/sub/sea.py", sea("from ..water import Water", "Water"))

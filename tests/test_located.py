@@ -97,8 +97,10 @@ def test_paths_are_written_as_users_say_them() -> None:
         ("a: {b", "f:1: not YAML: expected ',' or '}', but got '<stream end>'"),
         ("a: 1\n\tb: 2", "f:2: not YAML: found character '\\t' that cannot start any token"),
         ("a: *x", "f:1: not YAML: found undefined alias 'x'"),
-        ("a: 1\n---\nb: 2", "f:2: not YAML: but found another document"),
-        ("a: \x00", "f: not YAML: unacceptable character #x0000: special characters are not allowed"),
+        ("a: 1\n---\nb: 2",
+         "f:2: not YAML: expected a single document in the stream, but found another document"),
+        ("a: \x00",
+         "f: not YAML: unacceptable character #x0000: special characters are not allowed"),
     ],
 )  # fmt: skip
 def test_what_is_not_plain_data_is_refused_with_its_line(text: str, message: str) -> None:
@@ -108,7 +110,7 @@ def test_what_is_not_plain_data_is_refused_with_its_line(text: str, message: str
 
 
 def test_deep_nesting_is_an_error_and_no_crash() -> None:
-    with pytest.raises(TlmlError, match="^f: nested too deeply$"):
+    with pytest.raises(TlmlError, match=r"^f: nested too deeply$"):
         parse_located("[" * 5000 + "]" * 5000, "f")
 
 
@@ -126,5 +128,5 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(TlmlError, match=r"cannot be read \(Is a directory\)"):
         load_located(tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
-    with pytest.raises(TlmlError, match="^short: not a text file in UTF-8 \\(byte 9\\)$"):
+    with pytest.raises(TlmlError, match=r"^short: not a text file in UTF-8 \(byte 9\)$"):
         load_located(tmp_path / "latin.yaml", "short")

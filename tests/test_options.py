@@ -41,6 +41,11 @@ class Bay(Sea):
     """A bay, without a constructor."""
 
 
+class Pool(Water):
+    def __init__(self, tiles: int) -> None:
+        super().__init__(2.0)
+
+
 class Anything:
     def __init__(self, name: str, *others: int, **options: object) -> None: ...
 
@@ -56,6 +61,7 @@ def test_options_are_those_of_the_constructor() -> None:
             Option("salt", "float | None", "None", "How much salt."),
         )
     )
+    assert options_of(Pool) == Options((Option("tiles", "int"),))
     assert options_of(Nothing) == Options(())
 
 

@@ -237,6 +237,7 @@ def test_a_target_that_cannot_be_imported_names_its_plugin(
     site.write("sea_rough.py", "raise RuntimeError('storm')")
     with pytest.raises(TlmlError) as caught:
         Registry().resolve("domain", "waves")
+    assert (caught.value.__cause__ is None) == ("cannot be imported" not in error)
     assert str(caught.value) == f"domain waves (plugin sea, target {target}): {error}"
 
 

@@ -10,8 +10,9 @@ import pytest
 from suite_stubs import EXAMPLE, stub_registry
 
 from tlml.errors import TlmlError
-from tlml.registry import Registry
-from tlml.suite import Suite, load_suite, shipped
+from tlml.plan import plan
+from tlml.registry import Registry, default_registry
+from tlml.suite import Suite, SuiteDomain, SuiteFit, SuiteMethod, load_suite, shipped
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,8 @@ SCRATCH = "  scratch: {strategy: scratch}"
         (SCRATCH, "  scratch: {}",
          "10: methods.scratch: needs a strategy, or a fit to start from"),
         # Registered names
-        ("waves:", "waves2:", "4: domains.waves2: no domain is called 'waves2'; did you mean waves?"),
+        ("waves:", "waves2:",
+         "4: domains.waves2: no domain is called 'waves2'; did you mean waves?"),
         ("domain: letters", "domain: leters",
          "5: domains.letters14.domain: no domain is called 'leters'; did you mean letters?"),
         ("learner: maml", "learner: mamal",
@@ -181,8 +183,8 @@ SCRATCH = "  scratch: {strategy: scratch}"
         ("strategy: sgd, strategy_options", "options: {strategy: sgd}, strategy_options",
          "8: fits.maml.options: 'strategy' is not an option here, it is set by strategy, "
          "beside options"),
-        ("lr: 0.4", "rl: 0.4",
-         "8: fits.maml.strategy_options: strategy sgd: no option is called 'rl'; "
+        ("lr: 0.4", "lrs: 0.4",
+         "8: fits.maml.strategy_options: strategy sgd: no option is called 'lrs'; "
          "did you mean lr?"),
         ("options: {lr: 1e-3}", "strategy_options: {lr: 1}",
          "7: fits.pre.strategy_options: are options of no strategy: name one beside "
@@ -302,3 +304,20 @@ def test_checking_and_planning_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_suites_that_the_documentation_shows_are_right(here: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "suites.md").read_text()
+    blocks = [block.partition("```")[0] for block in text.split("```yaml\n")[1:]]
+    assert blocks
+    for block in blocks:
+        Path("shown.yaml").write_text(block)
+        suite = load_suite("shown.yaml")
+        assert plan(suite, default_registry()).refused == ()
+
+
+def test_every_key_of_a_suite_is_documented() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "suites.md").read_text()
+    for model in (Suite, SuiteDomain, SuiteFit, SuiteMethod):
+        for key in model.model_fields:
+            assert f"`{key}`" in text or f"**{key}**" in text

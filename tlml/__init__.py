@@ -27,6 +27,7 @@ __all__ = [
     "Pair",
     "PairView",
     "Phase",
+    "Retention",
     "Spec",
     "Step",
     "Strategy",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from tlml.learners import Learner
     from tlml.loading import load
     from tlml.networks import Network
+    from tlml.retention import Retention
     from tlml.spec import Spec
     from tlml.strategies import Context, Group, Phase, Strategy, gradient
     from tlml.task import MDP, Batch, Episode, Examples, Finite, Pair, Step, Task
@@ -72,6 +74,7 @@ else:
         "tlml.learners": "Learner",
         "tlml.loading": "load",
         "tlml.networks": "Network",
+        "tlml.retention": "Retention",
         "tlml.spec": "Spec",
         "tlml.strategies": "Context Group Phase Strategy gradient",
         "tlml.task": "MDP Batch Episode Examples Finite Pair Step Task",

@@ -62,7 +62,7 @@ def description(registry: Registry, kind: Kind, spec: Spec, imports: bool = Fals
         "target": spec.target,
         "options": [_option_entry(option) for option in options.known],
         "note": note,
-        "settings": _settings(spec) if kind == "domain" else [],
+        "settings": _settings(spec),
         "goes_with": registry.partners(kind, spec.name),
         "example": _example(kind, spec, trios[0] if trios else None),
     }
@@ -166,11 +166,10 @@ def _example(kind: Kind, spec: Spec, trio: Trio | None) -> str:
     if trio is None:
         return ""
     domain, learner, strategy = trio
-    in_training = {"differentiable", "weighs", "aligns"}
-    if kind == "strategy" and spec.gives.isdisjoint(in_training):
+    if spec.gives & {"estimates", "relates"}:
+        return f'tlml.learner("{learner}", strategy="{strategy}")'
+    if kind == "strategy" and spec.gives.isdisjoint({"differentiable", "weighs", "aligns"}):
         return f'tlml.EpisodeView(tlml.domain("{domain}"), adapt=tlml.strategy("{strategy}"))'
-    if "estimates" in spec.gives:
-        return f"tlml check {domain} {learner} {strategy}"
     return f"tlml fit --model {learner} --data.domain {domain} --model.strategy {strategy}"
 
 

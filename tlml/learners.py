@@ -138,8 +138,8 @@ class Learner(Recorded, Evaluated, ABC):
 
     def _drop_other_strategy(self, checkpoint: dict[str, Any]) -> None:
         theirs = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("strategy")
-        mine = plain(self.strategy)
-        if theirs is None or (isinstance(theirs, dict) and theirs.get("name") == mine["name"]):
+        name = theirs.get("name") if isinstance(theirs, dict) else theirs
+        if name is None or name == plain(self.strategy)["name"]:
             return
         state = checkpoint["state_dict"]
         dropped = [key for key in state if key.startswith("strategy.")]
@@ -149,7 +149,7 @@ class Learner(Recorded, Evaluated, ABC):
         if dropped:
             from lightning_utilities.core.rank_zero import rank_zero_info
 
-            rank_zero_info(f"dropped {len(dropped)} tensors of the strategy {theirs}")
+            rank_zero_info(f"dropped {len(dropped)} tensors of the strategy {name}")
 
 
 def as_strategy(given: Strategy | str | dict[str, Any] | None) -> Strategy:

@@ -95,7 +95,7 @@ def parse_located(text: str, name: str) -> Located:
         reader = _Reader(name, loader)
         return Located(name, reader.read(node, ()), reader.lines)
     except yaml.MarkedYAMLError as error:
-        raise TlmlError(f"{name}:{_line(error)}: not YAML: {error.problem}") from error
+        raise TlmlError(f"{name}:{_line(error)}: not YAML: {_words(error)}") from error
     except yaml.YAMLError as error:
         raise TlmlError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
@@ -195,3 +195,8 @@ class _Reader:
 def _line(error: yaml.MarkedYAMLError) -> int:
     mark = error.problem_mark or error.context_mark
     return mark.line + 1 if mark else 1
+
+
+def _words(error: yaml.MarkedYAMLError) -> str:
+    problem = str(error.problem or error.context)
+    return f"{error.context}, {problem}" if problem.startswith("but ") else problem

@@ -55,7 +55,7 @@ class AdaptCell:
         id: Hash of `config` and `versions`; the same for two methods that come to the same.
         domain: The label of the domain.
         shots: Labelled target examples, per class where there are classes.
-        seed: The seed of its fit and of its episodes.
+        seed: The seed of its fit and of fresh initialisations.
         method: The label of the method.
         fit: The id of the fit that it starts from; None: an untrained network.
         config: Everything needed to run it, plain data: ``kind``, ``fit`` (id or None),
@@ -237,7 +237,8 @@ class _Planner:
             "strategy_options": {**inherited, **own.options},
             "tune": dict(own.tune),
             "head": own.head,
-            "view": {**view, "shots": shots, "episodes": episodes, "seed": seed},
+            # All seeds of training meet the same target episodes.
+            "view": {**view, "shots": shots, "episodes": episodes, "seed": 0},
             "seed": seed,
         }
 

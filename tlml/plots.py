@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlml.summary import Block, Interval, Report, Row
-from tlml.tables import metric
+from tlml.tables import metric, place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # Okabe & Ito 2008 without its yellow, which is lost on white; markers tell them apart in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#8C564B")
-_MARKERS = "sD^vP*Xh"  # the baseline has the circle
+# The circle is the baseline's; seven, so that with eight colours 56 methods look different.
+_MARKERS = "sD^vP*X"
 _GREY = "#4D4D4D"
 _WIDE = 10.0  # from here on the shots are on a logarithmic axis
 
@@ -44,7 +45,7 @@ def plot(report: Report, domain: str) -> bytes:
 
     blocks = [block for block in report.blocks if block.domain == domain]
     lines = _lines(report, blocks)
-    figure = Figure(figsize=(7.0, 4.2), dpi=150)
+    figure = Figure(figsize=(7.0, max(4.2, 0.24 * len(lines) + 1.0)), dpi=150)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     shots = sorted({shots for line in lines for shots in line.shots})
@@ -125,24 +126,31 @@ def _name_ends(axes: Axes, lines: Sequence[Line]) -> None:
     low, high = axes.get_ylim()
     ends = sorted(lines, key=lambda line: line.scores[-1].mean)
     shares = [(line.scores[-1].mean - low) / (high - low) for line in ends]
-    for line, place in zip(ends, spread(shares), strict=True):
+    for line, height in zip(ends, spread(shares, _gap(axes)), strict=True):
         axes.annotate(
             f"{line.method} (baseline)" if line.dashed else line.method,
-            xy=(line.shots[-1], line.scores[-1].mean), xytext=(1.04, place),
+            xy=(line.shots[-1], line.scores[-1].mean), xytext=(1.04, height),
             textcoords="axes fraction", va="center", color=line.colour, fontsize=10,
             arrowprops={"arrowstyle": "-", "color": line.colour, "linewidth": 0.6, "shrinkB": 5},
         )  # fmt: skip
 
 
-def spread(places: Sequence[float], gap: float = 0.055) -> list[float]:
+def _gap(axes: Axes) -> float:
+    """Return the height of a line of text as a share of the axes'."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return 0.18 / (figure.get_figheight() * axes.get_position().height)
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
     """Move sorted places apart until neighbours keep a gap, each group about its own middle.
 
     >>> spread([0.5, 0.5], gap=0.25)
     [0.375, 0.625]
     """
     groups: list[list[float]] = []
-    for place in places:
-        groups.append([place])
+    for middle in places:
+        groups.append([middle])
         while len(groups) > 1 and _bottom(groups[-1], gap) < _top(groups[-2], gap) + gap:
             groups[-2:] = [groups[-2] + groups[-1]]
     return [_bottom(group, gap) + gap * i for group in groups for i in range(len(group))]
@@ -158,7 +166,7 @@ def _top(group: Sequence[float], gap: float) -> float:
 
 def _label(axes: Axes, blocks: Sequence[Block], shots: Sequence[int]) -> None:
     block = blocks[0]
-    where = f"{block.domain}, {shots[0]} shots" if len(shots) == 1 else block.domain
+    where = place(block) if len(shots) == 1 else block.domain
     axes.set_title(f"{where}: target score with 95% interval", loc="left", fontsize=11)
     text = f"target {metric(block)}"
     axes.set_xlabel(text) if len(shots) == 1 else axes.set_ylabel(text)

@@ -63,6 +63,13 @@ class Registry:
         """
         return self._add(name, lambda: module, strict=True)
 
+    def unregister(self, name: str) -> None:
+        """Forget a plugin and all that it declares, as though it had never been registered."""
+        for plugin in [plugin for plugin in self._plugins if plugin.name == name]:
+            self._plugins.remove(plugin)
+            for kind, spec in plugin.declared:
+                del self._specs[kind][spec.name]
+
     def specs(self, kind: Kind) -> list[Spec]:
         """Return what is registered of one kind, by name."""
         return [self._specs[kind][name] for name in sorted(self._specs[kind])]

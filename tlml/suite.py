@@ -54,7 +54,9 @@ def _unique(values: tuple[int, ...]) -> tuple[int, ...]:
 
 def _tunable(value: Any) -> Any:
     """Check a range ``[low, high, "log" | "linear"]`` or a choice ``{values: [...]}``."""
-    match value:
+    # To Python a bool is an int.
+    plain = None if isinstance(value, list) and any(isinstance(v, bool) for v in value) else value
+    match plain:
         case {"values": [_, *_]} if len(value) == 1:
             return value
         case [int() | float() as low, int() | float() as high, "log" | "linear" as scale]:
@@ -157,7 +159,7 @@ class Suite(_Part):
         methods: What to compare, by label; tables keep their order.
         fits: The trainings that methods start from, by label.
         seeds: Seeds of training, a list, or a number n for 0 to n-1.
-        episodes: Target episodes for each domain, shots and seed.
+        episodes: Target episodes for each domain and number of shots; the same for every seed.
         baseline: The method that the others are compared with.
         trainer: Options of the Trainer that makes the fits.
     """

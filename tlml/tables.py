@@ -18,8 +18,12 @@ _FILE_WIDTH = 120  # a file has no width of its own to wrap at
 
 def title(block: Block) -> str:
     """Say what a block shows: ``glyphs, 5 shots: accuracy (higher is better)``."""
-    shots = f"{block.shots} shot{'s' if block.shots != 1 else ''}"
-    return f"{block.domain}, {shots}: {metric(block)}"
+    return f"{place(block)}: {metric(block)}"
+
+
+def place(block: Block) -> str:
+    """Say where a block was measured: ``glyphs, 5 shots``."""
+    return f"{block.domain}, {block.shots} shot{'s' if block.shots != 1 else ''}"
 
 
 def headings(report: Report, block: Block) -> tuple[str, ...]:

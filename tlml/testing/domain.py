@@ -115,8 +115,8 @@ def _check_draws(subject: Subject, split: Split, ways: int | None) -> None:
         second = [_drawn(subject, other, split, key, ways) for key in reversed(keys)][::-1]
     require(
         all(_equal(a, b) for a, b in zip(first, second, strict=True)),
-        f"{subject.label}: two draws from split '{split}' with equal generators differ; make draw() "
-        "and sample() functions of the split and the rng that they are given, and of nothing else",
+        f"{subject.label}: two draws from split '{split}' with equal generators differ; draw() "
+        "and sample() must be functions of the split and the rng that they are given only",
     )
 
 
@@ -184,4 +184,4 @@ def _walk(env: gymnasium.Env[Any, Any]) -> list[Tensor]:
 
 
 def _equal(a: list[Tensor], b: list[Tensor]) -> bool:
-    return len(a) == len(b) and all(torch.equal(left, right) for left, right in zip(a, b, strict=True))
+    return len(a) == len(b) and all(map(torch.equal, a, b))

@@ -19,9 +19,7 @@ from tlml.testing.subject import Subject
 _PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 
-def check_splits(
-    subject: Subject, domain: Domain[Any], ways: int | None, shared: float
-) -> None:
+def check_splits(subject: Subject, domain: Domain[Any], ways: int | None, shared: float) -> None:
     """Check that tasks and examples belong to one split, one part, and one side of an episode.
 
     Args:
@@ -67,9 +65,7 @@ def _tasks(subject: Subject, domain: Domain[Any], split: Split) -> Sequence[Any]
     return tasks
 
 
-def _check_names(
-    subject: Subject, domain: Domain[Any], tasks: dict[Split, Sequence[Any]]
-) -> None:
+def _check_names(subject: Subject, domain: Domain[Any], tasks: dict[Split, Sequence[Any]]) -> None:
     pool = isinstance(domain, ClassPool)
     homes: dict[str, Split] = {}
     for split, found in tasks.items():
@@ -113,16 +109,12 @@ def _held(domain: Domain[Any], tasks: Sequence[Any], split: Split) -> set[int]:
     return found
 
 
-def _check_episode(
-    subject: Subject, domain: Domain[Any], split: Split, ways: int | None
-) -> None:
+def _check_episode(subject: Subject, domain: Domain[Any], split: Split, ways: int | None) -> None:
     rng = np.random.default_rng(0)
     task = draw_task(domain, split, rng, ways)
     with doing(f"{subject.label}: drawing an episode of task '{task.name}'"):
         episode = draw_episode(task, 1, 1, rng, ways)
-    pool = Counter(
-        key for part in ("train", "test") for key in _keys(examples(task.split(part)).x)
-    )
+    pool = Counter(key for part in ("train", "test") for key in _keys(examples(task.split(part)).x))
     drawn = Counter(key for batch in episode for key in _keys(batch.x))
     require(
         drawn <= pool,
@@ -133,5 +125,5 @@ def _check_episode(
 
 def _keys(*columns: Tensor) -> Iterable[int]:
     """Return a number for each example, equal where all its values are."""
-    rows = [np.ascontiguousarray(column.numpy()).reshape(len(column), -1) for column in columns]
-    return (hash(tuple(row.tobytes() for row in row_of)) for row_of in zip(*rows, strict=True))
+    rows = zip(*(column.numpy() for column in columns), strict=True)
+    return (hash(tuple(value.tobytes() for value in row)) for row in rows)

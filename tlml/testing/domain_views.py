@@ -11,10 +11,10 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from tlml.domains import ClassPool, Domain
-from tlml.sampling import check_finite
+from tlml.sampling import POOL_WAYS, check_finite
 from tlml.spaces import same_space
 from tlml.task import MDP, SPLITS, Batch, Episode, Finite, Pair, Step
-from tlml.testing.failure import doing, require
+from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.subject import Subject
 from tlml.views import EnvView, EpisodeView, PairView, StreamView
 
@@ -50,9 +50,7 @@ def _check_tasks(whose: str, mend: str, domain: Domain[Any], word: str) -> None:
     task = domain.draw("source", np.random.default_rng(0))
     kinds = {"env": (MDP, "make()"), "stream": (Finite, "split()")}
     wanted, method = kinds.get(word, (object, ""))
-    require(
-        isinstance(task, wanted), f"{whose} its tasks have no {method}; write {method} {mend}"
-    )
+    require(isinstance(task, wanted), f"{whose} its tasks have no {method}; write {method} {mend}")
 
 
 def _check_episodes(whose: str, mend: str, domain: Domain[Any], ways: int | None) -> None:
@@ -83,7 +81,7 @@ def _check_pair(whose: str, mend: str, domain: Domain[Any], ways: int | None) ->
 
 
 def _check_stream(whose: str, mend: str, domain: Domain[Any], ways: int | None) -> None:
-    view = StreamView(domain, batch_size=2, **({"ways": ways} if ways else {}))
+    view = StreamView(domain, batch_size=2, ways=ways or POOL_WAYS)
     view.setup("fit")
     step: Step = next(iter(view.train_dataloader()))
     _check_batch(f"{whose} the first task", step.batch, view.spaces.x, view.spaces.y)
@@ -108,11 +106,9 @@ def _check_env(whose: str, mend: str, domain: Domain[Any], ways: int | None) -> 
         envs.close()
 
 
-def _check_batch(what: str, batch: Batch, x: Space[Any], y: Space[Any]) -> None:
-    require(
-        isinstance(batch, tuple) and len(batch) == 2,
-        f"{what} is a {type(batch).__name__}; return tlml.Batch(x, y)",
-    )
+def _check_batch(what: str, batch: object, x: Space[Any], y: Space[Any]) -> None:
+    if not isinstance(batch, Batch):
+        raise CheckFailed(f"{what} is a {type(batch).__name__}; return tlml.Batch(x, y)")
     require(
         len(batch.x) == len(batch.y) > 0,
         f"{what} has {len(batch.x)} inputs and {len(batch.y)} targets; give one for each",
@@ -128,7 +124,10 @@ def _check_values(what: str, values: Tensor, space: Space[Any]) -> None:
         return
     assert isinstance(space, Box)
     shape, dtype = tuple(values.shape[1:]), str(values.dtype).removeprefix("torch.")
-    require(shape == space.shape, f"{what} has the shape {list(shape)}, its space {list(space.shape)}")
+    require(
+        shape == space.shape,
+        f"{what} has the shape {list(shape)}, its space {list(space.shape)}",
+    )
     require(
         dtype == str(space.dtype),
         f"{what} is {dtype}, its space {space.dtype}; make them equal",

@@ -39,7 +39,9 @@ def without_global_draws(whose: str) -> Iterator[None]:
     before = _states()
     yield
     for name, state in _states().items():
-        require(state == before[name], f"{whose} draws from the global random state of {name}; {_KEPT}")
+        require(
+            state == before[name], f"{whose} draws from the global random state of {name}; {_KEPT}"
+        )
 
 
 def _states() -> dict[str, object]:

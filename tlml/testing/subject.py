@@ -5,18 +5,42 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
-from tlml.build import _BASES
+from tlml.domains import Domain
 from tlml.errors import TlmlError
+from tlml.learners import Learner
 from tlml.options import check_options, options_of
 from tlml.recording import Recorded
 from tlml.registry import default_registry
 from tlml.spec import Kind, Spec
-from tlml.testing.failure import doing, require
+from tlml.strategies import Strategy
+from tlml.testing.failure import CheckFailed, doing, require
 
+BASES: Mapping[Kind, type[Any]] = MappingProxyType(
+    {"domain": Domain, "learner": Learner, "strategy": Strategy}
+)
 Given = str | type[Any] | Recorded | Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """What makes an object, and the options that it is made with."""
+
+    given: Callable[..., Any]
+    options: Mapping[str, Any]
+
+    def __call__(self, **more: Any) -> Any:
+        """Make a new one; of a function's options, those that it takes."""
+        options = {name: _copied(value) for name, value in {**self.options, **more}.items()}
+        if isinstance(self.given, type):
+            check_options("the constructor", options_of(self.given), options)
+            return self.given(**options)
+        taken = inspect.signature(self.given).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            options = {name: value for name, value in options.items() if name in taken}
+        return self.given(**options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +57,12 @@ class Subject:
     kind: Kind
     name: str
     spec: Spec | None
-    build: Callable[..., Any]
+    build: Builder
+
+    @property
+    def cls(self) -> type[Any]:
+        """Its class; what makes it by a function is made to find out."""
+        return self.build.given if isinstance(self.build.given, type) else type(self.make())
 
     @property
     def label(self) -> str:
@@ -52,11 +81,10 @@ class Subject:
         """
         with doing(f"{self.label}: making it"):
             made = self.build(**more)
-        module, base = _BASES[self.kind]
-        wanted = getattr(import_module(module), base)
+        base = BASES[self.kind]
         require(
-            isinstance(made, wanted),
-            f"{self.label}: it is a {type(made).__name__}; subclass tlml.{base}",
+            isinstance(made, base),
+            f"{self.label}: it is a {type(made).__name__}; subclass tlml.{base.__name__}",
         )
         return made
 
@@ -75,31 +103,21 @@ def find_subject(
     """
     own = dict(options or {})
     if isinstance(given, str):
-        with doing(f"{kind} {given}: finding its class"):
+        try:
             given = default_registry().resolve(kind, given)
+        except TlmlError as error:
+            raise CheckFailed(str(error)) from error
     if isinstance(given, Recorded):
         own = {**given.options, **own}
         given = type(given)
     spec = spec or _registered(kind, given)
     name = spec.name if spec else getattr(given, "__name__", repr(given))
-    return Subject(kind, name, spec, _Builder(f"{kind} {name}", given, own))
+    return Subject(kind, name, spec, Builder(given, own))
 
 
-@dataclass(frozen=True, slots=True)
-class _Builder:
-    label: str
-    given: Any
-    options: dict[str, Any]
-
-    def __call__(self, **more: Any) -> Any:
-        options = {**self.options, **more}
-        if isinstance(self.given, type):
-            check_options(self.label, options_of(self.given), options)
-            return self.given(**options)
-        taken = inspect.signature(self.given).parameters
-        if any(p.kind is p.VAR_KEYWORD for p in taken.values()):
-            return self.given(**options)
-        return self.given(**{name: value for name, value in options.items() if name in taken})
+def _copied(value: Any) -> Any:
+    # A strategy belongs to one learner: each gets its own.
+    return type(value)(**value.options) if isinstance(value, Strategy) else value
 
 
 def _registered(kind: Kind, given: object) -> Spec | None:

@@ -1,0 +1,208 @@
+"""Long adaptation: the phases of a strategy in a Lightning Trainer, for anybody's module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.strategies import SingleDeviceStrategy
+from torch import nn
+
+from tlml.errors import TlmlError, check_not_negative
+from tlml.learners import as_strategy
+from tlml.networks import fresh_parameters
+from tlml.phasing import Phasing, own_parameters
+from tlml.strategies import Group, Strategy, joined_groups, overrides
+from tlml.task import Params
+
+
+def param_groups(network: nn.Module, strategy: Strategy) -> list[dict[str, Any]]:
+    """Return parameter groups for an optimiser, made once for all phases of a strategy.
+
+    Each parameter that learns in some phase is in one group, with those that share its phases; a
+    group ``strategy`` holds what the strategy itself owns. Phases act through `Adapt`, which
+    freezes parameters and scales learning rates while the optimiser steps.
+
+    Args:
+        network: What adapts; the strategy is attached to it, where it isn't yet.
+        strategy: Whose phases and learning rate.
+
+    Returns:
+        Groups ``{"params": [...], "names": [...], "name": ..., "lr": ...}``.
+
+    Raises:
+        TlmlError: A pattern of a phase matches no parameter.
+    """
+    attach(strategy, network)
+    named = own_parameters(network, strategy)
+    phases = strategy.phases(tuple(named))
+    groups = [
+        _group(_label(joined.groups), {name: named[name] for name in joined.names}, strategy.lr)
+        for joined in joined_groups(phases, tuple(named))
+        if any(group is not None and group.lr for group in joined.groups)
+    ]
+    owned = dict(strategy.named_parameters())
+    return [*groups, _group("strategy", owned, strategy.lr)] if owned else groups
+
+
+def attach(strategy: Strategy, network: nn.Module) -> None:
+    """Attach a strategy to a network, unless that was done before."""
+    if not strategy._attached:
+        strategy.claim(network)
+
+
+class Phased(Callback):
+    """Runs the phases of a strategy that is attached to a module already.
+
+    Args:
+        strategy: Whose phases.
+        network: Path of the submodule that adapts, such as ``"model"``; the whole where empty.
+    """
+
+    def __init__(self, strategy: Strategy, network: str = "") -> None:
+        self.strategy, self.network = strategy, network
+        self._phasing: Phasing | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Assign each parameter and each BatchNorm to its phases.
+
+        Raises:
+            TlmlError: The phases don't fit the module, its optimisers or the length of training.
+        """
+        total = trainer.estimated_stepping_batches
+        steps = None if total == float("inf") else int(total)
+        self._phasing = Phasing(self._adapting(pl_module), self.strategy, steps)
+        self._phasing.follow(trainer.optimizers, lambda: trainer.global_step)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set what learns; Lightning has just put all modules into training mode."""
+        self._enter(trainer)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Set what learns; a phase may begin at any step."""
+        self._enter(trainer)
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Drop the gradients of what is frozen."""
+        if self._phasing is not None:
+            self._phasing.drop_frozen(trainer.global_step)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Keep validation from updating statistics."""
+        if self._phasing is not None:
+            self._phasing.leave()
+
+    def on_exception(self, trainer: Trainer, *_: Any) -> None:
+        """Leave the module as it was found."""
+        self._release()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Leave the module as it was found."""
+        self._release()
+
+    def _enter(self, trainer: Trainer) -> None:
+        if self._phasing is not None:
+            alone = isinstance(trainer.strategy, SingleDeviceStrategy)
+            self._phasing.enter(trainer.global_step, toggle=alone)
+
+    def _release(self) -> None:
+        if self._phasing is not None:
+            self._phasing.release()
+        self._phasing = None
+
+    def _adapting(self, pl_module: LightningModule) -> nn.Module:
+        try:
+            return pl_module.get_submodule(self.network)
+        except AttributeError:
+            raise TlmlError(
+                f"network: {type(pl_module).__name__} has no module '{self.network}'"
+            ) from None
+
+
+class Adapt(Phased):
+    """Adapts anybody's LightningModule by the phases of a strategy.
+
+    Freezing and learning rates take part in the module's own optimiser and schedulers, BatchNorm
+    follows the phases, and a resumed run goes on in the phase that it was in::
+
+        trainer = pl.Trainer(max_epochs=10, callbacks=[tlml.Adapt("linear_probe")])
+        trainer.fit(module, data)
+
+    Where phases have different rates, make the optimiser over `param_groups`.
+
+    Args:
+        strategy: A strategy, a registered name, or a name with options.
+        network: Path of the submodule that adapts, such as ``"model"``; the whole where empty.
+        seed: The key of a fresh start, for strategies such as ``scratch``.
+
+    Raises:
+        TlmlError: The strategy or an option of it is unknown.
+    """
+
+    def __init__(
+        self, strategy: Strategy | str | dict[str, Any], network: str = "", seed: int = 0
+    ) -> None:
+        check_not_negative(seed=seed)
+        super().__init__(as_strategy(strategy), network)
+        self.seed = seed
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Attach the strategy, before optimisers are made."""
+        if stage == "fit" and own_parameters(pl_module, self.strategy):
+            attach(self.strategy, self._adapting(pl_module))
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start where the strategy says, unless training resumes."""
+        network = self._adapting(pl_module)
+        attach(self.strategy, network)
+        if trainer.ckpt_path is None and trainer.global_step == 0:
+            start_at(network, self.strategy, lambda: fresh_parameters(_bare(network), self.seed))
+        super().on_fit_start(trainer, pl_module)
+
+
+def start_at(network: nn.Module, strategy: Strategy, fresh: Callable[[], Params]) -> None:
+    """Set a network's parameters to where a strategy starts.
+
+    Args:
+        network: What adapts.
+        strategy: What says where it starts.
+        fresh: Returns newly initialised parameters; where they are taken, BatchNorm forgets too.
+    """
+    if not overrides(strategy, "start"):
+        return
+    taken: list[Params] = []
+
+    def take() -> Params:
+        taken.append(fresh())
+        return taken[-1]
+
+    named = own_parameters(network, strategy)
+    begun = strategy.start(named, take)
+    with torch.no_grad():
+        for name, parameter in named.items():
+            parameter.copy_(begun[name])
+    for module in network.modules() if taken else ():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.reset_running_stats()
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """Return a module with the same children; a LightningModule drags its Trainer into a copy."""
+    bare = nn.Module()
+    bare._modules, bare._parameters = dict(network._modules), dict(network._parameters)
+    return bare
+
+
+def _group(name: str, named: dict[str, nn.Parameter], lr: float) -> dict[str, Any]:
+    return {"params": list(named.values()), "names": list(named), "name": name, "lr": lr}
+
+
+def _label(groups: tuple[Group | None, ...]) -> str:
+    """Return what the group is in each phase, such as ``"frozen/head.*"``."""
+    return "/".join("frozen" if group is None else group.pattern for group in groups)

@@ -1,0 +1,287 @@
+"""Adapt a learner to one target task in a Trainer, by as many steps as the Trainer takes."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from typing import Any, Literal
+
+import torch
+from gymnasium.spaces import Box, Discrete
+from pytorch_lightning import Callback, LightningModule
+from torch import Tensor, nn
+
+from tlml.adapt import Phased, attach, param_groups, start_at
+from tlml.carrying import Carry
+from tlml.domains import ClassPool
+from tlml.errors import TlmlError, check_choice
+from tlml.gradient_learner import GradientLearner
+from tlml.learners import Learner, as_strategy
+from tlml.metrics import criterion, task_metrics
+from tlml.networks import Network, fresh_parameters, head_for, head_name
+from tlml.normalisation import statistics
+from tlml.recording import plain
+from tlml.spaces import outputs, same_space
+from tlml.strategies import Context, Strategy, make_optimizer, overrides
+from tlml.task import SPLITS, Pair, Params
+from tlml.views import PairView, ViewSpaces
+
+KEY = "tlml_adaptation"  # what a checkpoint holds beside the learner's own form, to resume by
+
+
+class Adaptation(LightningModule):
+    """A learner on its way to a target task: its network trained by a strategy on a `PairView`.
+
+    The labelled target is learned from, the strategy's loss terms see source and unlabelled target
+    where the view gives them, and the query is what validation and test measure. Checkpoints are
+    the adapted learner's: `tlml.load` reads them. A learner that normalises by the statistics of
+    its batch goes on doing so; in all others BatchNorm does as the strategy's phases say.
+
+    Args:
+        learner: What is adapted, in place.
+        strategy: What adapts; a copy of the learner's own where None.
+        head: Keep the learner's head or begin with a new one of zeros; kept where None and the
+            target's labels mean what they meant in training.
+
+    Raises:
+        TlmlError: The learner has no network.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        strategy: Strategy | str | dict[str, Any] | None = None,
+        head: Literal["kept", "new"] | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(learner, GradientLearner):
+            raise TlmlError(
+                f"{type(learner).__name__} has no network to adapt; test it on an EpisodeView"
+            )
+        if head is not None:
+            check_choice("head", head, ("kept", "new"))
+        self.learner = learner
+        self.strategy = (
+            copy.deepcopy(learner.strategy) if strategy is None else as_strategy(strategy)
+        )
+        self.head = head
+        self._ready = False
+        self.save_hyperparameters({"learner": plain(learner), "strategy": plain(self.strategy)})
+
+    # Setting up
+
+    def configure_model(self) -> None:
+        """Fit the head to the target, attach the strategy and start where it says."""
+        if self._ready:
+            return
+        view = self._view()
+        spaces = target_spaces(view)
+        if self.learner.view_spaces is None:
+            self.learner.meet(spaces)
+        new = self._head_is_new(spaces)
+        if new:
+            replace_head(self.learner, spaces)
+        self._attach()
+        key = (self.learner.seed, view.seed, SPLITS.index("target"), view.episode)
+        start_at(self.network, self.strategy, lambda: self._fresh(key, new))
+        self._ready = True
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Run the strategy's phases, once in each Trainer."""
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        there = [callback for callback in callbacks if isinstance(callback, Phased)]
+        if any(callback.strategy is self.strategy for callback in there):
+            return []
+        return [Phased(self.strategy, "learner.network")]
+
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+        """Optimise as the strategy says, by groups made once for all its phases."""
+        groups = param_groups(self.network, self.strategy)
+        return make_optimizer(self.strategy, groups) if groups else None
+
+    @property
+    def network(self) -> nn.Module:
+        """What is adapted."""
+        return self.learner.built()
+
+    # Training and measuring
+
+    def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
+        """Return the loss on the labelled target and the strategy's terms."""
+        losses: dict[str, Tensor] = {}
+        if len(batch.target.x):
+            losses["target"] = self._loss(self._pass(batch.target.x)[1], batch.target.y)
+        if overrides(self.strategy, "terms"):
+            losses |= self.strategy.terms(self._context(batch))
+        if not losses:
+            raise TlmlError(
+                f"shots: 0 labelled target examples, and {type(self.strategy).__name__} has no "
+                "loss terms: there is nothing to learn from"
+            )
+        loss = torch.stack(list(losses.values())).sum()
+        self._check_finite(loss)
+        self.log("train_loss", loss.detach(), prog_bar=True, batch_size=max(len(batch.target.x), 1))
+        return loss
+
+    def validation_step(self, batch: Pair, batch_idx: int) -> None:
+        """Measure the query."""
+        self._measure(batch, "val")
+
+    def test_step(self, batch: Pair, batch_idx: int) -> None:
+        """Measure the query."""
+        self._measure(batch, "test")
+
+    # Checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write the learner's own form, and beside it what resuming needs."""
+        checkpoint["state_dict"] = self.learner.state_dict()
+        checkpoint[KEY] = {"strategy": plain(self.strategy), "state": self.strategy.state_dict()}
+        self.learner.on_save_checkpoint(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the learner's form apart again.
+
+        Raises:
+            TlmlError: It is no checkpoint of an adaptation, or of one by another strategy.
+        """
+        name, saved = plain(self.strategy)["name"], checkpoint.get(KEY)
+        if saved is None or saved["strategy"]["name"] != name:
+            whose = f"by {saved['strategy']['name']}" if saved else "of a learner, not adapted yet"
+            raise TlmlError(
+                f"resume: this is a checkpoint {whose}; an adaptation by {name} can't go on from it"
+            )
+        state = {f"learner.{key}": value for key, value in checkpoint["state_dict"].items()}
+        state |= {f"strategy.{key}": value for key, value in saved["state"].items()}
+        checkpoint["state_dict"] = state
+
+    def _view(self) -> PairView:
+        view = self.learner.current_view()
+        if not isinstance(view, PairView):
+            raise TlmlError(
+                f"an adaptation needs a PairView, has {type(view).__name__}; make one by "
+                "PairView(domain, shots=5, source=False)"
+            )
+        return view
+
+    def _head_is_new(self, spaces: ViewSpaces) -> bool:
+        trained = self.learner.view_spaces
+        assert trained is not None
+        if not same_space(trained.x, spaces.x):
+            raise TlmlError(
+                f"the learner was trained on inputs {trained.x}; the target has {spaces.x}"
+            )
+        same = same_space(trained.y, spaces.y)
+        if self.head == "kept" and not same:
+            raise TlmlError(
+                f"head: 'kept' does not fit: the learner was trained for {trained.y}, the target "
+                f"has {spaces.y}; take head='new'"
+            )
+        return self.head == "new" or (
+            self.head is None and not (same and trained.labels == spaces.labels)
+        )
+
+    def _attach(self) -> None:
+        before = set(self.network.state_dict())
+        attach(self.strategy, self.network)
+        if set(self.network.state_dict()) != before:
+            # What it added is part of the network now: who loads the learner must attach it too.
+            self.learner.strategy = self.strategy
+            self.learner.hparams["strategy"] = plain(self.strategy)
+
+    def _fresh(self, key: tuple[int, ...], new_head: bool) -> Params:
+        space = self.learner.view_spaces.y  # type: ignore[union-attr]
+        carry = Carry(self.strategy, self.network, space)
+        carry.turn_to(key)
+        head = head_for(self.network, outputs(space)) if new_head else {}
+        return fresh_parameters(self.network, carry.seed()) | head
+
+    def _context(self, batch: Pair) -> Context:
+        source, free = batch.source.x, batch.unlabelled
+        free = free if len(free) else batch.target.x
+        (features_s, logits_s), (features_t, logits_t) = self._pass(source), self._pass(free)
+        total = self.trainer.estimated_stepping_batches
+        progress = min(self.global_step / total, 1.0) if total not in (0, float("inf")) else 0.0
+        return Context(
+            source, free, features_s, features_t, logits_s, logits_t, progress, self.network
+        )
+
+    def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and scores of one forward pass; the features are what the head sees."""
+        if not len(x):
+            return x, x
+        network, seen = self.network, list[Tensor]()
+        head = network.get_submodule(head_name(network))
+        hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            scores = self._scores(x)
+        finally:
+            hook.remove()
+        return seen[0], scores
+
+    def _scores(self, x: Tensor) -> Tensor:
+        batch = self.learner.batchnorm == "batch"
+        if x.is_floating_point():
+            x = x.to(next(self.network.parameters()).dtype)
+        with statistics(self.network, "batch") if batch else nullcontext():
+            scores: Tensor = self.network(x)
+        return scores
+
+    def _loss(self, scores: Tensor, y: Tensor) -> Tensor:
+        y = y.to(scores.dtype) if y.is_floating_point() else y
+        return criterion(scores, y, self.learner.criterion)
+
+    def _measure(self, batch: Pair, stage: str) -> None:
+        x, y = batch.target
+        if not len(x):  # with source beside it, the view validates on held-out source
+            return
+        scores = self._scores(x)
+        found = {"loss": self._loss(scores, y)}
+        found |= task_metrics(self.learner.view_spaces.y, scores, y)  # type: ignore[union-attr]
+        for name, value in found.items():
+            self.log(
+                f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=len(x),
+                prog_bar=name != "loss", sync_dist=self.trainer.world_size > 1,
+            )  # fmt: skip
+
+    def _check_finite(self, loss: Tensor) -> None:
+        if not bool(torch.isfinite(loss)):
+            raise TlmlError(
+                f"adapting by {type(self.strategy).__name__} diverged: the loss is {float(loss)} "
+                f"in step {self.global_step}; lower its lr ({self.strategy.lr})"
+            )
+
+
+def target_spaces(view: PairView) -> ViewSpaces:
+    """Return the spaces of a view's labelled target."""
+    if isinstance(view.domain, ClassPool):
+        return ViewSpaces(view.domain.x, Discrete(len(view.drawn().task.classes)), "episode")
+    x, y = view.domain.spaces("target")
+    if isinstance(y, Discrete) and view.ways not in (None, int(y.n)):
+        return ViewSpaces(x, Discrete(view.ways), "episode")
+    return ViewSpaces(x, y)
+
+
+def replace_head(learner: GradientLearner, spaces: ViewSpaces) -> None:
+    """Give a learner's network a new head of zeros, for other targets.
+
+    Raises:
+        TlmlError: The head does not end in an nn.Linear.
+    """
+    network = learner.built()
+    zeros = head_for(network, outputs(spaces.y))
+    path = next(iter(zeros)).rpartition(".")[0]
+    weight = zeros[next(iter(zeros))]
+    linear = nn.Linear(weight.shape[1], len(weight), bias=len(zeros) > 1)
+    linear = linear.to(weight)
+    linear.load_state_dict({name.rpartition(".")[2]: value for name, value in zeros.items()})
+    parent, _, leaf = path.rpartition(".")
+    if path:
+        setattr(network.get_submodule(parent), leaf, linear)
+    else:
+        learner.network = linear
+    if isinstance(network, Network):
+        shape = spaces.y.shape if isinstance(spaces.y, Box) else (1,)
+        network.output_shape = tuple(shape) if len(shape) != 1 else None
+    learner.view_spaces = None
+    learner.meet(spaces)

@@ -1,0 +1,211 @@
+"""A learner's life in small: it is made, fitted, tested, saved, loaded and pickled."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from gymnasium.spaces import Discrete
+from pytorch_lightning.utilities.model_helpers import is_overridden
+from torch import Tensor
+
+from tlml.domains import Domain
+from tlml.experiment import quiet
+from tlml.learners import Learner
+from tlml.loading import load
+from tlml.strategies import Strategy
+from tlml.task import Episode
+from tlml.testing.failure import doing, require
+from tlml.testing.partners import copy_of
+from tlml.testing.randomness import global_state, without_global_draws
+from tlml.testing.subject import Subject
+from tlml.views import EnvView, EpisodeView, View
+
+_TASKS = 2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A learner with what it learns on.
+
+    Args:
+        subject: The learner.
+        domain: What it learns on.
+        strategy: What it learns with; its default where None.
+        view: Options of its view.
+    """
+
+    subject: Subject
+    domain: Domain[Any]
+    strategy: Strategy | None = None
+    view: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.subject.label} on {type(self.domain).__name__}"
+
+    def make(self, **options: Any) -> tuple[Learner, View]:
+        """Make the learner, and the view that it trains on."""
+        if self.strategy is not None:
+            options.setdefault("strategy", copy_of(self.strategy))
+        learner: Learner = self.subject.make(**options)
+        with doing(f"{self.label}: making its view"):
+            return learner, learner.view(self.domain, **self.view)
+
+
+def check_trial(trial: Trial) -> None:
+    """Check that a learner trains, predicts, and comes back from its checkpoint and from pickle.
+
+    Raises:
+        CheckFailed: The first thing that is wrong.
+    """
+    learner, view = trial.make()
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "last.ckpt"
+        if is_overridden("training_step", learner):
+            _check_fit(trial, learner, view, path)
+        _check_test(trial, learner, path)
+        if not _acts(view):
+            _check_predictions(trial, learner, view)
+        _check_checkpoint(trial, learner, view, path)
+    with doing(f"{trial.label}: pickling it", "no lambdas, no open files, no local classes"):
+        copied = pickle.loads(pickle.dumps(learner))
+    _check_same(trial, learner, copied, view, "unpickled")
+
+
+def _check_fit(trial: Trial, learner: Learner, view: View, path: Path) -> None:
+    learner.configure_model()
+    before, trainer = _state(learner), _trainer()
+    with doing(f"{trial.label}: fitting it for two batches"), global_state(1):
+        trainer.fit(learner, view)
+    require(
+        trainer.global_step > 0,
+        f"{trial.label}: after two batches global_step is 0; step one optimiser in each batch, "
+        "or max_steps and checkpoints see no progress",
+    )
+    after = _state(learner)
+    for name, value in after.items():
+        require(
+            bool(torch.isfinite(value).all()),
+            f"{trial.label}: after two batches '{name}' is NaN or infinite",
+        )
+    require(
+        before.keys() != after.keys() or any(not torch.equal(before[k], after[k]) for k in after),
+        f"{trial.label}: two batches change nothing of it; does the loss depend on its parameters, "
+        "and does configure_optimizers() hold them?",
+    )
+    _save(trial, trainer, path)
+    _check_again(trial, after)
+
+
+def _check_again(trial: Trial, expected: Mapping[str, Tensor]) -> None:
+    learner, view = trial.make()
+    with global_state(2):
+        _trainer().fit(learner, view)
+    for name, value in _state(learner).items():
+        require(
+            torch.equal(value, expected[name]),
+            f"{trial.label}: two fits with equal seeds differ in '{name}'; draw from generators "
+            "keyed by the seed, not from the global random states",
+        )
+
+
+def _check_test(trial: Trial, learner: Learner, path: Path) -> None:
+    view, trainer = _test_view(trial, learner), _trainer()
+    with doing(f"{trial.label}: testing it"):
+        trainer.test(learner, view, verbose=False)
+    require(
+        len(learner.records) == _TASKS,
+        f"{trial.label}: a test of {_TASKS} tasks leaves {len(learner.records)} records; leave "
+        "test_step() as it is",
+    )
+    for record in learner.records:
+        bad = [name for name, value in record.items() if not math.isfinite(value)]
+        require(not bad, f"{trial.label}: a test gives {bad} NaN or infinite")
+    if not path.exists():
+        _save(trial, trainer, path)
+
+
+def _check_predictions(trial: Trial, learner: Learner, view: View) -> None:
+    before, episode = _state(learner), _episode(trial)
+    whose = f"{trial.label}: predict()"
+    with doing(whose), without_global_draws(whose):
+        scores = learner.predict(episode.support, episode.query.x)
+    y, count = view.spaces.y, len(episode.query.x)
+    wanted = [count, int(y.n)] if isinstance(y, Discrete) else [count, *(y.shape or ())]
+    require(
+        list(scores.shape) == wanted,
+        f"{whose} gives the shape {list(scores.shape)}, must be {wanted}: scores [n, classes] "
+        "where targets are classes, else values [n, d]",
+    )
+    for name, value in _state(learner).items():
+        require(
+            torch.equal(value, before[name]),
+            f"{whose} changes '{name}' of the learner; adapt copies",
+        )
+
+
+def _check_checkpoint(trial: Trial, learner: Learner, view: View, path: Path) -> None:
+    with doing(
+        f"{trial.label}: loading its checkpoint",
+        "options and what on_save_checkpoint() adds must be plain data and tensors",
+    ):
+        loaded = load(path)
+    _check_same(trial, learner, loaded, view, "loaded from its checkpoint")
+
+
+def _check_same(trial: Trial, learner: Learner, other: Learner, view: View, how: str) -> None:
+    theirs = _state(other)
+    for name, value in _state(learner).items():
+        require(
+            name in theirs and torch.equal(value, theirs[name]),
+            f"{trial.label}: {how}, it has another '{name}'",
+        )
+    if _acts(view):
+        return
+    episode = _episode(trial)
+    expected, found = (one.predict(episode.support, episode.query.x) for one in (learner, other))
+    require(
+        torch.equal(expected, found),
+        f"{trial.label}: {how}, it predicts something else; keep all that predict() needs in "
+        "options, parameters or registered buffers",
+    )
+
+
+def _save(trial: Trial, trainer: pl.Trainer, path: Path) -> None:
+    with doing(f"{trial.label}: saving it"):
+        trainer.save_checkpoint(path, weights_only=False)
+
+
+def _trainer() -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu", devices=1, max_epochs=1, limit_train_batches=2, limit_val_batches=1,
+        num_sanity_val_steps=0, log_every_n_steps=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def _test_view(trial: Trial, learner: Learner) -> View:
+    if issubclass(learner.view_type, EnvView):
+        return EnvView(trial.domain, envs=2, test_tasks=_TASKS)
+    return EpisodeView(trial.domain, shots=2, queries=2, episodes=_TASKS, tasks_per_batch=1)
+
+
+def _acts(view: View) -> bool:
+    return isinstance(view, EnvView)
+
+
+def _episode(trial: Trial) -> Episode:
+    return EpisodeView(trial.domain, shots=2, queries=2).dataset("target")[0]
+
+
+def _state(learner: Learner) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in learner.state_dict().items()}

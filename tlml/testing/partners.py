@@ -1,0 +1,95 @@
+"""The domains and the strategy that a learner is checked with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from tlml.build import domain as make_domain
+from tlml.domains import Domain
+from tlml.learners import Learner
+from tlml.registry import default_registry
+from tlml.spec import Kind, Spec, unmet
+from tlml.strategies import Strategy
+from tlml.testing.failure import CheckFailed
+from tlml.testing.subject import Subject
+from tlml.testing.toys import TOYS, Descent, Nearest, Planes, Walks
+from tlml.views import EnvView, EpisodeView, PairView, StreamView, View
+
+_SMALL: tuple[tuple[type[View], dict[str, Any]], ...] = (
+    (EnvView, {"envs": 2, "tasks_per_batch": 2, "tasks": 4, "test_tasks": 2}),
+    (EpisodeView, {"shots": 2, "queries": 2, "tasks_per_batch": 2, "episodes": 4}),
+    (PairView, {"batch_size": 4, "shots": 1, "queries": 2, "unlabelled": True, "samples": 8}),
+    (StreamView, {"batch_size": 4}),
+)
+_WORDS: tuple[tuple[type[View], str], ...] = (
+    (EnvView, "env"),
+    (EpisodeView, "episodes"),
+    (PairView, "pair"),
+    (StreamView, "stream"),
+)
+
+
+def domains_for(subject: Subject, cls: type[Learner]) -> list[Domain[Any]]:
+    """Return small domains that give a learner what its spec needs: ours, else a registered one.
+
+    Raises:
+        CheckFailed: No domain is known that does.
+    """
+    if subject.spec is None:
+        return [Walks() if issubclass(cls.view_type, EnvView) else Planes()]
+    found = dict.fromkeys(_working(subject.spec, cls, TOYS))
+    if found:
+        return [_toy("domain", name) for name in found]
+    for name in _working(subject.spec, cls, _registered()):
+        return [make_domain(name)]
+    raise CheckFailed(
+        f"{subject.label}: no domain and strategy together give what it needs "
+        f"({', '.join(subject.spec.needs)}); pass domain= or mend needs"
+    )
+
+
+def strategy_for(subject: Subject, cls: type[Learner]) -> Strategy | None:
+    """Return a strategy where the learner can't be made without one."""
+    parameter = inspect.signature(cls).parameters.get("strategy")
+    if parameter is None or parameter.default is not parameter.empty:
+        return None
+    estimates = subject.spec is not None and any("estimates" in n for n in subject.spec.needs)
+    return Nearest() if estimates else Descent()
+
+
+def small_view(cls: type[Learner]) -> dict[str, Any]:
+    """Return options that make the view of a learner small."""
+    return next((dict(o) for base, o in _SMALL if issubclass(cls.view_type, base)), {})
+
+
+def copy_of(strategy: Strategy | None) -> Strategy | None:
+    """Make a strategy anew: each belongs to one learner."""
+    return None if strategy is None else type(strategy)(**strategy.options)
+
+
+def _working(
+    learner: Spec, cls: type[Learner], known: tuple[tuple[Kind, Spec], ...]
+) -> Iterator[str]:
+    seen = next((word for base, word in _WORDS if issubclass(cls.view_type, base)), "")
+    domains = [spec for kind, spec in known if kind == "domain"]
+    strategies = [spec for kind, spec in known if kind == "strategy"]
+    for domain, strategy in product(domains, strategies):
+        fits = not seen or seen in domain.gives
+        if fits and not unmet(learner, domain.gives | strategy.gives):
+            yield domain.name
+
+
+def _registered() -> tuple[tuple[Kind, Spec], ...]:
+    registry = default_registry()
+    kinds: tuple[Kind, ...] = ("domain", "strategy")
+    return tuple((kind, spec) for kind in kinds for spec in registry.specs(kind))
+
+
+def _toy(kind: Kind, name: str) -> Any:
+    from tlml.testing import toys
+
+    target = next(spec.target for k, spec in TOYS if (k, spec.name) == (kind, name))
+    return getattr(toys, target.partition(":")[2])()

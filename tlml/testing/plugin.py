@@ -1,0 +1,128 @@
+"""Is all that a plugin registers as it says?"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module, metadata
+from types import ModuleType
+from typing import Any
+
+from tlml.errors import TlmlError, unknown
+from tlml.plugin import Plugin, load_plugin
+from tlml.registry import CORE, GROUP, Registry, default_registry
+from tlml.spec import Kind
+from tlml.testing.failure import CheckFailed, doing, require
+
+_PROBE = """
+import json, sys
+from tlml.plugin import load_plugin
+from importlib import import_module
+plugin, _ = load_plugin("probe", lambda: import_module(sys.argv[1]))
+print(json.dumps([plugin.error, plugin.heavy]))
+"""
+
+
+def check_plugin(
+    plugin: ModuleType | str, options: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[str]:
+    """Check a plugin: its specs, the cost of its import, and all that it registers.
+
+    Args:
+        plugin: Its module, the module's name, or the name of its entry point.
+        options: By registered name, what the check of that name is given, such as
+            ``{"tides": {"options": {"folder": "..."}}}`` (see `check_domain` and its like).
+
+    Returns:
+        What was checked, such as ``["domain tides", "strategy ride"]``.
+
+    Raises:
+        CheckFailed: The first thing that is wrong, in one line.
+    """
+    module, name = _found(plugin)
+    loaded, _ = load_plugin(name, lambda: module)
+    require(not loaded.error, f"plugin {name}: {loaded.error}")
+    _check_weight(name, module)
+    _check_given(name, loaded, options or {})
+    with _registered(module, name) as registry:
+        for kind, spec in loaded.declared:
+            cls = _class(registry, kind, spec.name)
+            _checks()[kind](cls, spec, **(options or {}).get(spec.name, {}))
+    return [f"{kind} {spec.name}" for kind, spec in loaded.declared]
+
+
+def _found(plugin: ModuleType | str) -> tuple[ModuleType, str]:
+    """Return the module of a plugin, and its name: of its entry point if it has one."""
+    points = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
+    points[CORE] = "tlml.core_plugin"
+    if isinstance(plugin, str):
+        with doing(f"plugin {plugin}: importing it"):
+            module = import_module(points.get(plugin, plugin))
+    else:
+        module = plugin
+    names = [name for name, value in points.items() if value == module.__name__]
+    return module, names[0] if names else module.__name__
+
+
+def _check_weight(name: str, module: ModuleType) -> None:
+    """Import the plugin alone, as ``tlml list`` does: here everything is imported already."""
+    if module.__spec__ is None:
+        return  # made by hand, not imported
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    probe = subprocess.run(
+        [sys.executable, "-c", _PROBE, module.__name__],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    last = probe.stderr.strip().splitlines()[-1:]
+    require(probe.returncode == 0, f"plugin {name}: importing it alone fails: {''.join(last)}")
+    error, heavy = json.loads(probe.stdout.splitlines()[-1])
+    require(not error, f"plugin {name}: importing it alone fails: {error}")
+    require(
+        not heavy,
+        f"plugin {name}: importing {module.__name__} imports {', '.join(heavy)}, which slows every "
+        "command down; import them in the files of the classes, which specs only name",
+    )
+
+
+def _check_given(name: str, plugin: Plugin, options: Mapping[str, Any]) -> None:
+    known = [spec.name for _, spec in plugin.declared]
+    for given in options:
+        if given not in known:
+            raise CheckFailed(f"plugin {name}: options: {unknown('name', given, known)}")
+
+
+@contextmanager
+def _registered(module: ModuleType, name: str) -> Iterator[Registry]:
+    """Let the process know a plugin that is not installed, while it is checked."""
+    registry = default_registry()
+    known = {plugin.name: plugin for plugin in registry.plugins}
+    if name in known:
+        require(not known[name].error, f"plugin {name}: {known[name].error}")
+        yield registry
+        return
+    try:
+        registry.register(module, name)
+    except TlmlError as error:
+        raise CheckFailed(str(error)) from error
+    try:
+        yield registry
+    finally:
+        registry.unregister(name)
+
+
+def _class(registry: Registry, kind: Kind, name: str) -> type[Any]:
+    try:
+        return registry.resolve(kind, name)
+    except TlmlError as error:
+        raise CheckFailed(str(error)) from error
+
+
+def _checks() -> dict[Kind, Callable[..., None]]:
+    from tlml.testing import check_domain, check_learner, check_strategy
+
+    return {"domain": check_domain, "learner": check_learner, "strategy": check_strategy}

@@ -1,0 +1,130 @@
+"""Does a strategy have the methods that its spec gives, and do they return what they must?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tlml.networks import head_name
+from tlml.spec import VOCABULARY
+from tlml.strategies import Context, Strategy, overrides, weights_of
+from tlml.task import Batch, Episode
+from tlml.testing.failure import CheckFailed, doing, require
+from tlml.testing.problem import OUTPUTS, NetworkOf, tiny_episode, tiny_learner
+from tlml.testing.randomness import without_global_draws
+from tlml.testing.subject import Subject
+
+METHODS: Mapping[str, str] = MappingProxyType(
+    {
+        "aligns": "terms",
+        "estimates": "estimate",
+        "relates": "relate",
+        "weighs": "weigh_samples",
+    }
+)
+
+
+def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
+    """Check the methods of a strategy against its spec, and what they return.
+
+    Args:
+        subject: The strategy.
+        network: Makes the network that it is attached to.
+        classes: Whether it needs targets that are classes.
+
+    Raises:
+        CheckFailed: A method is missing, not declared, or returns what it must not.
+    """
+    _check_methods(subject, subject.make())
+    if subject.gives("weighs"):
+        _check_weights(subject, network)
+    if subject.gives("aligns"):
+        _check_terms(subject, network)
+    if subject.gives("estimates"):
+        for episode in [tiny_episode(True)] if classes else [tiny_episode(), tiny_episode(True)]:
+            _check_estimate(subject, episode)
+
+
+def _check_methods(subject: Subject, strategy: Strategy) -> None:
+    if subject.spec is None:
+        return
+    subject.spec.check_kind("strategy")
+    for word in sorted(METHODS.keys() & VOCABULARY["strategy"]):
+        method, written = METHODS[word], overrides(strategy, METHODS[word])
+        require(
+            written or not subject.gives(word),
+            f"{subject.label}: spec gives '{word}' but {method}() is not there; write {method}() "
+            f"or drop '{word}' from gives",
+        )
+        require(
+            subject.gives(word) or not written,
+            f"{subject.label}: it has {method}() but its spec does not give '{word}', so nothing "
+            f"would call it; add '{word}' to gives",
+        )
+
+
+def _check_weights(subject: Subject, network: NetworkOf) -> None:
+    strategy = tiny_learner(subject.make(), network).strategy
+    episode = tiny_episode()
+    source, target = episode.support.x.flatten(0, 1), episode.query.x[0]
+    whose = f"{subject.label}: weigh_samples()"
+    with doing(whose), without_global_draws(whose):
+        weights = strategy.weigh_samples(source, target)
+        require(
+            isinstance(weights, Tensor),
+            f"{whose} gives a {type(weights).__name__}; return a tensor [n_source]",
+        )
+        weights_of(weights, len(source), strategy)
+
+
+def _check_terms(subject: Subject, network: NetworkOf) -> None:
+    learner = tiny_learner(subject.make(), network)
+    whose = f"{subject.label}: terms()"
+    with doing(whose), without_global_draws(whose):
+        terms: Any = learner.strategy.terms(_context(learner.built()))
+    if not isinstance(terms, Mapping) or not terms:
+        raise CheckFailed(f"{whose} gives {_short(terms)}; return a dict of losses by name")
+    for name, value in terms.items():
+        if not isinstance(value, Tensor) or value.ndim or not bool(torch.isfinite(value)):
+            raise CheckFailed(
+                f"{whose} gives as '{name}' {_short(value)}; return a finite scalar tensor"
+            )
+    require(
+        any(value.requires_grad for value in terms.values()),
+        f"{whose} gives losses without gradient, so that they align nothing; detach less",
+    )
+
+
+def _context(network: torch.nn.Module) -> Context:
+    episode = tiny_episode()
+    sides = [part.x.flatten(0, 1) for part in episode]
+    features: list[Tensor] = []
+    head = network.get_submodule(head_name(network))
+    hook = head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+    logits = [network(x) for x in sides]
+    hook.remove()
+    return Context(sides[0], sides[1], features[0], features[1], logits[0], logits[1], 0.5, network)
+
+
+def _short(value: object) -> str:
+    return " ".join(repr(value).split())[:60]
+
+
+def _check_estimate(subject: Subject, episode: Episode) -> None:
+    strategy = subject.make().claim(None)
+    x, y = episode.query.x[0], episode.query.y[0]
+    support = Batch(episode.support.x[0], episode.support.y[0])
+    whose = f"{subject.label}: estimate()"
+    with doing(whose), without_global_draws(whose):
+        found = torch.as_tensor(strategy.estimate(support, x))
+    wanted = y.shape if y.is_floating_point() else (len(y), OUTPUTS)
+    require(
+        found.shape == wanted,
+        f"{whose} gives the shape {list(found.shape)} for {len(x)} inputs, must be {list(wanted)}: "
+        "values [n, d], or scores [n, classes] where targets are classes",
+    )
+    require(bool(torch.isfinite(found).all()), f"{whose} gives NaN or infinity")

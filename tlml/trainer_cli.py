@@ -1,0 +1,230 @@
+"""Lightning's command line for tlml: the parser, the Trainer and what a run leaves behind."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import yaml
+from jsonargparse import Namespace
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.loggers import CSVLogger
+
+import tlml
+from tlml.adaptation import Adaptation
+from tlml.build import build
+from tlml.cli_errors import parse_error
+from tlml.cli_names import CommandLine
+from tlml.errors import TlmlError
+from tlml.files import make_folder, write_atomic
+from tlml.learners import GIVEN, Learner
+from tlml.loading import check_learner, meet_saved, read_checkpoint, restore
+from tlml.registry import default_registry
+from tlml.strategies import Strategy
+from tlml.views import PairView, View
+
+RUNS = "runs"
+Content = dict[str, Any]
+
+
+class Trainer(pl.Trainer):
+    """Lightning's Trainer, which can also adapt a learner to one target task."""
+
+    def adapt(
+        self,
+        model: Learner,
+        datamodule: PairView,
+        strategy: Strategy | None = None,
+        head: Literal["kept", "new"] | None = None,
+        ckpt_path: str | None = None,
+        resume: str | None = None,
+    ) -> Learner:
+        """Adapt a learner to one target task, test it on the query, and return it.
+
+        Args:
+            model: What is adapted, in place.
+            datamodule: The target task.
+            strategy: What adapts; the learner's own where None.
+            head: Keep the learner's head or begin with a new one of zeros; kept where None and the
+                target's labels mean what they meant in training.
+            ckpt_path: The checkpoint to take the learner's state from.
+            resume: The checkpoint of an interrupted adaptation to go on from.
+        """
+        if ckpt_path is not None:
+            checkpoint = read_checkpoint(ckpt_path)
+            check_learner(ckpt_path, checkpoint, default_registry().name_of(type(model)))
+            restore(model, checkpoint, ckpt_path)
+        adaptation = Adaptation(model, strategy, head)
+        self.fit(adaptation, datamodule=datamodule, ckpt_path=resume, weights_only=True)
+        self.test(adaptation, datamodule=datamodule)
+        return model
+
+
+class Parser(LightningArgumentParser):
+    """A parser that writes the names of a command line back into configurations."""
+
+    line: CommandLine | None = None
+
+    def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:
+        """Return a configuration as YAML that reads back as it is."""
+        text: str = super().dump(namespace, *args, **kwargs)
+        if self.line is None:
+            return text
+        versions = f"# tlml=={tlml.__version__}\n# pytorch_lightning=={pl.__version__}\n"
+        return versions + yaml.safe_dump(
+            with_names(yaml.safe_load(text), self.line), sort_keys=False, allow_unicode=True
+        )
+
+
+def with_names(config: Content, line: CommandLine) -> Content:
+    """Return a configuration whose slots hold the names that fill them, beside their options."""
+    for path in sorted(line.filled, key=len, reverse=True):  # inner slots first
+        *outer, last = path.split(".")
+        node = config
+        for key in outer:
+            node = node.setdefault(key, {})
+        options = node.pop(last, None) or {}
+        name = line.filled[path]
+        if "name" in options:
+            node[last] = {"class_path": name, "init_args": options}
+        else:
+            node[last] = {"name": name, **options}
+    return config
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the configuration into the run's folder and sends it, nested, to every logger."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Do so once, on the first process."""
+        if self.already_saved or not trainer.is_global_zero:
+            return
+        self.already_saved = True
+        text = self.parser.dump(self.config, skip_unset=False)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(yaml.safe_load(text))
+        if trainer.loggers:
+            folder = make_folder(run_folder(trainer.loggers[0]))
+            write_atomic(folder / self.config_filename, text)
+
+
+def run_folder(logger: Any) -> Path:
+    """Return where Lightning puts a run's checkpoints, and we its configuration."""
+    version = logger.version
+    version = version if isinstance(version, str) else f"version_{version}"
+    return Path(logger.save_dir or ".") / str(logger.name) / version
+
+
+class TlmlCLI(LightningCLI):
+    """One subcommand of Lightning's command line, with parsers for just what fills the slots.
+
+    Args:
+        line: The command line, checked.
+        classes: What fills each slot.
+        checkpoint: The content of ``--ckpt_path``, where that is given.
+    """
+
+    def __init__(
+        self, line: CommandLine, classes: dict[str, type[Any]], checkpoint: Content | None
+    ) -> None:
+        self.line, self.classes, self.checkpoint = line, classes, checkpoint
+        super().__init__(
+            Learner,
+            View,
+            save_config_callback=SaveConfig,
+            trainer_class=Trainer,
+            trainer_defaults={"enable_autolog_hparams": False},
+            seed_everything_default=0,
+            parser_kwargs={"exit_on_error": False, "allow_abbrev": False, "prog": "tlml"},
+            parser_class=Parser,
+            args=line.arguments(),
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Return the one that was asked for: a parser for each takes time."""
+        loaders = {"model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders"}
+        return {self.line.command: {*loaders, "strategy", "weights_only"}}
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the options of the Trainer and of the class in each slot."""
+        parser.line = self.line
+        parser.add_lightning_class_args(Trainer, "trainer")
+        parser.set_defaults({f"trainer.{k}": v for k, v in self.trainer_defaults.items()})
+        for path, cls in self.classes.items():
+            skip: set[str | int] = {
+                name for name in self.line.inner(path) if f"{path}.{name}" in self.classes
+            }
+            parser.add_class_arguments(
+                cls, path, skip={*skip, "spaces"}, instantiate=False, fail_untyped=False
+            )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, with errors in one line."""
+        try:
+            self.config = parser.parse_args(args)
+        except argparse.ArgumentError as error:
+            parsers = self._subcommand_parsers.values()
+            flags = [flag for each in parsers for flag in each._option_string_actions]
+            known = [flag.lstrip("-") for flag in flags]
+            raise parse_error(str(error), known, self.line.filled) from error
+
+    def _parse_ckpt_path(self) -> None:
+        """Do nothing: the options of a checkpoint were read with the names."""
+
+    def instantiate_classes(self) -> None:
+        """Build what fills the slots, then the Trainer: errors of options come before it."""
+        self.config_init = self.parser.instantiate_classes(self.config)
+        options = self.config_init[self.subcommand]
+        self.strategy = self._built("strategy", options)
+        self.datamodule = self._built("data", options)
+        self.model = self._built("model", options)
+        if self.checkpoint is not None:
+            meet_saved(self.model, self.checkpoint)
+        self.trainer = self.instantiate_trainer()
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Make the Trainer; its results go to ``runs/COMMAND`` unless it has a logger."""
+        config = self._get(self.config_init, "trainer")
+        if config.get("logger") in (None, True):
+            root = config.get("default_root_dir") or RUNS
+            kwargs["logger"] = CSVLogger(make_folder(root), name=self.subcommand)
+        callbacks = config.get("callbacks") or []
+        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+        checkpoints = config.get("enable_checkpointing") in (None, True)
+        if self.subcommand in ("fit", "adapt") and checkpoints:
+            if not any(isinstance(callback, Checkpoint) for callback in callbacks):
+                callbacks = [*callbacks, ModelCheckpoint(save_top_k=0, save_last=True)]
+        if self.subcommand == "adapt" and config["max_epochs"] is None and config["max_steps"] < 0:
+            kwargs |= {"max_epochs": -1, "max_steps": (self.strategy or self.model.strategy).max_steps}
+        made: pl.Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        return made
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> Content:
+        arguments: Content = super()._prepare_subcommand_kwargs(subcommand)
+        if subcommand == "adapt":
+            return arguments | {"strategy": self.strategy}
+        return arguments | {"weights_only": True}
+
+    def _built(self, path: str, config: Namespace) -> Any:
+        """Build what fills a slot, what fills the slots inside it first."""
+        if path not in self.classes:
+            return None
+        node = config[path]
+        options = dict(node.items(branches=True, nested=False)) if node else {}
+        for name in self.line.inner(path):
+            if f"{path}.{name}" in self.classes:
+                options[name] = self._built(f"{path}.{name}", Namespace({f"{path}.{name}": node[name]}))
+        slot = self.line.slots[path]
+        if slot.kind == "view":
+            return self.classes[path](**options)
+        if str(options.get("network")).startswith(GIVEN):
+            raise TlmlError(
+                f"model.network: the checkpoint's network was given as a module "
+                f"({options['network'][len(GIVEN):]}); name its class, --model.network package.Class"
+            )
+        return build(slot.kind, self.line.filled[path], options)
