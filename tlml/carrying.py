@@ -62,9 +62,7 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
             network = copy.deepcopy(network)
         strategy.claim(network)
     spaces, trained = view.test_spaces, learner.view_spaces
-    fits = trained is None or (
-        same_space(trained.y, spaces.y) and trained.labels == spaces.labels
-    )
+    fits = trained is None or (same_space(trained.y, spaces.y) and trained.labels == spaces.labels)
     head = view.head or ("kept" if fits else "new")
     if head == "kept" and trained is not None and not same_space(trained.y, spaces.y):
         raise TlmlError(

@@ -16,9 +16,7 @@ _TYPE = re.compile(r"<class '(?:[\w.]*\.)?(\w+)'>")
 _PLAIN = {"NoneType": "null", "str": "text", "dict": "a mapping", "list": "a list"}
 
 
-def parse_error(
-    message: str, known: Collection[str], filled: Mapping[str, str]
-) -> TlmlError:
+def parse_error(message: str, known: Collection[str], filled: Mapping[str, str]) -> TlmlError:
     """Return jsonargparse's complaint as one line that begins with the option's whole path.
 
     Args:

@@ -1,4 +1,4 @@
-"""The errors that tlml raises on purpose: one line that names the thing, the reason and the alternatives."""
+"""Errors raised on purpose: one line that names the thing, the reason and the alternatives."""
 
 from __future__ import annotations
 

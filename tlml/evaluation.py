@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -32,7 +33,7 @@ class Place(NamedTuple):
     loader: int
 
 
-class Evaluated(LightningModule):
+class Evaluated(LightningModule, ABC):
     """The validation and test of a learner; what a batch is says what is measured.
 
     An `Episode` is adapted to, task by task, by the view's strategy or the learner's own; a `Pair`
@@ -42,6 +43,18 @@ class Evaluated(LightningModule):
 
     carry: Carry | None = None
     records: list[dict[str, Any]]
+
+    @abstractmethod
+    def predict(self, support: Batch, x: Tensor) -> Tensor:
+        """Predict for the inputs `x` of a task of which `support` is known.
+
+        Args:
+            support: ``Batch(x [K, ...], y [K, ...])``; may be empty.
+            x: ``[n, ...]``; may serve unlabelled (transductive, named in results).
+
+        Returns:
+            Class scores ``[n, classes]`` or values ``[n, d]``.
+        """
 
     def current_view(self) -> View | None:
         """Return the view that the Trainer uses: its datamodule, or whose loaders it has."""
@@ -162,7 +175,7 @@ def evaluate(
         seed = view.seed if view is not None else 0
         carry.turn_to((getattr(learner, "seed", 0), seed, SPLITS.index(split), index))
     start = time.perf_counter()
-    scores = learner.predict(task.support, task.query.x)  # type: ignore[attr-defined]
+    scores = learner.predict(task.support, task.query.x)
     seconds = time.perf_counter() - start
     if not bool(torch.isfinite(scores).all()):
         raise diverged(learner, task, index)
@@ -180,7 +193,7 @@ def evaluate(
 
 
 def diverged(learner: Any, task: Episode, index: int) -> TlmlError:
-    """Return the error for predictions that are not finite, with the inner step that made them so."""
+    """Return the error for predictions that are not finite, with the inner step that is to blame."""
     where = f"episode {index}"
     if not hasattr(learner, "adapted"):
         return TlmlError(f"{where}: predictions are NaN or infinite")
@@ -207,7 +220,8 @@ def _normal(batch: Episode) -> Episode:
 def _loader_of(learner: LightningModule, place: Place) -> KeyedLoader | None:
     trainer = learner.trainer
     loaders: Any = trainer.test_dataloaders if place.stage == "test" else trainer.val_dataloaders
-    return loaders[place.loader] if isinstance(loaders, list) else loaders
+    found: KeyedLoader | None = loaders[place.loader] if isinstance(loaders, list) else loaders
+    return found
 
 
 def _index_of(loader: Any, batch: int, i: int) -> int:
@@ -225,6 +239,3 @@ def _gathered(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     parts: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(parts, records)
     return sorted((r for part in parts for r in part), key=lambda record: int(record["episode"]))
-
-
-

@@ -29,8 +29,8 @@ from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner
 from tlml.loading import load
 from tlml.metrics import primary
-from tlml.registry import default_registry
 from tlml.normalisation import has_batchnorm, uses_batch_statistics
+from tlml.registry import default_registry
 from tlml.strategies import Strategy
 from tlml.views import EpisodeView, View
 
@@ -118,9 +118,7 @@ def run_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
     }
 
 
-def run_adapt(
-    config: dict[str, Any], checkpoint: Path | None, report: Report
-) -> dict[str, Any]:
+def run_adapt(config: dict[str, Any], checkpoint: Path | None, report: Report) -> dict[str, Any]:
     """Adapt a fitted or fresh learner to each target episode and measure it.
 
     Returns:
@@ -157,9 +155,7 @@ def run_adapt(
     }
 
 
-def run_cell(
-    cell: dict[str, Any], folder: Path, checkpoint: Path | None, report: Report
-) -> None:
+def run_cell(cell: dict[str, Any], folder: Path, checkpoint: Path | None, report: Report) -> None:
     """Run a cell and write its ``config.yaml`` first and its ``result.json`` last."""
     config = cell["config"]
     make_folder(folder)
@@ -285,5 +281,3 @@ class _Progress(Callback):
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         self.report((batch_idx + 1) / max(trainer.num_test_batches[0], 1))
-
-

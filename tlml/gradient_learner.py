@@ -101,8 +101,8 @@ class GradientLearner(Learner):
         """
         if self.network is None:
             raise TlmlError(
-                f"{type(self).__name__}: the network '{self._named}' is not built yet, since no "
-                "view told its sizes; call learner.view(domain, ...), or pass the view as datamodule"
+                f"{type(self).__name__}: the network '{self._named}' is not built yet, since no view "
+                "told its sizes; call learner.view(domain, ...), or pass the view as datamodule"
             )
         return self.network
 
@@ -211,7 +211,7 @@ class GradientLearner(Learner):
 def _check_network(network: str | nn.Module, options: dict[str, Any] | None) -> None:
     if isinstance(network, str) and network.startswith(GIVEN):
         raise TlmlError(
-            f"network: this checkpoint's network was given as a module ({network[len(GIVEN):]}); "
+            f"network: this checkpoint's network was given as a module ({network[len(GIVEN) :]}); "
             "pass it again: load_from_checkpoint(path, network=net)"
         )
     if isinstance(network, nn.Module) and options:

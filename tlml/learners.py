@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 GIVEN = "given:"  # how hyper-parameters write down an object that they cannot hold
 
 
-class Learner(Recorded, Evaluated, ABC):
+class Learner(Recorded, Evaluated):
     """A LightningModule that learns across source tasks, and predicts for a task from a support.
 
     A subclass sets `view_type` and writes `predict`; `GradientLearner` does so for networks.
@@ -58,18 +57,6 @@ class Learner(Recorded, Evaluated, ABC):
         made = self.view_type(domain, **options)
         self.meet(made.spaces)
         return made
-
-    @abstractmethod
-    def predict(self, support: Batch, x: Tensor) -> Tensor:
-        """Predict for the inputs `x` of a task of which `support` is known.
-
-        Args:
-            support: ``Batch(x [K, ...], y [K, ...])``; may be empty.
-            x: ``[n, ...]``; may serve unlabelled (transductive, named in results).
-
-        Returns:
-            Class scores ``[n, classes]`` or values ``[n, d]``.
-        """
 
     def meet(self, spaces: ViewSpaces) -> None:
         """Take the spaces of the view to train on.
@@ -132,8 +119,9 @@ class Learner(Recorded, Evaluated, ABC):
 
     def log_sparsely(self, values: dict[str, Tensor | float], batch_size: int) -> None:
         """Log every `log_every_n_steps` steps: a call costs more than a small step."""
-        trainer = self._trainer
-        if trainer is not None and self.global_step % max(trainer.log_every_n_steps, 1) == 0:
+        every = getattr(self._trainer, "log_every_n_steps", 0)
+        # Lightning passes on to loggers what was logged in the last step of each `every`.
+        if every and (self.global_step == 0 or (self.global_step + 1) % every == 0):
             self.log_dict(values, prog_bar=True, batch_size=batch_size)
 
     def _drop_other_strategy(self, checkpoint: dict[str, Any]) -> None:

@@ -99,7 +99,8 @@ def saved_options(
     if network.startswith(GIVEN):
         raise TlmlError(
             f"{path}: its network was given as a module ({network[len(GIVEN) :]}), which no "
-            "checkpoint holds; pass it again: tlml.load(path, network=net)"
+            "checkpoint holds; pass it again: tlml.load(path, network=net), or its class: "
+            "--model.network package.Class"
         )
     if "." in network and not _is_module_class(network):
         raise TlmlError(

@@ -70,22 +70,27 @@ def one_task(episode: Episode, i: int) -> Episode:
 
 def can_batch(held: Held) -> bool:
     """Return whether ``auto`` runs the tasks of this network and strategy together."""
-    known = all(type(module) in _BATCHED or isinstance(module, _NormBase | Network)
-                for module in held.network.modules())
+    known = all(
+        type(module) in _BATCHED or isinstance(module, _NormBase | Network)
+        for module in held.network.modules()
+    )
     return known and bool(getattr(held.strategy, "batched", False))
 
 
 def _batched(held: Held, task_loss: TaskLoss, episode: Episode) -> Tensor:
-    params = {name: p for name, p in held.named_parameters() if p.requires_grad}
+    params: dict[str, Tensor] = {n: p for n, p in held.named_parameters() if p.requires_grad}
 
     def of_task(params: dict[str, Tensor], task: Episode) -> Tensor:
         loss: Tensor = functional_call(held, params, (task_loss, task))
         return loss
 
     if not torch.is_grad_enabled():
-        return vmap(of_task, (None, 0))(params, episode).mean()
+        losses: Tensor = vmap(of_task, (None, 0))(params, episode)
+        return losses.mean()
     # vmap(grad), then the mean: an outer backward through vmap is silently wrong for norms.
     # https://github.com/pytorch/functorch/issues/534
     grads, values = vmap(grad_and_value(of_task), (None, 0))(params, episode)
-    surrogate = torch.stack([(params[n] * g.mean(0).detach()).sum() for n, g in grads.items()]).sum()
-    return values.mean().detach() + surrogate - surrogate.detach()
+    parts = [(params[name] * g.mean(0).detach()).sum() for name, g in grads.items()]
+    surrogate = torch.stack(parts).sum()
+    mean: Tensor = values.mean().detach() + (surrogate - surrogate.detach())
+    return mean

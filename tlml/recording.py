@@ -1,4 +1,4 @@
-"""Objects that remember the options they were made with, so that they can be written down and made again."""
+"""Objects that remember the options they were made with, and their form as plain data."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class Recorded:
     options: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Remember the arguments before the constructor sees them."""
         made = super().__new__(cls)
         object.__setattr__(made, "options", _bound(cls, made, args, kwargs))
         return made

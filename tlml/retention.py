@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from numpy.typing import NDArray
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
@@ -87,28 +88,20 @@ class Retention(pl.Callback):
         self._sums[1, dataloader_idx] += count
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the row down: before training, or after the task that the epoch was.
-
-        Raises:
-            TlmlError: Not each task was followed by a validation.
-        """
+        """Write the row down: before training, or after the task that the epoch was."""
         if self._sums is None or trainer.state.fn != TrainerFn.FITTING:
             return
         total, count = trainer.strategy.reduce(self._sums, reduce_op="sum")
         if not bool((count > 0).all()):
             return  # no stream
-        row, learned = (total / count).tolist(), trainer.current_epoch
+        row = (total / count).tolist()
         if trainer.sanity_checking:
             # A sanity check of a few batches is no measurement.
             whole = trainer.num_sanity_val_batches == trainer.num_val_batches
             self.before = row if whole else []
-        elif len(self.rows) < learned:
-            raise TlmlError(
-                f"retention: there is no row for task {len(self.rows)}; validate after each task "
-                "(Trainer: check_val_every_n_epoch=1), and resume with this callback"
-            )
         else:
-            self.rows = [*self.rows[:learned], row]
+            self._fill(trainer.current_epoch, len(row))
+            self.rows = [*self.rows[: trainer.current_epoch], row]
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell the loggers the summary."""
@@ -124,3 +117,14 @@ class Retention(pl.Callback):
         """Take the rows of a checkpoint."""
         self.metric, self.before = state_dict["metric"], list(state_dict["before"])
         self.rows = [list(row) for row in state_dict["rows"]]
+
+    def _fill(self, learned: int, tasks: int) -> None:
+        """Note tasks that were learned and not measured, as NaN."""
+        if len(self.rows) < learned:
+            rank_zero_warn(
+                f"retention: task {len(self.rows)} was not measured when it ended, its row is NaN; "
+                "validate after each task (Trainer: check_val_every_n_epoch=1), and save "
+                "checkpoints after validations"
+            )
+        missing = learned - len(self.rows)
+        self.rows = [*self.rows, *([float("nan")] * tasks for _ in range(missing))]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.distributed
 from torch import Tensor
 from torch.utils.data import DistributedSampler
 
@@ -21,7 +22,10 @@ def keyed_rng(seed: int, split: str, *index: int) -> np.random.Generator:
     """Return the generator of one draw; `split` is a split's name."""
     if split not in SPLITS:
         raise TlmlError(f"no split is called '{split}'{did_you_mean(split, SPLITS)}")
-    return np.random.default_rng([seed, SPLITS.index(split), *index])  # type: ignore[arg-type]
+    # A key of four numbers in one list would equal the key of three where the fourth is 0.
+    first, rest = index[:1], index[1:]
+    key = np.random.SeedSequence([seed, SPLITS.index(split), *first], spawn_key=rest)  # type: ignore[arg-type]
+    return np.random.default_rng(key)
 
 
 class KeyedSampler(DistributedSampler[int]):
@@ -54,6 +58,7 @@ class KeyedSampler(DistributedSampler[int]):
         self.per_batch, self.position = per_batch, position
 
     def __iter__(self) -> Iterator[int]:
+        self._check_world()
         epoch, used = self.position() if self.position else (self.epoch, 0)
         start = 0 if self.fixed else epoch * self.number
         mine = range(start, start + len(self) * self.num_replicas)[self.rank :: self.num_replicas]
@@ -62,6 +67,28 @@ class KeyedSampler(DistributedSampler[int]):
     def __len__(self) -> int:
         # Every rank has equally many, or they would wait for each other for ever.
         return self.number // self.num_replicas
+
+    def _check_world(self) -> None:
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return
+        world = torch.distributed.get_world_size()
+        if self.num_replicas == 1 < world:
+            raise TlmlError(
+                f"this loader was made for one process, and there are {world}, which would all see "
+                "the same; pass the view itself to the Trainer: fit(learner, datamodule=view)"
+            )
+
+
+def even_chunks(total: int, size: int, world: int) -> int:
+    """Return how many chunks of about `size` divide `total` so that each rank gets as many."""
+    chunks = -(-total // size)
+    rounded = -(-chunks // world) * world
+    return rounded if rounded <= total else max(total // world * world, min(total, 1))
+
+
+def even_chunk(total: int, chunks: int, chunk: int) -> slice:
+    """Return where one of `chunks` nearly equal parts of `total` lies; none is empty or shared."""
+    return slice(chunk * total // chunks, (chunk + 1) * total // chunks)
 
 
 class Draw(NamedTuple):
@@ -115,7 +142,9 @@ def draw(
     elif isinstance(task, Task):
         both = task.sample(shots + queries, rng)
         support = Batch(both.x[:shots], both.y[:shots])
-        made = Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
+        made = Draw(
+            task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0)
+        )
     else:
         raise TlmlError(
             f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
@@ -130,8 +159,10 @@ def check_finite(batch: Batch, where: str) -> None:
     """Raise where inputs or targets hold NaN or infinity."""
     for name, values in (("x", batch.x), ("y", batch.y)):
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
-            bad = int((~torch.isfinite(values)).flatten(1).any(1).sum()) if values.ndim > 1 else int(
-                (~torch.isfinite(values)).sum()
+            bad = (
+                int((~torch.isfinite(values)).flatten(1).any(1).sum())
+                if values.ndim > 1
+                else int((~torch.isfinite(values)).sum())
             )
             raise TlmlError(
                 f"{where}: {name} of {bad} of {len(values)} examples is NaN or infinite; remove or "
@@ -167,7 +198,7 @@ def _draw_finite(
         _check_enough(task, label, len(own), len(others), shots, queries, bool(len(test)))
         support.append(own[:shots])
         query.append(others[:queries])
-    relabel = None if ways is None or ways == len(_classes(pool)) else labels
+    relabel = None if ways is None or labels == list(range(ways)) else labels
     query_index = torch.cat(query)
     episode = Episode(
         _take(pool, torch.cat(support), relabel),
@@ -182,9 +213,10 @@ def _draw_regression(
     order = torch.from_numpy(rng.permutation(len(pool)))
     others = torch.from_numpy(rng.permutation(len(test))) if len(test) else order[shots:]
     if len(order) < shots or len(others) < queries:
+        has = f"{len(pool)} to train on, {len(test)} to test on" if len(test) else f"{len(pool)}"
         raise TlmlError(
-            f"task {task.name}: {shots} shots and {queries} queries need more examples than it has: "
-            f"{len(pool)} to train on, {len(others)} to test on"
+            f"task {task.name}: {shots} shots and {queries} queries are more examples than it has: "
+            f"{has}"
         )
     query_index = others[:queries]
     source = test if len(test) else pool
@@ -198,7 +230,7 @@ def _classes(pool: Examples) -> list[int]:
 
 def _labels(task: Finite, pool: Examples, ways: int | None, rng: np.random.Generator) -> list[int]:
     labels = _classes(pool)
-    if ways is None or ways == len(labels):
+    if ways is None or labels == list(range(ways)):
         return labels
     if not 2 <= ways <= len(labels):
         raise TlmlError(
@@ -220,10 +252,9 @@ def _check_enough(
         return
     name = getattr(task, "classes", {})
     called = f"class '{name[label]}'" if label < len(name) else f"class {label}"
-    has = f"{own} to train on and {others} to test on" if tested else f"{own}"
+    has = f"{own} examples to train on, {others} to test on" if tested else f"{own} examples"
     raise TlmlError(
-        f"task {task.name}: {called} has {has} examples; {shots} shots and {queries} queries need "
-        f"{shots + queries}"
+        f"task {task.name}: {called} has {has}; {shots} shots and {queries} queries are more"
     )
 
 

@@ -31,7 +31,9 @@ def space_from_plain(data: dict[str, Any]) -> Space[Any]:
         return Discrete(data["n"], start=data["start"])
     shape = tuple(data["shape"])
     low, high = (np.broadcast_to(np.asarray(data[side]), shape) for side in ("low", "high"))
-    return Box(low.astype(data["dtype"]), high.astype(data["dtype"]), dtype=np.dtype(data["dtype"]).type)
+    return Box(
+        low.astype(data["dtype"]), high.astype(data["dtype"]), dtype=np.dtype(data["dtype"]).type
+    )
 
 
 def outputs(space: Space[Any]) -> int:

@@ -182,7 +182,8 @@ def gradient(loss: Loss, params: Params, batch: Any) -> dict[str, Tensor]:
     It can be differentiated again, works under Lightning's inference mode, where
     ``torch.autograd.grad`` fails, and under ``torch.func.vmap``.
     """
-    return torch.func.grad(loss)(dict(params), batch)
+    slopes: dict[str, Tensor] = torch.func.grad(loss)(dict(params), batch)
+    return slopes
 
 
 def first_order(loss: Loss) -> Loss:
@@ -196,7 +197,8 @@ def first_order(loss: Loss) -> Loss:
         at = {name: value.detach() for name, value in params.items()}
         slopes, value = torch.func.grad_and_value(loss)(at, batch)
         moved = [((params[n] - at[n]) * slopes[n].detach()).sum() for n in at]
-        return value.detach() + torch.stack(moved).sum()
+        result: Tensor = value.detach() + torch.stack(moved).sum()
+        return result
 
     return linearised
 
@@ -210,7 +212,8 @@ def matching(names: Sequence[str], groups: Sequence[Group]) -> dict[str, Group]:
     for group in groups:
         if not any(fnmatch.fnmatchcase(name, group.pattern) for name in names):
             raise TlmlError(
-                f"pattern '{group.pattern}' matches no parameter{did_you_mean(group.pattern, names)}"
+                f"pattern '{group.pattern}' matches no parameter"
+                f"{did_you_mean(group.pattern, names)}"
             )
     found = {}
     for name in names:
@@ -253,7 +256,7 @@ def overrides(strategy: Strategy, method: str) -> bool:
 
 
 def weights_of(weights: Tensor | None, count: int, strategy: Strategy) -> Tensor | None:
-    """Check the weights that a strategy gave: one for each source example, finite, none negative."""
+    """Check a strategy's weights: one for each source example, finite, none negative."""
     if weights is None:
         return None
     if weights.shape != (count,) or not bool(torch.isfinite(weights).all()) or weights.min() < 0:
@@ -294,13 +297,11 @@ class Optimized(Protocol):
     """What says how it is optimised: a strategy or a learner."""
 
     lr: float
-    optimizer: str
+    optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: float
 
 
-def make_optimizer(
-    owner: Optimized, groups: Sequence[Mapping[str, Any]]
-) -> torch.optim.Optimizer:
+def make_optimizer(owner: Optimized, groups: Sequence[Mapping[str, Any]]) -> torch.optim.Optimizer:
     """Make the optimiser that a strategy or a learner names over parameter groups."""
     options: dict[str, Any] = {"lr": owner.lr, "weight_decay": owner.weight_decay}
     if owner.optimizer == "sgd":

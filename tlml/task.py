@@ -43,7 +43,7 @@ class Pair(NamedTuple):
     source: Batch
     target: Batch
     unlabelled: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # hides tuple.index, as the field is called
 
 
 class Step(NamedTuple):

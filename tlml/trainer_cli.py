@@ -18,15 +18,15 @@ from tlml.adaptation import Adaptation
 from tlml.build import build
 from tlml.cli_errors import parse_error
 from tlml.cli_names import CommandLine
-from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
-from tlml.learners import GIVEN, Learner
+from tlml.learners import Learner
 from tlml.loading import check_learner, meet_saved, read_checkpoint, restore
 from tlml.registry import default_registry
 from tlml.strategies import Strategy
 from tlml.views import PairView, View
 
 RUNS = "runs"
+_TRAINING = ("fit", "adapt")
 Content = dict[str, Any]
 
 
@@ -180,51 +180,48 @@ class TlmlCLI(LightningCLI):
         """Build what fills the slots, then the Trainer: errors of options come before it."""
         self.config_init = self.parser.instantiate_classes(self.config)
         options = self.config_init[self.subcommand]
-        self.strategy = self._built("strategy", options)
-        self.datamodule = self._built("data", options)
-        self.model = self._built("model", options)
+        self.strategy = self._built("strategy", options.get("strategy"))
+        self.datamodule = self._built("data", options.get("data"))
+        self.model = self._built("model", options.get("model"))
         if self.checkpoint is not None:
             meet_saved(self.model, self.checkpoint)
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Make the Trainer; its results go to ``runs/COMMAND`` unless it has a logger."""
+        """Make the Trainer; unless told else it logs to ``runs/COMMAND`` and keeps last.ckpt."""
         config = self._get(self.config_init, "trainer")
-        if config.get("logger") in (None, True):
-            root = config.get("default_root_dir") or RUNS
-            kwargs["logger"] = CSVLogger(make_folder(root), name=self.subcommand)
-        callbacks = config.get("callbacks") or []
+        if config["logger"] in (None, True):
+            root = make_folder(config["default_root_dir"] or RUNS)
+            kwargs["logger"] = CSVLogger(root, name=str(self.subcommand))
+        callbacks = config["callbacks"] or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
-        checkpoints = config.get("enable_checkpointing") in (None, True)
-        if self.subcommand in ("fit", "adapt") and checkpoints:
-            if not any(isinstance(callback, Checkpoint) for callback in callbacks):
-                callbacks = [*callbacks, ModelCheckpoint(save_top_k=0, save_last=True)]
+        kept = any(isinstance(callback, Checkpoint) for callback in callbacks)
+        if (
+            self.subcommand in _TRAINING
+            and config["enable_checkpointing"] is not False
+            and not kept
+        ):
+            callbacks = [*callbacks, ModelCheckpoint(save_top_k=0, save_last=True)]
         if self.subcommand == "adapt" and config["max_epochs"] is None and config["max_steps"] < 0:
-            kwargs |= {"max_epochs": -1, "max_steps": (self.strategy or self.model.strategy).max_steps}
+            strategy = self.strategy or self.model.strategy
+            kwargs |= {"max_epochs": -1, "max_steps": strategy.max_steps}
         made: pl.Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         return made
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> Content:
         arguments: Content = super()._prepare_subcommand_kwargs(subcommand)
-        if subcommand == "adapt":
-            return arguments | {"strategy": self.strategy}
-        return arguments | {"weights_only": True}
+        own = {"strategy": self.strategy} if subcommand == "adapt" else {"weights_only": True}
+        return arguments | own
 
-    def _built(self, path: str, config: Namespace) -> Any:
-        """Build what fills a slot, what fills the slots inside it first."""
+    def _built(self, path: str, node: Namespace | None) -> Any:
+        """Build what fills a slot, after what fills the slots inside it."""
         if path not in self.classes:
             return None
-        node = config[path]
         options = dict(node.items(branches=True, nested=False)) if node else {}
         for name in self.line.inner(path):
             if f"{path}.{name}" in self.classes:
-                options[name] = self._built(f"{path}.{name}", Namespace({f"{path}.{name}": node[name]}))
+                options[name] = self._built(f"{path}.{name}", options.get(name))
         slot = self.line.slots[path]
         if slot.kind == "view":
             return self.classes[path](**options)
-        if str(options.get("network")).startswith(GIVEN):
-            raise TlmlError(
-                f"model.network: the checkpoint's network was given as a module "
-                f"({options['network'][len(GIVEN):]}); name its class, --model.network package.Class"
-            )
         return build(slot.kind, self.line.filled[path], options)

@@ -69,7 +69,7 @@ class Maml(GradientLearner):
         self.first_order = first_order
 
     def training_step(self, batch: Episode, batch_idx: int) -> Tensor:
-        """Return the meta-loss of a batch of tasks; Lightning steps θ down its gradient (line 8)."""
+        """Return the meta-loss of a batch of tasks, whose gradient Lightning steps down (line 8)."""
         loss = self.meta_loss(batch)
         if not bool(torch.isfinite(loss)):
             raise TlmlError(

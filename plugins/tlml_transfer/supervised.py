@@ -1,4 +1,4 @@
-"""Supervised pretraining on pooled source tasks, with target examples beside them (Pan & Yang 2010)."""
+"""Supervised pretraining on pooled source tasks, target examples beside (Pan & Yang 2010)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ class Supervised(GradientLearner):
         if len(source.x):
             losses["source"] = self._source_loss(logits_s, source.y, index)
         if len(target.x):
-            losses["target"] = criterion(self._pass(target.x)[1], self._like(target.y), self.criterion)
+            losses["target"] = criterion(
+                self._pass(target.x)[1], self._like(target.y), self.criterion
+            )
         if overrides(self.strategy, "terms"):
             free = unlabelled if len(unlabelled) else target.x
             features_t, logits_t = self._pass(free)
@@ -98,7 +100,7 @@ class Supervised(GradientLearner):
         loss = torch.stack(list(losses.values())).sum()
         self._check(loss)
         named = {f"train_{name}_loss": value.detach() for name, value in losses.items()}
-        self.log_sparsely({"train_loss": loss.detach()} | named, batch_size=max(len(source.x), 1))
+        self.log_sparsely({"train_loss": loss.detach(), **named}, batch_size=max(len(source.x), 1))
         return loss
 
     def predict_now(self, x: Tensor) -> Tensor:
@@ -147,5 +149,3 @@ class Supervised(GradientLearner):
                 f"supervised: the loss is {float(loss)} in step {self.global_step}; lower lr "
                 f"({self.lr})"
             )
-
-

@@ -16,6 +16,7 @@ from tlml.domains import Domain
 from tlml.errors import TlmlError
 from tlml.recording import Recorded
 from tlml.sampling import KeyedSampler
+from tlml.spaces import same_space
 
 if TYPE_CHECKING:
     from tlml.strategies import Strategy
@@ -39,10 +40,19 @@ class ViewSpaces:
     labels: Labels = "domain"
 
 
+    def same_labels(self, other: ViewSpaces) -> bool:
+        """Return whether a target means the same here and there, so that a head can be kept."""
+        return same_space(self.y, other.y) and self.labels == other.labels
+
+
 class KeyedLoader(DataLoader[Any]):
-    """A DataLoader whose position is a function of the Trainer's progress."""
+    """A DataLoader that knows its view."""
 
     view: View
+
+
+class ResumableLoader(KeyedLoader):
+    """A DataLoader whose position is a function of the Trainer's progress."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: `KeyedSampler` asks the Trainer where to go on."""
@@ -70,7 +80,9 @@ class View(Recorded, LightningDataModule, ABC):
                 f"domain: {domain!r} is no Domain; make one with tlml.domain(name, **options)"
             )
         if seed < 0 or num_workers < 0:
-            raise TlmlError(f"seed and num_workers: must be at least 0, are {seed} and {num_workers}")
+            raise TlmlError(
+                f"seed and num_workers: must be at least 0, are {seed} and {num_workers}"
+            )
         self.domain, self.seed, self.num_workers = domain, seed, num_workers
 
     @property
@@ -94,25 +106,40 @@ class View(Recorded, LightningDataModule, ABC):
         batch_size: int | None = None,
         train: bool = False,
         collate: Callable[[list[Any]], Any] | None = None,
+        counted: str = "",
         exact: bool = False,
     ) -> KeyedLoader:
         """Make the loader of `number` indices of `dataset`; `batch_size` None: an item is a batch.
 
+        Args:
+            dataset: Items that are functions of their index.
+            number: Indices in an epoch, over all processes.
+            batch_size: Items in a batch of this process.
+            train: Whether every epoch has indices of its own, and is resumed where it stopped.
+            collate: Makes a batch of items.
+            counted: What the indices count, for errors.
+            exact: Don't leave out what can't be divided equally among the processes.
+
         Raises:
-            TlmlError: `exact`, and the indices can't be divided equally among the processes.
+            TlmlError: There are fewer indices than processes, or `exact` and a remainder.
         """
         rank, world = self.world()
         if number < world or (exact and number % world):
+            fitting = [n for n in (number // world * world, (number // world + 1) * world) if n]
             raise TlmlError(
-                f"{type(self).__name__}: {number} items can't be divided among {world} processes; "
-                f"take {max(number // world, 1) * world} or {(number // world + 1) * world}"
+                f"{type(self).__name__}: {number} {counted or 'batches'} can't be divided among "
+                f"{world} processes; take {' or '.join(map(str, fitting))}"
             )
         position = self.position if train and self.trainer is not None else None
         sampler = KeyedSampler(
-            number, fixed=not train, rank=rank, world=world,
-            per_batch=batch_size or 1, position=position,
+            number,
+            fixed=not train,
+            rank=rank,
+            world=world,
+            per_batch=batch_size or 1,
+            position=position,
         )
-        loader = KeyedLoader(
+        loader = (ResumableLoader if position else KeyedLoader)(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
@@ -125,7 +152,7 @@ class View(Recorded, LightningDataModule, ABC):
 
     def position(self) -> tuple[int, int]:
         """Return the epoch that the Trainer is in and the batches of it that were used."""
-        loop = self.trainer.fit_loop  # type: ignore[union-attr]
+        loop: Any = self.trainer.fit_loop  # type: ignore[union-attr]
         epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
         if epochs.ready == epochs.processed:
             return epochs.processed, 0

@@ -16,9 +16,10 @@ from tlml.task import MDP, SPLITS, Split
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
 
-@dataclass(frozen=True)
 class Environments:
     """The environments of one task, not yet made: an item is stale as soon as it has been stepped.
+
+    No dataclass: Lightning would look for tensors in its fields, and refuse frozen ones.
 
     Args:
         task: The Markov decision process.
@@ -27,10 +28,8 @@ class Environments:
         seed: The key of their randomness.
     """
 
-    task: MDP
-    index: int
-    number: int
-    seed: int
+    def __init__(self, task: MDP, index: int, number: int, seed: int) -> None:
+        self.task, self.index, self.number, self.seed = task, index, number, seed
 
     def make(self, rollout: int = 0) -> gymnasium.vector.SyncVectorEnv:
         """Make the vectorised environments of a rollout; each has a seed of its own.
@@ -43,7 +42,7 @@ class Environments:
         envs = gymnasium.vector.SyncVectorEnv(
             [functools.partial(self.task.make, seed) for seed in seeds]
         )
-        envs.reset(seed=seeds)
+        envs.reset(seed=[*seeds])
         return envs
 
 
@@ -113,8 +112,12 @@ class EnvView(View):
 
     def setup(self, stage: str) -> None:
         """Draw one task of each split that will be used: errors come before long work."""
-        for split in ("source", "validation") if stage == "fit" else (self.split,):
-            self.dataset(split)[0]  # type: ignore[arg-type]
+        stages: dict[str, tuple[Split, ...]] = {
+            "fit": ("source", "validation"),
+            "validate": ("validation",),
+        }
+        for split in stages.get(stage, (self.split,)):
+            self.dataset(split)[0]
 
     def train_dataloader(self) -> KeyedLoader:
         """Return source tasks, fresh in every epoch."""
@@ -131,5 +134,6 @@ class EnvView(View):
     def _loader(self, split: Split, number: int, *, train: bool = False) -> KeyedLoader:
         size = min(self.tasks_per_batch, number)
         return self.loader(
-            self.dataset(split), number, batch_size=size, train=train, collate=list, exact=True
-        )
+            self.dataset(split), number, batch_size=size, train=train, collate=list,
+            counted="tasks", exact=True,
+        )  # fmt: skip

@@ -78,7 +78,10 @@ class EpisodeView(View):
     ) -> None:
         super().__init__(domain, seed=seed, num_workers=num_workers)
         check_positive(
-            shots=shots, queries=queries, tasks_per_batch=tasks_per_batch, episodes=episodes,
+            shots=shots,
+            queries=queries,
+            tasks_per_batch=tasks_per_batch,
+            episodes=episodes,
             val_episodes=val_episodes,
         )
         check_choice("split", split, SPLITS)
@@ -130,7 +133,10 @@ class EpisodeView(View):
 
     def _loader(self, split: Split, number: int, *, train: bool = False) -> KeyedLoader:
         size = min(self.tasks_per_batch, number)
-        return self.loader(self.dataset(split), number, batch_size=size, train=train, exact=True)
+        return self.loader(
+            self.dataset(split), number, batch_size=size, train=train,
+            counted="episodes", exact=True,
+        )  # fmt: skip
 
     def _splits(self, stage: str) -> tuple[Split, ...]:
         stages: dict[str, tuple[Split, ...]] = {

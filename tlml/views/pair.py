@@ -13,7 +13,18 @@ from torch.utils.data import Dataset
 
 from tlml.domains import ClassPool, Domain
 from tlml.errors import TlmlError, check_not_negative, check_positive
-from tlml.sampling import Draw, check_data, check_finite, draw, draw_task, keyed_rng
+from tlml.sampling import (
+    POOL_WAYS,
+    Draw,
+    check_data,
+    check_finite,
+    draw,
+    draw_task,
+    even_chunk,
+    even_chunks,
+    keyed_rng,
+)
+from tlml.spaces import same_space
 from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
@@ -27,6 +38,7 @@ class PairDataset(Dataset[Pair]):
 
     The data set that drives (the source, or the target where there is no source) is passed once
     in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
+    Without shuffling the chunks are nearly equal, so that any number of processes can share them.
     """
 
     source: Examples
@@ -55,10 +67,10 @@ class PairDataset(Dataset[Pair]):
     def _drive(self, number: int) -> Tensor:
         epoch, chunk = divmod(number, self.chunks)
         data = self.source if len(self.source) else self.target
-        rng = keyed_rng(self.seed, "source", _ORDER, epoch)
         if not self.shuffle:
-            order = torch.arange(len(data))
-        elif self.balanced:
+            return torch.arange(len(data))[even_chunk(len(data), self.chunks, chunk)]
+        rng = keyed_rng(self.seed, "source", _ORDER, epoch)
+        if self.balanced:
             order = _balanced(data.y, rng)
         else:
             order = torch.from_numpy(rng.permutation(len(data)))
@@ -151,10 +163,20 @@ class PairView(View):
     @property
     def spaces(self) -> ViewSpaces:
         """The spaces of the source examples, or of the target where there is no source."""
-        if isinstance(self.domain, ClassPool) and not self.source:
-            return ViewSpaces(self.domain.x, Discrete(len(self.drawn().task.classes)), "episode")
-        x, y = self.domain.spaces("source" if self.source else "target")
+        if not self.source:
+            return self.target_spaces
+        x, y = self.domain.spaces("source")
         return ViewSpaces(x, y, "pool" if isinstance(self.domain, ClassPool) else "domain")
+
+    @property
+    def target_spaces(self) -> ViewSpaces:
+        """The spaces of the labelled target."""
+        if isinstance(self.domain, ClassPool):
+            return ViewSpaces(self.domain.x, Discrete(self.ways or POOL_WAYS), "episode")
+        x, y = self.domain.spaces("target")
+        if isinstance(y, Discrete) and self.ways not in (None, int(y.n)):
+            return ViewSpaces(x, Discrete(self.ways), "episode")
+        return ViewSpaces(x, y)
 
     def drawn(self) -> Draw:
         """Return the target episode."""
@@ -236,7 +258,8 @@ class PairView(View):
         return -(-examples_ // self.batch_size)
 
     def _fixed(self, source: Examples, target: Examples) -> KeyedLoader:
-        chunks = self._chunks(max(len(source), len(target)))
+        total = max(len(source), len(target))
+        chunks = even_chunks(total, self.batch_size, self.world()[1])
         data = PairDataset(
             source, target, source.x[:0], self.batch_size, chunks, self.seed, shuffle=False
         )
@@ -268,13 +291,18 @@ class PairView(View):
         """Return the pooled source to train on, and what validates it."""
         tasks = self.domain.tasks("source")
         pool = _pooled([examples(task.split("train")) for task in tasks])
-        if not isinstance(self.domain, ClassPool) and self.domain.tasks("validation"):
+        if not isinstance(self.domain, ClassPool) and self._validates():
             others = self.domain.tasks("validation")
             return pool, _pooled([examples(task.split("train")) for task in others])
         order = keyed_rng(self.seed, "source", _HELD_OUT).permutation(len(pool))
         kept = max(1, round(len(pool) * self.held_out))
         held, train = np.sort(order[:kept]), np.sort(order[kept:])
         return Examples(pool.x[train], pool.y[train]), Examples(pool.x[held], pool.y[held])
+
+    def _validates(self) -> bool:
+        """Return whether there are validation tasks with the source's labels."""
+        same = same_space(self.domain.spaces("validation")[1], self.domain.spaces("source")[1])
+        return same and bool(self.domain.tasks("validation"))
 
 
 def _pooled(parts: list[Examples]) -> Examples:

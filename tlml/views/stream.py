@@ -12,16 +12,20 @@ from torch.utils.data import Dataset
 
 from tlml.domains import ClassPool, Domain
 from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.sampling import check_finite, keyed_rng
+from tlml.sampling import check_finite, even_chunk, even_chunks, keyed_rng
 from tlml.task import SPLITS, Batch, Examples, Finite, Split, Step, examples
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
 _HELD_OUT = 0.2  # share of a task without a test part that measures what is retained
+_JUDGED = 256  # examples in a batch of validation
 
 
 @dataclass(frozen=True)
 class StreamDataset(Dataset[Step]):
-    """Batch number i: chunk i mod `chunks` of task i div `chunks`, in an order keyed by the task."""
+    """Batch number i: chunk i mod `chunks` of task i div `chunks`, keyed by the task.
+
+    Without shuffling the chunks are nearly equal, so that any number of processes can share them.
+    """
 
     tasks: Sequence[Examples]
     first: int
@@ -33,11 +37,11 @@ class StreamDataset(Dataset[Step]):
     def __getitem__(self, number: int) -> Step:
         place, chunk = divmod(number, self.chunks)
         data = self.tasks[place]
-        order = torch.arange(len(data))
         if self.shuffle:
-            permuted = keyed_rng(self.seed, "source", place).permutation(len(data))
-            order = torch.from_numpy(permuted)
-        index = order[chunk * self.batch_size : (chunk + 1) * self.batch_size]
+            order = torch.from_numpy(keyed_rng(self.seed, "source", place).permutation(len(data)))
+            index = order[chunk * self.batch_size : (chunk + 1) * self.batch_size]
+        else:
+            index = torch.arange(len(data))[even_chunk(len(data), self.chunks, chunk)]
         batch = Batch(data.x[index], data.y[index])
         return Step(batch, torch.full((len(index),), self.first + place))
 
@@ -85,8 +89,7 @@ class StreamView(View):
     def spaces(self) -> ViewSpaces:
         """The spaces of all tasks together."""
         if isinstance(self.domain, ClassPool):
-            classes = sum(len(torch.unique(train.y)) for train, _ in self.stream())
-            return ViewSpaces(self.domain.x, Discrete(classes), "pool")
+            return ViewSpaces(self.domain.x, Discrete(len(self.stream()) * self.ways), "pool")
         return ViewSpaces(*self.domain.spaces(self.split))
 
     def stream(self) -> list[tuple[Examples, Examples]]:
@@ -97,7 +100,10 @@ class StreamView(View):
         """
         parts = self._pool() if isinstance(self.domain, ClassPool) else self._tasks()
         if self.number is not None and self.number > len(parts):
-            raise TlmlError(f"tasks: {self.number} are more than the {len(parts)} of this domain")
+            raise TlmlError(
+                f"tasks: {self.number} are more than the {len(parts)} {self.split} tasks of "
+                f"{type(self.domain).__name__}"
+            )
         return parts[: self.number]
 
     def setup(self, stage: str) -> None:
@@ -111,12 +117,16 @@ class StreamView(View):
         tasks = [train for train, _ in self.stream()]
         size = self.samples or min(len(train) for train in tasks)
         if size > min(len(train) for train in tasks):
-            raise TlmlError(f"samples: {size} are more than the smallest task of the stream has")
+            raise TlmlError(
+                f"samples: {size} are more than the {min(len(train) for train in tasks)} examples "
+                "of the smallest task"
+            )
         tasks = [self._subset(train, size, place) for place, train in enumerate(tasks)]
         chunks = -(-size // self.batch_size)
         return self.loader(
-            StreamDataset(tasks, 0, self.batch_size, chunks, self.seed), chunks, train=True
-        )
+            StreamDataset(tasks, 0, self.batch_size, chunks, self.seed), chunks, train=True,
+            counted=f"batches of {self.batch_size} examples", exact=True,
+        )  # fmt: skip
 
     def val_dataloader(self) -> list[KeyedLoader]:
         """Return one loader for each task."""
@@ -127,9 +137,9 @@ class StreamView(View):
         return self.val_dataloader()
 
     def _judge(self, place: int, data: Examples) -> KeyedLoader:
-        chunks = -(-len(data) // 256)
+        chunks = even_chunks(len(data), _JUDGED, self.world()[1])
         return self.loader(
-            StreamDataset([data], place, 256, chunks, self.seed, shuffle=False), chunks
+            StreamDataset([data], place, _JUDGED, chunks, self.seed, shuffle=False), chunks
         )
 
     def _subset(self, data: Examples, size: int, place: int) -> Examples:
@@ -147,7 +157,12 @@ class StreamView(View):
 
     def _pool(self) -> list[tuple[Examples, Examples]]:
         whole = self.domain.tasks(self.split)[0].split("train")
-        classes = int(whole.y.max()) + 1
+        classes = len(self.domain.classes(self.split))
+        if classes < self.ways:
+            raise TlmlError(
+                f"ways: {self.ways} are more than the {classes} {self.split} classes of "
+                f"{type(self.domain).__name__}"
+            )
         parts = []
         for place, low in enumerate(range(0, classes - classes % self.ways, self.ways)):
             own = (whole.y >= low) & (whole.y < low + self.ways)

@@ -1,0 +1,165 @@
+"""REINFORCE with an inner loop that collects its rollouts anew: the interface that RL will use."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from tlml import EnvView, GradientLearner, View
+from tlml.networks import Network
+from tlml.task import Params
+from tlml.testing import check_learner
+from tlml.testing.toys import Descent, Walks
+from tlml.views import Environments
+
+HORIZON = 9  # steps of a walk
+
+
+class Reinforce(GradientLearner):
+    """MAML's outer loop over policy gradients; `loss` walks with the parameters it is given.
+
+    Args:
+        strategy: The inner loop.
+        network: A policy: observations to scores of actions.
+        lr: Rate of the outer loop.
+        seed: The key of the initialisation.
+        spaces: Input and target space, as checkpoints hold them.
+    """
+
+    view_type: ClassVar[type[View]] = EnvView
+
+    def __init__(
+        self,
+        strategy: Any = None,
+        network: str | nn.Module = "mlp",
+        *,
+        lr: float = 0.01,
+        seed: int = 0,
+        spaces: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(network, strategy or Descent(lr=0.5, steps=1), lr=lr, seed=seed, spaces=spaces)
+        self.rollouts: list[tuple[int, list[float]]] = []
+
+    def training_step(self, batch: list[Environments], batch_idx: int) -> Tensor:
+        losses = [self.loss(self.adapted(environments), environments) for environments in batch]
+        return torch.stack(losses).mean()
+
+    def loss(self, params: Params, batch: Environments) -> Tensor:
+        """Return -mean(log probability · return to go), on a rollout of its own."""
+        number = sum(index == batch.index for index, _ in self.rollouts)
+        # tolist() reads values also where torch.func.grad has wrapped them.
+        self.rollouts.append((batch.index, params["head.bias"].tolist()))
+        seen, actions, rewards = self.walk(params, batch, number)
+        to_go = rewards.flip(0).cumsum(0).flip(0)
+        advantage = to_go - to_go.mean(1, keepdim=True)  # of the walks at the same step
+        chosen = self.scores(params, seen.flatten(0, 1)).log_softmax(-1)
+        chosen = chosen.gather(1, actions.flatten()[:, None]).view_as(advantage)
+        return -(chosen * advantage).mean()
+
+    def walk(
+        self, params: Params, batch: Environments, number: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return observations ``[steps, envs, 2]``, actions and rewards ``[steps, envs]``."""
+        envs = batch.make(number)
+        rng = np.random.default_rng([batch.seed, batch.index, number])
+        observation = np.stack([env.unwrapped.place for env in envs.envs])
+        seen, actions, rewards = [], [], []
+        for _ in range(HORIZON):
+            seen.append(torch.as_tensor(observation).float())
+            chances = np.array(self.scores(params, seen[-1]).softmax(-1).tolist())
+            actions.append((chances.cumsum(1) < rng.random((len(chances), 1))).sum(1).clip(max=4))
+            observation, reward, *_ = envs.step(actions[-1])
+            rewards.append(reward)
+        envs.close()
+        return (
+            torch.stack(seen),
+            torch.as_tensor(np.array(actions)),
+            torch.as_tensor(np.array(rewards)).float(),
+        )
+
+    def play(self, environments: Environments) -> float:
+        """Return the mean return after adapting."""
+        params = self.adapted(environments)
+        number = sum(index == environments.index for index, _ in self.rollouts)
+        with torch.no_grad():
+            return float(self.walk(params, environments, number)[2].sum(0).mean())
+
+
+def policy() -> Network:
+    torch.manual_seed(0)
+    return Network({"hidden": nn.Sequential(nn.Linear(2, 16), nn.Tanh())}, nn.Linear(16, 5))
+
+
+def trainer(**options: Any) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, **options,
+    )  # fmt: skip
+
+
+def measured(steps: int, envs: int = 40) -> Reinforce:
+    learner = Reinforce(Descent(lr=2.0, steps=steps), policy())
+    view = EnvView(Walks(), envs=envs, test_tasks=6, seed=3)
+    (logged,) = trainer().test(learner, view, verbose=False)
+    assert logged["test_return"] == pytest.approx(np.mean(returns(learner)))
+    return learner
+
+
+def returns(learner: Reinforce) -> list[float]:
+    return [record["return"] for record in learner.records]
+
+
+def test_each_inner_step_collects_once_with_the_parameters_it_is_at() -> None:
+    learner = measured(steps=3)
+    assert [index for index, _ in learner.rollouts] == [i for i in range(6) for _ in range(3)]
+    start = learner.built().head.bias.tolist()
+    assert [bias == start for _, bias in learner.rollouts] == [True, False, False] * 6
+
+
+def test_adapting_makes_the_return_higher_on_the_same_tasks() -> None:
+    before, after = returns(measured(steps=0)), returns(measured(steps=5))
+    assert len(before) == len(after) == 6
+    assert np.mean(after) > np.mean(before) + 1
+    assert sum(a > b for a, b in zip(after, before, strict=True)) >= 5
+
+
+def test_a_test_gives_the_same_returns_again() -> None:
+    assert returns(measured(steps=1, envs=5)) == returns(measured(steps=1, envs=5))
+
+
+def test_the_outer_loop_collects_inner_steps_plus_one_for_each_task() -> None:
+    learner = Reinforce(Descent(lr=0.5, steps=2), policy())
+    view = learner.view(Walks(), envs=4, tasks=6, tasks_per_batch=3, test_tasks=2)
+    before = [p.detach().clone() for p in learner.parameters()]
+    run = trainer(max_epochs=2, limit_val_batches=0)
+    run.fit(learner, view)
+    assert run.global_step == 4
+    assert len(learner.rollouts) == 2 * 6 * (2 + 1)
+    # Training tasks are fresh in every epoch.
+    assert sorted({index for index, _ in learner.rollouts}) == list(range(12))
+    assert all(not torch.equal(p, q) for p, q in zip(learner.parameters(), before, strict=True))
+
+
+def test_the_outer_gradient_goes_through_the_inner_rollouts_parameters() -> None:
+    learner = Reinforce(Descent(lr=0.5, steps=1), policy())
+    view = learner.view(Walks(), envs=4, tasks=1, test_tasks=1)
+    (batch,) = next(iter(view.train_dataloader()))
+    adapted = learner.adapted(batch)
+    learner.loss(adapted, batch).backward()
+    through = [p.grad.clone() for p in learner.parameters() if p.grad is not None]
+    learner.zero_grad()
+    learner.rollouts = learner.rollouts[:1]
+    leaves = {name: p.detach().requires_grad_() for name, p in adapted.items()}
+    learner.loss(leaves, batch).backward()
+    first_order = [p.grad for p in leaves.values()]
+    assert len(through) == len(first_order) == 4
+    assert any(not torch.allclose(a, b) for a, b in zip(through, first_order, strict=True))  # type: ignore[arg-type]
+
+
+def test_a_learner_that_acts_passes_the_checks() -> None:
+    check_learner(Reinforce)
