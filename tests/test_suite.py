@@ -106,6 +106,8 @@ SCRATCH = "  scratch: {strategy: scratch}"
         ("view: {", "veiw: {", "4: domains.waves: unknown key 'veiw'; did you mean 'view'?"),
         ("name: quick", "nam: quick", "1: unknown key 'nam'; did you mean 'name'?"),
         ("fit: pre", "fti: pre", "11: methods.full: unknown key 'fti'; did you mean 'fit'?"),
+        ("fit: pre", "learner: maml, fit: pre",
+         "11: methods.full.learner: the learner is that of the fit pre; leave it out"),
         ("seeds: 2", "seeds: 2\nseeds: 3", "3: key 'seeds' is there twice, first in line 2"),
         ("waves:", "letters14: {shots: 1}\n  letters14:",
          "5: domains: key 'letters14' is there twice, first in line 4"),
@@ -321,3 +323,13 @@ def test_every_key_of_a_suite_is_documented() -> None:
     for model in (Suite, SuiteDomain, SuiteFit, SuiteMethod):
         for key in model.model_fields:
             assert f"`{key}`" in text or f"**{key}**" in text
+
+
+def test_a_method_without_a_fit_may_name_its_untrained_learner(
+    here: Path, registry: Registry
+) -> None:
+    named = "methods: {a: {learner: maml, strategy: sgd}}"
+    text = f"name: x\ndomains: {{glyphs: {{shots: 1}}}}\n{named}\n"
+    assert load(text, registry).methods["a"].learner == "maml"
+    made = plan(load(text, registry), registry)
+    assert {cell.config["learner"] for cell in made.adapts} == {"maml"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
+from importlib import import_module
 
 from tlml.errors import TlmlError, did_you_mean
 
@@ -62,7 +64,7 @@ def _unknown(
 ) -> TlmlError:
     owner = max((slot for slot in filled if path.startswith(f"{slot}.")), key=len, default="")
     cls = _CLASS.search(message)
-    names = list(_options_of(cls[1])) if cls else [o for o in known if _beside(path, o)]
+    names = _options_of(cls[1]) if cls else [o for o in known if _beside(path, o)]
     last = path.rpartition(".")[2]
     hint = did_you_mean(last, (name.rpartition(".")[2] for name in names))
     whose = f" of {filled[owner]}" if owner else ""
@@ -76,14 +78,10 @@ def _beside(path: str, option: str) -> bool:
     return option.rpartition(".")[0] == path.rpartition(".")[0]
 
 
-def _options_of(path: str) -> Iterator[str]:
-    from importlib import import_module
-
-    from tlml.options import options_of
-
+def _options_of(path: str) -> list[str]:
     module, _, name = path.rpartition(".")
     cls = getattr(import_module(module), name)
-    yield from (option.name for option in options_of(cls).known)
+    return list(inspect.signature(cls).parameters)
 
 
 def _wrong_value(message: str, known: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_WHAT = {
+WHAT = {
     "fit": "Train a learner on the source tasks of a domain.",
     "validate": "Measure a learner on the validation tasks of a domain.",
     "test": "Measure a learner on the target tasks of a domain.",
@@ -54,7 +54,7 @@ def help_text(command: str) -> str:
     fits, adapts = command in ("fit", "adapt"), command == "adapt"
     return _TEXT.format(
         command=command,
-        what=_WHAT[command],
+        what=WHAT[command],
         examples=_EXAMPLES[command],
         checkpoint="" if command == "fit" else "; else the checkpoint's",
         extra=_ADAPTING if adapts else "" if command == "fit" else _TESTING,

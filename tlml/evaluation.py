@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -12,12 +13,13 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from tlml.carrying import Carry, carry_for
+from tlml.draws import keyed_draws
 from tlml.errors import TlmlError
 from tlml.meta import one_task
 from tlml.metrics import criterion, task_metrics
 from tlml.sampling import KeyedSampler
 from tlml.task import SPLITS, Batch, Episode, Pair, Step
-from tlml.views import Environments, EpisodeView, View
+from tlml.views import Environments, EpisodeView, PairView, View
 
 if TYPE_CHECKING:
     from tlml.views.base import KeyedLoader
@@ -64,7 +66,11 @@ class Evaluated(LightningModule, ABC):
         module = getattr(trainer, "datamodule", None)
         if isinstance(module, View):
             return module
-        loaders = trainer.test_dataloaders or trainer.val_dataloaders or trainer.train_dataloader
+        loaders: Any = trainer.train_dataloader
+        if trainer.testing:
+            loaders = trainer.test_dataloaders
+        elif trainer.validating or trainer.sanity_checking:
+            loaders = trainer.val_dataloaders
         first = loaders[0] if isinstance(loaders, list) and loaders else loaders
         return getattr(first, "view", None)
 
@@ -110,23 +116,40 @@ class Evaluated(LightningModule, ABC):
         return self._measure_environments(batch, place)
 
     def _measure_episodes(self, batch: Episode, place: Place) -> None:
-        view = self.current_view()
-        loader = _loader_of(self, place)
-        with torch.inference_mode(False), torch.enable_grad():
-            if self.carry is None and isinstance(view, EpisodeView):
-                self.carry = carry_for(self, view)  # type: ignore[arg-type]
-            for i in range(len(batch.support.x)):
-                index = _index_of(loader, place.batch, i)
-                task = one_task(_normal(batch), i)
-                self.records.append(evaluate(self, task, view, place.stage, index))
-        latest = self.records[-len(batch.support.x) :]
-        for name in latest[0].keys() - {"episode", "seconds", "gradient_steps"}:
-            mean = sum(record[name] for record in latest) / len(latest)
-            self._note(place, name, mean, len(latest))
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                latest = self._adapt_to(_normal(batch), place)
+        except BaseException:
+            self.carry = None  # later predictions are not this test's
+            raise
+        self.records += latest
+        # In the same order on all ranks: their sums are matched by it.
+        for name in latest[0]:
+            if name not in ("episode", "seconds", "gradient_steps"):
+                mean = sum(record[name] for record in latest) / len(latest)
+                self._note(place, name, mean, len(latest))
+
+    def _adapt_to(self, batch: Episode, place: Place) -> list[dict[str, Any]]:
+        view, loader = self.current_view(), _loader_of(self, place)
+        if self.carry is None and isinstance(view, EpisodeView):
+            self.carry = carry_for(self, view)  # type: ignore[arg-type]
+        return [
+            evaluate(self, one_task(batch, i), view, place.stage, _index_of(loader, place.batch, i))
+            for i in range(len(batch.support.x))
+        ]
 
     def _measure_pair(self, pair: Pair, place: Place) -> None:
-        part = pair.source if len(pair.source.x) else pair.target
-        self._measure_examples(part, place)
+        if len(pair.source.x):
+            self._measure_examples(pair.source, place)
+            return
+        view, trained = self.current_view(), getattr(self, "view_spaces", None)
+        if isinstance(view, PairView) and trained and not trained.same_labels(view.target_spaces):
+            raise TlmlError(
+                f"{type(self).__name__}: the target's labels ({view.target_spaces.y}, of its "
+                f"{view.target_spaces.labels}) are not those that it learned ({trained.y}, of the "
+                f"{trained.labels}); test it on an EpisodeView, where it adapts"
+            )
+        self._measure_examples(pair.target, place)
 
     def _measure_examples(
         self, batch: Batch, place: Place, *, add_loader: bool = False
@@ -175,7 +198,8 @@ def evaluate(
         seed = view.seed if view is not None else 0
         carry.turn_to((getattr(learner, "seed", 0), seed, SPLITS.index(split), index))
     start = time.perf_counter()
-    scores = learner.predict(task.support, task.query.x)
+    with keyed_draws((carry.seed(),), learner.device) if carry else nullcontext():
+        scores = learner.predict(task.support, task.query.x)
     seconds = time.perf_counter() - start
     if not bool(torch.isfinite(scores).all()):
         raise diverged(learner, task, index)
@@ -193,7 +217,7 @@ def evaluate(
 
 
 def diverged(learner: Any, task: Episode, index: int) -> TlmlError:
-    """Return the error for predictions that are not finite, with the inner step that is to blame."""
+    """Return the error for predictions that aren't finite, with the inner step to blame."""
     where = f"episode {index}"
     if not hasattr(learner, "adapted"):
         return TlmlError(f"{where}: predictions are NaN or infinite")

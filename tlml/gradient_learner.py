@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -101,8 +102,8 @@ class GradientLearner(Learner):
         """
         if self.network is None:
             raise TlmlError(
-                f"{type(self).__name__}: the network '{self._named}' is not built yet, since no view "
-                "told its sizes; call learner.view(domain, ...), or pass the view as datamodule"
+                f"{type(self).__name__}: the network '{self._named}' is not built yet, since no "
+                "view told its sizes; call learner.view(domain, ...), or pass the view as datamodule"
             )
         return self.network
 
@@ -146,7 +147,13 @@ class GradientLearner(Learner):
     def meta_loss(self, episode: Episode) -> Tensor:
         """Return the mean query loss over the batch's tasks after adapting to their supports."""
         held = Held(self.built(), self.strategy)
-        return mean_over_tasks(held, self.task_loss, episode, self.vectorize)
+        loss = mean_over_tasks(held, self.task_loss, episode, self.vectorize)
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            raise TlmlError(
+                f"strategy {type(self.strategy).__name__}: its steps can't be differentiated, so "
+                f"{type(self).__name__} can't learn through them; take one that can, such as sgd"
+            )
+        return loss
 
     def task_loss(self, support: Batch, query: Batch) -> Tensor:
         """Return the query loss of one task after adapting to its support."""
@@ -193,13 +200,15 @@ class GradientLearner(Learner):
             self.strategy.claim(network)
 
     def _check_outputs(self, spaces: ViewSpaces) -> None:
-        network, x = self.built(), torch.zeros(2, *spaces.x.shape or ())
-        training = network.training
+        network = self.built()
+        x = torch.from_numpy(np.zeros((2, *(spaces.x.shape or ())), spaces.x.dtype))
+        modes = {module: module.training for module in network.modules()}
         try:
             with torch.no_grad(), statistics(network.eval(), "batch"):
                 found = network(self._like(x).to(next(network.parameters()).device)).shape
         finally:
-            network.train(training)
+            for module, training in modes.items():
+                module.training = training
         size = outputs(spaces.y)
         if len(found) < 2 or found[0] != 2 or found[1:].numel() != size:
             raise TlmlError(

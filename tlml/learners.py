@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pytorch_lightning import Callback
 from torch import Tensor
 
+from tlml.draws import KeyedDraws
 from tlml.errors import TlmlError, check_not_negative
 from tlml.evaluation import Evaluated
+from tlml.logging import LogConfiguration
 from tlml.recording import Recorded, plain
 from tlml.spaces import same_space, space_from_plain, space_to_plain
 from tlml.strategies import Strategy
@@ -50,7 +53,7 @@ class Learner(Recorded, Evaluated):
         self.seed = seed
         self.strategy = as_strategy(strategy)
         self.view_spaces = spaces_from_plain(spaces)
-        self.save_hyperparameters(plain(self.options))
+        self.save_hyperparameters(plain(self.options), logger=False)  # LogConfiguration does that
 
     def view(self, domain: Domain[Any], **options: Any) -> View:
         """Return the view of a domain that this learner trains on, and build for its spaces."""
@@ -78,20 +81,30 @@ class Learner(Recorded, Evaluated):
     def configure_model(self) -> None:
         """Take the spaces of the Trainer's view; called by Lightning, also when it loads."""
         view = self.current_view()
-        if self.view_spaces is None and view is not None:
+        if view is not None and (self.view_spaces is None or self.trainer.state.fn == "fit"):
             self.meet(view.spaces)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Bring what every run of a learner needs, where the Trainer hasn't got it yet."""
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        there = {type(callback) for callback in callbacks}
+        return [kind() for kind in (LogConfiguration, KeyedDraws) if kind not in there]
 
     def forward(self, support: Batch, x: Tensor) -> Tensor:
         """As `predict`."""
         return self.predict(support, x)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write down which learner this is."""
+        """Write down which learner and strategy this is."""
         import tlml
         from tlml.registry import default_registry
 
         name = default_registry().name_of(type(self))
-        checkpoint["tlml"] = {"learner": name, "version": tlml.__version__}
+        checkpoint["tlml"] = {
+            "learner": name,
+            "strategy": plain(self.strategy)["name"],
+            "version": tlml.__version__,
+        }
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = plain(dict(self.hparams))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -109,13 +122,13 @@ class Learner(Recorded, Evaluated):
             raise TlmlError(f"learner {name}: this is {whose}; load it with tlml.load(path)")
         self._drop_other_strategy(checkpoint)
 
+    def on_train_start(self) -> None:
+        """Don't begin with a stream that has been learned already."""
+        self._stop_after(self.current_epoch)
+
     def on_train_epoch_end(self) -> None:
         """Stop after the last task of a stream."""
-        from tlml.views import StreamView
-
-        view = self.current_view()
-        if isinstance(view, StreamView) and self.current_epoch + 1 >= len(view.stream()):
-            self.trainer.should_stop = True
+        self._stop_after(self.current_epoch + 1)
 
     def log_sparsely(self, values: dict[str, Tensor | float], batch_size: int) -> None:
         """Log every `log_every_n_steps` steps: a call costs more than a small step."""
@@ -124,9 +137,16 @@ class Learner(Recorded, Evaluated):
         if every and (self.global_step == 0 or (self.global_step + 1) % every == 0):
             self.log_dict(values, prog_bar=True, batch_size=batch_size)
 
+    def _stop_after(self, tasks: int) -> None:
+        from tlml.views import StreamView
+
+        view = self.current_view()
+        if isinstance(view, StreamView) and tasks >= len(view.stream()):
+            self.trainer.should_stop = True
+
     def _drop_other_strategy(self, checkpoint: dict[str, Any]) -> None:
-        theirs = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("strategy")
-        name = theirs.get("name") if isinstance(theirs, dict) else theirs
+        # Lightning writes the options given to load_from_checkpoint over the checkpoint's own.
+        name = checkpoint["tlml"].get("strategy")
         if name is None or name == plain(self.strategy)["name"]:
             return
         state = checkpoint["state_dict"]

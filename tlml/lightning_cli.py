@@ -146,11 +146,9 @@ def _explained(line: CommandLine) -> Iterator[None]:
 
 
 def _ours(error: BaseException | None) -> TlmlError | None:
-    found = None
-    while error is not None:
-        found = error if isinstance(error, TlmlError) else found
+    while error is not None and not isinstance(error, TlmlError):
         error = error.__cause__ or error.__context__
-    return found
+    return error
 
 
 @contextmanager

@@ -85,11 +85,12 @@ def _batched(held: Held, task_loss: TaskLoss, episode: Episode) -> Tensor:
         return loss
 
     if not torch.is_grad_enabled():
-        losses: Tensor = vmap(of_task, (None, 0))(params, episode)
+        losses: Tensor = vmap(of_task, (None, 0), randomness="different")(params, episode)
         return losses.mean()
     # vmap(grad), then the mean: an outer backward through vmap is silently wrong for norms.
     # https://github.com/pytorch/functorch/issues/534
-    grads, values = vmap(grad_and_value(of_task), (None, 0))(params, episode)
+    of_tasks = vmap(grad_and_value(of_task), (None, 0), randomness="different")
+    grads, values = of_tasks(params, episode)
     parts = [(params[name] * g.mean(0).detach()).sum() for name, g in grads.items()]
     surrogate = torch.stack(parts).sum()
     mean: Tensor = values.mean().detach() + (surrogate - surrogate.detach())

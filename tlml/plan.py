@@ -15,7 +15,7 @@ from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.located import dotted
 from tlml.spec import unmet
-from tlml.suite_check import EPISODES, UNTRAINED, Sources, adapting, problems, taken
+from tlml.suite_check import EPISODES, Sources, adapting, problems, taken
 
 if TYPE_CHECKING:
     from tlml.registry import Registry
@@ -193,7 +193,8 @@ class _Planner:
         fit = self._fit_of(method)
         strategy, _ = adapting(self.suite, self.sources, method)
         if fit is None:
-            return self._clash(domain, UNTRAINED, strategy)
+            learner = self.suite.methods[method].learner
+            return self._clash(domain, learner, strategy)
         trained = self.sources.trained_with(fit)
         in_training = self._clash(domain, fit.learner, trained)
         # What a learner asks of its strategy, it asks of the one that it is trained with.
@@ -231,8 +232,8 @@ class _Planner:
             "kind": "adapt",
             "fit": fit.id if fit else None,
             **self._domain(label),
-            "learner": fit.config["learner"] if fit else UNTRAINED,
-            "options": fit.config["options"] if fit else self._options(entry, UNTRAINED, {}),
+            "learner": fit.config["learner"] if fit else own.learner,
+            "options": fit.config["options"] if fit else self._options(entry, own.learner, {}),
             "strategy": strategy,
             "strategy_options": {**inherited, **own.options},
             "tune": dict(own.tune),

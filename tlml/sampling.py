@@ -24,7 +24,7 @@ def keyed_rng(seed: int, split: str, *index: int) -> np.random.Generator:
         raise TlmlError(f"no split is called '{split}'{did_you_mean(split, SPLITS)}")
     # A key of four numbers in one list would equal the key of three where the fourth is 0.
     first, rest = index[:1], index[1:]
-    key = np.random.SeedSequence([seed, SPLITS.index(split), *first], spawn_key=rest)  # type: ignore[arg-type]
+    key = np.random.SeedSequence([seed, SPLITS.index(split), *first], spawn_key=rest)
     return np.random.default_rng(key)
 
 

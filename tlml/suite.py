@@ -20,7 +20,7 @@ from pydantic import (
 from tlml.errors import TlmlError, unknown
 from tlml.located import Located, Problem, load_located
 from tlml.registry import Registry, default_registry
-from tlml.suite_check import problems
+from tlml.suite_check import UNTRAINED, problems
 from tlml.suite_errors import readable
 
 
@@ -136,7 +136,8 @@ class SuiteMethod(_Part):
     """One line of the comparison: a fit, and a way to carry it over to the target.
 
     Args:
-        fit: The fit to start from; none: an untrained network of the learner ``supervised``.
+        fit: The fit to start from; none: an untrained learner.
+        learner: That learner, where there is no fit.
         strategy: How to adapt; none: the strategy that the fit was trained with.
         options: Options of the strategy, over the fit's where it is the fit's strategy.
         tune: Ranges of options to choose from on validation tasks.
@@ -144,6 +145,7 @@ class SuiteMethod(_Part):
     """
 
     fit: Name | None = None
+    learner: Name = UNTRAINED
     strategy: Name | None = None
     options: Options = {}
     tune: Ranges = {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tlml.spec import Kind
     from tlml.suite import Suite, SuiteFit
 
-# The learner of methods that start from no fit.
+# The learner of methods that start from no fit and name none.
 UNTRAINED = "supervised"
 
 TRAINER = "pytorch_lightning.trainer.trainer:Trainer"
@@ -110,6 +110,9 @@ def _references(suite: Suite) -> Iterator[Problem]:
             yield Problem((*where, "fit"), str(unknown("fit", method.fit, suite.fits)))
         elif method.fit is None and method.strategy is None:
             yield Problem(where, "needs a strategy, or a fit to start from")
+        elif method.fit is not None and "learner" in method.model_fields_set:
+            message = f"the learner is that of the fit {method.fit}; leave it out"
+            yield Problem((*where, "learner"), message)
     if suite.baseline is not None and suite.baseline not in suite.methods:
         yield Problem(("baseline",), str(unknown("method", suite.baseline, suite.methods)))
 
@@ -133,13 +136,12 @@ def _named(suite: Suite) -> Iterator[tuple[Where, Kind, str]]:
         if method.strategy is not None:
             yield ("methods", label, "strategy"), "strategy", method.strategy
         if method.fit is None:
-            yield ("methods", label), "learner", UNTRAINED  # what it starts from, untrained
+            yield ("methods", label, "learner"), "learner", method.learner
 
 
 def _domain_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
     learners = {fit.learner for fit in suite.fits.values()}
-    if any(method.fit is None for method in suite.methods.values()):
-        learners.add(UNTRAINED)
+    learners |= {method.learner for method in suite.methods.values() if method.fit is None}
     every = union(sources.of("learner", name) for name in learners)
     for label, entry in suite.domains.items():
         where, name = ("domains", label), entry.domain or label

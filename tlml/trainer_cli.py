@@ -17,7 +17,9 @@ import tlml
 from tlml.adaptation import Adaptation
 from tlml.build import build
 from tlml.cli_errors import parse_error
+from tlml.cli_help import WHAT
 from tlml.cli_names import CommandLine
+from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.learners import Learner
 from tlml.loading import check_learner, meet_saved, read_checkpoint, restore
@@ -138,7 +140,12 @@ class TlmlCLI(LightningCLI):
             trainer_class=Trainer,
             trainer_defaults={"enable_autolog_hparams": False},
             seed_everything_default=0,
-            parser_kwargs={"exit_on_error": False, "allow_abbrev": False, "prog": "tlml"},
+            parser_kwargs={
+                "exit_on_error": False,
+                "allow_abbrev": False,
+                "prog": "tlml",
+                line.command: {"description": WHAT[line.command]},
+            },
             parser_class=Parser,
             args=line.arguments(),
             auto_configure_optimizers=False,
@@ -151,10 +158,8 @@ class TlmlCLI(LightningCLI):
         return {self.line.command: {*loaders, "strategy", "weights_only"}}
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the options of the Trainer and of the class in each slot."""
+        """Add the options of the class in each slot, and of the Trainer."""
         parser.line = self.line
-        parser.add_lightning_class_args(Trainer, "trainer")
-        parser.set_defaults({f"trainer.{k}": v for k, v in self.trainer_defaults.items()})
         for path, cls in self.classes.items():
             skip: set[str | int] = {
                 name for name in self.line.inner(path) if f"{path}.{name}" in self.classes
@@ -162,6 +167,9 @@ class TlmlCLI(LightningCLI):
             parser.add_class_arguments(
                 cls, path, skip={*skip, "spaces"}, instantiate=False, fail_untyped=False
             )
+            self._say_what_fills(parser, path)
+        parser.add_lightning_class_args(Trainer, "trainer")
+        parser.set_defaults({f"trainer.{k}": v for k, v in self.trainer_defaults.items()})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, with errors in one line."""
@@ -170,8 +178,22 @@ class TlmlCLI(LightningCLI):
         except argparse.ArgumentError as error:
             parsers = self._subcommand_parsers.values()
             flags = [flag for each in parsers for flag in each._option_string_actions]
-            known = [flag.lstrip("-") for flag in flags]
+            known = [flag.removeprefix("--") for flag in flags if flag.startswith("--")]
             raise parse_error(str(error), known, self.line.filled) from error
+
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        super()._add_subcommands(parser, **kwargs)
+        for name, each in self._subcommand_parsers.items():
+            each.usage = f"tlml {name} [options]"  # Lightning's own is a page long
+
+    def _say_what_fills(self, parser: LightningArgumentParser, path: str) -> None:
+        kind, name = self.line.slots[path].kind, self.line.filled[path]
+        for action in parser._actions:
+            if action.option_strings == [f"--{path}"]:
+                action.metavar = kind.upper()
+                action.help = f"Here {name}, whose options follow."
+            if hasattr(action, "extra_help") and action.dest.startswith(f"{path}."):
+                action.extra_help = str  # it lists all subclasses: of nn.Module, hundreds
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: the options of a checkpoint were read with the names."""
@@ -221,7 +243,11 @@ class TlmlCLI(LightningCLI):
         for name in self.line.inner(path):
             if f"{path}.{name}" in self.classes:
                 options[name] = self._built(f"{path}.{name}", options.get(name))
-        slot = self.line.slots[path]
-        if slot.kind == "view":
-            return self.classes[path](**options)
-        return build(slot.kind, self.line.filled[path], options)
+        kind = self.line.slots[path].kind
+        try:
+            if kind == "view":
+                return self.classes[path](**options)
+            return build(kind, self.line.filled[path], options)
+        except TlmlError as error:
+            option = str(error).partition(":")[0]
+            raise TlmlError(f"{path}.{error}" if option in options else str(error)) from error

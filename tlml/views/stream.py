@@ -156,8 +156,8 @@ class StreamView(View):
         return parts
 
     def _pool(self) -> list[tuple[Examples, Examples]]:
-        whole = self.domain.tasks(self.split)[0].split("train")
-        classes = len(self.domain.classes(self.split))
+        task = self.domain.tasks(self.split)[0]
+        whole, classes = task.split("train"), len(task.classes)
         if classes < self.ways:
             raise TlmlError(
                 f"ways: {self.ways} are more than the {classes} {self.split} classes of "
