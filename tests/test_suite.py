@@ -329,7 +329,7 @@ def test_a_method_without_a_fit_may_name_its_untrained_learner(
     here: Path, registry: Registry
 ) -> None:
     named = "methods: {a: {learner: maml, strategy: sgd}}"
-    text = f"name: x\ndomains: {{glyphs: {{shots: 1}}}}\n{named}\n"
+    text = f"name: x\ndomains: {{letters: {{shots: 1}}}}\n{named}\n"
     assert load(text, registry).methods["a"].learner == "maml"
     made = plan(load(text, registry), registry)
     assert {cell.config["learner"] for cell in made.adapts} == {"maml"}

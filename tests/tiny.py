@@ -30,9 +30,14 @@ class Letters(ClassPool):
         found = {}
         for number, size in enumerate(self.sizes[split]):
             rng = np.random.default_rng([SPLITS.index(split), number])
-            centre, spread = rng.normal(size=self.x.shape) * 2, rng.normal(size=(size, *self.x.shape))
+            centre, spread = (
+                rng.normal(size=self.x.shape) * 2,
+                rng.normal(size=(size, *self.x.shape)),
+            )
             values = (centre + 0.3 * spread).astype(np.float32)
-            values.reshape(size, -1)[:, 0] = 1000 * SPLITS.index(split) + 50 * number + np.arange(size)
+            values.reshape(size, -1)[:, 0] = (
+                1000 * SPLITS.index(split) + 50 * number + np.arange(size)
+            )
             values.reshape(size, -1)[:, 0] /= 1000
             found[f"{split} {number}"] = torch.from_numpy(values)
         return found
@@ -94,7 +99,11 @@ class Tables(Domain[Table]):
         )
         x = (3 * centres[labels] + 0.3 * x).astype(np.float32)
         return Table(
-            f"{split} {number}", torch.from_numpy(x), torch.from_numpy(labels), self.train, self.test
+            f"{split} {number}",
+            torch.from_numpy(x),
+            torch.from_numpy(labels),
+            self.train,
+            self.test,
         )
 
 

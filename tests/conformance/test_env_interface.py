@@ -67,7 +67,7 @@ class Reinforce(GradientLearner):
         """Return observations ``[steps, envs, 2]``, actions and rewards ``[steps, envs]``."""
         envs = batch.make(number)
         rng = np.random.default_rng([batch.seed, batch.index, number])
-        observation = np.stack([env.unwrapped.place for env in envs.envs])
+        observation, _ = envs.reset()  # seeded by make()
         seen, actions, rewards = [], [], []
         for _ in range(HORIZON):
             seen.append(torch.as_tensor(observation).float())

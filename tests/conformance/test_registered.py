@@ -1,0 +1,60 @@
+"""Everything that tlml registers passes the checks that strangers' plugins are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import tlml
+from tlml.registry import CORE, OURS, Registry
+from tlml.spec import KINDS
+from tlml.testing import check_domain, check_learner, check_plugin, check_strategy
+
+CHECKS = {"domain": check_domain, "learner": check_learner, "strategy": check_strategy}
+# What makes a check small; a name without an entry is checked as it is.
+SMALL: dict[str, dict[str, Any]] = {
+    "digits": {"options": {"size": 8, "variants": 8}},
+    "glyphs": {"options": {"size": 14, "variants": 1}},
+}
+OWN = [plugin for plugin in Registry().plugins if plugin.distribution == OURS]
+NAMES = [(kind, name) for plugin in OWN for kind in KINDS for name in plugin.names(kind)]
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES, ids=[f"{kind}-{name}" for kind, name in NAMES])
+def test_what_is_registered_keeps_its_word(kind: str, name: str) -> None:
+    CHECKS[kind](name, **SMALL.get(name, {}))
+
+
+def test_nothing_is_left_out() -> None:
+    assert {CORE, "maml", "transfer", "synthetic", "vision"} <= {plugin.name for plugin in OWN}
+    assert [plugin.name for plugin in OWN if plugin.error] == []
+    assert set(SMALL) <= {name for _, name in NAMES}
+
+
+@pytest.mark.parametrize("options", [{"first_order": True}, {"batchnorm": "stored"}], ids=str)
+def test_maml_keeps_its_word_with_other_options(options: dict[str, Any]) -> None:
+    check_learner("maml", options=options)
+
+
+@pytest.mark.parametrize(
+    ("learner", "domain", "network", "network_options"),
+    [
+        ("maml", "glyphs", "conv4", {"channels": 4, "blocks": 2}),
+        ("maml", "digits", "resnet12", {"channels": [2, 2, 2]}),
+        ("supervised", "digits", "conv4", {"channels": 4, "blocks": 2}),
+    ],
+)
+def test_learners_of_images_keep_their_word(
+    learner: str, domain: str, network: str, network_options: dict[str, Any]
+) -> None:
+    check_learner(
+        learner,
+        options={"network": network, "network_options": network_options},
+        domain=tlml.domain(domain, **SMALL[domain]["options"]),
+    )
+
+
+def test_a_whole_plugin_is_checked_at_once() -> None:
+    found = check_plugin("vision", SMALL)
+    assert found == ["domain glyphs", "domain digits"]
