@@ -228,10 +228,10 @@ def test_stored_statistics_and_modes_stay(kind, training, vectorize):
 def test_the_meta_loss_is_the_mean_over_tasks(kind, vectorize):
     learner, data = learner_of(kind, 2, False, vectorize), episode(kind)
     whole = float(learner.meta_loss(data).detach())
-    alone = [
-        float(learner.meta_loss(Episode(*(Batch(b.x[i : i + 1], b.y[i : i + 1]) for b in data))).detach())
-        for i in range(TASKS)
-    ]  # fmt: skip
+    alone = []
+    for i in range(TASKS):
+        one = Episode(*(Batch(part.x[i : i + 1], part.y[i : i + 1]) for part in data))
+        alone.append(float(learner.meta_loss(one).detach()))
     assert whole == pytest.approx(sum(alone) / TASKS, rel=1e-12)
     assert len({round(value, 6) for value in alone}) == TASKS
 

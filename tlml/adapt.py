@@ -71,9 +71,9 @@ class Phased(Callback):
         Raises:
             TlmlError: The phases don't fit the module, its optimisers or the length of training.
         """
-        total = trainer.estimated_stepping_batches
-        steps = None if total == float("inf") else int(total)
-        self._phasing = Phasing(self._adapting(pl_module), self.strategy, steps)
+        self._phasing = Phasing(
+            self._adapting(pl_module), self.strategy, lambda: total_steps(trainer)
+        )
         self._phasing.follow(trainer.optimizers, lambda: trainer.global_step)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -123,6 +123,12 @@ class Phased(Callback):
             raise TlmlError(
                 f"network: {type(pl_module).__name__} has no module '{self.network}'"
             ) from None
+
+
+def total_steps(trainer: Trainer) -> int | None:
+    """Return how many steps a fit takes in all; None where it has no end."""
+    total = trainer.estimated_stepping_batches
+    return None if total == float("inf") else int(total)
 
 
 class Adapt(Phased):

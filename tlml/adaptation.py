@@ -11,7 +11,7 @@ from gymnasium.spaces import Box, Discrete
 from pytorch_lightning import Callback, LightningModule
 from torch import Tensor, nn
 
-from tlml.adapt import Phased, attach, param_groups, start_at
+from tlml.adapt import Phased, attach, param_groups, start_at, total_steps
 from tlml.carrying import Carry
 from tlml.domains import ClassPool
 from tlml.errors import TlmlError, check_choice
@@ -119,7 +119,7 @@ class Adaptation(LightningModule):
                 "loss terms: there is nothing to learn from"
             )
         loss = torch.stack(list(losses.values())).sum()
-        self._check_finite(loss)
+        self._check_finite(loss.detach())
         self.log("train_loss", loss.detach(), prog_bar=True, batch_size=max(len(batch.target.x), 1))
         return loss
 
@@ -200,8 +200,8 @@ class Adaptation(LightningModule):
         source, free = batch.source.x, batch.unlabelled
         free = free if len(free) else batch.target.x
         (features_s, logits_s), (features_t, logits_t) = self._pass(source), self._pass(free)
-        total = self.trainer.estimated_stepping_batches
-        progress = min(self.global_step / total, 1.0) if total not in (0, float("inf")) else 0.0
+        total = total_steps(self.trainer)
+        progress = min(self.global_step / total, 1.0) if total else 0.0
         return Context(
             source, free, features_s, features_t, logits_s, logits_t, progress, self.network
         )

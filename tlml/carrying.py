@@ -11,6 +11,7 @@ from gymnasium.spaces import Space
 from torch import nn
 
 from tlml.errors import TlmlError
+from tlml.networks.build import keyed
 from tlml.spaces import same_space
 from tlml.strategies import Strategy, overrides
 from tlml.views import EpisodeView
@@ -60,9 +61,10 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
         strategy = copy.deepcopy(view.adapt).to(learner.device)
         if network is not None and overrides(strategy, "attach"):
             network = copy.deepcopy(network)
-        strategy.claim(network)
+        with keyed(learner.seed):
+            strategy.claim(network)
     spaces, trained = view.test_spaces, learner.view_spaces
-    fits = trained is None or (same_space(trained.y, spaces.y) and trained.labels == spaces.labels)
+    fits = trained is None or trained.same_labels(spaces)
     head = view.head or ("kept" if fits else "new")
     if head == "kept" and trained is not None and not same_space(trained.y, spaces.y):
         raise TlmlError(

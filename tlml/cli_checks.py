@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tlml.cli_names import CommandLine
 from tlml.errors import TlmlError, did_you_mean, unknown
@@ -107,9 +108,15 @@ def _check_options(line: CommandLine, path: str, name: str, known: Options) -> N
 
 def _check_trios(line: CommandLine, registry: Registry) -> None:
     names = line.filled
-    for path, slot in line.slots.items():
-        if slot.kind == "strategy" and path in names and {"data.domain", "model"} <= set(names):
-            registry.check(names["data.domain"], names["model"], names[path])
+    domain, learner = names.get("data.domain", "."), names.get("model", ".")
+    for path, name in names.items():
+        if line.slots[path].kind != "strategy" or "." in domain + learner + name:
+            continue  # the path of a class has no spec to judge by
+        verdict = registry.judge(domain, learner, name)
+        # What the learner needs is for its training; what adapts it later may be anything.
+        lacks = tuple(k for k in verdict.lacks if path == "model.strategy" or k.kind != "learner")
+        if lacks:
+            raise TlmlError(replace(verdict, lacks=lacks).text())
 
 
 def _is_given(line: CommandLine, path: str, option: str) -> bool:

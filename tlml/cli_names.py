@@ -71,7 +71,7 @@ class CommandLine:
     @property
     def helps(self) -> bool:
         """Whether help is asked for."""
-        return any(source.path in ("help", "h") for source in self.sources)
+        return any(source.path == "help" for source in self.sources)
 
     @property
     def filled(self) -> dict[str, str]:
@@ -118,6 +118,8 @@ class CommandLine:
         for source in self.sources:
             words += ["--config", yaml.safe_dump(source.config)] if source.config else []
             words += [source.word] if source.word else []
+        empty = [path for path, slot in self.slots.items() if slot.said and slot.name is None]
+        words += [f"--{path}=null" for path in empty if "." in path]
         return words + [f"--{path}={file}" for path, file in self.paths.items()]
 
     def _forget(self, path: str) -> None:
@@ -177,7 +179,7 @@ def _flags(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def _path_of(line: CommandLine, flag: str) -> str:
-    path = flag.lstrip("-")
+    path = "help" if flag == "-h" else flag.lstrip("-")
     if path.partition(".")[0] in line.slots:
         parts = [part for part in path.split(".") if part not in ("init_args", "dict_kwargs")]
         path = ".".join(parts).removesuffix(".class_path")

@@ -102,8 +102,8 @@ class GradientLearner(Learner):
         """
         if self.network is None:
             raise TlmlError(
-                f"{type(self).__name__}: the network '{self._named}' is not built yet, since no "
-                "view told its sizes; call learner.view(domain, ...), or pass the view as datamodule"
+                f"{type(self).__name__}: the network '{self._named}' is not built yet: no view "
+                "told its sizes; call learner.view(domain, ...), or pass the view as datamodule"
             )
         return self.network
 

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _find_last(line)
     if not line.helps and ("model" in line.filled or "ckpt_path" not in line.paths):
         check_complete(line, default_registry())
-    with _quiet():
+    with _quiet(command):
         _run(line)
     return 0
 
@@ -152,7 +152,7 @@ def _ours(error: BaseException | None) -> TlmlError | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(command: str) -> Iterator[None]:
     """Keep advice that is wrong here from the terminal: keyed loaders are cheap without workers."""
     log = logging.getLogger("pytorch_lightning.utilities.rank_zero")
 
@@ -163,6 +163,8 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers")
+            if command in ("validate", "test"):
+                warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
             # A resumed run keeps its checkpoints in a folder of its own.
             warnings.filterwarnings("ignore", message=".*dirpath has changed")
             warnings.filterwarnings("ignore", message=".*treespec, LeafSpec")  # Lightning's own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
 
 from tlml.recording import described
 
@@ -22,9 +23,10 @@ class LogConfiguration(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Log once, on rank zero."""
         learner: Any = pl_module
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and trainer.loggers:
+            known = configuration(learner, learner.current_view(), TrainerFn(stage).value)
             for logger in trainer.loggers:
-                logger.log_hyperparams(configuration(learner, learner.current_view(), stage))
+                logger.log_hyperparams(known)
 
 
 def configuration(learner: Learner, view: View | None, stage: str = "fit") -> dict[str, Any]:

@@ -49,13 +49,16 @@ class Phasing:
     Args:
         network: What adapts.
         strategy: Whose phases.
-        total: Steps in all, which phases may end at a share of; None where it has no end.
+        total: Returns the steps in all, which phases may end at a share of; None where there is
+            no end. It is asked only where a phase needs it.
 
     Raises:
         TlmlError: A pattern matches no parameter, or a phase ends at a share of nothing.
     """
 
-    def __init__(self, network: nn.Module, strategy: Strategy, total: int | None) -> None:
+    def __init__(
+        self, network: nn.Module, strategy: Strategy, total: Callable[[], int | None]
+    ) -> None:
         self.named = own_parameters(network, strategy)
         norms = {
             f"{name}.weight".removeprefix("."): module
@@ -65,7 +68,7 @@ class Phasing:
         phases = list(strategy.phases(tuple(self.named)))
         self.stages = [
             Stage(
-                until_step(phase, total) if place + 1 < len(phases) else None,
+                _end(phase, total) if place + 1 < len(phases) else None,
                 *_assigned(phase, self.named, norms),
             )
             for place, phase in enumerate(phases)
@@ -179,6 +182,10 @@ def update_statistics(norm: _BatchNorm, x: Tensor) -> None:
     if share is None:  # a plain average over all batches
         share = 1.0 / float(norm.num_batches_tracked)
     F.batch_norm(x, norm.running_mean, norm.running_var, training=True, momentum=share)
+
+
+def _end(phase: Phase, total: Callable[[], int | None]) -> int:
+    return until_step(phase, None if isinstance(phase.until, int) else total())
 
 
 def _assigned(

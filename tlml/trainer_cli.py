@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +24,13 @@ from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.learners import Learner
 from tlml.loading import check_learner, meet_saved, read_checkpoint, restore
+from tlml.options import check_options, options_of
 from tlml.registry import default_registry
 from tlml.strategies import Strategy
 from tlml.views import PairView, View
 
 RUNS = "runs"
-_TRAINING = ("fit", "adapt")
+_DEFAULTS = {"enable_autolog_hparams": False}  # the whole configuration is logged instead
 Content = dict[str, Any]
 
 
@@ -75,10 +77,10 @@ class Parser(LightningArgumentParser):
         text: str = super().dump(namespace, *args, **kwargs)
         if self.line is None:
             return text
-        versions = f"# tlml=={tlml.__version__}\n# pytorch_lightning=={pl.__version__}\n"
-        return versions + yaml.safe_dump(
-            with_names(yaml.safe_load(text), self.line), sort_keys=False, allow_unicode=True
-        )
+        lightning = metadata.version("pytorch_lightning")
+        versions = f"# tlml=={tlml.__version__}\n# pytorch_lightning=={lightning}\n"
+        config = with_names(yaml.safe_load(text), self.line)
+        return versions + yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
 def with_names(config: Content, line: CommandLine) -> Content:
@@ -138,7 +140,8 @@ class TlmlCLI(LightningCLI):
             View,
             save_config_callback=SaveConfig,
             trainer_class=Trainer,
-            trainer_defaults={"enable_autolog_hparams": False},
+            trainer_defaults=_DEFAULTS
+            | ({"log_every_n_steps": 1} if line.command == "adapt" else {}),
             seed_everything_default=0,
             parser_kwargs={
                 "exit_on_error": False,
@@ -159,6 +162,7 @@ class TlmlCLI(LightningCLI):
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of the class in each slot, and of the Trainer."""
+        assert isinstance(parser, Parser)
         parser.line = self.line
         for path, cls in self.classes.items():
             skip: set[str | int] = {
@@ -217,16 +221,13 @@ class TlmlCLI(LightningCLI):
             kwargs["logger"] = CSVLogger(root, name=str(self.subcommand))
         callbacks = config["callbacks"] or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
-        kept = any(isinstance(callback, Checkpoint) for callback in callbacks)
-        if (
-            self.subcommand in _TRAINING
-            and config["enable_checkpointing"] is not False
-            and not kept
-        ):
-            callbacks = [*callbacks, ModelCheckpoint(save_top_k=0, save_last=True)]
+        if not any(isinstance(callback, Checkpoint) for callback in callbacks):
+            if self.subcommand not in ("fit", "adapt"):
+                kwargs["enable_checkpointing"] = False
+            elif config["enable_checkpointing"] is not False:
+                callbacks = [*callbacks, ModelCheckpoint(save_top_k=0, save_last=True)]
         if self.subcommand == "adapt" and config["max_epochs"] is None and config["max_steps"] < 0:
-            strategy = self.strategy or self.model.strategy
-            kwargs |= {"max_epochs": -1, "max_steps": strategy.max_steps}
+            kwargs["max_steps"] = (self.strategy or self.model.strategy).max_steps
         made: pl.Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         return made
 
@@ -246,7 +247,9 @@ class TlmlCLI(LightningCLI):
         kind = self.line.slots[path].kind
         try:
             if kind == "view":
-                return self.classes[path](**options)
+                name, cls = self.line.filled[path], self.classes[path]
+                check_options(name, options_of(cls), options)
+                return cls(**options)
             return build(kind, self.line.filled[path], options)
         except TlmlError as error:
             option = str(error).partition(":")[0]

@@ -69,11 +69,11 @@ class Maml(GradientLearner):
         self.first_order = first_order
 
     def training_step(self, batch: Episode, batch_idx: int) -> Tensor:
-        """Return the meta-loss of a batch of tasks, whose gradient Lightning steps down (line 8)."""
+        """Return the meta-loss of a batch of tasks; Lightning steps down its gradient (line 8)."""
         loss = self.meta_loss(batch)
         if not bool(torch.isfinite(loss)):
             raise TlmlError(
-                f"maml: the meta-loss is {float(loss)} in step {self.global_step}; lower the inner "
+                f"maml: the meta-loss is {loss.item()} in step {self.global_step}; lower the inner "
                 f"lr ({getattr(self.strategy, 'lr', '?')}) or the meta lr ({self.lr})"
             )
         self.log_sparsely({"train_loss": loss.detach()}, batch_size=len(batch.support.x))

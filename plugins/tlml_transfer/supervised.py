@@ -69,7 +69,14 @@ class Supervised(GradientLearner):
         self._weights: Tensor | None = None
 
     def on_fit_start(self) -> None:
-        """Weigh the source examples, where the strategy does so."""
+        """Weigh the source examples, where the strategy does so.
+
+        Raises:
+            TlmlError: The labelled target's labels are not the source's.
+        """
+        view = self.current_view()
+        if isinstance(view, PairView) and view.source and view.shots:
+            _check_labels(view)
         self._weigh()
 
     def on_train_epoch_start(self) -> None:
@@ -146,6 +153,16 @@ class Supervised(GradientLearner):
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
             raise TlmlError(
-                f"supervised: the loss is {float(loss)} in step {self.global_step}; lower lr "
+                f"supervised: the loss is {loss.item()} in step {self.global_step}; lower lr "
                 f"({self.lr})"
             )
+
+
+def _check_labels(view: PairView) -> None:
+    source, target = view.spaces, view.target_spaces
+    if not source.same_labels(target):
+        raise TlmlError(
+            f"shots: the target's labels ({target.y}, of its {target.labels}) are not the source's "
+            f"({source.y}, of the {source.labels}), so one head can't learn both; take shots=0 and "
+            "adapt on an EpisodeView"
+        )

@@ -42,7 +42,9 @@ class Reinforce(GradientLearner):
         seed: int = 0,
         spaces: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(network, strategy or Descent(lr=0.5, steps=1), lr=lr, seed=seed, spaces=spaces)
+        super().__init__(
+            network, strategy or Descent(lr=0.5, steps=1), lr=lr, seed=seed, spaces=spaces
+        )
         self.rollouts: list[tuple[int, list[float]]] = []
 
     def training_step(self, batch: list[Environments], batch_idx: int) -> Tensor:

@@ -13,7 +13,6 @@ import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tlml import Domain, Examples, GradientLearner, Retention, Step, StreamView, View
 from tlml.metrics import forward_transfer

@@ -18,7 +18,7 @@ from tlml.spec import VOCABULARY, Spec
 from tlml.task import MDP, SPLITS, Batch, Finite, Split, Task, examples
 from tlml.testing.domain_splits import check_splits
 from tlml.testing.domain_views import VIEWS, check_view
-from tlml.testing.failure import doing, require
+from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Given, Subject, find_subject
 
@@ -79,7 +79,6 @@ def _check_spaces(subject: Subject, domain: Domain[Any]) -> int | None:
 def _check_words(subject: Subject, domain: Domain[Any]) -> None:
     if subject.spec is None:
         return
-    subject.spec.check_kind("domain")
     found = type(domain.spaces("source")[1]).__name__
     for word, space in _TARGETS.items():
         require(
@@ -151,23 +150,28 @@ def _drawn(
         f"{whose}: task '{task.name}' has none of sample(), split(), make(); write one",
     )
     with doing(f"{whose}: task '{task.name}'"):
-        return _seen(task, rng)
+        found = _seen(task, rng, f"{whose}: task '{task.name}'")
+    with doing(whose):
+        if isinstance(found, Batch):
+            check_finite(found, f"task '{task.name}'")
+    return list(found)
 
 
-def _seen(task: Any, rng: np.random.Generator) -> list[Tensor]:
+def _seen(task: Any, rng: np.random.Generator, whose: str) -> Batch | list[Tensor]:
     if isinstance(task, MDP):
         return _walk(task.make(7))
     if isinstance(task, Finite):
         data = examples(task.split("train"))
-        found = Batch(data.x, data.y)
-    else:
-        found = task.sample(3, rng)
-        require(
-            len(found.x) == len(found.y) == 3,
-            f"sample(3) gives {len(found.x)} inputs and {len(found.y)} targets; return n of each",
-        )
-    check_finite(found, f"task {task.name}")
-    return list(found)
+        return Batch(data.x, data.y)
+    found = task.sample(3, rng)
+    if not isinstance(found, Batch):
+        raise CheckFailed(f"{whose}: sample() gives a {type(found).__name__}; return a tlml.Batch")
+    require(
+        len(found.x) == len(found.y) == 3,
+        f"{whose}: sample(3) gives {len(found.x)} inputs and {len(found.y)} targets; return n of "
+        "each",
+    )
+    return found
 
 
 def _walk(env: gymnasium.Env[Any, Any]) -> list[Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tlml.domains import ClassPool, Domain
 from tlml.sampling import POOL_WAYS, check_finite
 from tlml.spaces import same_space
-from tlml.task import MDP, SPLITS, Batch, Episode, Finite, Pair, Step
+from tlml.task import MDP, SPLITS, Batch, Episode, Finite, Pair, Step, Task
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.subject import Subject
 from tlml.views import EnvView, EpisodeView, PairView, StreamView
@@ -48,6 +48,11 @@ def _check_tasks(whose: str, mend: str, domain: Domain[Any], word: str) -> None:
         f"{whose} tasks('source') is not there; write tasks() {mend}",
     )
     task = domain.draw("source", np.random.default_rng(0))
+    require(
+        word != "pair" or not endless or isinstance(task, Task),
+        f"{whose} tasks('source') is not there, and its tasks have no sample(); write one of them "
+        f"{mend}",
+    )
     kinds = {"env": (MDP, "make()"), "stream": (Finite, "split()")}
     wanted, method = kinds.get(word, (object, ""))
     require(isinstance(task, wanted), f"{whose} its tasks have no {method}; write {method} {mend}")

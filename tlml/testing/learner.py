@@ -41,8 +41,6 @@ def check_learner(
         CheckFailed: The first thing that is wrong, in one line.
     """
     subject = find_subject("learner", learner, spec, options)
-    if subject.spec is not None:
-        subject.spec.check_kind("learner")
     cls = subject.cls
     carried = tlml.strategy(strategy) if isinstance(strategy, str) else strategy
     carried = carried or strategy_for(subject, cls)

@@ -48,11 +48,13 @@ def check_plugin(
     require(not loaded.error, f"plugin {name}: {loaded.error}")
     _check_weight(name, module)
     _check_given(name, loaded, options or {})
+    # Learners last: they may learn with the plugin's own strategies.
+    declared = sorted(loaded.declared, key=lambda item: item[0] == "learner")
     with _registered(module, name) as registry:
-        for kind, spec in loaded.declared:
+        for kind, spec in declared:
             cls = _class(registry, kind, spec.name)
             _checks()[kind](cls, spec, **(options or {}).get(spec.name, {}))
-    return [f"{kind} {spec.name}" for kind, spec in loaded.declared]
+    return [f"{kind} {spec.name}" for kind, spec in declared]
 
 
 def _found(plugin: ModuleType | str) -> tuple[ModuleType, str]:

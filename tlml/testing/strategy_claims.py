@@ -52,7 +52,6 @@ def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
 def _check_methods(subject: Subject, strategy: Strategy) -> None:
     if subject.spec is None:
         return
-    subject.spec.check_kind("strategy")
     for word in sorted(METHODS.keys() & VOCABULARY["strategy"]):
         method, written = METHODS[word], overrides(strategy, METHODS[word])
         require(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -81,11 +82,7 @@ class Subject:
         """
         with doing(f"{self.label}: making it"):
             made = self.build(**more)
-        base = BASES[self.kind]
-        require(
-            isinstance(made, base),
-            f"{self.label}: it is a {type(made).__name__}; subclass tlml.{base.__name__}",
-        )
+        _check_base(self.kind, self.label, type(made))
         return made
 
 
@@ -103,16 +100,36 @@ def find_subject(
     """
     own = dict(options or {})
     if isinstance(given, str):
-        try:
+        with _as_it_is():
             given = default_registry().resolve(kind, given)
-        except TlmlError as error:
-            raise CheckFailed(str(error)) from error
     if isinstance(given, Recorded):
         own = {**given.options, **own}
         given = type(given)
     spec = spec or _registered(kind, given)
+    if spec is not None:
+        with _as_it_is():
+            spec.check_kind(kind)
     name = spec.name if spec else getattr(given, "__name__", repr(given))
+    if isinstance(given, type):
+        _check_base(kind, f"{kind} {name}", given)
     return Subject(kind, name, spec, Builder(given, own))
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    """Turn tlml's own errors, which say all there is to say, into failures of the check."""
+    try:
+        yield
+    except TlmlError as error:
+        raise CheckFailed(str(error)) from error
+
+
+def _check_base(kind: Kind, label: str, cls: type[Any]) -> None:
+    base = BASES[kind]
+    require(
+        issubclass(cls, base),
+        f"{label}: {cls.__name__} is no {kind}; make it a subclass of tlml.{base.__name__}",
+    )
 
 
 def _copied(value: Any) -> Any:

@@ -252,7 +252,7 @@ class PairView(View):
         return self._unlabelled(self.drawn())
 
     def _needs_target(self, stage: str) -> bool:
-        return stage != "fit" or bool(self.shots) or self.unlabelled
+        return stage == "test" or bool(self.shots) or self.unlabelled
 
     def _chunks(self, examples_: int) -> int:
         return -(-examples_ // self.batch_size)

@@ -12,18 +12,10 @@ class Reptile(GradientLearner):
         network: A registered network, a class path, or a module.
         strategy: What adapts to a task.
         lr: Step size of the pull.
-        network_options: Options of the named network.
-        seed: The key of the initialisation.
-        spaces: Input and target space, as checkpoints hold them.
     """
 
-    def __init__(
-        self, network="auto", strategy="heavy_ball", lr=0.1, network_options=None, seed=0, spaces=None
-    ):
-        super().__init__(
-            network, strategy, lr=lr, optimizer="sgd", network_options=network_options, seed=seed,
-            spaces=spaces,
-        )  # fmt: skip
+    def __init__(self, network="auto", strategy="heavy_ball", lr=0.1, **options):
+        super().__init__(network, strategy, lr=lr, optimizer="sgd", **options)
 
     def training_step(self, batch, batch_idx):
         """Return a loss whose gradient is the mean of θ - θ' (equation 2)."""

@@ -20,7 +20,7 @@ class HeavyBall(Strategy):
 
     def steps(self, loss, params, support):
         """Yield the parameters after each step."""
-        speed = {name: 0.0 for name in params}
+        speed = dict.fromkeys(params, 0.0)
         for _ in range(self.max_steps):
             slope = gradient(loss, params, support)
             speed = {n: self.momentum * speed[n] - self.lr * slope[n] for n in params}

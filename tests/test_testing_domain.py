@@ -1,0 +1,311 @@
+"""`check_domain` finds what is wrong with a domain, and says what to mend."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from failing import FINITE, failure, spec
+from gymnasium.spaces import Box, Discrete
+
+import tlml
+import tlml.testing
+from tlml import Batch, Examples
+from tlml.task import Part, Split
+from tlml.testing import check_domain
+from tlml.testing.toys import (
+    Clouds,
+    Drawn,
+    Planes,
+    Point,
+    Walk,
+    Walks,
+)
+
+
+class Endless(Planes):
+    """Draws without end: it has no tasks()."""
+
+    tasks = tlml.Domain.tasks
+
+    def draw(self, split: Split, rng: np.random.Generator) -> Any:
+        return Slope(float(rng.normal()))
+
+
+@dataclass(frozen=True)
+class Slope:
+    slope: float
+    name: str = "slope"
+
+    def sample(self, n: int, rng: np.random.Generator) -> Batch:
+        x = torch.from_numpy(rng.standard_normal((n, 3)).astype(np.float32))
+        return Batch(x, self.slope * x[:, :2])
+
+
+class Dice(Endless):
+    def draw(self, split: Split, rng: np.random.Generator) -> Any:
+        return Slope(np.random.normal())
+
+
+class Remembering(Endless):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def draw(self, split: Split, rng: np.random.Generator) -> Any:
+        return Slope(float(self.rng.normal()))
+
+
+class Unpicklable(Planes):
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = lambda x: x
+
+
+class Few(Endless):
+    def draw(self, split: Split, rng: np.random.Generator) -> Any:
+        return FewSlope(1.0)
+
+
+class FewSlope(Slope):
+    def sample(self, n: int, rng: np.random.Generator) -> Batch:
+        return super().sample(n - 1, rng)
+
+
+class Leaking(Planes):
+    def tasks(self, split: Split) -> list[Drawn]:
+        first = self._task("source", 0)
+        return [*super().tasks(split)[1:], replace(first, name=f"{split} plane 0")]
+
+
+class SameTasks(Planes):
+    def tasks(self, split: Split) -> list[Drawn]:
+        return list(super().tasks("source"))
+
+
+class Overlapping(Planes):
+    def tasks(self, split: Split) -> list[Drawn]:
+        return [OneBag(task.name, task.x, task.y) for task in super().tasks(split)]
+
+
+class OneBag(Drawn):
+    def split(self, part: Part) -> Examples:
+        return Examples(self.x, self.y)
+
+
+class Wrong(Planes):
+    """Holds values that its spaces don't."""
+
+    def __init__(self, x: Any = None, y: Any = None, values: str = "") -> None:
+        super().__init__()
+        self.x, self.y, self.values = x or self.x, y or self.y, values
+
+    def _task(self, split: Split, number: int) -> Drawn:
+        task = super()._task(split, number)
+        if self.values == "nan":
+            task.x[3] = torch.nan
+        if self.values == "double":
+            return replace(task, x=task.x.double())
+        return task
+
+
+class Floating(Clouds):
+    def _task(self, split: Split, number: int) -> Drawn:
+        task = super()._task(split, number)
+        return replace(task, y=task.y.int())
+
+
+class ThirdClass(Clouds):
+    def __init__(self) -> None:
+        super().__init__()
+        self.y = Discrete(2)
+
+    def _task(self, split: Split, number: int) -> Drawn:
+        task = super()._task(split, number)
+        return replace(task, y=torch.full_like(task.y, 2))
+
+
+class DicedWalks(Walks):
+    def draw(self, split: Split, rng: np.random.Generator) -> Walk:
+        walk = super().draw(split, rng)
+        return DicedWalk(walk.name, walk.goal)
+
+
+class DicedWalk(Walk):
+    def make(self, seed: int) -> Point:
+        return Point((float(np.random.normal()), 0.0), seed)
+
+
+class FourActions(Walks):
+    def __init__(self) -> None:
+        super().__init__()
+        self.y = Discrete(4)
+
+
+@pytest.mark.parametrize(
+    ("domain", "gives", "text"),
+    [
+        (
+            Endless,
+            {"stream", "regression"},
+            "domain made: spec gives 'stream' but tasks('source') is not there; write tasks() or "
+            "drop 'stream' from gives",
+        ),
+        (
+            Endless,
+            {"episodes", "regression", "finite"},
+            "domain made: spec gives 'finite' but tasks('source') is not there; write it, or drop "
+            "'finite' from gives",
+        ),
+        (
+            Endless,
+            {"env", "control"},
+            "domain made: spec gives 'env' but its tasks have no make(); write make() or drop "
+            "'env' from gives",
+        ),
+        (
+            Planes,
+            {"episodes", "classification"},
+            "domain made: spec gives 'classification' but y is a Box space; make it a Discrete or "
+            "drop 'classification' from gives",
+        ),
+        (
+            Clouds,
+            {"episodes", "regression"},
+            "domain made: spec gives 'regression' but y is a Discrete space; make it a Box or drop "
+            "'regression' from gives",
+        ),
+        (
+            Planes,
+            {"regression"},
+            "domain made: spec gives none of env, episodes, pair, stream, so no learner can use "
+            "it; say which views can be made of it",
+        ),
+        (
+            Planes,
+            {"episodes"},
+            "domain made: spec gives none of classification, control, regression; say what its "
+            "targets are",
+        ),
+        (
+            Dice,
+            {"episodes", "regression"},
+            "domain made: drawing from split 'source' draws from the global random state of NumPy; "
+            "draw from the generator that is passed, or make one from a seed",
+        ),
+        (
+            Remembering,
+            {"episodes", "regression"},
+            "domain made: two draws from split 'source' with equal generators differ; draw() and "
+            "sample() must be functions of the split and the rng that they are given only",
+        ),
+        (
+            Unpicklable,
+            FINITE,
+            "domain made: pickling it: AttributeError: Can't pickle local object "
+            "'Unpicklable.__init__.<locals>.<lambda>'; loader processes need it: no lambdas, no "
+            "open files, no local classes",
+        ),
+        (
+            Few,
+            {"episodes", "regression"},
+            "domain made, split 'source': task 'slope': sample(3) gives 2 inputs and 2 targets; "
+            "return n of each",
+        ),
+        (
+            SameTasks,
+            FINITE,
+            "domain made: task 'source plane 0' is in split 'source' and in split 'validation'; "
+            "put it in one",
+        ),
+        (
+            Leaking,
+            FINITE,
+            "domain made: 24 examples of split 'source' are in split 'validation' too; divide the "
+            "data by task (or call check_domain with shared=, for data of few values)",
+        ),
+        (
+            Overlapping,
+            FINITE,
+            "domain made: task 'source plane 0': 24 examples of part 'train' are in part 'val' "
+            "too; divide them",
+        ),
+        (
+            Floating,
+            {"episodes", "classification"},
+            "domain made: spec gives 'episodes' but the support of a source task: y is torch.int32 "
+            "of shape [3]; classes are int64 [n]",
+        ),
+        (
+            ThirdClass,
+            {"pair", "classification"},
+            "domain made: spec gives 'pair' but the source: y has classes 2 to 2, its space 0 to 1",
+        ),
+        (
+            DicedWalks,
+            {"env", "control"},
+            "domain made: drawing from split 'source' draws from the global random state of NumPy; "
+            "draw from the generator that is passed, or make one from a seed",
+        ),
+        (
+            FourActions,
+            {"env", "control"},
+            "domain made: spec gives 'env' but an environment of split 'source' has the space "
+            "Discrete(5), and y is Discrete(4); make them equal",
+        ),
+    ],
+)
+def test_a_domain_that_lies_is_found_out(domain: type, gives: frozenset[str], text: str) -> None:
+    assert failure(check_domain, domain, spec(*gives)) == text
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"x": Box(-9, 9, (4,))}, "x has the shape [3], its space [4]"),
+        ({"values": "double"}, "x is float64, its space float32; make them equal"),
+    ],
+)
+def test_values_beyond_the_spaces_are_found(options: dict[str, Any], text: str) -> None:
+    found = failure(check_domain, Wrong, spec(*FINITE), options=options)
+    start = "domain made: spec gives 'episodes' but the support of a source task: "
+    assert found == start + text
+
+
+def test_values_outside_the_bounds_are_found() -> None:
+    options = {"x": Box(-1e-3, 1e-3, (3,))}
+    assert re.fullmatch(
+        r"domain made: spec gives 'episodes' but the support of a source task: x goes from \S+ to "
+        r"\S+, beyond its space \(-0.001 to 0.001\); widen the space or mend the values",
+        failure(check_domain, Wrong, spec(*FINITE), options=options),
+    )
+
+
+def test_values_that_are_no_numbers_are_found() -> None:
+    assert re.fullmatch(
+        r"domain made, split 'source': task 'source plane \d': x of 1 of 12 examples is NaN or "
+        r"infinite; remove or fill these examples in the domain",
+        failure(check_domain, Wrong, spec(*FINITE), options={"values": "nan"}),
+    )
+
+
+def test_a_share_of_common_examples_may_be_allowed() -> None:
+    check_domain(Leaking, spec(*FINITE), shared=0.5)
+
+
+@pytest.mark.parametrize(
+    ("domain", "gives"),
+    [
+        (Planes, FINITE),
+        (Clouds, FINITE - {"regression"} | {"classification"}),
+        (Walks, {"env", "control"}),
+        (Endless, {"pair", "episodes", "regression"}),
+    ],
+)
+def test_domains_that_keep_their_word_pass(domain: type, gives: frozenset[str]) -> None:
+    check_domain(domain, spec(*gives))
+    check_domain(domain(), spec(*gives))
