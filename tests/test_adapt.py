@@ -98,7 +98,12 @@ STATISTICS = {"body.1.running_mean", "body.1.running_var", "body.1.num_batches_t
 LP_FT = (Phase(3, (Group("head.*"),)), Phase(1.0))
 
 
-def test_only_what_a_phase_names_moves_whatever_momentum_and_decay_do() -> None:
+@pytest.mark.parametrize("alone", [True, False])
+def test_only_what_a_phase_names_moves_whatever_momentum_and_decay_do(
+    alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not alone:  # as under DDP, where all parameters require gradients throughout
+        monkeypatch.setattr("tlml.adapt.SingleDeviceStrategy", int)
     module = Foreign()
     before = state(module)
     fit(module, Adapt("linear_probe"))

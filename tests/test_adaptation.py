@@ -305,7 +305,7 @@ def test_inputs_of_another_shape_are_refused() -> None:
 
 def test_a_learner_without_network_and_a_wrong_head_are_refused() -> None:
     class Guess(Strategy):
-        def estimate(self, support: Any, x: Tensor) -> Tensor:
+        def estimate(self, support: Any, x: Tensor, space: Any) -> Tensor:
             return x
 
     with pytest.raises(

@@ -187,7 +187,7 @@ def test_learners_without_a_network_carry_none():
 class Nearby(Strategy):
     """Says what the nearest example of the support says."""
 
-    def estimate(self, support: Any, x: torch.Tensor) -> torch.Tensor:
+    def estimate(self, support: Any, x: torch.Tensor, space: Any) -> torch.Tensor:
         nearest = torch.cdist(x, support.x).argmin(1)
         return nn.functional.one_hot(support.y[nearest], int(support.y.max()) + 1).float()
 

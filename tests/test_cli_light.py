@@ -138,7 +138,7 @@ domain
   waves      sea   water that moves
 
 learner
-  estimator  core  runs estimators and mappings between tasks, without a network
+  estimator  core  predicts by a strategy's closed form, without a network
 
 learner: meta-learning
   climber    sea   goes up

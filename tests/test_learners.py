@@ -200,7 +200,7 @@ def test_predictions_need_no_trainer(name):
 
 
 def test_an_estimator_predicts_and_is_tested_without_a_fit():
-    learner = tlml.learner("estimator", strategy=Nearest(classes=4))
+    learner = tlml.learner("estimator", strategy=Nearest())
     task = FOUR.tasks("target")[0]
     whole = Batch(task.x, task.y)
     assert torch.equal(learner.predict(whole, task.x).argmax(1), task.y)
@@ -275,7 +275,7 @@ def test_every_learner_meets_the_same_episodes():
     for learner in (
         tlml.learner("maml", **SMALL),
         tlml.learner("supervised", **SMALL),
-        tlml.learner("estimator", strategy=Nearest(classes=4)),
+        tlml.learner("estimator", strategy=Nearest()),
     ):
         view = EpisodeView(FOUR, shots=1, queries=2, episodes=4)
         if not isinstance(learner, tlml.GradientLearner):

@@ -236,6 +236,17 @@ def test_what_a_phase_freezes_stays_bit_for_bit(optimizer, decay):
             assert moved == name.startswith(learns), (step, name)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_what_is_unfrozen_late_takes_the_optimisers_first_step(optimizer):
+    phases = (Phase(3, (Group("head.*"),)), Phase(4))
+    strategy = InPhases(phases, lr=0.05, steps=4, optimizer=optimizer)
+    last = strategy.adapt(bowl, start(), torch.ones(2))
+    # Adam's first step is of the size of its rate, in the direction of the gradient's sign.
+    for name in NAMES[:3]:
+        moved = (last[name] - start()[name]).abs()
+        torch.testing.assert_close(moved, torch.full_like(moved, 0.05), rtol=1e-6, atol=0)
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_phase_scales_the_rate_of_its_groups(optimizer):
     scaled = InPhases((Phase(1.0, (Group("*", lr=0.5),)),), lr=0.1, steps=4, optimizer=optimizer)
@@ -248,10 +259,7 @@ def test_a_phase_scales_the_rate_of_its_groups(optimizer):
 def test_a_phase_in_which_nothing_learns_changes_nothing():
     strategy = InPhases((Phase(2, ()), Phase(3)), steps=3)
     values = [start(), *strategy.steps(bowl, start(), torch.ones(2))]
-    same = [
-        all(torch.equal(a[n], b[n]) for n in NAMES)
-        for a, b in pairwise(values)
-    ]
+    same = [all(torch.equal(a[n], b[n]) for n in NAMES) for a, b in pairwise(values)]
     assert same == [True, True, False]
 
 
@@ -359,7 +367,7 @@ def test_what_a_strategy_does_not_write_it_does_not_do():
     assert not overrides(strategy, "terms")
     assert overrides(InPhases(()), "phases")
     with fails("Strategy gives no estimates: it has no estimate()"):
-        strategy.estimate(None, torch.ones(1))
+        strategy.estimate(None, torch.ones(1), None)
     with fails("Strategy relates no tasks: it has no relate()"):
         strategy.relate(None, None)
 

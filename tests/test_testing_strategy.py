@@ -122,7 +122,7 @@ class Negative(Strategy):
 
 
 class Flat(Strategy):
-    def estimate(self, support: Any, x: Tensor) -> Tensor:
+    def estimate(self, support: Any, x: Tensor, space: Any) -> Tensor:
         return torch.zeros(len(x))
 
 

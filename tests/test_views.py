@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from tlml.recording import described
 from tlml.sampling import draw_episode, draw_task, keyed_rng
 from tlml.testing.toys import Walks
 from tlml.views import ViewSpaces
+from tlml.views.base import ResumableLoader
 
 few = settings(max_examples=25)
 seeds = st.integers(0, 2**32)
@@ -121,6 +123,17 @@ def test_fewer_items_than_processes_and_remainders_are_refused(monkeypatch):
         "StreamView: 3 batches of 4 examples can't be divided among 2 processes; take 2 or 4"
     ):
         StreamView(Tables(train=12, test=2), batch_size=4).train_dataloader()
+
+
+def test_only_a_loader_that_knows_its_trainer_claims_to_resume_exactly():
+    view = EpisodeView(Letters(), episodes=2)
+    assert not isinstance(view.train_dataloader(), ResumableLoader)
+    assert not hasattr(view.train_dataloader(), "load_state_dict")
+    view.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    loader = view.train_dataloader()
+    assert loader.state_dict() == {}
+    loader.load_state_dict({})
+    assert not isinstance(view.val_dataloader(), ResumableLoader)
 
 
 # Episodes

@@ -32,6 +32,9 @@ def check_names(line: CommandLine, registry: Registry) -> None:
     for path, name in line.filled.items():
         _check_name(path, line.slots[path].kind, name, registry)
     _fill_strategy(line, registry)
+    if line.command == "adapt" and line.slots["data.adapt"].name is not None:
+        name = line.filled["data.adapt"]
+        raise TlmlError(f"data: no option is called 'adapt'; say --strategy {name}")
     for path, name in line.filled.items():
         known = known_options(line, path, registry)
         if known is not None:

@@ -62,6 +62,7 @@ def _refused(message: str) -> str | None:
 def _unknown(
     path: str, message: str, known: Collection[str], filled: Mapping[str, str]
 ) -> TlmlError:
+    path = _first_unknown(path, known)
     owner = max((slot for slot in filled if path.startswith(f"{slot}.")), key=len, default="")
     cls = _CLASS.search(message)
     names = _options_of(cls[1]) if cls else [o for o in known if _beside(path, o)]
@@ -72,6 +73,14 @@ def _unknown(
     hint = hint if len(hint) < 200 else ""
     info = f" (tlml info {filled[owner]})" if owner and "View" not in filled[owner] else ""
     return TlmlError(f"{path}: no such option{whose}{hint}{info}")
+
+
+def _first_unknown(path: str, known: Collection[str]) -> str:
+    """Return as much of a path as it takes to leave what is known."""
+    parts = path.split(".")
+    heads = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    there = [head for head in heads if any(f"{name}.".startswith(f"{head}.") for name in known)]
+    return heads[min(len(there), len(heads) - 1)]
 
 
 def _beside(path: str, option: str) -> bool:

@@ -45,8 +45,8 @@ usage: tlml {command} --model LEARNER --data.domain DOMAIN [options]
   --config FILE              options in YAML, as --print_config prints them
   --seed_everything SEED     of all that has no seed of its own (dropout); 0 by default
 
-Results go to runs/{command}/version_N: config.yaml, metrics.csv{kept}. All options with
-their help: tlml {command} --model maml --data.domain glyphs --help"""
+Results go to runs/{command}/version_N: config.yaml, metrics.csv{kept}.
+All options with their help: tlml {command} --model maml --data.domain glyphs --help"""
 
 
 def help_text(command: str) -> str:
@@ -72,5 +72,5 @@ _ADAPTING = """\
 _TESTING = """\
   --data.adapt STRATEGY      what adapts to each task; the learner's own by default
 """
-_VIEW = {"fit": "the learner's by default", "adapt": "PairView without source by default"}
+_VIEW = {"fit": "the learner's by default", "adapt": "PairView by default"}
 _CKPT = {"fit": "go on from it, or from last: the newest of runs/fit"}

@@ -13,8 +13,8 @@ def tlml_learners() -> list[Spec]:
         Spec(
             "estimator",
             "tlml.estimator:Estimator",
-            "runs estimators and mappings between tasks, without a network",
+            "predicts by a strategy's closed form, without a network",
             gives=frozenset({"estimates"}),
-            needs=("estimates|relates",),
+            needs=("estimates",),
         )
     ]

@@ -55,7 +55,7 @@ def _run(line: CommandLine) -> None:
         check_names(line, default_registry())
         if not line.helps:
             check_complete(line, default_registry())
-        TlmlCLI(line, _classes(line), checkpoint)
+        TlmlCLI(line, _classes(line), checkpoint).finish()
 
 
 def _find_last(line: CommandLine) -> None:

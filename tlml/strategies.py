@@ -151,8 +151,12 @@ class Strategy(Recorded, nn.Module):
 
     # Relational and closed-form transfer
 
-    def estimate(self, support: Any, x: Tensor) -> Tensor:
-        """Predict ``x`` from the support without a network, for the learner `estimator`."""
+    def estimate(self, support: Any, x: Tensor, space: Any) -> Tensor:
+        """Predict ``x`` from the support without a network, for the learner `estimator`.
+
+        `space` is the targets' (a support may lack a class): for ``Discrete(n)`` return scores
+        ``[len(x), n]``, for a Box values.
+        """
         raise TlmlError(f"{type(self).__name__} gives no estimates: it has no estimate()")
 
     def relate(self, source_task: Any, target_task: Any) -> Any:

@@ -12,10 +12,10 @@ import yaml
 from jsonargparse import Namespace
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 import tlml
-from tlml.adaptation import Adaptation
+from tlml.adaptation import Adaptation, target_spaces
 from tlml.build import build
 from tlml.cli_errors import parse_error
 from tlml.cli_help import WHAT
@@ -204,13 +204,12 @@ class TlmlCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build what fills the slots, then the Trainer: errors of options come before it."""
-        self.config_init = self.parser.instantiate_classes(self.config)
+        self.config_init = self.parser.instantiate(self.config)
         options = self.config_init[self.subcommand]
         self.strategy = self._built("strategy", options.get("strategy"))
         self.datamodule = self._built("data", options.get("data"))
         self.model = self._built("model", options.get("model"))
-        if self.checkpoint is not None:
-            meet_saved(self.model, self.checkpoint)
+        self._build_network()
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
@@ -228,13 +227,31 @@ class TlmlCLI(LightningCLI):
                 callbacks = [*callbacks, ModelCheckpoint(save_top_k=0, save_last=True)]
         if self.subcommand == "adapt" and config["max_epochs"] is None and config["max_steps"] < 0:
             kwargs["max_steps"] = (self.strategy or self.model.strategy).max_steps
-        made: pl.Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        try:
+            made: pl.Trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        except (TypeError, ValueError) as error:
+            raise TlmlError(f"trainer: {' '.join(str(error).split())}") from error
         return made
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> Content:
         arguments: Content = super()._prepare_subcommand_kwargs(subcommand)
         own = {"strategy": self.strategy} if subcommand == "adapt" else {"weights_only": True}
         return arguments | own
+
+    def finish(self) -> None:
+        """End the runs of Weights & Biases, which would otherwise stay open in this process."""
+        for logger in self.trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish()
+
+    def _build_network(self) -> None:
+        """Build the network now: a Trainer would, but after it has made folders for a run."""
+        if self.checkpoint is not None:
+            meet_saved(self.model, self.checkpoint)
+        if self.model.view_spaces is None:
+            adapts = self.subcommand == "adapt" and isinstance(self.datamodule, PairView)
+            spaces = target_spaces(self.datamodule) if adapts else self.datamodule.spaces
+            self.model.meet(spaces)
 
     def _built(self, path: str, node: Namespace | None) -> Any:
         """Build what fills a slot, after what fills the slots inside it."""

@@ -86,7 +86,7 @@ class Ridge(Strategy):
         super().__init__()
         self.penalty = penalty
 
-    def estimate(self, support: Batch, x: Tensor) -> Tensor:
+    def estimate(self, support: Batch, x: Tensor, space: Any) -> Tensor:
         known, new = (torch.cat([part, torch.ones(len(part), 1)], 1) for part in (support.x, x))
         gram = known.T @ known + self.penalty * torch.eye(known.shape[1])
         return new @ torch.linalg.solve(gram, known.T @ support.y)
@@ -285,6 +285,6 @@ def test_another_estimator_is_tested_on_the_same_episodes() -> None:
     quick_trainer().test(learner, view, verbose=False)
     for record in learner.records:
         episode = view.dataset("target")[record["episode"]]
-        guess = Ridge(penalty=1e3).estimate(episode.support, episode.query.x)
+        guess = Ridge(penalty=1e3).estimate(episode.support, episode.query.x, view.spaces.y)
         assert record["mse"] == pytest.approx(float((guess - episode.query.y).square().mean()))
         assert record["mse"] > 0.1

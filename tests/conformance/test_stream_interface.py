@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +17,7 @@ from tlml import Domain, Examples, GradientLearner, Retention, Step, StreamView,
 from tlml.metrics import forward_transfer
 from tlml.networks import Network
 from tlml.task import SPLITS, Part, Split
+from tlml.testing import check_learner
 
 
 @dataclass(frozen=True)
@@ -200,12 +200,4 @@ def test_a_task_that_was_not_measured_has_a_row_of_nan(tmp_path: Path) -> None:
 
 
 def test_a_learner_of_streams_passes_the_checks() -> None:
-    from tlml.testing import check_learner
-
     check_learner(Onward, options={"lr": 0.05})
-
-
-@pytest.fixture(autouse=True)
-def no_leftover_threads() -> Iterator[None]:
-    torch.set_num_threads(1)
-    yield

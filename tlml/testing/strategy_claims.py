@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import torch
+from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from tlml.networks import head_name
@@ -118,8 +120,11 @@ def _check_estimate(subject: Subject, episode: Episode) -> None:
     x, y = episode.query.x[0], episode.query.y[0]
     support = Batch(episode.support.x[0], episode.support.y[0])
     whose = f"{subject.label}: estimate()"
+    space: Any = Box(-math.inf, math.inf, tuple(y.shape[1:]))
+    if not y.is_floating_point():
+        space = Discrete(OUTPUTS)
     with doing(whose), without_global_draws(whose):
-        found = torch.as_tensor(strategy.estimate(support, x))
+        found = torch.as_tensor(strategy.estimate(support, x, space))
     wanted = y.shape if y.is_floating_point() else (len(y), OUTPUTS)
     require(
         found.shape == wanted,

@@ -179,17 +179,13 @@ class Nearest(Strategy):
         classes: Classes where targets are classes; as many as the support has where None.
     """
 
-    def __init__(self, classes: int | None = None) -> None:
-        super().__init__()
-        self.classes = classes
-
-    def estimate(self, support: Any, x: Tensor) -> Tensor:
+    def estimate(self, support: Any, x: Tensor, space: Any) -> Tensor:
         """Return the target of the nearest example, as scores where it is a class."""
         distances = torch.cdist(x.flatten(1), support.x.flatten(1))
         y: Tensor = support.y[distances.argmin(1)]
         if y.is_floating_point():
             return y
-        return nn.functional.one_hot(y, self.classes or int(support.y.max()) + 1).to(x)
+        return nn.functional.one_hot(y, int(space.n)).to(x)
 
 
 _HERE = "tlml.testing.toys"

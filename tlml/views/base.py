@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch.distributed
 from gymnasium.spaces import Space
 from pytorch_lightning import LightningDataModule
+from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from tlml.domains import Domain
@@ -38,7 +39,6 @@ class ViewSpaces:
     x: Space[Any]
     y: Space[Any]
     labels: Labels = "domain"
-
 
     def same_labels(self, other: ViewSpaces) -> bool:
         """Return whether a target means the same here and there, so that a head can be kept."""
@@ -155,7 +155,17 @@ class View(Recorded, LightningDataModule, ABC):
         loop: Any = self.trainer.fit_loop  # type: ignore[union-attr]
         epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
         if epochs.ready == epochs.processed:
+            _warn_of_a_cut_epoch(batches)
             return epochs.processed, 0
         if batches.is_last_batch:  # saved between the last batch and the end of the epoch
             return epochs.processed + 1, 0
         return epochs.processed, batches.current.processed
+
+
+def _warn_of_a_cut_epoch(batches: Any) -> None:
+    # Lightning counts an epoch that max_steps cut as finished and begins with the next one.
+    if batches.current.processed and not batches.is_last_batch:
+        rank_zero_warn(
+            f"the checkpoint was saved where max_steps had cut an epoch after "
+            f"{batches.current.processed} batches; the rest of that epoch is skipped"
+        )

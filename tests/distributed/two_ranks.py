@@ -1,0 +1,147 @@
+"""What each process of `test_two_ranks` does: the same work on one rank or as one of two."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+from tiny import Dropping, Letters, Lines, Tables
+from torch import Tensor, nn
+
+import tlml
+from tlml import EpisodeView, PairView, StreamView, TlmlError
+from tlml.sampling import KeyedSampler
+from tlml.testing.toys import LearnedRates
+
+
+class Seen(pl.Callback):
+    """Remembers which tasks this process was given."""
+
+    def __init__(self) -> None:
+        self.tasks: list[str] = []
+
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: tlml.Episode, batch_idx: int
+    ) -> None:
+        for x in batch.support.x:
+            self.tasks.append(hashlib.sha256(x.numpy().tobytes()).hexdigest()[:16])
+
+
+def trainer_for(world: int, *callbacks: pl.Callback, **options: Any) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu", devices=world, strategy="ddp" if world > 1 else "auto",
+        callbacks=list(callbacks), enable_progress_bar=False, enable_model_summary=False,
+        enable_checkpointing=False, **{"logger": False, "max_epochs": 2, **options},
+    )  # fmt: skip
+
+
+def state_of(learner: tlml.Learner) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in learner.state_dict().items()}
+
+
+def convnet() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3),
+        )  # fmt: skip
+
+
+def maml(
+    world: int, learner: tlml.Learner, domain: tlml.Domain[Any], folder: Path
+) -> dict[str, Any]:
+    """Fit and test; 4 tasks in a batch of all processes together."""
+    options = {"shots": 2, "queries": 3, "episodes": 8, "tasks_per_batch": 4 // world}
+    ways = 3 if isinstance(domain, Letters) else None
+    view, seen = learner.view(domain, ways=ways, **options), Seen()
+    logger = CSVLogger(folder / f"csv{world}", name=type(domain).__name__, version="")
+    trainer = trainer_for(world, seen, logger=logger, log_every_n_steps=1)
+    trainer.fit(learner, datamodule=view)
+    logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    before_test = state_of(learner)
+    tested = trainer_for(world).test(
+        learner, datamodule=EpisodeView(domain, ways=ways, **options | {"episodes": 6}),
+        verbose=False,
+    )  # fmt: skip
+    return {
+        "state": before_test,
+        "tasks": seen.tasks,
+        "logged": logged,
+        "tested": dict(tested[0]),
+        "records": learner.records,
+        "steps": trainer.global_step,
+    }
+
+
+def supervised(world: int) -> dict[str, Any]:
+    """Fit and test pairs; 16 examples in a batch of all processes together."""
+    learner = tlml.learner("supervised", network="mlp", network_options={"hidden": [6]})
+    domain = Tables(classes=2, number=4, train=12, test=10)
+    view = learner.view(domain, batch_size=16 // world, queries=5)
+    trainer = trainer_for(world)
+    trainer.fit(learner, datamodule=view)
+    logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    odd = PairView(domain, batch_size=4, queries=5)  # 10 examples: three batches, or four
+    tested = trainer_for(world).test(learner, datamodule=odd, verbose=False)
+    return {"state": state_of(learner), "logged": logged, "tested": dict(tested[0])}
+
+
+def dropout(world: int) -> dict[str, Any]:
+    """Fit a network whose steps are random."""
+    masks: list[Tensor] = []
+    net = Dropping(2, 2)
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 0.1)
+    hook = lambda module, inputs, output: masks.append(output == 0) if module.training else None  # noqa: E731
+    net.body[2].register_forward_hook(hook)
+    learner = tlml.learner("supervised", network=net)
+    view = learner.view(Tables(classes=2, number=4), batch_size=8, queries=2)
+    trainer_for(world, max_epochs=1, limit_val_batches=0).fit(learner, datamodule=view)
+    return {"state": state_of(learner), "masks": masks}
+
+
+def refusals() -> list[str]:
+    """Return the errors for what two processes can't divide."""
+    found = []
+    for make in (
+        lambda: EpisodeView(Letters(), episodes=5).train_dataloader(),
+        lambda: StreamView(Tables(test=2), batch_size=5).train_dataloader(),
+        lambda: iter(KeyedSampler(4)),
+    ):
+        try:
+            make()
+        except TlmlError as error:
+            found.append(str(error))
+    return found
+
+
+def work(world: int, folder: Path) -> dict[str, Any]:
+    """Do everything."""
+    rates = LearnedRates(lr=0.05, steps=2)
+    mlp = tlml.learner("maml", network="mlp", network_options={"hidden": [8]}, strategy=rates)
+    first = tlml.learner(
+        "maml", network=convnet(), strategy=tlml.strategy("sgd", lr=0.1, steps=1), first_order=True
+    )
+    second = tlml.learner("maml", network=convnet(), strategy=tlml.strategy("sgd", lr=0.1, steps=2))
+    return {
+        "mlp": maml(world, mlp, Lines(), folder),
+        "convnet, first order": maml(world, first, Letters(shape=(1, 6, 6)), folder / "first"),
+        "convnet, second order": maml(world, second, Letters(shape=(1, 6, 6)), folder / "second"),
+        "supervised": supervised(world),
+        "dropout": dropout(world),
+        "refusals": refusals() if world > 1 else [],
+    }
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    found = work(2, Path(sys.argv[1]))
+    rank = torch.distributed.get_rank()
+    torch.save(found, Path(sys.argv[1]) / f"rank{rank}.pt")
