@@ -216,6 +216,20 @@ def test_a_learner_on_batch_statistics_goes_on_so() -> None:
     assert result["test_mse"] == pytest.approx(float((scores - query.y).pow(2).mean()), rel=1e-4)
 
 
+def test_a_strategy_that_asks_for_stored_statistics_keeps_them_as_on_episodes() -> None:
+    domain = Tables(classes=3)
+    learner = pretrained(domain, network=Norms(2, 3))
+    how = {"lr": 0.1, "batchnorm": "stored"}
+    episode = EpisodeView(
+        domain, shots=2, queries=2, episodes=1, seed=5, adapt=tlml.strategy("full", steps=6, **how)
+    )
+    short = trainer().test(learner, episode, verbose=False)[0]
+    before = learner.network.body[1].running_mean.clone()
+    _, long = adapted(learner, target(domain), tlml.strategy("full", **how))
+    assert torch.equal(learner.network.body[1].running_mean, before)
+    assert long["test_loss"] == pytest.approx(short["test_loss"], rel=1e-5)
+
+
 class Scaled(nn.Module):
     """What `Attaching` puts in place of a head."""
 

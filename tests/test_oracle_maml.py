@@ -298,7 +298,9 @@ def test_every_task_has_a_dropout_of_its_own(vectorize):
         "maml", network=net, strategy=tlml.strategy("sgd", lr=RATE, steps=0), vectorize=vectorize
     )
     batch = Batch(torch.ones(64, 1, 2), torch.zeros(64, 1, 1))
-    loss = float(learner.meta_loss(Episode(batch, batch)).detach())
-    # One mask for all would give 0², 2² or 4² (each input is dropped, or counts twice).
-    assert 0 < loss < 16
-    assert loss != 4
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients):
+            loss = float(learner.meta_loss(Episode(batch, batch)).detach())
+        # One mask for all would give 0², 2² or 4² (each input is dropped, or counts twice).
+        assert 0 < loss < 16
+        assert loss != 4

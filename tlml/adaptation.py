@@ -19,7 +19,7 @@ from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner, as_strategy
 from tlml.metrics import criterion, task_metrics
 from tlml.networks import Network, fresh_parameters, head_for, head_name
-from tlml.normalisation import statistics
+from tlml.normalisation import Policy, statistics
 from tlml.recording import plain
 from tlml.spaces import outputs, same_space
 from tlml.strategies import Context, Strategy, make_optimizer, overrides
@@ -35,7 +35,8 @@ class Adaptation(LightningModule):
     The labelled target is learned from, the strategy's loss terms see source and unlabelled target
     where the view gives them, and the query is what validation and test measure. Checkpoints are
     the adapted learner's: `tlml.load` reads them. A learner that normalises by the statistics of
-    its batch goes on doing so; in all others BatchNorm does as the strategy's phases say.
+    its batch goes on doing so; in all others BatchNorm does as the strategy's phases say, and stays
+    as it was trained where the strategy's `batchnorm` is ``stored``.
 
     Args:
         learner: What is adapted, in place.
@@ -220,10 +221,12 @@ class Adaptation(LightningModule):
         return seen[0], scores
 
     def _scores(self, x: Tensor) -> Tensor:
-        batch = self.learner.batchnorm == "batch"
         if x.is_floating_point():
             x = x.to(next(self.network.parameters()).dtype)
-        with statistics(self.network, "batch") if batch else nullcontext():
+        fixed: Policy | None = "batch" if self.learner.batchnorm == "batch" else None
+        if self.strategy.batchnorm == "stored":
+            fixed = "stored"
+        with statistics(self.network, fixed) if fixed else nullcontext():
             scores: Tensor = self.network(x)
         return scores
 

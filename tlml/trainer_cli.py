@@ -215,12 +215,13 @@ class TlmlCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Make the Trainer; unless told else it logs to ``runs/COMMAND`` and keeps last.ckpt."""
         config = self._get(self.config_init, "trainer")
-        if config["logger"] in (None, True):
+        if config["logger"] in (None, True) and not config["barebones"]:
             root = make_folder(config["default_root_dir"] or RUNS)
             kwargs["logger"] = CSVLogger(root, name=str(self.subcommand))
         callbacks = config["callbacks"] or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
-        if not any(isinstance(callback, Checkpoint) for callback in callbacks):
+        kept = any(isinstance(callback, Checkpoint) for callback in callbacks)
+        if not kept and not config["barebones"]:
             if self.subcommand not in ("fit", "adapt"):
                 kwargs["enable_checkpointing"] = False
             elif config["enable_checkpointing"] is not False:
