@@ -590,3 +590,16 @@ def test_setup_draws_from_the_splits_that_the_stage_uses():
 def test_views_are_public():
     assert tlml.EpisodeView is EpisodeView
     assert tlml.EnvView is EnvView
+
+
+def test_a_fit_without_validation_needs_no_validation_tasks():
+    class NoValidation(Letters):
+        def classes(self, split):
+            return {} if split == "validation" else super().classes(split)
+
+    view = EpisodeView(NoValidation(), ways=3, shots=2, queries=2, episodes=4)
+    with pytest.raises(TlmlError, match="ways: 3"):
+        view.setup("fit")
+    view.trainer = pl.Trainer(limit_val_batches=0, accelerator="cpu", logger=False)
+    view.setup("fit")
+    assert len(view.train_dataloader()) == 1

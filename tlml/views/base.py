@@ -18,6 +18,7 @@ from tlml.errors import TlmlError
 from tlml.recording import Recorded
 from tlml.sampling import KeyedSampler
 from tlml.spaces import same_space
+from tlml.task import Split
 
 if TYPE_CHECKING:
     from tlml.strategies import Strategy
@@ -72,6 +73,7 @@ class View(Recorded, LightningDataModule, ABC):
     """
 
     adapt: Strategy | None = None
+    split: Split = "target"
 
     def __init__(self, domain: Domain[Any], *, seed: int = 0, num_workers: int = 0) -> None:
         super().__init__()
@@ -89,6 +91,13 @@ class View(Recorded, LightningDataModule, ABC):
     @abstractmethod
     def spaces(self) -> ViewSpaces:
         """The spaces of a training batch."""
+
+    def splits(self, stage: str) -> tuple[Split, ...]:
+        """Return the splits that a stage of the Trainer draws from; a test, from `split`."""
+        if stage == "fit":
+            validates = self.trainer is None or self.trainer.limit_val_batches != 0
+            return ("source", "validation") if validates else ("source",)
+        return ("validation",) if stage == "validate" else (self.split,)
 
     def world(self) -> tuple[int, int]:
         """Return this process's rank and the number of processes."""

@@ -112,11 +112,7 @@ class EnvView(View):
 
     def setup(self, stage: str) -> None:
         """Draw one task of each split that will be used: errors come before long work."""
-        stages: dict[str, tuple[Split, ...]] = {
-            "fit": ("source", "validation"),
-            "validate": ("validation",),
-        }
-        for split in stages.get(stage, (self.split,)):
+        for split in self.splits(stage):
             self.dataset(split)[0]
 
     def train_dataloader(self) -> KeyedLoader:

@@ -115,7 +115,7 @@ class EpisodeView(View):
 
     def setup(self, stage: str) -> None:
         """Check the data and draw an episode of each split: errors come before long work."""
-        for split in self._splits(stage):
+        for split in self.splits(stage):
             check_data(self.domain, split)
             self.dataset(split)[0]
 
@@ -137,13 +137,6 @@ class EpisodeView(View):
             self.dataset(split), number, batch_size=size, train=train,
             counted="episodes", exact=True,
         )  # fmt: skip
-
-    def _splits(self, stage: str) -> tuple[Split, ...]:
-        stages: dict[str, tuple[Split, ...]] = {
-            "fit": ("source", "validation"),
-            "validate": ("validation",),
-        }
-        return stages.get(stage, (self.split,))
 
     def _narrowed(self, spaces: ViewSpaces) -> ViewSpaces:
         if isinstance(spaces.y, Discrete) and self.ways not in (None, int(spaces.y.n)):
