@@ -156,9 +156,11 @@ def test_the_users_logger_and_checkpoints_take_the_place_of_ours() -> None:
     assert [p.name for p in Path("here/fit/version_0/checkpoints").iterdir()] == ["mine.ckpt"]
 
 
-def test_weights_and_biases_gets_the_whole_nested_configuration() -> None:
+def test_weights_and_biases_gets_the_whole_nested_configuration(tmp_path: Path) -> None:
+    # wandb remembers the folder of its first run in a process, so that a relative one won't do.
     logger = "--trainer.logger WandbLogger --trainer.logger.offline true".split()
-    assert main([*FIT, *logger, "--trainer.logger.project", "p"]) == 0
+    logger += ["--trainer.logger.project", "p", "--trainer.logger.save_dir", str(tmp_path)]
+    assert main([*FIT, *logger]) == 0
     (file,) = Path().glob("wandb/offline-run-*/run-*.wandb")
     config = wandb_config(file)
     assert config["model"]["strategy"] == SGD
