@@ -37,6 +37,7 @@ class Broken(Domain):
     def draw(self, split, rng):
         return Wave()
 """
+CLASH = "learner 'maml' is declared by plugin maml and by plugin clash"
 SUITE = """
 name: small
 seeds: 1
@@ -169,7 +170,7 @@ def test_a_name_that_two_plugins_register_is_named_with_both(
     default_registry.cache_clear()
     line = refused(["list"], capsys, here)
     assert "plugin clash" in line
-    assert "learner 'maml' is declared by plugin maml and by plugin clash" in line
+    assert CLASH in line
 
 
 def test_a_result_folder_that_cannot_be_written_stops_before_the_run(
