@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
 from tlml.cli_names import CommandLine
 from tlml.errors import TlmlError, did_you_mean, unknown
 from tlml.info import read_options
-from tlml.options import Option, Options
+from tlml.options import Option, Options, options_of
 from tlml.registry import Registry
 from tlml.spec import Kind
 
@@ -65,10 +66,12 @@ def known_options(line: CommandLine, path: str, registry: Registry) -> Options |
     kind, name = line.slots[path].kind, line.filled[path]
     if kind == "view" or "." in name:
         return None
+    target = registry.spec(kind, name).target
     try:
-        return read_options(registry.spec(kind, name).target)
-    except TlmlError:
-        return None
+        return read_options(target)
+    except TlmlError:  # a loader that keeps no source; the class itself knows, once it is imported
+        loaded = target.partition(":")[0] in sys.modules
+        return options_of(registry.resolve(kind, name)) if loaded else None
 
 
 def _check_name(path: str, kind: str, name: str, registry: Registry) -> None:

@@ -6,6 +6,7 @@ import ast
 import builtins
 import importlib.util
 import sys
+import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
@@ -131,14 +132,23 @@ def _read_module(name: str) -> _Module | None:
 
 
 def _parsed(spec: ModuleSpec) -> ast.Module | None:
-    get_source = getattr(spec.loader, "get_source", lambda _: None)
     try:
-        source = get_source(spec.name)
+        source = _source(spec)
         return None if source is None else ast.parse(source)
     except ImportError:
         return None
     except SyntaxError as error:
         raise TlmlError(f"{spec.origin}:{error.lineno}: {error.msg}") from error
+
+
+def _source(spec: ModuleSpec) -> str | None:
+    if hasattr(spec.loader, "get_source"):
+        return spec.loader.get_source(spec.name)
+    # Loaders that rewrite what they load, such as pytest's, keep no source.
+    if spec.has_location and str(spec.origin).endswith(".py"):
+        with tokenize.open(str(spec.origin)) as file:
+            return file.read()
+    return None
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

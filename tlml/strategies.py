@@ -92,7 +92,7 @@ class Strategy(Recorded, nn.Module):
 
     def __init__(
         self,
-        lr: float = 0.01,
+        lr: float = 0.003,
         steps: int = 50,
         optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
 
-from tlml import Strategy
+from tlml import Group, Phase, Strategy
 
 
 class Full(Strategy):
-    """Fine-tune every parameter on the target's support, from the source's parameters.
+    """Fine-tune every parameter on the target's support, from the source's parameters."""
 
-    Args:
-        lr: Learning rate of the adaptation.
-        steps: Gradient steps on the support of a target task.
-        optimizer: ``adam``, ``adamw`` or ``sgd``.
-        weight_decay: Weight decay of the adaptation.
-        batchnorm: Statistics that BatchNorm uses on a target task: of its ``batch`` (transductive)
-            or as ``stored`` in training; as the learner does where None.
-
-    Raises:
-        TlmlError: An option is out of range.
-    """
-
-    def __init__(
-        self,
-        lr: float = 0.003,
-        steps: int = 50,
-        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
-        weight_decay: float = 0.0,
-        batchnorm: Literal["batch", "stored"] | None = None,
-    ) -> None:
-        super().__init__(lr, steps, optimizer, weight_decay, batchnorm)
+    def phases(self, names: Sequence[str]) -> Sequence[Phase]:
+        """One phase, in which everything learns."""
+        return (Phase(1.0, (Group("*"),)),)
