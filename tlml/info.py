@@ -10,6 +10,7 @@ import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
+from typing import Any
 
 from tlml.errors import TlmlError
 from tlml.options import FOREIGN, Layer, Option, Options, argument_help, merge
@@ -142,8 +143,10 @@ def _parsed(spec: ModuleSpec) -> ast.Module | None:
 
 
 def _source(spec: ModuleSpec) -> str | None:
-    if hasattr(spec.loader, "get_source"):
-        return spec.loader.get_source(spec.name)
+    loader: Any = spec.loader
+    if hasattr(loader, "get_source"):
+        found: str | None = loader.get_source(spec.name)
+        return found
     # Loaders that rewrite what they load, such as pytest's, keep no source.
     if spec.has_location and str(spec.origin).endswith(".py"):
         with tokenize.open(str(spec.origin)) as file:
