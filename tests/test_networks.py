@@ -372,7 +372,7 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             "network nowhere.Net: cannot be imported: No module named 'nowhere'",
         ),
         (".Net", (2,), {}, "network .Net: is no package.module.Class"),
-        ("math.pi", (2,), {}, "network math.pi: is no class"),
+        ("math.pi", (2,), {}, "network math.pi: is no class of nn.Module; pass the module itself"),
         (
             f"{__name__}.Sized",
             (2,),
@@ -390,7 +390,7 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             "collections.Counter",
             (2,),
             {},
-            "network collections.Counter: makes a Counter, not an nn.Module",
+            "network collections.Counter: is no class of nn.Module; pass the module itself",
         ),
     ],
 )

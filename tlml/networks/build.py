@@ -115,9 +115,10 @@ def _imported(path: str) -> Callable[..., Any]:
     if not hasattr(module, attribute):
         near = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
         raise TlmlError(f"network {path}: {module_name} has no '{attribute}'{near}")
-    builder: Callable[..., Any] = getattr(module, attribute)
-    if not callable(builder):
-        raise TlmlError(f"network {path}: is no class")
+    builder = getattr(module, attribute)
+    # Checkpoints name networks too: nothing but a class of networks may be called for them.
+    if not (isinstance(builder, type) and issubclass(builder, nn.Module)):
+        raise TlmlError(f"network {path}: is no class of nn.Module; pass the module itself")
     return builder
 
 
