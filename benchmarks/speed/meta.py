@@ -17,6 +17,7 @@ import argparse
 import copy
 import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -233,7 +234,7 @@ def _write(found: Sequence[Measured], out: str) -> None:
         return
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     Path(out).write_text(text)
-    print(f"written: {out}")
+    print(f"written: {os.path.relpath(out)}")
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
