@@ -129,13 +129,19 @@ def _numbered(cell: dict[str, Any], out: str) -> tuple[str, str | None]:
 @contextmanager
 def _parallel(workers: int, backend: str) -> Iterator[Callable[[Iterable[Any]], Iterator[Any]]]:
     from joblib import Parallel, parallel_config
+    from joblib.externals.loky import get_reusable_executor
 
     if backend == "ray":
         _register_ray()
     # Small networks lose by threads; a cell has one.
     threads = {"inner_max_num_threads": 1} if backend == "loky" else {}
-    with parallel_config(backend=backend, n_jobs=workers, **threads):
-        yield Parallel(return_as="generator_unordered", batch_size=1)
+    try:
+        with parallel_config(backend=backend, n_jobs=workers, **threads):
+            yield Parallel(return_as="generator_unordered", batch_size=1)
+    finally:
+        # Workers that outlive the run would know the next one's plugins as they were in this one.
+        if backend == "loky" and workers > 1:
+            get_reusable_executor().shutdown(wait=True)
 
 
 def _register_ray() -> None:

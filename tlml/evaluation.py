@@ -94,7 +94,7 @@ class Evaluated(LightningModule, ABC):
             values = torch.tensor([float(record[name]) for record in self.records])
             if name in ("accuracy", "mse", "return") and len(values) > 1:
                 half = _NORMAL * values.std() / len(values) ** 0.5
-                self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=False)
+                self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=True)
 
     def predict_now(self, x: Tensor) -> Tensor:
         """Predict without adapting, for pairs and streams."""

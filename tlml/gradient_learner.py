@@ -17,7 +17,7 @@ from tlml.networks import build_network, fresh_parameters, head_for
 from tlml.networks.build import keyed
 from tlml.normalisation import POLICIES, Policy, statistics
 from tlml.spaces import outputs
-from tlml.strategies import OPTIMIZERS, Strategy, first_order, make_optimizer
+from tlml.strategies import OPTIMIZERS, FirstOrder, Strategy, make_optimizer
 from tlml.task import Batch, Episode, Params
 from tlml.views import EpisodeView, View, ViewSpaces
 
@@ -131,7 +131,7 @@ class GradientLearner(Learner):
 
         In training they are a function of the learner's parameters and can be differentiated.
         """
-        loss = first_order(self.loss) if self.first_order else self.loss
+        loss = FirstOrder(self.loss) if self.first_order else self.loss
         strategy = self.carry.strategy if self.carry else self.strategy
         return strategy.adapt(loss, self.start(), support)
 

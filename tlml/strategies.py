@@ -186,25 +186,33 @@ def gradient(loss: Loss, params: Params, batch: Any) -> dict[str, Tensor]:
     It can be differentiated again, works under Lightning's inference mode, where
     ``torch.autograd.grad`` fails, and under ``torch.func.vmap``.
     """
+    if isinstance(loss, FirstOrder):
+        return loss.linear(params, batch)[1]
     slopes: dict[str, Tensor] = torch.func.grad(loss)(dict(params), batch)
     return slopes
 
 
-def first_order(loss: Loss) -> Loss:
-    """Return `loss` linearised where it is asked: v + Σ (p − p₀)·g with g = ∇loss(p₀), no graph.
+class FirstOrder:
+    """A loss linearised where it is asked: v + Σ (p − p₀)·g with g = ∇loss(p₀), without graph.
 
     Its gradient is g, a constant, so inner steps that take it are first-order MAML exactly, while
     learned inner rates stay in the graph.
     """
 
-    def linearised(params: Params, batch: Any) -> Tensor:
-        at = {name: value.detach() for name, value in params.items()}
-        slopes, value = torch.func.grad_and_value(loss)(at, batch)
-        moved = [((params[n] - at[n]) * slopes[n].detach()).sum() for n in at]
-        result: Tensor = value.detach() + torch.stack(moved).sum()
-        return result
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
 
-    return linearised
+    def __call__(self, params: Params, batch: Any) -> Tensor:
+        """Return the linearised loss at `params`."""
+        value, slopes = self.linear(params, batch)
+        moved = [((params[n] - params[n].detach()) * slope).sum() for n, slope in slopes.items()]
+        return value + torch.stack(moved).sum()
+
+    def linear(self, params: Params, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return value v and slopes g at `params`, without graph."""
+        at = {name: value.detach() for name, value in params.items()}
+        slopes, value = torch.func.grad_and_value(self.loss)(at, batch)
+        return value.detach(), {name: slope.detach() for name, slope in slopes.items()}
 
 
 def matching(names: Sequence[str], groups: Sequence[Group]) -> dict[str, Group]:

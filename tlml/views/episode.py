@@ -17,6 +17,8 @@ from tlml.views.base import KeyedLoader, View, ViewSpaces
 if TYPE_CHECKING:
     from tlml.strategies import Strategy
 
+_VALIDATE = 100  # episodes where nothing is said: each is adapted to on its own
+
 
 @dataclass(frozen=True)
 class EpisodeDataset(Dataset[Episode]):
@@ -48,7 +50,7 @@ class EpisodeView(View):
         queries: Query examples, likewise.
         tasks_per_batch: Tasks in a batch of each process.
         episodes: Episodes in a training epoch and in a test.
-        val_episodes: Episodes in a validation; as `episodes` where None.
+        val_episodes: Episodes in a validation; as `episodes`, at most 100, where None.
         split: The tasks that a test draws from.
         adapt: The strategy that adapts in a test; the learner's own where None.
         head: Whether a test keeps the learner's head or adds a new one of zeros; kept where None
@@ -90,7 +92,7 @@ class EpisodeView(View):
         _check_ways(ways, domain)
         self.ways, self.shots, self.queries = ways, shots, queries
         self.tasks_per_batch, self.episodes = tasks_per_batch, episodes
-        self.val_episodes = episodes if val_episodes is None else val_episodes
+        self.val_episodes = min(episodes, _VALIDATE) if val_episodes is None else val_episodes
         self.split: Split = split
         self.adapt, self.head = adapt, head
 
