@@ -158,10 +158,17 @@ def test_without_one_the_learners_own_adapts():
     assert carry.network is learner.network
 
 
-def test_a_learners_own_strategy_can_not_be_the_views():
+def test_a_view_may_name_the_learners_own_strategy():
     learner = trained_for(4, "domain")
+    carry = carry_for(learner, EpisodeView(FOUR, adapt=learner.strategy))
+    assert carry.strategy is learner.strategy
+    assert carry.network is learner.network
+
+
+def test_another_learners_strategy_can_not_be_the_views():
+    learner, other = trained_for(4, "domain"), trained_for(4, "domain")
     with fails("strategy Full: it belongs to a learner already; make a new one for each learner"):
-        carry_for(learner, EpisodeView(FOUR, adapt=learner.strategy))
+        carry_for(learner, EpisodeView(FOUR, adapt=other.strategy))
 
 
 def test_a_strategy_is_attached_to_a_copy_of_the_network_by_key():

@@ -57,7 +57,7 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
     """
     network: nn.Module | None = getattr(learner, "network", None)
     strategy = learner.strategy
-    if view.adapt is not None:
+    if view.adapt is not None and view.adapt is not strategy:
         strategy = copy.deepcopy(view.adapt).to(learner.device)
         if network is not None and overrides(strategy, "attach"):
             network = copy.deepcopy(network)
