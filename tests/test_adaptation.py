@@ -24,7 +24,7 @@ from tlml import (
     TlmlError,
     View,
 )  # fmt: skip
-from tlml.adaptation import Adaptation, replace_head, target_spaces
+from tlml.adaptation import Adaptation, replace_head
 
 STEPS = 6
 
@@ -272,7 +272,7 @@ def test_a_new_head_of_any_network_is_zero_and_of_the_targets_size() -> None:
             scores: Tensor = self.classifier(x)
             return scores
 
-    spaces = target_spaces(target(Letters(), ways=3))
+    spaces = target(Letters(), ways=3).target_spaces
     for network, name in ((Deep().double(), "classifier.2"), (nn.Linear(2, 6).double(), "")):
         learner = pretrained(Letters(), network=network)
         replace_head(learner, spaces)
@@ -295,7 +295,7 @@ def test_the_targets_labels_are_those_of_the_episode(
     domain: Domain[Any], ways: int | None, labels: str, classes: int
 ) -> None:
     for source in (False, True):
-        spaces = target_spaces(target(domain, ways=ways, source=source))
+        spaces = target(domain, ways=ways, source=source).target_spaces
         assert (spaces.labels, int(spaces.y.n)) == (labels, classes)
 
 

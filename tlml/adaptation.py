@@ -7,18 +7,18 @@ from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box
 from pytorch_lightning import Callback, LightningModule
 from torch import Tensor, nn
 
 from tlml.adapt import Phased, attach, param_groups, start_at, total_steps
 from tlml.carrying import Carry
-from tlml.domains import ClassPool
+from tlml.draws import KeyedDraws
 from tlml.errors import TlmlError, check_choice
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner, as_strategy
 from tlml.metrics import criterion, task_metrics
-from tlml.networks import Network, fresh_parameters, head_for, head_name
+from tlml.networks import Network, fresh_parameters, head_for, head_inputs
 from tlml.normalisation import Policy, statistics
 from tlml.recording import plain
 from tlml.spaces import outputs, same_space
@@ -76,7 +76,7 @@ class Adaptation(LightningModule):
         if self._ready:
             return
         view = self._view()
-        spaces = target_spaces(view)
+        spaces = view.target_spaces
         if self.learner.view_spaces is None:
             self.learner.meet(spaces)
         new = self._head_is_new(spaces)
@@ -88,12 +88,14 @@ class Adaptation(LightningModule):
         self._ready = True
 
     def configure_callbacks(self) -> list[Callback]:
-        """Run the strategy's phases, once in each Trainer."""
-        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        there = [callback for callback in callbacks if isinstance(callback, Phased)]
-        if any(callback.strategy is self.strategy for callback in there):
-            return []
-        return [Phased(self.strategy, "learner.network")]
+        """Run the strategy's phases, and key draws, once in each Trainer."""
+        there: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        phased = [callback for callback in there if isinstance(callback, Phased)]
+        keyed = any(isinstance(callback, KeyedDraws) for callback in there)
+        needed: list[Callback] = [] if keyed else [KeyedDraws()]
+        if not any(callback.strategy is self.strategy for callback in phased):
+            needed.append(Phased(self.strategy, "learner.network"))
+        return needed
 
     def configure_optimizers(self) -> torch.optim.Optimizer | None:
         """Optimise as the strategy says, by groups made once for all its phases."""
@@ -211,13 +213,8 @@ class Adaptation(LightningModule):
         """Return features and scores of one forward pass; the features are what the head sees."""
         if not len(x):
             return x, x
-        network, seen = self.network, list[Tensor]()
-        head = network.get_submodule(head_name(network))
-        hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        try:
+        with head_inputs(self.network) as seen:
             scores = self._scores(x)
-        finally:
-            hook.remove()
         return seen[0], scores
 
     def _scores(self, x: Tensor) -> Tensor:
@@ -250,19 +247,9 @@ class Adaptation(LightningModule):
     def _check_finite(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
             raise TlmlError(
-                f"adapting by {type(self.strategy).__name__} diverged: the loss is {float(loss)} "
+                f"adapting by {type(self.strategy).__name__} diverged: the loss is {loss.item()} "
                 f"in step {self.global_step}; lower its lr ({self.strategy.lr})"
             )
-
-
-def target_spaces(view: PairView) -> ViewSpaces:
-    """Return the spaces of a view's labelled target."""
-    if isinstance(view.domain, ClassPool):
-        return ViewSpaces(view.domain.x, Discrete(len(view.drawn().task.classes)), "episode")
-    x, y = view.domain.spaces("target")
-    if isinstance(y, Discrete) and view.ways not in (None, int(y.n)):
-        return ViewSpaces(x, Discrete(view.ways), "episode")
-    return ViewSpaces(x, y)
 
 
 def replace_head(learner: GradientLearner, spaces: ViewSpaces) -> None:

@@ -15,7 +15,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 import tlml
-from tlml.adaptation import Adaptation, target_spaces
+from tlml.adaptation import Adaptation
 from tlml.build import build
 from tlml.cli_errors import parse_error
 from tlml.cli_help import WHAT
@@ -251,7 +251,7 @@ class TlmlCLI(LightningCLI):
             meet_saved(self.model, self.checkpoint)
         if self.model.view_spaces is None:
             adapts = self.subcommand == "adapt" and isinstance(self.datamodule, PairView)
-            spaces = target_spaces(self.datamodule) if adapts else self.datamodule.spaces
+            spaces = self.datamodule.target_spaces if adapts else self.datamodule.spaces
             self.model.meet(spaces)
 
     def _built(self, path: str, node: Namespace | None) -> Any:

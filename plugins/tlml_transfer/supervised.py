@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.metrics import criterion
-from tlml.networks import head_name
+from tlml.networks import head_inputs
 from tlml.strategies import overrides, weights_of
 
 
@@ -128,15 +128,11 @@ class Supervised(GradientLearner):
 
     def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and logits of one forward pass; the features are what the head sees."""
-        network = self.built()
-        seen: list[Tensor] = []
-        head = network.get_submodule(head_name(network)) if len(x) else network
-        hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        try:
-            logits = network(self._like(x)) if len(x) else x
-        finally:
-            hook.remove()
-        return (seen[0] if seen else x), logits
+        if not len(x):
+            return x, x
+        with head_inputs(self.built()) as seen:
+            logits = self.built()(self._like(x))
+        return seen[0], logits
 
     def _weigh(self) -> None:
         view = self.current_view()

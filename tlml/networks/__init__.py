@@ -3,7 +3,13 @@
 from tlml.networks.build import NETWORKS, build_network
 from tlml.networks.image import conv4, resnet12
 from tlml.networks.network import Network
-from tlml.networks.parameters import fresh_parameters, head_for, head_name, head_parameters
+from tlml.networks.parameters import (
+    fresh_parameters,
+    head_for,
+    head_inputs,
+    head_name,
+    head_parameters,
+)
 from tlml.networks.sequence import gru, transformer
 from tlml.networks.vector import mlp
 
@@ -15,6 +21,7 @@ __all__ = [
     "fresh_parameters",
     "gru",
     "head_for",
+    "head_inputs",
     "head_name",
     "head_parameters",
     "mlp",

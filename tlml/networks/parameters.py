@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,18 @@ def head_name(network: nn.Module) -> str:
             "or make that an nn.Linear"
         )
     return linear[-1]
+
+
+@contextmanager
+def head_inputs(network: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect what the head is given inside the block: the features of each forward pass."""
+    seen: list[Tensor] = []
+    head = network.get_submodule(head_name(network))
+    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
 def head_parameters(network: nn.Module) -> tuple[str, ...]:

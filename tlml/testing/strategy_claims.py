@@ -11,7 +11,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
-from tlml.networks import head_name
+from tlml.networks import head_inputs
 from tlml.spec import VOCABULARY
 from tlml.strategies import Context, Strategy, overrides, weights_of
 from tlml.task import Batch, Episode
@@ -103,11 +103,8 @@ def _check_terms(subject: Subject, network: NetworkOf) -> None:
 def _context(network: torch.nn.Module) -> Context:
     episode = tiny_episode()
     sides = [part.x.flatten(0, 1) for part in episode]
-    features: list[Tensor] = []
-    head = network.get_submodule(head_name(network))
-    hook = head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
-    logits = [network(x) for x in sides]
-    hook.remove()
+    with head_inputs(network) as features:
+        logits = [network(x) for x in sides]
     return Context(sides[0], sides[1], features[0], features[1], logits[0], logits[1], 0.5, network)
 
 
