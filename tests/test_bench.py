@@ -238,6 +238,17 @@ def test_jobs_and_backend_are_checked(done: tuple[Plan, Path]) -> None:
         run_suite(made, out, backend="dask")
 
 
+def test_ray_is_asked_for_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray.util.joblib", None)
+    made = planned(tmp_path, methods={"scratch": {"strategy": "scratch"}}, seeds=1)
+    with pytest.raises(
+        TlmlError, match="backend: ray is not installed"
+    ):
+        run_suite(made, tmp_path / "out", jobs=1, backend="ray")
+
+
 def test_ranges_to_tune_become_values() -> None:
     assert experiment.candidates({"values": [3, 1]}) == [3, 1]
     assert experiment.candidates([1.0, 5.0, "linear"]) == [1.0, 2.0, 3.0, 4.0, 5.0]

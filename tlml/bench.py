@@ -34,7 +34,7 @@ def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "lo
         plan: What to run.
         out: The suite's folder.
         jobs: Cells at a time; as many as there are processors where None.
-        backend: Processes of this machine (``loky``), or a Ray cluster that shares the folder.
+        backend: Processes of one computer (``loky``), or a Ray cluster that shares the folder.
 
     Raises:
         TlmlError: The folder is not writable, or an option of a cell is wrong: nothing is run then.

@@ -106,6 +106,10 @@ def _bench_parser() -> Parser:
         "--jobs", metavar="N", type=int, help="cells at a time (default: one per processor)"
     )
     parser.add_argument(
+        "--backend", choices=("loky", "ray"), default="loky",
+        help="processes of one computer, or a Ray cluster that shares DIR (default: loky)",
+    )  # fmt: skip
+    parser.add_argument(
         "--seeds", metavar="N", type=int, help="the seeds 0 to N-1 instead of the suite's"
     )
     parser.add_argument(
@@ -134,7 +138,7 @@ def _check_folder(out: Path, name: str) -> None:
 def _run(whole: Plan, chosen: Plan, out: Path, options: argparse.Namespace) -> int:
     from tlml.bench import run_suite
 
-    failed = run_suite(chosen, out, options.jobs)
+    failed = run_suite(chosen, out, options.jobs, options.backend)
     # The report is on the whole suite, of which earlier runs may have done other parts.
     write_plan(whole, out)
     _report(out, options.json)
