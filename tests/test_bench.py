@@ -243,9 +243,7 @@ def test_ray_is_asked_for_where_it_is_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray.util.joblib", None)
     made = planned(tmp_path, methods={"scratch": {"strategy": "scratch"}}, seeds=1)
-    with pytest.raises(
-        TlmlError, match="backend: ray is not installed"
-    ):
+    with pytest.raises(TlmlError, match="backend: ray is not installed"):
         run_suite(made, tmp_path / "out", jobs=1, backend="ray")
 
 
