@@ -380,18 +380,6 @@ def test_what_a_learner_can_not_do_it_says():
 # Streams
 
 
-class Plain(tlml.GradientLearner):
-    """Learns a stream as it comes."""
-
-    view_type = StreamView
-
-    def training_step(self, batch: tlml.Step, batch_idx: int) -> Tensor:
-        return self.loss(dict(self.built().named_parameters()), batch.batch)
-
-    def predict_now(self, x: Tensor) -> Tensor:
-        return self.built()(x)
-
-
 def test_a_fit_ends_with_the_stream_and_does_not_begin_it_again(tmp_path: Path):
     learner = Plain(network="mlp", batchnorm="stored")
     view = learner.view(Tables(number=3, test=2), batch_size=4)

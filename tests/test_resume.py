@@ -26,18 +26,6 @@ from tlml.testing.toys import LearnedRates
 Made = tuple[tlml.Learner, tlml.View]
 
 
-class Plain(tlml.GradientLearner):
-    """Learns a stream as it comes."""
-
-    view_type = StreamView
-
-    def training_step(self, batch: tlml.Step, batch_idx: int) -> Tensor:
-        return self.loss(dict(self.built().named_parameters()), batch.batch)
-
-    def predict_now(self, x: Tensor) -> Tensor:
-        return self.built()(x)
-
-
 def maml() -> Made:
     learner = tlml.learner(
         "maml", network="mlp", network_options={"hidden": [5]}, strategy=LearnedRates(steps=2)

@@ -150,3 +150,15 @@ class Dropping(nn.Module):
 def keys(x: Tensor) -> list[tuple[float, ...]]:
     """Return each example as something that sets hold."""
     return [tuple(row) for row in x.reshape(-1, *x.shape[-1:]).tolist()]
+
+
+class Plain(tlml.GradientLearner):
+    """Learns a stream as it comes."""
+
+    view_type = StreamView
+
+    def training_step(self, batch: tlml.Step, batch_idx: int) -> Tensor:
+        return self.loss(dict(self.built().named_parameters()), batch.batch)
+
+    def predict_now(self, x: Tensor) -> Tensor:
+        return self.built()(x)
