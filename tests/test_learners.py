@@ -9,11 +9,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box, Discrete
-from tiny import Letters, Lines, Tables
+from tiny import Letters, Lines, Plain, Tables
 from torch import Tensor, nn
 
 import tlml
-from tlml import Batch, EpisodeView, PairView, Strategy, StreamView, TlmlError
+from tlml import Batch, EpisodeView, PairView, Strategy, TlmlError
 from tlml.testing.toys import LearnedRates, Nearest
 from tlml.views import ViewSpaces
 

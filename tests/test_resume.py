@@ -16,11 +16,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_lightning.callbacks import ModelCheckpoint
-from tiny import Dropping, Letters, Lines, Tables
+from tiny import Dropping, Letters, Lines, Plain, Tables
 from torch import Tensor
 
 import tlml
-from tlml import PairView, StreamView
+from tlml import PairView
 from tlml.testing.toys import LearnedRates
 
 Made = tuple[tlml.Learner, tlml.View]

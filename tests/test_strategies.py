@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Group, Phase, Strategy, TlmlError
+from tlml.slopes import FirstOrder
 from tlml.strategies import (
     OPTIMIZERS,
-    FirstOrder,
     joined_groups,
     make_optimizer,
     matching,

@@ -10,7 +10,8 @@ import torch
 from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor, nn
 
-from tlml import Batch, ClassPool, Domain, Examples
+import tlml
+from tlml import Batch, ClassPool, Domain, Examples, StreamView
 from tlml.task import SPLITS, Part, Split
 
 

@@ -18,11 +18,13 @@ __all__ = [
     "EnvView",
     "Episode",
     "EpisodeView",
+    "Episodes",
     "Examples",
     "Finite",
     "GradientLearner",
     "Group",
     "Learner",
+    "NamedParameters",
     "Network",
     "Pair",
     "PairView",
@@ -54,11 +56,13 @@ if TYPE_CHECKING:
     from tlml.hookspecs import hookimpl
     from tlml.learners import Learner
     from tlml.loading import load
+    from tlml.named import NamedParameters
     from tlml.networks import Network
     from tlml.retention import Retention
+    from tlml.slopes import gradient
     from tlml.spec import Spec
-    from tlml.strategies import Context, Group, Phase, Strategy, gradient
-    from tlml.task import MDP, Batch, Episode, Examples, Finite, Pair, Step, Task
+    from tlml.strategies import Context, Group, Phase, Strategy
+    from tlml.task import MDP, Batch, Episode, Episodes, Examples, Finite, Pair, Step, Task
     from tlml.views import EnvView, EpisodeView, PairView, StreamView, View
 
     __version__: str
@@ -73,11 +77,13 @@ else:
         "tlml.hookspecs": "hookimpl",
         "tlml.learners": "Learner",
         "tlml.loading": "load",
+        "tlml.named": "NamedParameters",
         "tlml.networks": "Network",
         "tlml.retention": "Retention",
         "tlml.spec": "Spec",
-        "tlml.strategies": "Context Group Phase Strategy gradient",
-        "tlml.task": "MDP Batch Episode Examples Finite Pair Step Task",
+        "tlml.slopes": "gradient",
+        "tlml.strategies": "Context Group Phase Strategy",
+        "tlml.task": "MDP Batch Episode Episodes Examples Finite Pair Step Task",
         "tlml.views": "EnvView EpisodeView PairView StreamView View",
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

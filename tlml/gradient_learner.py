@@ -16,8 +16,9 @@ from tlml.metrics import criterion
 from tlml.networks import build_network, fresh_parameters, head_for
 from tlml.networks.build import keyed
 from tlml.normalisation import POLICIES, Policy, statistics
+from tlml.slopes import FirstOrder
 from tlml.spaces import outputs
-from tlml.strategies import OPTIMIZERS, FirstOrder, Strategy, make_optimizer
+from tlml.strategies import OPTIMIZERS, Strategy, make_optimizer
 from tlml.task import Batch, Episode, Params
 from tlml.views import EpisodeView, View, ViewSpaces
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive, did_you_mean
 from tlml.recording import Recorded
+from tlml.slopes import Loss, gradient
 from tlml.task import Params
 
-Loss = Callable[[Params, Any], Tensor]
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -180,41 +180,6 @@ class Strategy(Recorded, nn.Module):
         return self
 
 
-def gradient(loss: Loss, params: Params, batch: Any) -> dict[str, Tensor]:
-    """Return the gradient of ``loss(params, batch)`` by parameter name.
-
-    It can be differentiated again, works under Lightning's inference mode, where
-    ``torch.autograd.grad`` fails, and under ``torch.func.vmap``.
-    """
-    if isinstance(loss, FirstOrder):
-        return loss.linear(params, batch)[1]
-    slopes: dict[str, Tensor] = torch.func.grad(loss)(dict(params), batch)
-    return slopes
-
-
-class FirstOrder:
-    """A loss linearised where it is asked: v + Σ (p − p₀)·g with g = ∇loss(p₀), without graph.
-
-    Its gradient is g, a constant, so inner steps that take it are first-order MAML exactly, while
-    learned inner rates stay in the graph.
-    """
-
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
-
-    def __call__(self, params: Params, batch: Any) -> Tensor:
-        """Return the linearised loss at `params`."""
-        value, slopes = self.linear(params, batch)
-        moved = [((params[n] - params[n].detach()) * slope).sum() for n, slope in slopes.items()]
-        return value + torch.stack(moved).sum()
-
-    def linear(self, params: Params, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return value v and slopes g at `params`, without graph."""
-        at = {name: value.detach() for name, value in params.items()}
-        slopes, value = torch.func.grad_and_value(self.loss)(at, batch)
-        return value.detach(), {name: slope.detach() for name, slope in slopes.items()}
-
-
 def matching(names: Sequence[str], groups: Sequence[Group]) -> dict[str, Group]:
     """Map each name to the first group whose pattern matches it; names without one are left out.
 
@@ -340,17 +305,10 @@ def _optimised(
         phase = phases.index(phase_at(phases, step, total))
         rates = [group.groups[phase].lr if group.groups[phase] else 0.0 for group in joined]  # type: ignore[union-attr]
         learning = [n for g, rate in zip(joined, rates, strict=True) if rate for n in g.names]
-        grads = _gradient_of(loss, values, learning, support)
+        grads = gradient(loss, values, support, learning)
         for name, value in values.items():
             value.grad = grads.get(name)  # without one the optimiser passes it over
         for place, rate in zip(optimizer.param_groups, rates, strict=True):
             place["lr"] = strategy.lr * rate
         optimizer.step()
         yield {name: value.detach().clone() for name, value in values.items()}
-
-
-def _gradient_of(
-    loss: Loss, values: Params, learning: Sequence[str], support: Any
-) -> dict[str, Tensor]:
-    some = {name: values[name] for name in learning}
-    return gradient(lambda chosen, batch: loss({**values, **chosen}, batch), some, support)

@@ -34,6 +34,12 @@ class Episode(NamedTuple):
     query: Batch
 
 
+class Episodes(NamedTuple):
+    """Tasks of a batch that differ in their numbers of examples, so that they can't be stacked."""
+
+    tasks: list[Episode]
+
+
 class Pair(NamedTuple):
     """Labelled source, labelled target and unlabelled target inputs; an absent part has length 0.
 

@@ -13,8 +13,9 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor, nn
 
 from tlml.domains import Domain
+from tlml.slopes import gradient
 from tlml.spec import Kind, Spec
-from tlml.strategies import Strategy, gradient
+from tlml.strategies import Strategy
 from tlml.task import SPLITS, Examples, Params, Part, Split
 
 INPUTS = 3
