@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from tlml import Episode, GradientLearner, Strategy, TlmlError
+from tlml import Episode, Episodes, GradientLearner, Strategy
+from tlml_maml.outer import check_inner_loop, outer_step
 
 
 class Maml(GradientLearner):
@@ -20,22 +20,13 @@ class Maml(GradientLearner):
         network: ``auto`` (by the inputs), a registered network, a class path, or a module.
         strategy: The inner loop; it must be differentiable.
         first_order: Ignore second derivatives (section 5.2, FOMAML).
-        network_options: Options of the named network.
-        lr: Meta step size β.
-        optimizer: Optimiser of the outer loop: ``adam``, ``adamw`` or ``sgd``.
-        weight_decay: Weight decay of the outer loop.
-        loss: ``cross_entropy``, ``mse``, ``l1``, ``huber``, ``smooth_l1`` or ``bce``; by the
-            targets where None (integers: cross-entropy, floats: mean squared error).
-        batchnorm: Statistics that BatchNorm uses on a task: its ``batch``'s (transductive, as in
-            the paper), or as ``stored``.
-        vectorize: Tasks of a batch together (``vmap``), one by one (``loop``), or what is faster
-            and known to be right (``auto``).
-        seed: The key of the initialisation.
-        spaces: Input and target space as plain data, as checkpoints hold them.
+        **options: Those of `tlml.GradientLearner`; `lr` is the meta step size β.
 
     Raises:
         TlmlError: An option is out of range, or the network does not fit the view.
     """
+
+    inner_loop: ClassVar[type[Strategy]] = Strategy  # what it may be trained through
 
     def __init__(
         self,
@@ -43,38 +34,20 @@ class Maml(GradientLearner):
         strategy: Strategy | str | dict[str, Any] = "sgd",
         *,
         first_order: bool = False,
-        network_options: dict[str, Any] | None = None,
-        lr: float = 1e-3,
-        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
-        weight_decay: float = 0.0,
-        loss: str | None = None,
-        batchnorm: Literal["batch", "stored"] = "batch",
-        vectorize: Literal["auto", "vmap", "loop"] = "auto",
-        seed: int = 0,
-        spaces: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            network,
-            strategy,
-            network_options=network_options,
-            lr=lr,
-            optimizer=optimizer,
-            weight_decay=weight_decay,
-            loss=loss,
-            batchnorm=batchnorm,
-            vectorize=vectorize,
-            seed=seed,
-            spaces=spaces,
-        )
+        super().__init__(network, strategy, **options)
         self.first_order = first_order
 
-    def training_step(self, batch: Episode, batch_idx: int) -> Tensor:
+    def setup(self, stage: str) -> None:
+        """Check the inner loop before training.
+
+        Raises:
+            TlmlError: The strategy is not the kind of inner loop that this learner learns.
+        """
+        if stage == "fit":
+            check_inner_loop(self, self.inner_loop)
+
+    def training_step(self, batch: Episode | Episodes, batch_idx: int) -> Tensor:
         """Return the meta-loss of a batch of tasks; Lightning steps down its gradient (line 8)."""
-        loss = self.meta_loss(batch)
-        if not bool(torch.isfinite(loss)):
-            raise TlmlError(
-                f"maml: the meta-loss is {loss.item()} in step {self.global_step}; lower the inner "
-                f"lr ({getattr(self.strategy, 'lr', '?')}) or the meta lr ({self.lr})"
-            )
-        self.log_sparsely({"train_loss": loss.detach()}, batch_size=len(batch.support.x))
-        return loss
+        return outer_step(self, batch)
