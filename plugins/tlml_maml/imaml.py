@@ -36,6 +36,6 @@ class Imaml(Maml):
         super().__init__(network, strategy, **options)
         if self.vectorize not in ("auto", "loop"):
             raise TlmlError(
-                f"vectorize: '{self.vectorize}' does not go with imaml, which solves a linear system "
-                "for each task; take 'auto' or 'loop'"
+                f"vectorize: '{self.vectorize}' does not go with imaml, which solves a system of "
+                "equations for each task; take 'auto' or 'loop'"
             )
