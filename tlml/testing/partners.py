@@ -76,10 +76,17 @@ def _working(
     seen = next((word for base, word in _WORDS if issubclass(cls.view_type, base)), "")
     domains = [spec for kind, spec in known if kind == "domain"]
     strategies = [spec for kind, spec in known if kind == "strategy"]
-    for domain, strategy in product(domains, strategies):
+    for domain, strategy in product(domains, [*strategies, *_default_strategy(cls)]):
         fits = not seen or seen in domain.gives
         if fits and not unmet(learner, domain.gives | strategy.gives):
             yield domain.name
+
+
+def _default_strategy(cls: type[Learner]) -> list[Spec]:
+    """Return the spec of the strategy that a learner takes where none is named."""
+    parameter = inspect.signature(cls).parameters.get("strategy")
+    name = parameter.default if parameter is not None else None
+    return [spec for kind, spec in _registered() if (kind, spec.name) == ("strategy", name)]
 
 
 def _registered() -> tuple[tuple[Kind, Spec], ...]:
