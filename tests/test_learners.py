@@ -165,7 +165,7 @@ def test_inputs_that_are_no_floats_are_looked_at_as_such():
         ({"seed": -1}, "seed: must be at least 0, is -1"),
         ({"optimizer": "adma"}, "optimizer: 'adma' is not one of adam, adamw, sgd"),
         ({"batchnorm": "none"}, "batchnorm: 'none' is not one of batch, stored"),
-        ({"vectorize": "map"}, "vectorize: 'map' is not one of auto, vmap, loop"),
+        ({"vectorize": "map"}, "vectorize: 'map' is not one of auto, vmap, stack, loop"),
         (
             {"network": nn.Linear(1, 1), "network_options": {"hidden": [3]}},
             "network_options: they are of a named network; this one is a module",
@@ -446,7 +446,10 @@ def test_a_checkpoint_is_plain_data_that_says_whose_it_is(tmp_path: Path):
     assert options["network"] == "mlp"
     assert options["network_options"] == {"hidden": [4]}
     assert options["strategy"] == {
-        "name": "sgd", "options": {"lr": 0.1, "steps": 2, "batchnorm": None}
+        "name": "sgd",
+        "options": {
+            "lr": 0.1, "steps": 2, "batchnorm": None, "learn_lr": False, "test_steps": None
+        },
     }  # fmt: skip
     assert options["spaces"]["y"] == {"type": "Discrete", "n": 4, "start": 0}
     assert options["spaces"]["labels"] == "domain"
