@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -74,10 +76,12 @@ def episode(kind: str) -> Episode:
     return Episode(batch(6), batch(7))
 
 
-def learner_of(kind: str, steps: int, first_order: bool, vectorize: str) -> tlml.GradientLearner:
+def learner_of(
+    kind: str, steps: int, first_order: bool, vectorize: str, **options: Any
+) -> tlml.GradientLearner:
     learner = tlml.learner(
         "maml", network=network(kind), strategy=tlml.strategy("sgd", lr=RATE, steps=steps),
-        first_order=first_order, vectorize=vectorize,
+        first_order=first_order, vectorize=vectorize, **options,
     )  # fmt: skip
     assert isinstance(learner, tlml.GradientLearner)
     return learner
@@ -138,12 +142,25 @@ def gradient_of(learner: tlml.GradientLearner, data: Episode) -> tuple[Tensor, V
     return loss.detach(), {name: p.grad for name, p in named if p.grad is not None}
 
 
-@KINDS
+PERCEPTRONS = [kind for kind in NETWORKS if kind.startswith("mlp")]
+PATHS: list[Any] = [
+    *itertools.product(NETWORKS, [{"vectorize": path} for path in VECTORIZE]),
+    *itertools.product(NETWORKS, [{"vectorize": "vmap", "chunk_size": 2}, {"memory": "low"}]),
+    *itertools.product(PERCEPTRONS, [
+        {"vectorize": "stack"}, {"vectorize": "stack", "chunk_size": 2},
+        {"vectorize": "stack", "memory": "low"}, {"vectorize": "loop", "memory": "low"},
+    ]),
+    *itertools.product(
+        [kind for kind in NETWORKS if kind not in PERCEPTRONS], [{"channels_last": True}]
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options"), PATHS)
 @STEPS
 @ORDERS
-@pytest.mark.parametrize("vectorize", VECTORIZE)
-def test_the_meta_gradient_equals_the_slow_reference(kind, steps, first_order, vectorize):
-    learner = learner_of(kind, steps, first_order, vectorize)
+def test_the_meta_gradient_equals_the_slow_reference(kind, steps, first_order, options):
+    learner = learner_of(kind, steps, first_order, **{"vectorize": "auto", **options})
     loss, slopes = gradient_of(learner, episode(kind))
     expected_loss, expected = reference(kind, steps, first_order)
     assert slopes.keys() == expected.keys()
@@ -256,18 +273,6 @@ def test_without_gradients_the_meta_loss_is_the_same_number(vectorize):
         quiet = learner.meta_loss(data)
     assert not quiet.requires_grad
     assert float(quiet) == pytest.approx(float(learner.meta_loss(data).detach()), rel=1e-14)
-
-
-def test_auto_runs_perceptrons_together_and_convnets_one_by_one(monkeypatch):
-    from tlml import meta
-
-    seen = []
-    monkeypatch.setattr(
-        meta, "_batched", lambda *_: seen.append("vmap") or torch.zeros((), requires_grad=True)
-    )
-    for kind in ("mlp", "mlp_layernorm", "batchnorm"):
-        learner_of(kind, 1, False, "auto").meta_loss(episode(kind))
-    assert seen == ["vmap", "vmap"]
 
 
 @pytest.mark.parametrize("vectorize", VECTORIZE)

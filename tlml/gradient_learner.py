@@ -6,20 +6,32 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from tlml.compiled import Compiled
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
+from tlml.execution import (
+    MEMORY,
+    VECTORIZE,
+    Execution,
+    Memory,
+    Vectorize,
+    laid_out,
+    path_of,
+)
 from tlml.learners import GIVEN, Learner
-from tlml.meta import VECTORIZE, Held, Vectorize, mean_over_tasks
+from tlml.meta import mean_over_tasks, trained
 from tlml.metrics import criterion
 from tlml.networks import build_network, fresh_parameters, head_for
 from tlml.networks.build import keyed
 from tlml.normalisation import POLICIES, Policy, statistics
-from tlml.slopes import FirstOrder
+from tlml.slopes import FirstOrder, Loss, by_autograd
 from tlml.spaces import outputs
+from tlml.stacked import stacked_scores
 from tlml.strategies import OPTIMIZERS, Strategy, make_optimizer
-from tlml.task import Batch, Episode, Params
+from tlml.task import Batch, Episode, Episodes, Params
 from tlml.views import EpisodeView, View, ViewSpaces
 
 
@@ -36,8 +48,12 @@ class GradientLearner(Learner):
         loss: ``cross_entropy``, ``mse``, ``l1``, ``huber``, ``smooth_l1`` or ``bce``; by the
             targets where None (integers: cross-entropy, floats: mean squared error).
         batchnorm: Statistics that BatchNorm uses on a task: its ``batch``'s, or as ``stored``.
-        vectorize: Tasks of a batch together (``vmap``), one by one (``loop``), or what is faster
-            and known to be right (``auto``).
+        vectorize: Tasks of a batch together, on stacked parameters (``stack``) or by torch's
+            ``vmap``; one by one (``loop``); or the fastest known to be right (``auto``).
+        chunk_size: Tasks that are run together; all of the batch where None.
+        compile: Trace and compile the outer step; it pays on small networks and long runs.
+        memory: ``low`` keeps no graph of inner steps and computes them anew when going back.
+        channels_last: Layout of images and convolutions; what is faster where None.
         seed: The key of the initialisation.
         spaces: Input and target space as plain data, as checkpoints hold them.
 
@@ -47,6 +63,8 @@ class GradientLearner(Learner):
 
     view_type: ClassVar[type[View]] = EpisodeView
     first_order: bool = False
+    stackable: bool = True  # losses are computed by `loss` and `scores` alone
+    execution = Execution("vmap")  # outside `meta_loss`, calls may stand under anybody's transform
     network: nn.Module | None
 
     def __init__(
@@ -61,18 +79,29 @@ class GradientLearner(Learner):
         loss: str | None = None,
         batchnorm: Policy = "batch",
         vectorize: Vectorize = "auto",
+        chunk_size: int | None = None,
+        compile: bool = False,
+        memory: Memory = "normal",
+        channels_last: bool | None = None,
         seed: int = 0,
         spaces: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(strategy=strategy, seed=seed, spaces=spaces)
-        check_positive(lr=lr)
         check_not_negative(weight_decay=weight_decay)
         check_choice("optimizer", optimizer, OPTIMIZERS)
         check_choice("batchnorm", batchnorm, POLICIES)
         check_choice("vectorize", vectorize, VECTORIZE)
+        check_choice("memory", memory, MEMORY)
+        check_positive(lr=lr, chunk_size=chunk_size)
+        if vectorize == "vmap" and (compile or memory == "low"):
+            option = "compile=True" if compile else "memory='low'"
+            raise TlmlError(f"vectorize: 'vmap' does not go with {option}; take 'auto', or 'loop'")
         _check_network(network, network_options)
         self.lr, self.optimizer, self.weight_decay = lr, optimizer, weight_decay
-        self.criterion, self.batchnorm, self.vectorize = loss, batchnorm, vectorize
+        self.criterion, self.batchnorm = loss, batchnorm
+        self.vectorize, self.chunk_size = vectorize, chunk_size
+        self.compiled = Compiled() if compile else None
+        self.memory, self.channels_last = memory, channels_last
         self._named = network if isinstance(network, str) else None
         self._network_options = network_options
         self.network = None
@@ -110,6 +139,13 @@ class GradientLearner(Learner):
 
     # Training
 
+    def on_train_start(self) -> None:
+        """Say how the tasks of a batch are run."""
+        super().on_train_start()
+        if isinstance(self.current_view(), EpisodeView) and self.strategy.max_steps:
+            path, why = path_of(self)
+            rank_zero_info(f"{type(self).__name__}: tasks of a batch are run by {path} ({why})")
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Optimise network and strategy together."""
         return make_optimizer(self, [{"params": list(self.parameters())}])
@@ -118,13 +154,19 @@ class GradientLearner(Learner):
         """Return the loss of the network with the parameters `params` on a batch."""
         if self.carry is not None:
             self.carry.calls += 1
-        return criterion(self.scores(params, batch.x), self._like(batch.y), self.criterion)
+        scores, y = self.scores(params, batch.x), self._like(batch.y)
+        if self.execution.path != "stack":
+            return criterion(scores, y, self.criterion)
+        return len(y) * criterion(scores.flatten(0, 1), y.flatten(0, 1), self.criterion)
 
     def scores(self, params: Params, x: Tensor) -> Tensor:
         """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""
-        network = self._at_hand()
+        network, x = self._at_hand(), self._like(x)
+        if self.execution.path == "stack":
+            return stacked_scores(network, params, x, self.policy)
+        params, x = laid_out(self, params, x)
         with statistics(network, self.policy):
-            result: Tensor = functional_call(network, dict(params), (self._like(x),))
+            result: Tensor = functional_call(network, dict(params), (x,))
         return result
 
     def adapted(self, support: Batch) -> Params:
@@ -132,33 +174,61 @@ class GradientLearner(Learner):
 
         In training they are a function of the learner's parameters and can be differentiated.
         """
-        loss = FirstOrder(self.loss) if self.first_order else self.loss
         strategy = self.carry.strategy if self.carry else self.strategy
-        return strategy.adapt(loss, self.start(), support)
+        return strategy.adapt(self.inner_loss(), self.start(), support)
+
+    def inner_loss(self) -> Loss:
+        """Return the loss that inner steps go down, with the way to take its slopes."""
+        if self.carry is not None:
+            return FirstOrder(self.loss, by_autograd)  # no outer step comes after a test
+        return self.execution.differentiated(self.loss, self.first_order)
 
     def start(self) -> dict[str, Tensor]:
         """Return where an adaptation starts: the network's parameters, or as the strategy says."""
         network = self._at_hand()
         params: dict[str, Tensor] = dict(network.named_parameters())
-        if self.carry is None:
-            return dict(self.strategy.start(params, lambda: fresh_parameters(network, self.seed)))
-        params = {name: value.detach() for name, value in params.items()}
-        return dict(self.carry.strategy.start(params | self._new_head(), self._fresh))
+        if self.carry is not None:
+            params = {name: value.detach() for name, value in params.items()}
+            return dict(self.carry.strategy.start(params | self._new_head(), self._fresh))
+        if self.execution.path == "stack":
+            params = {n: p.expand(self.execution.tasks, *p.shape) for n, p in params.items()}
+        return dict(self.strategy.start(params, lambda: fresh_parameters(network, self.seed)))
 
-    def meta_loss(self, episode: Episode) -> Tensor:
-        """Return the mean query loss over the batch's tasks after adapting to their supports."""
-        held = Held(self.built(), self.strategy)
-        loss = mean_over_tasks(held, self.task_loss, episode, self.vectorize)
-        if torch.is_grad_enabled() and not loss.requires_grad:
-            raise TlmlError(
-                f"strategy {type(self.strategy).__name__}: its steps can't be differentiated, so "
-                f"{type(self).__name__} can't learn through them; take one that can, such as sgd"
-            )
-        return loss
+    def meta_loss(self, episode: Episode | Episodes) -> Tensor:
+        """Return the mean query loss over the batch's tasks after adapting to their supports.
+
+        Its gradient is exact, and is there once: to be differentiated by an optimiser's step.
+
+        Raises:
+            TlmlError: The inner loop can't be differentiated.
+        """
+        self.built()
+        return mean_over_tasks(self, episode)
 
     def task_loss(self, support: Batch, query: Batch) -> Tensor:
         """Return the query loss of one task after adapting to its support."""
         return self.loss(self.adapted(support), query)
+
+    def task_slopes(self, support: Batch, query: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of one task, and its gradient by the parameters that are trained.
+
+        Raises:
+            TlmlError: The inner loop can't be differentiated.
+        """
+        loss, params = self.task_loss(support, query), trained(self)
+        if not loss.requires_grad:
+            raise TlmlError(
+                f"strategy {type(self.strategy).__name__}: its steps can't be differentiated, so "
+                f"{type(self).__name__} can't learn through them; take one that can, such as sgd"
+            )
+        slopes = torch.autograd.grad(loss, list(params.values()), materialize_grads=True)
+        return loss, dict(zip(params, slopes, strict=True))
+
+    def constants(self) -> tuple[Any, ...]:
+        """Return all that `task_loss` depends on beside tensors; another means compiling anew."""
+        parts = (vars(self), vars(self.strategy), {"policy": self.policy})
+        kinds = (bool, int, float, str, tuple, type(None))
+        return tuple((k, v) for part in parts for k, v in part.items() if isinstance(v, kinds))
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Adapt to the support of one task and return the scores of ``x``."""

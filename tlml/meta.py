@@ -1,97 +1,174 @@
-"""The mean of a loss over the tasks of a batch, one by one or all at once."""
+"""The mean of a loss over the tasks of a batch, and its exact gradient, on every path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
-from torch.nn.modules.batchnorm import _NormBase
 
-from tlml.networks import Network
-from tlml.networks.network import Flat
-from tlml.task import Batch, Episode
+from tlml.errors import TlmlError
+from tlml.execution import Execution, Path, executing, path_of
+from tlml.task import Batch, Episode, Episodes, tasks_of
 
-Vectorize = Literal["auto", "vmap", "loop"]
-VECTORIZE: tuple[Vectorize, ...] = ("auto", "vmap", "loop")
-TaskLoss = Callable[[Batch, Batch], Tensor]
+if TYPE_CHECKING:
+    from tlml.gradient_learner import GradientLearner
 
-# Modules whose code has been seen to give equal gradients under vmap. Convolutions do too, but
-# are slower there on a CPU; anything else is looped over.
-_BATCHED = (
-    nn.Linear, nn.Identity, nn.Flatten, nn.Sequential, nn.ModuleDict, nn.ModuleList,
-    nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus,
-    nn.LayerNorm, nn.GroupNorm, _NormBase, Network, Flat,
-)  # fmt: skip
+Slopes = dict[str, Tensor]
 
 
-class Held(nn.Module):
-    """Network and strategy as one module, so that one functional call replaces all parameters.
+class Outer(NamedTuple):
+    """The loss of some tasks, and its gradient by the learner's parameters that are trained."""
 
-    On the path of vmap a strategy's own rates would otherwise get no gradient, silently.
-    """
-
-    def __init__(self, network: nn.Module, strategy: nn.Module) -> None:
-        super().__init__()
-        self.network, self.strategy = network, strategy
-
-    def forward(self, task_loss: TaskLoss, episode: Episode) -> Tensor:
-        """Return the loss of one task."""
-        return task_loss(episode.support, episode.query)
+    losses: Tensor
+    slopes: Slopes
 
 
-def mean_over_tasks(
-    held: Held, task_loss: TaskLoss, episode: Episode, vectorize: Vectorize
-) -> Tensor:
-    """Return the mean of ``task_loss(support, query)`` over tasks; its gradient is exact.
+def mean_over_tasks(learner: GradientLearner, batch: Episode | Episodes) -> Tensor:
+    """Return the mean of a learner's task losses; its gradient is exact.
+
+    The gradients are taken chunk by chunk, so that the graph of one chunk is there at a time, and
+    handed to the parameters when the result is differentiated: once, as an optimiser's step does.
 
     Args:
-        held: What is differentiated.
-        task_loss: Reads the parameters of `held` when it is called.
-        episode: Tensors ``[T, n, ...]``.
-        vectorize: ``vmap`` runs the tasks together, ``loop`` one by one; ``auto`` takes vmap where
-            it is known to be right and faster.
+        learner: Its options `vectorize`, `chunk_size`, `compile` and `memory` say how.
+        batch: Tensors ``[T, n, ...]``, or a list of tasks of unequal sizes, which are looped over.
+
+    Raises:
+        TlmlError: The strategy can't be differentiated, or the path can't be taken.
     """
-    if vectorize == "auto":
-        vectorize = "vmap" if can_batch(held) else "loop"
-    if vectorize == "vmap":
-        return _batched(held, task_loss, episode)
-    tasks = [one_task(episode, i) for i in range(len(episode.support.x))]
-    return torch.stack([task_loss(*task) for task in tasks]).mean()
+    path = "loop" if isinstance(batch, Episodes) else path_of(learner)[0]
+    chunks = _chunks(batch, path, learner.chunk_size)
+    if not torch.is_grad_enabled():
+        return torch.cat([_losses(learner, path, chunk) for chunk in chunks]).mean()
+    losses, slopes = _summed(_outer(learner, path, chunk) for chunk in chunks)
+    params = trained(learner)
+    means = [slopes[name] / len(losses) for name in params]
+    delivered: Tensor = _Deliver.apply(losses.mean(), means, *params.values())  # type: ignore[no-untyped-call]
+    return delivered
+
+
+def trained(learner: nn.Module) -> Slopes:
+    """Return the parameters that an outer step changes, by name."""
+    return {name: value for name, value in learner.named_parameters() if value.requires_grad}
 
 
 def one_task(episode: Episode, i: int) -> Episode:
     """Return task number `i` of a batch."""
-    support, query = episode
-    return Episode(Batch(support.x[i], support.y[i]), Batch(query.x[i], query.y[i]))
+    (sx, sy), (qx, qy) = episode
+    return Episode(Batch(sx[i], sy[i]), Batch(qx[i], qy[i]))
 
 
-def can_batch(held: Held) -> bool:
-    """Return whether ``auto`` runs the tasks of this network and strategy together."""
-    known = all(
-        type(module) in _BATCHED or isinstance(module, _NormBase | Network)
-        for module in held.network.modules()
-    )
-    return known and bool(getattr(held.strategy, "batched", False))
+def _chunks(batch: Episode | Episodes, path: Path, size: int | None) -> Iterator[Episode]:
+    """Yield single tasks for the loop, else ``[size, n, ...]`` of them."""
+    if path == "loop":
+        yield from tasks_of(batch)
+        return
+    assert isinstance(batch, Episode)
+    parts = [torch.split(tensor, size or len(tensor)) for side in batch for tensor in side]
+    for sx, sy, qx, qy in zip(*parts, strict=True):
+        yield Episode(Batch(sx, sy), Batch(qx, qy))
 
 
-def _batched(held: Held, task_loss: TaskLoss, episode: Episode) -> Tensor:
-    params: dict[str, Tensor] = {n: p for n, p in held.named_parameters() if p.requires_grad}
+def _summed(outers: Iterator[Outer]) -> Outer:
+    """Return all losses, and the sum of the slopes, holding those of one chunk beside it."""
+    losses, total = [], dict[str, Tensor]()
+    for outer in outers:
+        losses.append(outer.losses)
+        for name, slope in outer.slopes.items():
+            total[name] = total[name] + slope if name in total else slope
+    return Outer(torch.cat(losses), total)
 
-    def of_task(params: dict[str, Tensor], task: Episode) -> Tensor:
-        loss: Tensor = functional_call(held, params, (task_loss, task))
+
+def _losses(learner: GradientLearner, path: Path, chunk: Episode) -> Tensor:
+    """Return the losses ``[tasks]`` of a chunk, without graph."""
+    with executing(learner, _execution(learner, path, chunk)):
+        if path == "vmap":
+            losses: Tensor = _under_vmap(
+                lambda: vmap(_Held(learner), randomness="different")(chunk)
+            )
+            return losses
+        return _shared(learner.task_loss(*chunk), learner.execution)
+
+
+def _outer(learner: GradientLearner, path: Path, chunk: Episode) -> Outer:
+    """Return losses ``[tasks]`` of a chunk, and the gradient of their sum."""
+    with executing(learner, _execution(learner, path, chunk)):
+        if path == "vmap":
+            return _by_vmap(learner, chunk)
+        if learner.compiled is None:
+            loss, slopes = learner.task_slopes(*chunk)
+        else:
+            loss, slopes = learner.compiled(learner, *chunk)
+        return Outer(_shared(loss.detach(), learner.execution), slopes)
+
+
+def _execution(learner: GradientLearner, path: Path, chunk: Episode) -> Execution:
+    return Execution(path, learner.memory, len(chunk.support.x) if path == "stack" else 1)
+
+
+def _shared(loss: Tensor, execution: Execution) -> Tensor:
+    # On stacked parameters a loss is the sum over the tasks: what is known of each is their mean.
+    return (loss / execution.tasks).expand(execution.tasks)
+
+
+def _by_vmap(learner: GradientLearner, chunk: Episode) -> Outer:
+    held, params = _Held(learner), trained(_Held(learner))
+
+    def of_task(params: Slopes, task: Episode) -> Tensor:
+        loss: Tensor = functional_call(held, params, (task,))
         return loss
 
-    if not torch.is_grad_enabled():
-        losses: Tensor = vmap(of_task, (None, 0), randomness="different")(params, episode)
-        return losses.mean()
-    # vmap(grad), then the mean: an outer backward through vmap is silently wrong for norms.
+    # vmap(grad), then the sum: an outer backward through vmap is silently wrong for norms.
     # https://github.com/pytorch/functorch/issues/534
     of_tasks = vmap(grad_and_value(of_task), (None, 0), randomness="different")
-    grads, values = of_tasks(params, episode)
-    parts = [(params[name] * g.mean(0).detach()).sum() for name, g in grads.items()]
-    surrogate = torch.stack(parts).sum()
-    mean: Tensor = values.mean().detach() + (surrogate - surrogate.detach())
-    return mean
+    slopes, losses = _under_vmap(lambda: of_tasks(params, chunk))
+    prefix = len("learner.")
+    return Outer(losses.detach(), {n[prefix:]: g.sum(0).detach() for n, g in slopes.items()})
+
+
+class _Held(nn.Module):
+    """A learner as a module whose call is the loss of a task.
+
+    One functional call replaces all its parameters, the strategy's rates among them; on the path
+    of vmap those would otherwise get no gradient, silently.
+    """
+
+    def __init__(self, learner: GradientLearner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, task: Episode) -> Tensor:
+        """Return the loss of one task."""
+        return self.learner.task_loss(*task)
+
+
+def _under_vmap(run: Any) -> Any:
+    try:
+        return run()
+    except RuntimeError as error:
+        if "vmap" not in str(error) and "transform" not in str(error):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise TlmlError(
+            "vectorize: a layer of the network can't run for several tasks at once; take "
+            "vectorize='loop', or write the layer without changing buffers in place and without "
+            f"reading values out of tensors (torch says: {reason})"
+        ) from error
+
+
+class _Deliver(torch.autograd.Function):
+    """A number whose gradient by the parameters is known already."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, slopes: Sequence[Tensor], *params: Tensor) -> Tensor:
+        """Return the value."""
+        ctx.slopes = slopes
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the slopes; DDP and a gradient scaler see them as they see any others."""
+        return None, None, *(slope * upstream[0] for slope in ctx.slopes)

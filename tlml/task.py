@@ -40,6 +40,14 @@ class Episodes(NamedTuple):
     tasks: list[Episode]
 
 
+def tasks_of(batch: Episode | Episodes) -> list[Episode]:
+    """Return the tasks of a batch one by one."""
+    if isinstance(batch, Episodes):
+        return batch.tasks
+    (sx, sy), (qx, qy) = batch
+    return [Episode(Batch(*a), Batch(*b)) for a, b in zip(zip(sx, sy), zip(qx, qy), strict=True)]
+
+
 class Pair(NamedTuple):
     """Labelled source, labelled target and unlabelled target inputs; an absent part has length 0.
 

@@ -51,7 +51,7 @@ class Reptile(GradientLearner):
     ) -> None:
         super().__init__(network, strategy, lr=lr, optimizer=optimizer, **options)
         check_positive(inner_batch=inner_batch)
-        if inner_batch is not None and self.compiles:
+        if inner_batch is not None and self.compiled:
             raise TlmlError("inner_batch: compile=True would repeat one draw; leave one out")
         self.anneal, self.inner_batch = anneal, inner_batch
 

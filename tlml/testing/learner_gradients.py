@@ -1,16 +1,16 @@
-"""Are a gradient learner's meta-gradients the same by loop and by vmap, and its steps counted?"""
+"""Are a gradient learner's meta-gradients the same on every path, and its steps counted?"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tlml.execution import Path, can_stack_tasks, can_vmap
 from tlml.gradient_learner import GradientLearner
-from tlml.meta import Held, can_batch
 from tlml.task import Batch, Episode, Params
 from tlml.testing.failure import doing, require
 from tlml.testing.learner_trial import Trial
@@ -24,7 +24,7 @@ def check_gradients(trial: Trial) -> None:
     """Check the gradients of all parameters, the strategy's too, and that each step costs one loss.
 
     Raises:
-        CheckFailed: A gradient differs between loop and vmap, or `loss` is called too often.
+        CheckFailed: A gradient differs between paths, or `loss` is called too often.
     """
     learner, view = _made(trial)
     _check_calls(trial, learner, view)
@@ -36,29 +36,33 @@ def check_gradients(trial: Trial) -> None:
         _check_paths(trial, *_made(trial, strategy=LearnedRates()))
 
 
-def check_paths(label: str, learner: GradientLearner, episode: Episode) -> None:
-    """Check that the meta-gradients of all parameters are equal by loop and by vmap.
+def check_paths(
+    label: str, learner: GradientLearner, episode: Episode, paths: Sequence[Path] = ("vmap",)
+) -> None:
+    """Check that the meta-gradients of all parameters are equal by the loop and on other paths.
 
     Args:
         label: What messages call the learner.
         learner: In float64.
         episode: Tasks ``[T, n, ...]`` in float64.
+        paths: ``vmap``, ``stack``.
 
     Raises:
         CheckFailed: One differs.
     """
     with doing(f"{label}: meta_loss() task by task"):
         loop = _meta_gradients(learner, episode, "loop")
-    with doing(f"{label}: meta_loss() of all tasks together, by vmap"):
-        together = _meta_gradients(learner, episode, "vmap")
-    for name, expected in loop.items():
-        found = together[name]
-        require(
-            torch.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE * 1e-3),
-            f"{label}: the meta-gradient of '{name}' differs between loop and vmap by "
-            f"{float((found - expected).abs().max()):.3g}; read parameters where they are used, "
-            "keep none in tensors of your own, and average inside meta_loss()",
-        )
+    for path in paths:
+        with doing(f"{label}: meta_loss() of all tasks together, by {path}"):
+            together = _meta_gradients(learner, episode, path)
+        for name, expected in loop.items():
+            found = together[name]
+            require(
+                torch.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE * 1e-3),
+                f"{label}: the meta-gradient of '{name}' differs between loop and {path} by "
+                f"{float((found - expected).abs().max()):.3g}; read parameters where they are "
+                "used, keep none in tensors of your own, and average inside meta_loss()",
+            )
 
 
 def _made(trial: Trial, **options: Any) -> tuple[GradientLearner, View]:
@@ -69,11 +73,13 @@ def _made(trial: Trial, **options: Any) -> tuple[GradientLearner, View]:
 
 
 def _check_paths(trial: Trial, learner: GradientLearner, view: View) -> None:
-    if not can_batch(Held(learner.built(), learner.strategy)):
-        return  # `auto` never takes vmap here
+    able: dict[Path, bool] = {"vmap": can_vmap(learner), "stack": can_stack_tasks(learner)}
+    paths = [path for path, there in able.items() if there]  # `auto` takes no others
     episode: Any = next(iter(view.train_dataloader()))
     if isinstance(episode, Episode):
-        check_paths(f"{trial.label} with {type(learner.strategy).__name__}", learner, episode)
+        check_paths(
+            f"{trial.label} with {type(learner.strategy).__name__}", learner, episode, paths
+        )
 
 
 def _meta_gradients(learner: GradientLearner, episode: Episode, path: Any) -> dict[str, Tensor]:

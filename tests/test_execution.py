@@ -1,0 +1,302 @@
+"""Which way the tasks of a batch are run, and what each way promises beside equal gradients."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+import weakref
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import tlml
+from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
+from tlml.execution import Execution, path_of
+from tlml.networks import conv4, mlp
+from tlml.testing.toys import LearnedRates
+
+
+def fails(message: str):
+    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
+
+
+def learner_of(net: nn.Module, strategy: Any = None, **options: Any) -> GradientLearner:
+    strategy = strategy or tlml.strategy("sgd", lr=0.1, steps=2)
+    made = tlml.learner("maml", network=net.double(), strategy=strategy, **options)
+    assert isinstance(made, GradientLearner)
+    return made
+
+
+def perceptron(*layers: nn.Module) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return nn.Sequential(nn.Linear(2, 6), *layers, nn.Tanh(), nn.Linear(6, 1))
+
+
+def waves(tasks: int = 3, n: int = 5, seed: int = 0) -> Episode:
+    rng = torch.Generator().manual_seed(seed)
+    sides = [torch.randn(tasks, n, 2, generator=rng, dtype=torch.float64) for _ in range(2)]
+    return Episode(*(Batch(x, (x * x).sum(-1, keepdim=True)) for x in sides))
+
+
+def slopes(learner: GradientLearner, batch: Episode | Episodes) -> dict[str, Tensor]:
+    learner.zero_grad()
+    learner.meta_loss(batch).backward()  # type: ignore[no-untyped-call]
+    return {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-10, atol=1e-12)
+
+
+# Choosing
+
+
+class OwnLoss(GradientLearner):
+    def loss(self, params: Any, batch: Any) -> Tensor:
+        return super().loss(params, batch).sqrt()
+
+
+class Vouched(OwnLoss):
+    stackable = True
+
+
+@pytest.mark.parametrize(
+    ("made", "path", "why"),
+    [
+        (lambda: learner_of(mlp((2,), 1)), "stack", "every layer is known"),
+        (lambda: learner_of(perceptron(nn.LayerNorm(6))), "stack", "every layer is known"),
+        (lambda: learner_of(perceptron(nn.GroupNorm(2, 6))), "vmap", "under vmap"),
+        (lambda: learner_of(perceptron(nn.PReLU())), "loop", "the network has other layers"),
+        (lambda: learner_of(conv4((1, 16, 16), 3, channels=4)), "loop", "other layers"),
+        (lambda: learner_of(mlp((2,), 1), tlml.strategy("full")), "loop", "strategy Full does not"),
+        (lambda: OwnLoss(mlp((2,), 1), "sgd"), "vmap", "in a way of its own"),
+        (lambda: Vouched(mlp((2,), 1), "sgd"), "stack", "every layer is known"),
+        (lambda: learner_of(mlp((2,), 1), vectorize="loop"), "loop", "as vectorize says"),
+        (
+            lambda: learner_of(perceptron(nn.GroupNorm(2, 6)), memory="low"),
+            "loop",
+            "the network has other layers",
+        ),
+    ],
+    ids=[
+        "mlp", "layernorm", "groupnorm", "unknown layer", "convolutions", "not batched",
+        "own loss", "vouched for", "asked for", "low memory",
+    ],
+)  # fmt: skip
+def test_auto_takes_what_is_known_to_be_right(made, path, why):
+    found, reason = path_of(made())
+    assert found == path
+    assert why in reason
+
+
+def test_watched_and_shared_layers_are_not_stacked():
+    watched = mlp((2,), 1)
+    watched.head.register_forward_hook(lambda *_: None)
+    assert path_of(learner_of(watched))[0] == "vmap"
+    shared = perceptron()
+    shared.append(shared[2])
+    assert path_of(learner_of(shared))[0] == "vmap"
+
+
+def test_a_loss_replaced_in_the_object_is_not_stacked():
+    learner = learner_of(mlp((2,), 1))
+    learner.loss = lambda params, batch: torch.zeros(())  # type: ignore[method-assign]
+    assert path_of(learner)[0] == "vmap"
+
+
+def test_stacking_what_can_not_be_stacked_says_why():
+    learner = learner_of(perceptron(nn.PReLU()), vectorize="stack")
+    with fails(
+        "vectorize: 'stack' does not go with Maml: the network has other layers than linear ones, "
+        "norms and activations; take 'vmap', 'loop' or 'auto'"
+    ):
+        learner.meta_loss(waves())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"memory": "low", "vectorize": "vmap"}, "vectorize: 'vmap' does not go with memory='low'"),
+        ({"compile": True, "vectorize": "vmap"}, "vectorize: 'vmap' does not go with compile=True"),
+        ({"chunk_size": 0}, "chunk_size: must be greater than 0, is 0"),
+        ({"memory": "tiny"}, "memory: 'tiny' is not one of normal, low"),
+        ({"vectorize": "fast"}, "vectorize: 'fast' is not one of auto, vmap, stack, loop"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_at_once(options, message):
+    with fails(message):
+        learner_of(mlp((2,), 1), **options)
+
+
+def test_a_fit_says_which_path_it_takes(caplog):
+    import logging
+
+    import pytorch_lightning as pl
+
+    learner = tlml.learner("maml", network="mlp", network_options={"hidden": [4]})
+    view = learner.view(tlml.domain("sinusoid"), shots=2, queries=2, episodes=4, val_episodes=2)
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    with caplog.at_level(logging.INFO):
+        trainer.fit(learner, view)
+    assert "Maml: tasks of a batch are run by stack (every layer is known" in caplog.text
+
+
+# What each path promises
+
+
+def test_tasks_of_unequal_sizes_are_looped_over_and_averaged():
+    learner = learner_of(perceptron(), LearnedRates(steps=2))
+    tasks = [Episode(*(Batch(b.x[0], b.y[0]) for b in waves(1, n, n))) for n in (3, 5, 7)]
+    found = slopes(learner, Episodes(tasks))
+    alone = [
+        slopes(learner, Episode(*(Batch(b.x[None], b.y[None]) for b in task))) for task in tasks
+    ]
+    same(found, {name: sum(one[name] for one in alone) / 3 for name in found})
+
+
+def test_stacked_tasks_have_a_dropout_of_their_own():
+    net = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 1, bias=False))
+    nn.init.ones_(net[1].weight)
+    learner = learner_of(net, tlml.strategy("sgd", lr=0.1, steps=0), vectorize="stack")
+    batch = Batch(torch.ones(64, 1, 2).double(), torch.zeros(64, 1, 1).double())
+    loss = float(learner.meta_loss(Episode(batch, batch)).detach())
+    assert 0 < loss < 16  # one mask for all would give 0, 4 or 16
+    assert loss != 4
+
+
+def test_steps_computed_anew_drop_what_was_dropped():
+    found = []
+    for memory in ("normal", "low"):
+        learner = learner_of(perceptron(nn.Dropout(0.5)), vectorize="loop", memory=memory)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(7)
+            found.append(slopes(learner, waves()))
+    same(*found)
+
+
+def test_low_memory_keeps_no_graph_of_the_inner_steps():
+    """Count what autograd keeps of activations until the outer gradient is taken."""
+
+    class Kept:
+        def __init__(self, tensor: Tensor) -> None:
+            self.tensor = tensor
+
+    def kept(memory: str, steps: int) -> int:
+        alive: weakref.WeakSet[Kept] = weakref.WeakSet()
+
+        def keep(tensor: Tensor) -> Kept:
+            alive.add(one := Kept(tensor))
+            return one
+
+        learner = learner_of(
+            mlp((2,), 1, hidden=[4, 4]), tlml.strategy("sgd", lr=0.1, steps=steps),
+            vectorize="loop", memory=memory,
+        )  # fmt: skip
+        task = Episode(*(Batch(b.x[0], b.y[0]) for b in waves(1, 300)))
+        learner.execution = Execution("loop", memory)  # type: ignore[arg-type]
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one.tensor):
+            loss = learner.task_loss(*task)
+        assert loss.requires_grad
+        return sum(one.tensor.numel() for one in alive if one.tensor.numel() >= 300)
+
+    query = kept("low", 0)
+    assert kept("low", 4) == query
+    assert kept("normal", 4) > 4 * query
+
+
+def test_frozen_parameters_adapt_inside_and_are_not_trained():
+    for path in ("loop", "stack", "vmap"):
+        learner = learner_of(perceptron(), vectorize=path)
+        first = next(learner.built().parameters())
+        first.requires_grad_(False)
+        found = slopes(learner, waves())
+        assert "network.0.weight" not in found
+        reference = learner_of(perceptron(), vectorize="loop")
+        expected = slopes(reference, waves())
+        same(found, {name: expected[name] for name in found})
+
+
+def test_a_layer_that_changes_buffers_in_place_is_explained_under_vmap():
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("total", torch.zeros(6).double())
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.total += x.detach().sum(0)
+            return x
+
+    learner = learner_of(perceptron(Counting()), vectorize="vmap")
+    with fails(
+        "vectorize: a layer of the network can't run for several tasks at once; take "
+        "vectorize='loop', or write the layer without changing buffers in place and without "
+        "reading values out of tensors (torch says: "
+    ):
+        learner.meta_loss(waves())
+    assert path_of(learner_of(perceptron(Counting())))[0] == "loop"
+
+
+def test_a_scaled_loss_scales_the_gradient():
+    learner = learner_of(perceptron())
+    plain = slopes(learner, waves())
+    learner.zero_grad()
+    (8 * learner.meta_loss(waves())).backward()
+    same({n: p.grad / 8 for n, p in learner.named_parameters()}, plain)
+
+
+@pytest.mark.parametrize("path", ["loop", "stack", "vmap"])
+def test_autocast_to_bfloat16_gives_close_gradients(path):
+    net = perceptron().float()
+    learner = tlml.learner("maml", network=net, strategy="sgd", vectorize=path)
+    data = Episode(*(Batch(b.x.float(), b.y.float()) for b in waves()))
+    exact = slopes(learner, data)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = slopes(learner, data)
+    for name, value in exact.items():
+        assert rough[name].dtype == torch.float32
+        assert float((rough[name] - value).norm()) < 0.05 * float(value.norm()) + 1e-3
+
+
+# Compiled
+
+
+def test_a_compiled_step_equals_the_eager_one_and_is_made_anew_when_options_change():
+    pytest.importorskip("torch._inductor")
+    strategy = LearnedRates(lr=0.1, steps=2)
+    learner = learner_of(perceptron(), strategy, compile=True)
+    eager = learner_of(perceptron(), LearnedRates(lr=0.1, steps=2))
+    for batch in (waves(), waves(seed=1)):
+        same(slopes(learner, batch), slopes(eager, batch))
+    assert learner.compiled is not None
+    assert len(learner.compiled._programs) == 1
+    for one in (learner, eager):
+        one.strategy.max_steps = 1
+    same(slopes(learner, waves()), slopes(eager, waves()))
+    assert len(learner.compiled._programs) == 2
+    for copied in (copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
+        assert copied.compiled._programs == {}
+
+
+def test_without_a_compiler_the_error_says_so(monkeypatch):
+    learner = learner_of(perceptron(), compile=True)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        from torch._inductor.exc import InvalidCxxCompiler
+
+        def run(*_: Any) -> Any:
+            raise InvalidCxxCompiler
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    with fails("compile: torch.compile failed; it needs a C++ compiler (on Linux g++), else take"):
+        learner.meta_loss(waves())

@@ -1,0 +1,87 @@
+"""A chunk's loss and outer gradient as one compiled program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from tlml.errors import TlmlError
+from tlml.task import Batch, Episode
+
+if TYPE_CHECKING:
+    from tlml.gradient_learner import GradientLearner
+
+
+class Compiled:
+    """A learner's `task_slopes` as programs, by what each was traced for.
+
+    That is the shapes and all that is no tensor. Inner loop, outer gradient and the strategy's code
+    are traced into one graph of tensor operations first, so that whatever Python they are written
+    in, `torch.compile` sees none of it. Copies begin without programs.
+    """
+
+    def __init__(self) -> None:
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(
+        self, learner: GradientLearner, support: Batch, query: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss, and its gradient by the parameters that are trained.
+
+        Raises:
+            TlmlError: There is no compiler, or it failed.
+        """
+        params = {n: p.detach() for n, p in learner.named_parameters() if p.requires_grad}
+        inputs = [*params.values(), *support, *query]
+        key = (learner.constants(), tuple((x.shape, x.dtype, x.device) for x in inputs))
+        if key not in self._programs:
+            self._programs[key] = _program(learner, list(params), inputs)
+        with torch.no_grad():
+            loss, *slopes = _run(self._programs[key], inputs)
+        return loss, dict(zip(params, slopes, strict=True))
+
+    def __reduce__(self) -> tuple[type[Compiled], tuple[()]]:
+        return Compiled, ()
+
+
+def _program(learner: GradientLearner, names: list[str], inputs: list[Tensor]) -> Any:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    held = _Slopes(learner)
+
+    def flat(*given: Tensor) -> list[Tensor]:
+        *values, sx, sy, qx, qy = given
+        leaves = [value.detach().requires_grad_() for value in values]
+        params = {f"learner.{name}": leaf for name, leaf in zip(names, leaves, strict=True)}
+        loss, slopes = functional_call(held, params, (Episode(Batch(sx, sy), Batch(qx, qy)),))
+        return [loss.detach(), *(slopes[name] for name in names)]
+
+    return torch.compile(make_fx(flat)(*inputs), dynamic=False)
+
+
+class _Slopes(torch.nn.Module):
+    """A learner as a module whose call gives the loss and slopes of a chunk."""
+
+    def __init__(self, learner: GradientLearner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, chunk: Episode) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return loss and slopes."""
+        return self.learner.task_slopes(*chunk)
+
+
+def _run(program: Any, inputs: list[Tensor]) -> Any:
+    try:
+        return program(*inputs)
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise TlmlError(
+            "compile: torch.compile failed; it needs a C++ compiler (on Linux g++), else take "
+            f"compile=False ({reason})"
+        ) from error

@@ -1,0 +1,158 @@
+"""How the tasks of a batch are run: together or one by one, and how their slopes are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from tlml.errors import TlmlError
+from tlml.networks import Network
+from tlml.networks.network import Flat
+from tlml.slopes import Adjoint, FirstOrder, Loss, SecondOrder, by_autograd
+from tlml.stacked import can_stack
+from tlml.task import Params
+
+if TYPE_CHECKING:
+    from tlml.gradient_learner import GradientLearner
+
+Vectorize = Literal["auto", "vmap", "stack", "loop"]
+Path = Literal["vmap", "stack", "loop"]
+Memory = Literal["normal", "low"]
+VECTORIZE: tuple[Vectorize, ...] = ("auto", "vmap", "stack", "loop")
+MEMORY: tuple[Memory, ...] = ("normal", "low")
+
+# Layers whose code has been seen to give equal gradients under vmap; others are looped over.
+_BATCHED = (
+    nn.Linear, nn.Identity, nn.Flatten, nn.Sequential, nn.ModuleDict, nn.ModuleList,
+    nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus,
+    nn.LayerNorm, nn.GroupNorm, _NormBase, Network, Flat,
+)  # fmt: skip
+# These too, but a CPU runs them faster one task after the other.
+_CONVOLUTIONAL = (nn.Conv1d, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+
+_SMALL_IMAGE = 32  # sides up to which a CPU differentiates channels-last convolutions twice faster
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a learner's `loss` and `adapted` do while the tasks of a batch are run.
+
+    Args:
+        path: ``stack``: parameters and data have a leading dimension of tasks, and losses are
+            summed over it. ``vmap`` and ``loop``: they are of one task.
+        memory: ``low``: inner steps keep no graph and are computed anew when going back.
+        tasks: How many there are on the path ``stack``.
+    """
+
+    path: Path
+    memory: Memory = "normal"
+    tasks: int = 1
+
+    def differentiated(self, loss: Loss, first_order: bool) -> Loss:
+        """Return the loss with the way that inner steps take its slopes."""
+        if self.path == "vmap":
+            return FirstOrder(loss) if first_order else loss
+        if first_order or not torch.is_grad_enabled():
+            return FirstOrder(loss, by_autograd)
+        return Adjoint(loss) if self.memory == "low" else SecondOrder(loss)
+
+
+@contextmanager
+def executing(learner: GradientLearner, execution: Execution) -> Iterator[None]:
+    """Run a learner's tasks in this way inside the block."""
+    before, learner.execution = learner.execution, execution
+    try:
+        yield
+    finally:
+        learner.execution = before
+
+
+def path_of(learner: GradientLearner) -> tuple[Path, str]:
+    """Return how the tasks of a batch are run, and why.
+
+    Raises:
+        TlmlError: The path that was asked for can't be taken.
+    """
+    if learner.vectorize == "stack" and (lack := _not_stackable(learner)):
+        raise TlmlError(
+            f"vectorize: 'stack' does not go with {type(learner).__name__}: {lack}; take 'vmap', "
+            "'loop' or 'auto'"
+        )
+    if learner.vectorize != "auto":
+        return learner.vectorize, "as vectorize says"
+    if not (lack := _not_stackable(learner)):
+        return "stack", "every layer is known to run on stacked parameters"
+    if learner.memory == "normal" and can_vmap(learner):
+        return "vmap", f"every layer is known to run under vmap ({lack})"
+    return "loop", lack
+
+
+def can_stack_tasks(learner: GradientLearner) -> bool:
+    """Return whether the tasks of this learner may be run on stacked parameters."""
+    return not _not_stackable(learner)
+
+
+def can_vmap(learner: GradientLearner) -> bool:
+    """Return whether ``auto`` may run the tasks of this learner by vmap."""
+    network = learner.built()
+    on_cpu = next(network.parameters()).device.type == "cpu"
+    known: tuple[type[nn.Module], ...] = _BATCHED if on_cpu else (*_BATCHED, *_CONVOLUTIONAL)
+    modules = network.modules()
+    layers = all(type(m) in known or isinstance(m, _NormBase | Network) for m in modules)
+    return layers and _is_batched(learner)
+
+
+def laid_out(learner: GradientLearner, params: Params, x: Tensor) -> tuple[Params, Tensor]:
+    """Lay images ``[n, C, H, W]`` and the weights of convolutions out as they are fastest.
+
+    On a CPU that is channels last; where convolutions of large images are differentiated twice
+    it is slower on some CPUs, and the layout stays. It is no matter of what else the machine does,
+    so that a run can be repeated to the last digit.
+    """
+    if x.dim() != 4 or not _channels_last(learner, x):
+        return params, x
+    layout = torch.channels_last
+    weights = {n: p.to(memory_format=layout) for n, p in params.items() if p.dim() == 4}
+    return {**params, **weights}, x.to(memory_format=layout)
+
+
+def _channels_last(learner: GradientLearner, x: Tensor) -> bool:
+    if learner.carry is None and learner.execution.path != "loop":
+        return False  # x may be one task of several under vmap
+    if learner.channels_last is not None:
+        return learner.channels_last
+    once = learner.first_order or learner.carry is not None
+    return x.device.type == "cpu" and (once or x.shape[-1] <= _SMALL_IMAGE)
+
+
+def _not_stackable(learner: GradientLearner) -> str:
+    """Return why tasks can't be run on stacked parameters, or nothing."""
+    if not _is_batched(learner):
+        return f"strategy {type(learner.strategy).__name__} does not say that it is batched"
+    if not _vouches(learner):
+        return f"{type(learner).__name__} computes its losses in a way of its own"
+    if not can_stack(learner.built()):
+        return "the network has other layers than linear ones, norms and activations"
+    return ""
+
+
+def _is_batched(learner: GradientLearner) -> bool:
+    return bool(getattr(learner.strategy, "batched", False))
+
+
+def _vouches(learner: GradientLearner) -> bool:
+    """Return whether the class that says `stackable` has seen all that compute losses."""
+    kinds = type(learner).__mro__
+    methods = ("task_slopes", "task_loss", "adapted", "start", "loss", "scores")
+
+    def depth(name: str) -> int:
+        return next(i for i, kind in enumerate(kinds) if name in vars(kind))
+
+    own = any(name in vars(learner) for name in methods)
+    return learner.stackable and not own and all(depth("stackable") <= depth(n) for n in methods)
