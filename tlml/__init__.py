@@ -14,6 +14,8 @@ __all__ = [
     "Batch",
     "ClassPool",
     "Context",
+    "Diagnose",
+    "Diagnosis",
     "Domain",
     "EnvView",
     "Episode",
@@ -38,10 +40,12 @@ __all__ = [
     "TlmlError",
     "View",
     "__version__",
+    "diagnose",
     "domain",
     "gradient",
     "hookimpl",
     "learner",
+    "linear_cka",
     "load",
     "param_groups",
     "strategy",
@@ -50,6 +54,9 @@ __all__ = [
 if TYPE_CHECKING:
     from tlml.adapt import Adapt, param_groups
     from tlml.build import domain, learner, strategy
+    from tlml.cka import linear_cka
+    from tlml.diagnosis import Diagnosis, diagnose
+    from tlml.diagnosis_callback import Diagnose
     from tlml.domains import ClassPool, Domain
     from tlml.errors import TlmlError
     from tlml.gradient_learner import GradientLearner
@@ -71,6 +78,9 @@ else:
     _HOMES = {
         "tlml.adapt": "Adapt param_groups",
         "tlml.build": "domain learner strategy",
+        "tlml.cka": "linear_cka",
+        "tlml.diagnosis": "Diagnosis diagnose",
+        "tlml.diagnosis_callback": "Diagnose",
         "tlml.domains": "ClassPool Domain",
         "tlml.errors": "TlmlError",
         "tlml.gradient_learner": "GradientLearner",
