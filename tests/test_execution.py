@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
-from tlml.execution import Execution, path_of
+from tlml.execution import Execution, execution_for
 from tlml.networks import conv4, mlp
 from tlml.testing.toys import LearnedRates
 
@@ -90,24 +90,24 @@ class Vouched(OwnLoss):
     ],
 )  # fmt: skip
 def test_auto_takes_what_is_known_to_be_right(made, path, why):
-    found, reason = path_of(made())
-    assert found == path
-    assert why in reason
+    chosen = execution_for(made())
+    assert chosen.path == path
+    assert why in chosen.why
 
 
 def test_watched_and_shared_layers_are_not_stacked():
     watched = mlp((2,), 1)
     watched.head.register_forward_hook(lambda *_: None)
-    assert path_of(learner_of(watched))[0] == "vmap"
+    assert execution_for(learner_of(watched)).path == "vmap"
     shared = perceptron()
     shared.append(shared[2])
-    assert path_of(learner_of(shared))[0] == "vmap"
+    assert execution_for(learner_of(shared)).path == "vmap"
 
 
 def test_a_loss_replaced_in_the_object_is_not_stacked():
     learner = learner_of(mlp((2,), 1))
     learner.loss = lambda params, batch: torch.zeros(())  # type: ignore[method-assign]
-    assert path_of(learner)[0] == "vmap"
+    assert execution_for(learner).path == "vmap"
 
 
 def test_stacking_what_can_not_be_stacked_says_why():
@@ -202,7 +202,7 @@ def test_low_memory_keeps_no_graph_of_the_inner_steps():
             vectorize="loop", memory=memory,
         )  # fmt: skip
         task = Episode(*(Batch(b.x[0], b.y[0]) for b in waves(1, 300)))
-        learner.execution = Execution("loop", memory)  # type: ignore[arg-type]
+        learner.execution = Execution("loop", memory=memory)  # type: ignore[arg-type]
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one.tensor):
             loss = learner.task_loss(*task)
         assert loss.requires_grad
@@ -242,7 +242,7 @@ def test_a_layer_that_changes_buffers_in_place_is_explained_under_vmap():
         "reading values out of tensors (torch says: "
     ):
         learner.meta_loss(waves())
-    assert path_of(learner_of(perceptron(Counting())))[0] == "loop"
+    assert execution_for(learner_of(perceptron(Counting()))).path == "loop"
 
 
 def test_a_scaled_loss_scales_the_gradient():
@@ -289,14 +289,11 @@ def test_a_compiled_step_equals_the_eager_one_and_is_made_anew_when_options_chan
 def test_without_a_compiler_the_error_says_so(monkeypatch):
     learner = learner_of(perceptron(), compile=True)
 
-    def refuse(*_: Any, **__: Any) -> Any:
-        from torch._inductor.exc import InvalidCxxCompiler
+    def refuse(*_: Any) -> Any:
+        raise torch._inductor.exc.InvalidCxxCompiler
 
-        def run(*_: Any) -> Any:
-            raise InvalidCxxCompiler
+    import torch._inductor.exc
 
-        return run
-
-    monkeypatch.setattr(torch, "compile", refuse)
-    with fails("compile: torch.compile failed; it needs a C++ compiler (on Linux g++), else take"):
+    monkeypatch.setattr(torch._inductor, "compile", refuse)
+    with fails("compile: torch could not compile the step; it needs a C++ compiler (on Linux g++)"):
         learner.meta_loss(waves())

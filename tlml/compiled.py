@@ -20,7 +20,7 @@ class Compiled:
 
     That is the shapes and all that is no tensor. Inner loop, outer gradient and the strategy's code
     are traced into one graph of tensor operations first, so that whatever Python they are written
-    in, `torch.compile` sees none of it. Copies begin without programs.
+    in, torch's compiler sees none of it. Copies begin without programs.
     """
 
     def __init__(self) -> None:
@@ -36,11 +36,14 @@ class Compiled:
         """
         params = {n: p.detach() for n, p in learner.named_parameters() if p.requires_grad}
         inputs = [*params.values(), *support, *query]
-        key = (learner.constants(), tuple((x.shape, x.dtype, x.device) for x in inputs))
+        given = tuple((x.shape, x.stride(), x.dtype) for x in inputs)
+        kind = inputs[0].device.type
+        cast = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind)
+        key = (learner.constants(), inputs[0].device, cast, given)
         if key not in self._programs:
             self._programs[key] = _program(learner, list(params), inputs)
         with torch.no_grad():
-            loss, *slopes = _run(self._programs[key], inputs)
+            loss, *slopes = self._programs[key](*inputs)
         return loss, dict(zip(params, slopes, strict=True))
 
     def __reduce__(self) -> tuple[type[Compiled], tuple[()]]:
@@ -48,6 +51,7 @@ class Compiled:
 
 
 def _program(learner: GradientLearner, names: list[str], inputs: list[Tensor]) -> Any:
+    import torch._inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
     held = _Slopes(learner)
@@ -59,7 +63,19 @@ def _program(learner: GradientLearner, names: list[str], inputs: list[Tensor]) -
         loss, slopes = functional_call(held, params, (Episode(Batch(sx, sy), Batch(qx, qy)),))
         return [loss.detach(), *(slopes[name] for name in names)]
 
-    return torch.compile(make_fx(flat)(*inputs), dynamic=False)
+    graph = make_fx(flat)(*inputs)
+    try:
+        # What torch.compile does, without its guards: shapes and types are looked up above.
+        with torch.no_grad():
+            return torch._inductor.compile(graph, list[Any](inputs))
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise TlmlError(
+            "compile: torch could not compile the step; it needs a C++ compiler (on Linux g++), "
+            f"else take compile=False ({reason})"
+        ) from error
 
 
 class _Slopes(torch.nn.Module):
@@ -72,16 +88,3 @@ class _Slopes(torch.nn.Module):
     def forward(self, chunk: Episode) -> tuple[Tensor, dict[str, Tensor]]:
         """Return loss and slopes."""
         return self.learner.task_slopes(*chunk)
-
-
-def _run(program: Any, inputs: list[Tensor]) -> Any:
-    try:
-        return program(*inputs)
-    except Exception as error:
-        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            raise
-        reason = str(error).strip().splitlines()[0]
-        raise TlmlError(
-            "compile: torch.compile failed; it needs a C++ compiler (on Linux g++), else take "
-            f"compile=False ({reason})"
-        ) from error

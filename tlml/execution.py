@@ -15,7 +15,7 @@ from tlml.errors import TlmlError
 from tlml.networks import Network
 from tlml.networks.network import Flat
 from tlml.slopes import Adjoint, FirstOrder, Loss, SecondOrder, by_autograd
-from tlml.stacked import can_stack
+from tlml.stacked import Layer, stacked_layers
 from tlml.task import Params
 
 if TYPE_CHECKING:
@@ -46,12 +46,16 @@ class Execution:
     Args:
         path: ``stack``: parameters and data have a leading dimension of tasks, and losses are
             summed over it. ``vmap`` and ``loop``: they are of one task.
+        why: The reason for the path.
         memory: ``low``: inner steps keep no graph and are computed anew when going back.
-        tasks: How many there are on the path ``stack``.
+        layers: The network's, on the path ``stack``.
+        tasks: How many there are, likewise.
     """
 
     path: Path
+    why: str = ""
     memory: Memory = "normal"
+    layers: tuple[Layer, ...] = ()
     tasks: int = 1
 
     def differentiated(self, loss: Loss, first_order: bool) -> Loss:
@@ -73,29 +77,38 @@ def executing(learner: GradientLearner, execution: Execution) -> Iterator[None]:
         learner.execution = before
 
 
-def path_of(learner: GradientLearner) -> tuple[Path, str]:
-    """Return how the tasks of a batch are run, and why.
+def execution_for(learner: GradientLearner, *, ragged: bool = False) -> Execution:
+    """Choose how the tasks of a batch are run.
+
+    Args:
+        learner: Its options say how, or ``auto``.
+        ragged: Whether the tasks have unequal sizes.
 
     Raises:
         TlmlError: The path that was asked for can't be taken.
     """
-    if learner.vectorize == "stack" and (lack := _not_stackable(learner)):
+    if ragged:
+        return Execution("loop", "tasks have unequal sizes", learner.memory)
+    if learner.vectorize in ("loop", "vmap"):
+        path: Path = "loop" if learner.vectorize == "loop" else "vmap"
+        return Execution(path, "as vectorize says", learner.memory)
+    layers, lack = _stackable(learner)
+    if not lack:
+        why = "every layer is known to run on stacked parameters"
+        return Execution("stack", why, learner.memory, layers)
+    if learner.vectorize == "stack":
         raise TlmlError(
             f"vectorize: 'stack' does not go with {type(learner).__name__}: {lack}; take 'vmap', "
             "'loop' or 'auto'"
         )
-    if learner.vectorize != "auto":
-        return learner.vectorize, "as vectorize says"
-    if not (lack := _not_stackable(learner)):
-        return "stack", "every layer is known to run on stacked parameters"
-    if learner.memory == "normal" and can_vmap(learner):
-        return "vmap", f"every layer is known to run under vmap ({lack})"
-    return "loop", lack
+    if learner.memory == "normal" and learner.compiled is None and can_vmap(learner):
+        return Execution("vmap", f"every layer is known to run under vmap; {lack}")
+    return Execution("loop", lack, learner.memory)
 
 
 def can_stack_tasks(learner: GradientLearner) -> bool:
     """Return whether the tasks of this learner may be run on stacked parameters."""
-    return not _not_stackable(learner)
+    return not _stackable(learner)[1]
 
 
 def can_vmap(learner: GradientLearner) -> bool:
@@ -131,15 +144,16 @@ def _channels_last(learner: GradientLearner, x: Tensor) -> bool:
     return x.device.type == "cpu" and (once or x.shape[-1] <= _SMALL_IMAGE)
 
 
-def _not_stackable(learner: GradientLearner) -> str:
-    """Return why tasks can't be run on stacked parameters, or nothing."""
+def _stackable(learner: GradientLearner) -> tuple[tuple[Layer, ...], str]:
+    """Return the network's layers, or why tasks can't be run on stacked parameters."""
     if not _is_batched(learner):
-        return f"strategy {type(learner.strategy).__name__} does not say that it is batched"
+        return (), f"strategy {type(learner.strategy).__name__} does not say that it is batched"
     if not _vouches(learner):
-        return f"{type(learner).__name__} computes its losses in a way of its own"
-    if not can_stack(learner.built()):
-        return "the network has other layers than linear ones, norms and activations"
-    return ""
+        return (), f"{type(learner).__name__} computes its losses in a way of its own"
+    layers = stacked_layers(learner.built())
+    if layers is None:
+        return (), "the network has other layers than linear ones, norms and activations"
+    return layers, ""
 
 
 def _is_batched(learner: GradientLearner) -> bool:

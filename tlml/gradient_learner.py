@@ -18,8 +18,8 @@ from tlml.execution import (
     Execution,
     Memory,
     Vectorize,
+    execution_for,
     laid_out,
-    path_of,
 )
 from tlml.learners import GIVEN, Learner
 from tlml.meta import mean_over_tasks, trained
@@ -143,8 +143,10 @@ class GradientLearner(Learner):
         """Say how the tasks of a batch are run."""
         super().on_train_start()
         if isinstance(self.current_view(), EpisodeView) and self.strategy.max_steps:
-            path, why = path_of(self)
-            rank_zero_info(f"{type(self).__name__}: tasks of a batch are run by {path} ({why})")
+            chosen = execution_for(self)
+            rank_zero_info(
+                f"{type(self).__name__}: tasks of a batch are run by {chosen.path} ({chosen.why})"
+            )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Optimise network and strategy together."""
@@ -163,7 +165,7 @@ class GradientLearner(Learner):
         """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""
         network, x = self._at_hand(), self._like(x)
         if self.execution.path == "stack":
-            return stacked_scores(network, params, x, self.policy)
+            return stacked_scores(self.execution.layers, params, x, self.policy)
         params, x = laid_out(self, params, x)
         with statistics(network, self.policy):
             result: Tensor = functional_call(network, dict(params), (x,))

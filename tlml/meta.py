@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from tlml.errors import TlmlError
-from tlml.execution import Execution, Path, executing, path_of
+from tlml.execution import Execution, executing, execution_for
 from tlml.task import Batch, Episode, Episodes, tasks_of
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ Slopes = dict[str, Tensor]
 
 
 class Outer(NamedTuple):
-    """The loss of some tasks, and its gradient by the learner's parameters that are trained."""
+    """The summed loss of some tasks, and its gradient by the parameters that are trained."""
 
-    losses: Tensor
+    loss: Tensor
     slopes: Slopes
 
 
@@ -39,14 +40,15 @@ def mean_over_tasks(learner: GradientLearner, batch: Episode | Episodes) -> Tens
     Raises:
         TlmlError: The strategy can't be differentiated, or the path can't be taken.
     """
-    path = "loop" if isinstance(batch, Episodes) else path_of(learner)[0]
-    chunks = _chunks(batch, path, learner.chunk_size)
+    execution = execution_for(learner, ragged=isinstance(batch, Episodes))
+    tasks = len(batch.tasks if isinstance(batch, Episodes) else batch.support.x)
+    chunks = _chunks(batch, execution, learner.chunk_size)
     if not torch.is_grad_enabled():
-        return torch.cat([_losses(learner, path, chunk) for chunk in chunks]).mean()
-    losses, slopes = _summed(_outer(learner, path, chunk) for chunk in chunks)
+        return torch.stack([_loss(learner, *chunk) for chunk in chunks]).sum() / tasks
+    loss, slopes = _summed(_outer(learner, *chunk) for chunk in chunks)
     params = trained(learner)
-    means = [slopes[name] / len(losses) for name in params]
-    delivered: Tensor = _Deliver.apply(losses.mean(), means, *params.values())  # type: ignore[no-untyped-call]
+    means = [slopes[name] / tasks for name in params]
+    delivered: Tensor = _Deliver.apply(loss / tasks, means, *params.values())  # type: ignore[no-untyped-call]
     return delivered
 
 
@@ -61,57 +63,48 @@ def one_task(episode: Episode, i: int) -> Episode:
     return Episode(Batch(sx[i], sy[i]), Batch(qx[i], qy[i]))
 
 
-def _chunks(batch: Episode | Episodes, path: Path, size: int | None) -> Iterator[Episode]:
-    """Yield single tasks for the loop, else ``[size, n, ...]`` of them."""
-    if path == "loop":
-        yield from tasks_of(batch)
+def _chunks(
+    batch: Episode | Episodes, execution: Execution, size: int | None
+) -> Iterator[tuple[Execution, Episode]]:
+    """Yield single tasks for the loop, else ``[size, n, ...]`` of them, and how to run them."""
+    if execution.path == "loop":
+        yield from ((execution, task) for task in tasks_of(batch))
         return
     assert isinstance(batch, Episode)
     parts = [torch.split(tensor, size or len(tensor)) for side in batch for tensor in side]
     for sx, sy, qx, qy in zip(*parts, strict=True):
-        yield Episode(Batch(sx, sy), Batch(qx, qy))
+        yield replace(execution, tasks=len(sx)), Episode(Batch(sx, sy), Batch(qx, qy))
 
 
 def _summed(outers: Iterator[Outer]) -> Outer:
-    """Return all losses, and the sum of the slopes, holding those of one chunk beside it."""
-    losses, total = [], dict[str, Tensor]()
+    """Return the sums, holding the slopes of one chunk beside them."""
+    loss, slopes = next(outers)
     for outer in outers:
-        losses.append(outer.losses)
-        for name, slope in outer.slopes.items():
-            total[name] = total[name] + slope if name in total else slope
-    return Outer(torch.cat(losses), total)
+        loss = loss + outer.loss
+        slopes = {name: slope + outer.slopes[name] for name, slope in slopes.items()}
+    return Outer(loss, slopes)
 
 
-def _losses(learner: GradientLearner, path: Path, chunk: Episode) -> Tensor:
-    """Return the losses ``[tasks]`` of a chunk, without graph."""
-    with executing(learner, _execution(learner, path, chunk)):
-        if path == "vmap":
-            losses: Tensor = _under_vmap(
-                lambda: vmap(_Held(learner), randomness="different")(chunk)
-            )
-            return losses
-        return _shared(learner.task_loss(*chunk), learner.execution)
+def _loss(learner: GradientLearner, execution: Execution, chunk: Episode) -> Tensor:
+    """Return the summed loss of a chunk, without graph."""
+    with executing(learner, execution):
+        if execution.path != "vmap":
+            return learner.task_loss(*chunk)
+        of_tasks = vmap(_Held(learner), randomness="different")
+        losses: Tensor = _under_vmap(lambda: of_tasks(chunk))
+        return losses.sum()
 
 
-def _outer(learner: GradientLearner, path: Path, chunk: Episode) -> Outer:
-    """Return losses ``[tasks]`` of a chunk, and the gradient of their sum."""
-    with executing(learner, _execution(learner, path, chunk)):
-        if path == "vmap":
+def _outer(learner: GradientLearner, execution: Execution, chunk: Episode) -> Outer:
+    """Return the summed loss of a chunk, and its gradient."""
+    with executing(learner, execution):
+        if execution.path == "vmap":
             return _by_vmap(learner, chunk)
         if learner.compiled is None:
             loss, slopes = learner.task_slopes(*chunk)
         else:
             loss, slopes = learner.compiled(learner, *chunk)
-        return Outer(_shared(loss.detach(), learner.execution), slopes)
-
-
-def _execution(learner: GradientLearner, path: Path, chunk: Episode) -> Execution:
-    return Execution(path, learner.memory, len(chunk.support.x) if path == "stack" else 1)
-
-
-def _shared(loss: Tensor, execution: Execution) -> Tensor:
-    # On stacked parameters a loss is the sum over the tasks: what is known of each is their mean.
-    return (loss / execution.tasks).expand(execution.tasks)
+        return Outer(loss.detach(), slopes)
 
 
 def _by_vmap(learner: GradientLearner, chunk: Episode) -> Outer:
@@ -126,7 +119,7 @@ def _by_vmap(learner: GradientLearner, chunk: Episode) -> Outer:
     of_tasks = vmap(grad_and_value(of_task), (None, 0), randomness="different")
     slopes, losses = _under_vmap(lambda: of_tasks(params, chunk))
     prefix = len("learner.")
-    return Outer(losses.detach(), {n[prefix:]: g.sum(0).detach() for n, g in slopes.items()})
+    return Outer(losses.detach().sum(), {n[prefix:]: g.sum(0).detach() for n, g in slopes.items()})
 
 
 class _Held(nn.Module):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,66 +18,93 @@ _ENTRYWISE = (
     nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus,
     nn.Identity, nn.Dropout,
 )  # fmt: skip
-_CHAINS = (nn.Sequential, Network)
 
 
-def can_stack(network: nn.Module) -> bool:
-    """Return whether `stacked_scores` knows every layer of a network, and nothing watches them."""
-    names = dict(network.named_parameters())
-    return all(
-        type(module) in (*_LAYERS, *_ENTRYWISE, *_CHAINS, nn.ModuleDict)
-        and not (module._forward_hooks or module._forward_pre_hooks)
-        and all(prefix + name in names for name, _ in module.named_parameters(recurse=False))
-        and (not isinstance(module, nn.Flatten) or (module.start_dim, module.end_dim) == (1, -1))
-        for prefix, module in _with_prefixes(network)
-    )
+class Layer(NamedTuple):
+    """One step of a forward pass: a module, and the full names of its own parameters."""
+
+    run: Callable[[nn.Module, Params, Tensor, Policy], Tensor]
+    module: nn.Module
+    names: dict[str, str]
 
 
-def stacked_scores(network: nn.Module, params: Params, x: Tensor, policy: Policy) -> Tensor:
+def stacked_layers(network: nn.Module) -> tuple[Layer, ...] | None:
+    """Return the layers of a network in order; None where one is unknown, shared or watched."""
+    names = {name for name, _ in network.named_parameters()}
+    try:
+        layers = tuple(_layers(network, ""))
+    except _Unknown:
+        return None
+    known = all(name in names for layer in layers for name in layer.names.values())
+    return layers if known else None
+
+
+def stacked_scores(layers: Sequence[Layer], params: Params, x: Tensor, policy: Policy) -> Tensor:
     """Return the scores ``[T, n, ...]`` of `T` tasks at ``x [T, n, ...]``.
 
     One batched matrix product a layer serves all tasks, where `torch.func.vmap` would go through
     its own dispatch for each operation.
 
     Args:
-        network: One that `can_stack` knows.
+        layers: Those of the network.
         params: By name, ``[T, *shape]``.
         x: Inputs.
         policy: The statistics of BatchNorm: of each task's ``batch``, or as ``stored``.
     """
-    return _run(network, "", params, x, policy)
-
-
-def _with_prefixes(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    for name, module in network.named_modules(remove_duplicate=False):
-        yield f"{name}." if name else "", module
-
-
-def _run(module: nn.Module, prefix: str, params: Params, x: Tensor, policy: Policy) -> Tensor:
-    if isinstance(module, Network):
-        if not x.is_floating_point():
-            x = x.to(next(iter(params.values())).dtype)
-        x = _chain(module.blocks, f"{prefix}blocks.", params, x, policy)
-        x = _run(module.head, f"{prefix}head.", params, _flat(x), policy)
-        return x if module.output_shape is None else x.reshape(*x.shape[:2], *module.output_shape)
-    if isinstance(module, nn.Sequential):
-        return _chain(module, prefix, params, x, policy)
-    if type(module) in _ENTRYWISE:
-        entrywise: Tensor = module(x)
-        return entrywise
-    own = {name: params[prefix + name] for name, _ in module.named_parameters(recurse=False)}
-    return _LAYERS[type(module)](module, own, x, policy)
-
-
-def _chain(modules: nn.Module, prefix: str, params: Params, x: Tensor, policy: Policy) -> Tensor:
-    for name, module in modules._modules.items():  # named_children() leaves out what comes twice
-        assert module is not None
-        x = _run(module, f"{prefix}{name}.", params, x, policy)
+    for run, module, names in layers:
+        x = run(module, {own: params[name] for own, name in names.items()}, x, policy)
     return x
 
 
-def _flat(x: Tensor) -> Tensor:
-    return x.flatten(2) if x.dim() > 2 else x.unsqueeze(2)
+class _Unknown(Exception):
+    pass
+
+
+def _layers(module: nn.Module, prefix: str) -> Iterator[Layer]:
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise _Unknown
+    if type(module) is Network:
+        yield Layer(_as_floats, module, {})
+        yield from _chain(module.blocks, f"{prefix}blocks.")
+        yield Layer(_flatten, module, {})
+        yield from _layers(module.head, f"{prefix}head.")
+        yield Layer(_shaped, module, {})
+    elif type(module) is nn.Sequential:
+        yield from _chain(module, prefix)
+    elif (run := _run_of(module)) is None:
+        raise _Unknown
+    else:
+        own = {name: prefix + name for name, _ in module.named_parameters(recurse=False)}
+        yield Layer(run, module, own)
+
+
+def _chain(modules: nn.Module, prefix: str) -> Iterator[Layer]:
+    for name, module in modules._modules.items():  # named_children() leaves out what comes twice
+        assert module is not None
+        yield from _layers(module, f"{prefix}{name}.")
+
+
+def _run_of(module: nn.Module) -> Callable[[nn.Module, Params, Tensor, Policy], Tensor] | None:
+    if type(module) in _ENTRYWISE:
+        return _entrywise
+    if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
+        return None
+    return _LAYERS.get(type(module))
+
+
+def _entrywise(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
+    found: Tensor = module(x)
+    return found
+
+
+def _as_floats(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
+    return x if x.is_floating_point() else x.to(next(module.parameters()).dtype)
+
+
+def _shaped(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
+    assert isinstance(module, Network)
+    shape = module.output_shape
+    return x if shape is None else x.reshape(*x.shape[:2], *shape)
 
 
 def _linear(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
@@ -89,7 +117,7 @@ def _linear(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor
 
 
 def _flatten(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
-    return _flat(x)
+    return x.flatten(2) if x.dim() > 2 else x.unsqueeze(2)
 
 
 def _layernorm(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
