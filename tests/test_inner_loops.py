@@ -376,6 +376,14 @@ def test_imaml_runs_task_by_task_only(path):
     )
 
 
+def test_imaml_is_not_compiled():
+    check_refused(
+        lambda: tlml.learner("imaml", network=network(), compile=True),
+        "compile: it does not go with imaml, whose conjugate gradients end where the residual "
+        "says; take compile=False",
+    )
+
+
 def test_reptile_does_not_compile_one_draw_of_examples():
     check_refused(
         lambda: tlml.learner("reptile", network=network(), inner_batch=2, compile=True),

@@ -134,9 +134,10 @@ def reference(kind: str, loop: str, steps: int, first_order: bool) -> tuple[Tens
 def test_the_meta_gradient_equals_the_slow_reference(kind, loop, steps, first_order):
     expected_loss, expected = reference(kind, loop, steps, first_order)
     scale = max(float(slope.abs().max()) for slope in expected.values())
-    for path in ("loop", "vmap", "auto"):
+    for path in ("loop", "vmap", "auto", "low"):
         learner = learner_of(kind, loop, steps, first_order)
-        learner.vectorize = path
+        learner.vectorize = "loop" if path == "low" else path
+        learner.memory = "low" if path == "low" else "normal"
         loss = learner.meta_loss(episode(kind))
         loss.backward()
         found = {name: p.grad for name, p in learner.named_parameters()}

@@ -39,3 +39,8 @@ class Imaml(Maml):
                 f"vectorize: '{self.vectorize}' does not go with imaml, which solves a system of "
                 "equations for each task; take 'auto' or 'loop'"
             )
+        if self.compiled:
+            raise TlmlError(
+                "compile: it does not go with imaml, whose conjugate gradients end where the "
+                "residual says; take compile=False"
+            )

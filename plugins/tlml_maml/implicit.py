@@ -116,7 +116,7 @@ class ImplicitGradient(torch.autograd.Function):
         return tuple(end.clone() for end in ends)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return (I + H/λ)⁻¹ v for θ (equation 6), nothing for φ."""
         inner: Inner = ctx.inner
