@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tlml import Diagnosis, TlmlError
-from tlml.diagnosis_plots import _curve, _panels, _scale, pictures
+from tlml.diagnosis_plots import _curve, _layers, _panels, _rates, _scale, pictures
 
 NAN = float("nan")
 
@@ -66,9 +66,9 @@ def test_a_loss_that_is_the_metric_is_drawn_once() -> None:
 
 
 def test_many_layers_get_a_taller_picture_and_long_names_are_not_cut() -> None:
-    few, many = (size(pictures(made(layers=n))["layers.png"]) for n in (3, 30))
+    few, many = (size(_layers(made(layers=n))) for n in (3, 30))
     assert many[1] > few[1] + 300
-    panels = [pictures(made(rates=True, name=name))["rates.png"] for name in ("a", "a" * 90)]
+    panels = [_rates(made(rates=True, name=name)) for name in ("a", "a" * 90)]
     assert size(panels[1])[0] > size(panels[0])[0] + 100
 
 
@@ -86,7 +86,7 @@ def test_values_over_orders_of_magnitude_are_on_a_logarithmic_axis() -> None:
 
 
 def test_one_episode_and_what_is_not_finite_can_be_drawn() -> None:
-    pictures(made(episodes=1))
+    _curve(made(episodes=1), made(episodes=1).summary())
     lost = made(rates=True)
     lost.curve.loc[lost.curve["step"] > 1, ["support_loss", "query_loss"]] = float("inf")
     lost.layers.loc[:, ["cka", "cka_low", "cka_high", "cka_debiased", "relative_change"]] = NAN
