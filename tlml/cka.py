@@ -40,7 +40,8 @@ def linear_cka(x: Tensor, y: Tensor, *, debiased: bool = False) -> float:
 
 def _centred(x: Tensor, debiased: bool) -> Tensor:
     """Return the Gram matrix ``[n, n]`` without the means of its rows and columns."""
-    values = x.detach().reshape(len(x), -1).double()
+    # Not every accelerator has float64.
+    values = x.detach().reshape(len(x), -1).cpu().double()
     moved = values - values.mean(0)
     if not bool(moved.norm() > len(x) * torch.finfo(moved.dtype).eps * values.norm()):
         return moved.new_zeros(len(x), len(x))  # constant but for rounding, or NaN

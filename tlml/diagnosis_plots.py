@@ -25,6 +25,7 @@ _SIDES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"support": ("#E69F00", "s", "--"), "query": ("#0072B2", "o", "-")}
 )
 _DARK, _PURPLE, _GREEN = "#4D4D4D", "#7F3C8D", "#009E73"
+_MARKED = 30  # steps up to which each has a marker
 _LOGARITHMIC = 30.0  # from this ratio of the greatest to the least on
 
 
@@ -123,15 +124,12 @@ def _panels(count: int, height: float, *, sharey: bool = False) -> tuple[Figure,
 
 def _line(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, line: str, label: str) -> None:
     steps = rows["step"].to_numpy()
-    few = len(steps) <= _TICKS
+    few = len(steps) <= _MARKED
     axes.fill_between(steps, rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
     axes.plot(
         steps, rows["mean"], color=colour, linestyle=line, label=label, markersize=5,
         marker=marker if few else "",
     )  # fmt: skip
-
-
-_TICKS = 30  # steps up to which each has a marker
 
 
 def _dots(

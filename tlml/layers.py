@@ -85,16 +85,20 @@ def relative_change(
 
 def norm(tensors: Iterable[Tensor]) -> float:
     """Return the Euclidean norm of all tensors together, computed in float64; 0 of none."""
-    return math.sqrt(sum(float(each.detach().double().square().sum()) for each in tensors))
+    return math.sqrt(sum(float(_exact(each).square().sum()) for each in tensors))
 
 
 def spread_of(layer: Layer, values: Mapping[str, Tensor]) -> tuple[float, float, float]:
     """Return mean, least and greatest of a layer's values by parameter name; NaN of none."""
-    own = [value.detach().double().reshape(-1) for value in layer.of(values).values()]
+    own = [_exact(value).reshape(-1) for value in layer.of(values).values()]
     if not own:
         return float("nan"), float("nan"), float("nan")
     joined = torch.cat(own)
     return float(joined.mean()), float(joined.min()), float(joined.max())
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().double()  # not every accelerator has float64
 
 
 def _tensor(output: Any) -> Tensor | None:
