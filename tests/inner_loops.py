@@ -25,6 +25,17 @@ def perceptron_scores(p: Values, x: Tensor) -> Tensor:
     return x @ p["4.weight"].T + p["4.bias"]
 
 
+def normed() -> nn.Module:
+    """Return the module whose formula is `normed_scores`."""
+    return nn.Sequential(nn.Linear(2, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 2))
+
+
+def normed_scores(p: Values, x: Tensor) -> Tensor:
+    """Map ``x [n, 2]`` to ``[n, 2]``, normalised by their own statistics."""
+    x = normal((x @ p["0.weight"].T + p["0.bias"])[:, :, None, None], p["1.weight"], p["1.bias"])
+    return torch.tanh(x.flatten(1)) @ p["3.weight"].T + p["3.bias"]
+
+
 def convnet() -> nn.Module:
     """Return the module whose formula is `convnet_scores`."""
     return nn.Sequential(
@@ -88,6 +99,9 @@ class Problem:
         return F.cross_entropy(found, y) if self.classes else ((found - y) ** 2).mean()
 
 
+NORMED = Problem(
+    normed, normed_scores, (2,), 0, norms=("1.weight", "1.bias"), head=("3.weight", "3.bias")
+)
 PROBLEMS = {
     "perceptron": Problem(
         perceptron, perceptron_scores, (2,), 0, head=("4.weight", "4.bias")

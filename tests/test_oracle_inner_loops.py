@@ -8,16 +8,21 @@ from functools import cache
 
 import pytest
 import torch
-from inner_loops import PROBLEMS, Rule, Values, differentiated, outer_loss
+from inner_loops import NORMED, PROBLEMS, Problem, Rule, Values, differentiated, outer_loss
 from torch import Tensor
 
 import tlml
 from tlml import Batch, Episode
+from tlml.execution import can_stack_tasks
 
 RATE = 0.15
 KINDS = pytest.mark.parametrize("kind", PROBLEMS)
 ORDERS = pytest.mark.parametrize("first_order", [False, True], ids=["second", "first"])
-STEPS = pytest.mark.parametrize("steps", [1, 2, 5])
+STEPS = pytest.mark.parametrize("steps", [1, 5])
+
+
+def problem_of(kind: str) -> Problem:
+    return NORMED if kind == "normed" else PROBLEMS[kind]
 
 
 def strategy(loop: str, steps: int) -> tlml.Strategy:
@@ -34,7 +39,7 @@ def strategy(loop: str, steps: int) -> tlml.Strategy:
 def learner_of(kind: str, loop: str, steps: int, first_order: bool) -> tlml.GradientLearner:
     """Return MAML with an inner loop whose learned tensors are random, not as they begin."""
     learner = tlml.learner(
-        "maml", network=PROBLEMS[kind].network(), strategy=strategy(loop, steps),
+        "maml", network=problem_of(kind).network(), strategy=strategy(loop, steps),
         first_order=first_order,
     )  # fmt: skip
     rng = torch.Generator().manual_seed(11)
@@ -46,7 +51,7 @@ def learner_of(kind: str, loop: str, steps: int, first_order: bool) -> tlml.Grad
 
 
 def episode(kind: str) -> Episode:
-    sx, sy, qx, qy = PROBLEMS[kind].tasks()
+    sx, sy, qx, qy = problem_of(kind).tasks()
     return Episode(Batch(sx, sy), Batch(qx, qy))
 
 
@@ -61,7 +66,7 @@ def leaves(learner: tlml.GradientLearner) -> tuple[Values, Values]:
 
 def with_norms(kind: str, way: str) -> Rule:
     """Return MAML++'s rule: rates by parameter and step, BatchNorm's weights and biases by step."""
-    norms = PROBLEMS[kind].norms
+    norms = problem_of(kind).norms
 
     def enter(step: int, now: Values, first: Values, learned: Values) -> Values:
         if way or step == 0:
@@ -100,8 +105,8 @@ def plain(name: str, step: int, slope: Tensor, learned: Values) -> Tensor:
 RULES: dict[str, Callable[[str], Rule]] = {
     "sgd": lambda kind: Rule(plain),
     "sgd learned": lambda kind: Rule(lambda name, k, slope, learned: learned["alpha"] * slope),
-    "head_sgd": lambda kind: Rule(plain, lambda name: name in PROBLEMS[kind].head),
-    "body_sgd": lambda kind: Rule(plain, lambda name: name not in PROBLEMS[kind].head),
+    "head_sgd": lambda kind: Rule(plain, lambda name: name in problem_of(kind).head),
+    "body_sgd": lambda kind: Rule(plain, lambda name: name not in problem_of(kind).head),
     "meta_sgd": lambda kind: Rule(
         lambda name, k, slope, learned: learned[f"_rates.{slashed(name)}"] * slope
     ),
@@ -118,7 +123,7 @@ def reference(kind: str, loop: str, steps: int, first_order: bool) -> tuple[Tens
     """Return the meta-loss and its gradient by the network's and the inner loop's parameters."""
     params, learned = leaves(learner_of(kind, loop, steps, first_order))
     rule = replace(RULES[loop](kind), learned=learned)
-    loss = outer_loss(PROBLEMS[kind], rule, params, steps, first_order=first_order)
+    loss = outer_loss(problem_of(kind), rule, params, steps, first_order=first_order)
     whole = differentiated(
         loss,
         {f"network.{name}": value for name, value in params.items()},
@@ -132,25 +137,41 @@ def reference(kind: str, loop: str, steps: int, first_order: bool) -> tuple[Tens
 @STEPS
 @ORDERS
 def test_the_meta_gradient_equals_the_slow_reference(kind, loop, steps, first_order):
-    expected_loss, expected = reference(kind, loop, steps, first_order)
-    scale = max(float(slope.abs().max()) for slope in expected.values())
     for path in ("loop", "vmap", "auto", "low"):
         learner = learner_of(kind, loop, steps, first_order)
         learner.vectorize = "loop" if path == "low" else path
         learner.memory = "low" if path == "low" else "normal"
-        loss = learner.meta_loss(episode(kind))
-        loss.backward()
-        found = {name: p.grad for name, p in learner.named_parameters()}
-        assert found.keys() == expected.keys()
-        torch.testing.assert_close(loss.detach(), expected_loss, rtol=1e-11, atol=0)
-        for name, slope in found.items():
-            slope = torch.zeros_like(expected[name]) if slope is None else slope
-            torch.testing.assert_close(slope, expected[name], rtol=1e-8, atol=1e-10 * scale)
+        check_gradient(learner, kind, reference(kind, loop, steps, first_order))
+
+
+@LOOPS
+@ORDERS
+def test_the_meta_gradient_on_stacked_parameters_with_batchnorm_is_exact(loop, first_order):
+    learner = learner_of("normed", loop, 3, first_order)
+    assert can_stack_tasks(learner)
+    learner.vectorize = "stack"
+    check_gradient(learner, "normed", reference("normed", loop, 3, first_order))
+
+
+def check_gradient(
+    learner: tlml.GradientLearner, kind: str, reference: tuple[Tensor, Values]
+) -> None:
+    """Check meta-loss and meta-gradient to eight digits."""
+    expected_loss, expected = reference
+    loss = learner.meta_loss(episode(kind))
+    loss.backward()
+    found = {name: p.grad for name, p in learner.named_parameters()}
+    assert found.keys() == expected.keys()
+    torch.testing.assert_close(loss.detach(), expected_loss, rtol=1e-11, atol=0)
+    scale = max(float(slope.abs().max()) for slope in expected.values())
+    for name, slope in found.items():
+        assert slope is not None
+        torch.testing.assert_close(slope, expected[name], rtol=1e-8, atol=1e-10 * scale)
 
 
 @KINDS
 @LOOPS
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("steps", [3])
 def test_the_meta_gradient_equals_finite_differences_of_the_slow_loss(kind, loop, steps):
     learner = learner_of(kind, loop, steps, False)
     learner.meta_loss(episode(kind)).backward()
@@ -167,7 +188,7 @@ def test_the_meta_gradient_equals_finite_differences_of_the_slow_loss(kind, loop
     def value(ways: Values, size: float) -> float:
         rule = replace(RULES[loop](kind), learned=moved(learned, "strategy.", ways, size))
         at = moved(params, "network.", ways, size)
-        return float(outer_loss(PROBLEMS[kind], rule, at, steps).detach())
+        return float(outer_loss(problem_of(kind), rule, at, steps).detach())
 
     for part in ("network.", "strategy."):
         ways = {n: torch.zeros_like(p) for n, p in learner.named_parameters()}
