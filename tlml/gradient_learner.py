@@ -156,14 +156,16 @@ class GradientLearner(Learner):
         """Return the loss of the network with the parameters `params` on a batch."""
         if self.carry is not None:
             self.carry.calls += 1
-        scores, y = self.scores(params, batch.x), self._like(batch.y)
+        scores, y = self.scores(params, batch.x), batch.y
         if self.execution.path != "stack":
             return criterion(scores, y, self.criterion)
         return len(y) * criterion(scores.flatten(0, 1), y.flatten(0, 1), self.criterion)
 
     def scores(self, params: Params, x: Tensor) -> Tensor:
         """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""
-        network, x = self._at_hand(), self._like(x)
+        network = self._at_hand()
+        if x.is_floating_point():
+            x = x.to(next(iter(params.values())).dtype)
         if self.execution.path == "stack":
             return stacked_scores(self.execution.layers, params, x, self.policy)
         params, x = laid_out(self, params, x)

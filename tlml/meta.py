@@ -47,9 +47,9 @@ def mean_over_tasks(learner: GradientLearner, batch: Episode | Episodes) -> Tens
         return torch.stack([_loss(learner, *chunk) for chunk in chunks]).sum() / tasks
     loss, slopes = _summed(_outer(learner, *chunk) for chunk in chunks)
     params = trained(learner)
-    means = [slopes[name] / tasks for name in params]
-    delivered: Tensor = _Deliver.apply(loss / tasks, means, *params.values())  # type: ignore[no-untyped-call]
-    return delivered
+    sums = [slopes[name] for name in params]
+    mean: Tensor = _Mean.apply(loss, sums, tasks, *params.values())  # type: ignore[no-untyped-call]
+    return mean
 
 
 def trained(learner: nn.Module) -> Slopes:
@@ -71,7 +71,10 @@ def _chunks(
         yield from ((execution, task) for task in tasks_of(batch))
         return
     assert isinstance(batch, Episode)
-    parts = [torch.split(tensor, size or len(tensor)) for side in batch for tensor in side]
+    if size is None or size >= len(batch.support.x):
+        yield replace(execution, tasks=len(batch.support.x)), batch
+        return
+    parts = [torch.split(tensor, size) for side in batch for tensor in side]
     for sx, sy, qx, qy in zip(*parts, strict=True):
         yield replace(execution, tasks=len(sx)), Episode(Batch(sx, sy), Batch(qx, qy))
 
@@ -152,16 +155,19 @@ def _under_vmap(run: Any) -> Any:
         ) from error
 
 
-class _Deliver(torch.autograd.Function):
-    """A number whose gradient by the parameters is known already."""
+class _Mean(torch.autograd.Function):
+    """A sum over tasks as a mean, whose gradient by the parameters is known already."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, slopes: Sequence[Tensor], *params: Tensor) -> Tensor:
-        """Return the value."""
-        ctx.slopes = slopes
-        return value.clone()
+    def forward(
+        ctx: Any, loss: Tensor, slopes: Sequence[Tensor], tasks: int, *params: Tensor
+    ) -> Tensor:
+        """Return the mean."""
+        ctx.slopes, ctx.tasks = slopes, tasks
+        return loss / tasks
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the slopes; DDP and a gradient scaler see them as they see any others."""
-        return None, None, *(slope * upstream[0] for slope in ctx.slopes)
+        share = upstream[0] / ctx.tasks
+        return None, None, None, *(slope * share for slope in ctx.slopes)

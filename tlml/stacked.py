@@ -74,7 +74,7 @@ def _layers(module: nn.Module, prefix: str) -> Iterator[Layer]:
     elif (run := _run_of(module)) is None:
         raise _Unknown
     else:
-        own = {name: prefix + name for name, _ in module.named_parameters(recurse=False)}
+        own = {name: prefix + name for name, p in module._parameters.items() if p is not None}
         yield Layer(run, module, own)
 
 
