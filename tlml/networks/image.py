@@ -18,8 +18,8 @@ def conv4(
 ) -> Network:
     """Build the convolutional network of few-shot learning (Vinyals et al. 2016).
 
-    Each block is a 3x3 convolution, BatchNorm, ReLU and 2x2 max-pooling, which halves the sides
-    and rounds down: 28, 14, 7, 3, 1. BatchNorm stores statistics; few-shot learners normalise by
+    Each block is a 3x3 convolution, BatchNorm, 2x2 max-pooling, which halves the sides and rounds
+    down (28, 14, 7, 3, 1), and ReLU, which commutes with it. BatchNorm stores statistics; few-shot learners normalise by
     the batch's through `tlml.normalisation.statistics`.
 
     Args:
@@ -98,8 +98,9 @@ def _convolution(inputs: int, outputs: int) -> nn.Module:
     # BatchNorm subtracts the mean, so that a bias of the convolution would have no effect.
     layers["conv"] = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
     layers["norm"] = nn.BatchNorm2d(outputs)
-    layers["relu"] = nn.ReLU()
+    # Pooling commutes with ReLU, which then has a quarter of the work and of the memory.
     layers["pool"] = nn.MaxPool2d(2)
+    layers["relu"] = nn.ReLU()
     return nn.Sequential(layers)
 
 
