@@ -26,7 +26,9 @@ FIT = [
     "fit", *MAML, *QUICK, "--data.episodes", "8", "--data.val_episodes", "4",
     "--model.network_options", '{"hidden": [4]}', "--trainer.max_epochs", "1",
 ]  # fmt: skip
-SGD = {"name": "sgd", "lr": 0.01, "steps": 5, "batchnorm": None}
+SGD = {
+    "name": "sgd", "lr": 0.01, "steps": 5, "batchnorm": None, "learn_lr": False, "test_steps": None
+}  # fmt: skip
 LAST = "runs/fit/version_0/checkpoints/last.ckpt"
 
 
@@ -79,7 +81,8 @@ def test_a_fit_leaves_configuration_metrics_and_the_last_checkpoint(fitted: Path
     assert config["model"] | {"strategy": None} == {
         "name": "maml", "network": "auto", "network_options": {"hidden": [4]}, "lr": 0.001,
         "first_order": False, "optimizer": "adam", "weight_decay": 0.0, "loss": None,
-        "batchnorm": "batch", "vectorize": "auto", "seed": 0, "strategy": None,
+        "batchnorm": "batch", "vectorize": "auto", "chunk_size": None, "compile": False,
+        "memory": "normal", "channels_last": None, "seed": 0, "strategy": None,
     }  # fmt: skip
     assert config["model"]["strategy"]["name"] == "sgd"
     assert config["data"]["domain"]["name"] == "sinusoid"
@@ -252,6 +255,8 @@ def test_flags_files_and_lightnings_class_paths_say_the_same(
         "steps": 2,
         "lr": 0.01,
         "batchnorm": None,
+        "learn_lr": False,
+        "test_steps": None,
     }
     for words in (
         ["--config", "run.yaml"],
