@@ -11,8 +11,9 @@ import torch
 from gymnasium.spaces import Box
 
 from tlml import Batch, Domain
-from tlml.errors import TlmlError, check_choice, check_not_negative
+from tlml.errors import check_choice, check_not_negative
 from tlml.task import SPLITS, Split
+from tlml_synthetic.draws import checked_range, within
 
 LOW, HIGH = -5.0, 5.0
 
@@ -58,8 +59,8 @@ class Sinusoid(Domain[SineWave]):
         noise: float = 0.0,
     ) -> None:
         check_not_negative(noise=noise)
-        self.amplitude = _range("amplitude", amplitude)
-        self.phase = _range("phase", phase)
+        self.amplitude = checked_range("amplitude", amplitude)
+        self.phase = checked_range("phase", phase)
         self.noise = noise
         self.x = Box(LOW, HIGH, (1,), np.float32)
         self.y = Box(-np.inf, np.inf, (1,), np.float32)
@@ -69,19 +70,4 @@ class Sinusoid(Domain[SineWave]):
         check_choice("split", split, SPLITS)
         # Equally seeded generators must not give the same wave to two splits.
         amplitude, phase = rng.uniform(size=(len(SPLITS), 2))[SPLITS.index(split)]
-        return SineWave(_within(self.amplitude, amplitude), _within(self.phase, phase), self.noise)
-
-
-def _range(option: str, bounds: Sequence[float]) -> tuple[float, float]:
-    try:
-        low, high = (float(bound) for bound in bounds)
-    except (TypeError, ValueError):
-        low, high = math.nan, math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise TlmlError(f"{option}: must be two finite numbers, the lower first, is {bounds}")
-    return low, high
-
-
-def _within(bounds: tuple[float, float], share: float) -> float:
-    low, high = bounds
-    return float(low + (high - low) * share)
+        return SineWave(within(self.amplitude, amplitude), within(self.phase, phase), self.noise)
