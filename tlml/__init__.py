@@ -49,6 +49,7 @@ __all__ = [
     "load",
     "param_groups",
     "strategy",
+    "write_episodes",
 ]
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from tlml.diagnosis import Diagnosis, diagnose
     from tlml.diagnosis_callback import Diagnose
     from tlml.domains import ClassPool, Domain
+    from tlml.episode_files import write_episodes
     from tlml.errors import TlmlError
     from tlml.gradient_learner import GradientLearner
     from tlml.hookspecs import hookimpl
@@ -82,6 +84,7 @@ else:
         "tlml.diagnosis": "Diagnosis diagnose",
         "tlml.diagnosis_callback": "Diagnose",
         "tlml.domains": "ClassPool Domain",
+        "tlml.episode_files": "write_episodes",
         "tlml.errors": "TlmlError",
         "tlml.gradient_learner": "GradientLearner",
         "tlml.hookspecs": "hookimpl",

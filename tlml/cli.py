@@ -38,6 +38,9 @@ COMMANDS = {
     "adapt": Command(
         _TRAINER, "carry it to one target task", "tlml adapt --config run.yaml --ckpt_path C"
     ),
+    "episodes": Command(
+        "tlml.episodes_cli", "write test episodes to a file", "tlml episodes show tasks.npz"
+    ),
     "bench": Command(_BENCH, "run a suite, or what is left of it", "tlml bench quickstart"),
     "report": Command(_BENCH, "table and plots of the results", "tlml report runs/quickstart"),
 }

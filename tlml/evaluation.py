@@ -15,10 +15,9 @@ from torch import Tensor
 from tlml.carrying import Carry, carry_for
 from tlml.draws import keyed_draws
 from tlml.errors import TlmlError
-from tlml.meta import one_task
 from tlml.metrics import criterion, task_metrics
 from tlml.sampling import KeyedSampler
-from tlml.task import SPLITS, Batch, Episode, Pair, Step
+from tlml.task import SPLITS, Batch, Episode, Episodes, Pair, Step, tasks_of
 from tlml.views import Environments, EpisodeView, PairView, View
 
 if TYPE_CHECKING:
@@ -38,9 +37,9 @@ class Place(NamedTuple):
 class Evaluated(LightningModule, ABC):
     """The validation and test of a learner; what a batch is says what is measured.
 
-    An `Episode` is adapted to, task by task, by the view's strategy or the learner's own; a `Pair`
-    and a `Step` are predicted as they are; `Environments` are acted in. After a test `records`
-    holds one dict for each episode.
+    `Episode` and `Episodes` are adapted to, task by task, by the view's strategy or the learner's
+    own; a `Pair` and a `Step` are predicted as they are; `Environments` are acted in. After a test
+    `records` holds one dict for each episode.
     """
 
     carry: Carry | None = None
@@ -107,7 +106,7 @@ class Evaluated(LightningModule, ABC):
     def _measure(self, batch: Any, place: Place) -> Any:
         if place.batch == 0 and place.loader == 0:
             self.records, self.carry = [], None
-        if isinstance(batch, Episode):
+        if isinstance(batch, Episode | Episodes):
             return self._measure_episodes(batch, place)
         if isinstance(batch, Pair):
             return self._measure_pair(batch, place)
@@ -115,10 +114,10 @@ class Evaluated(LightningModule, ABC):
             return self._measure_examples(batch.batch, place, add_loader=True)
         return self._measure_environments(batch, place)
 
-    def _measure_episodes(self, batch: Episode, place: Place) -> None:
+    def _measure_episodes(self, batch: Episode | Episodes, place: Place) -> None:
         try:
             with torch.inference_mode(False), torch.enable_grad():
-                latest = self._adapt_to(_normal(batch), place)
+                latest = self._adapt_to([_normal(task) for task in tasks_of(batch)], place)
         except BaseException:
             self.carry = None  # later predictions are not this test's
             raise
@@ -129,13 +128,13 @@ class Evaluated(LightningModule, ABC):
                 mean = sum(record[name] for record in latest) / len(latest)
                 self._note(place, name, mean, len(latest))
 
-    def _adapt_to(self, batch: Episode, place: Place) -> list[dict[str, Any]]:
+    def _adapt_to(self, tasks: list[Episode], place: Place) -> list[dict[str, Any]]:
         view, loader = self.current_view(), _loader_of(self, place)
         if self.carry is None and isinstance(view, EpisodeView):
             self.carry = carry_for(self, view)  # type: ignore[arg-type]
         return [
-            evaluate(self, one_task(batch, i), view, place.stage, _index_of(loader, place.batch, i))
-            for i in range(len(batch.support.x))
+            evaluate(self, task, view, place.stage, _index_of(loader, place.batch, i))
+            for i, task in enumerate(tasks)
         ]
 
     def _measure_pair(self, pair: Pair, place: Place) -> None:
@@ -232,12 +231,12 @@ def diverged(learner: Any, task: Episode, index: int) -> TlmlError:
     return TlmlError(f"{where}: predictions after adapting by {name} are NaN or infinite")
 
 
-def _normal(batch: Episode) -> Episode:
+def _normal(task: Episode) -> Episode:
     # Tensors made in Lightning's inference mode can't take part in gradients; clones can.
     def clone(values: Tensor) -> Tensor:
         return values.clone() if values.is_inference() else values
 
-    (sx, sy), (qx, qy) = batch
+    (sx, sy), (qx, qy) = task
     return Episode(Batch(clone(sx), clone(sy)), Batch(clone(qx), clone(qy)))
 
 

@@ -11,6 +11,7 @@ import torch.distributed
 from torch import Tensor
 from torch.utils.data import DistributedSampler
 
+from tlml.counts import Counts, drawn, highest
 from tlml.domains import ClassPool, Domain
 from tlml.errors import TlmlError, did_you_mean
 from tlml.task import SPLITS, Batch, Episode, Examples, Finite, Split, Task, examples
@@ -109,8 +110,8 @@ def draw_task(domain: Domain[Any], split: Split, rng: np.random.Generator, ways:
 
 def draw_episode(
     task: Any,
-    shots: int,
-    queries: int,
+    shots: Counts,
+    queries: Counts,
     rng: np.random.Generator,
     ways: int | None = None,
 ) -> Episode:
@@ -118,7 +119,8 @@ def draw_episode(
 
     A `Finite` task is permuted: `shots` and `queries` examples of each class where targets are
     classes, else of the whole; the query comes from its ``test`` part if it has one. Any other
-    task gives one sample, which is divided.
+    task gives one sample, which is divided. A range of counts is drawn from for each class by
+    itself, or once where the task isn't divided by class.
 
     Args:
         task: A `Finite` or a `Task`.
@@ -134,17 +136,13 @@ def draw_episode(
 
 
 def draw(
-    task: Any, shots: int, queries: int, rng: np.random.Generator, ways: int | None = None
+    task: Any, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None = None
 ) -> Draw:
     """Draw an episode and remember where its query came from."""
     if isinstance(task, Finite):
         made = _draw_finite(task, shots, queries, rng, ways)
     elif isinstance(task, Task):
-        both = task.sample(shots + queries, rng)
-        support = Batch(both.x[:shots], both.y[:shots])
-        made = Draw(
-            task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0)
-        )
+        made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)
     else:
         raise TlmlError(
             f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
@@ -183,21 +181,40 @@ def check_data(domain: Domain[Any], split: Split) -> None:
                     check_finite(Batch(data.x, data.y), f"task {task.name}")
 
 
+def check_counts(domain: Domain[Any], split: Split, shots: Counts, queries: Counts) -> None:
+    """Raise where a class of a pool has too few examples for the most shots and queries."""
+    if not isinstance(domain, ClassPool):
+        return
+    for name, samples in domain.classes(split).items():
+        if len(samples) < highest(shots) + highest(queries):
+            raise TlmlError(
+                f"class '{name}' of {type(domain).__name__} has {len(samples)} examples; "
+                f"{highest(shots)} shots and {highest(queries)} queries are more"
+            )
+
+
+def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator) -> Draw:
+    both = task.sample(shots + queries, rng)
+    support = Batch(both.x[:shots], both.y[:shots])
+    return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
+
+
 def _draw_finite(
-    task: Finite, shots: int, queries: int, rng: np.random.Generator, ways: int | None
+    task: Finite, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None
 ) -> Draw:
     pool, test = examples(task.split("train")), examples(task.split("test"))
     if pool.y.is_floating_point():
-        return _draw_regression(task, pool, test, shots, queries, rng)
+        return _draw_regression(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
     labels = _labels(task, pool, ways, rng)
     part = "test" if len(test) else "train"
     support, query = [], []
     for label in labels:
+        near, far = drawn(shots, rng), drawn(queries, rng)
         own = _permuted(pool, label, rng)
-        others = _permuted(test, label, rng) if len(test) else own[shots:]
-        _check_enough(task, label, len(own), len(others), shots, queries, bool(len(test)))
-        support.append(own[:shots])
-        query.append(others[:queries])
+        others = _permuted(test, label, rng) if len(test) else own[near:]
+        _check_enough(task, label, len(own), len(others), near, far, bool(len(test)))
+        support.append(own[:near])
+        query.append(others[:far])
     relabel = None if ways is None or labels == list(range(ways)) else labels
     query_index = torch.cat(query)
     episode = Episode(

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from gymnasium.spaces import Discrete
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
+from tlml.augmentation import Change, augmented, changes
+from tlml.counts import Counts, counts, drawn, highest, lowest
 from tlml.domains import ClassPool, Domain
+from tlml.episode_files import EpisodeFile, check_fits, read_episodes
 from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.sampling import POOL_WAYS, check_data, draw_episode, draw_task, keyed_rng
-from tlml.task import SPLITS, Episode, Split
+from tlml.sampling import (
+    POOL_WAYS,
+    check_counts,
+    check_data,
+    draw_episode,
+    draw_task,
+    keyed_rng,
+)
+from tlml.task import SPLITS, Batch, Episode, Episodes, Split
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
 if TYPE_CHECKING:
     from tlml.strategies import Strategy
 
+_SHOTS, _QUERIES, _EPISODES = 5, 15, 200  # where nothing is said
 _VALIDATE = 100  # episodes where nothing is said: each is adapted to on its own
+_CHANGES = 0  # the stream of changes to the examples, beside (seed, split, index)
 
 
 @dataclass(frozen=True)
@@ -26,32 +41,59 @@ class EpisodeDataset(Dataset[Episode]):
 
     domain: Domain[Any]
     split: Split
-    ways: int | None
-    shots: int
-    queries: int
+    ways: Counts | None
+    shots: Counts
+    queries: Counts
     seed: int
+    augment: tuple[Change, ...] = ()
 
     def __getitem__(self, index: int) -> Episode:
         rng = keyed_rng(self.seed, self.split, index)
-        task = draw_task(self.domain, self.split, rng, self.ways)
-        return draw_episode(task, self.shots, self.queries, rng, self.ways)
+        ways = None if self.ways is None else drawn(self.ways, rng)
+        task = draw_task(self.domain, self.split, rng, ways)
+        episode = draw_episode(task, self.shots, self.queries, rng, ways)
+        return self._changed(episode, index) if self.augment else episode
+
+    def _changed(self, episode: Episode, index: int) -> Episode:
+        # A stream of its own: the examples are those that there would be without augmentation.
+        rng = keyed_rng(self.seed, self.split, index, _CHANGES)
+        (sx, sy), (qx, qy) = episode
+        x = augmented(torch.cat([sx, qx]), self.augment, rng)
+        return Episode(Batch(x[: len(sx)], sy), Batch(x[len(sx) :], qy))
+
+    def check(self) -> None:
+        """Draw the largest episode that there can be."""
+        check_data(self.domain, self.split)
+        check_counts(self.domain, self.split, self.shots, self.queries)
+        ways = None if self.ways is None else highest(self.ways)
+        shots, queries = highest(self.shots), highest(self.queries)
+        replace(self, ways=ways, shots=shots, queries=queries)[0]
 
 
 class EpisodeView(View):
     """Tasks with support and query: training from `source`, validation, and tests on target tasks.
 
-    A batch is ``Episode(Batch(x[T, K, ...], y[T, K, ...]), Batch(...))``. Training episodes are
-    fresh in every epoch; validation and test episodes are the same for every learner.
+    A batch is ``Episode(Batch(x[T, K, ...], y[T, K, ...]), Batch(...))``, or `Episodes` where its
+    tasks differ in size. Training episodes are fresh in every epoch; validation and test episodes
+    are the same for every learner.
+
+    Ways, shots and queries may be a range ``[low, high]``: it is drawn from for each episode, and
+    for shots and queries for each class by itself, or for the episode where targets are values.
 
     Args:
         domain: The family of tasks.
-        ways: Classes in an episode. None: 5 of a pool of classes, all of any other domain.
-        shots: Support examples, per class where targets are classes.
-        queries: Query examples, likewise.
+        ways: Classes in an episode. None: the file's, else 5 of a pool of classes, all of any other
+            domain.
+        shots: Support examples, per class where targets are classes. None: the file's, else 5.
+        queries: Query examples, likewise. None: the file's, else 15.
         tasks_per_batch: Tasks in a batch of each process.
-        episodes: Episodes in a training epoch and in a test.
+        episodes: Episodes in a training epoch and in a test. None: 200, and all of a file.
         val_episodes: Episodes in a validation; as `episodes`, at most 100, where None.
         split: The tasks that a test draws from.
+        file: Read the episodes of `split` from this file, in its order (`tlml.write_episodes`);
+            other splits, training and validation come from the domain.
+        augment: Change the images of training episodes: names among ``flip``, ``crop``, ``jitter``,
+            ``rotate`` and ``erase``, or a function of ``x [n, C, H, W]`` and a torch.Generator.
         adapt: The strategy that adapts in a test; the learner's own where None.
         head: Whether a test keeps the learner's head or adds a new one of zeros; kept where None
             and the labels mean the same as in training.
@@ -66,13 +108,18 @@ class EpisodeView(View):
         self,
         domain: Domain[Any],
         *,
-        ways: int | None = None,
-        shots: int = 5,
-        queries: int = 15,
+        ways: int | tuple[int, int] | None = None,
+        shots: int | tuple[int, int] | None = None,
+        queries: int | tuple[int, int] | None = None,
         tasks_per_batch: int = 4,
-        episodes: int = 200,
+        episodes: int | None = None,
         val_episodes: int | None = None,
         split: Literal["source", "validation", "target"] = "target",
+        file: str | os.PathLike[str] | None = None,
+        augment: str
+        | Sequence[str]
+        | Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+        | None = None,
         adapt: Strategy | None = None,
         head: Literal["kept", "new"] | None = None,
         seed: int = 0,
@@ -80,27 +127,29 @@ class EpisodeView(View):
     ) -> None:
         super().__init__(domain, seed=seed, num_workers=num_workers)
         check_positive(
-            shots=shots,
-            queries=queries,
-            tasks_per_batch=tasks_per_batch,
-            episodes=episodes,
-            val_episodes=val_episodes,
+            tasks_per_batch=tasks_per_batch, episodes=episodes, val_episodes=val_episodes
         )
         check_choice("split", split, SPLITS)
         if head is not None:
             check_choice("head", head, ("kept", "new"))
-        _check_ways(ways, domain)
-        self.ways, self.shots, self.queries = ways, shots, queries
-        self.tasks_per_batch, self.episodes = tasks_per_batch, episodes
-        self.val_episodes = min(episodes, _VALIDATE) if val_episodes is None else val_episodes
         self.split: Split = split
+        self.file = None if file is None else _read(file, domain, split)
+        about = self.file.about if self.file else None
+        self.ways = self._count("ways", ways, about.ways if about else None)
+        self.shots = self._count("shots", shots, about.shots if about else None) or _SHOTS
+        self.queries = self._count("queries", queries, about.queries if about else None) or _QUERIES
+        _check_ways(self.ways, domain)
+        self.tasks_per_batch, self.episodes = tasks_per_batch, episodes or _EPISODES
+        self.val_episodes = min(self.episodes, _VALIDATE) if val_episodes is None else val_episodes
+        self.test_episodes = self._tested(episodes)
+        self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.adapt, self.head = adapt, head
 
     @property
     def spaces(self) -> ViewSpaces:
         """The spaces of an episode: `ways` classes, or the domain's targets."""
         if isinstance(self.domain, ClassPool):
-            return ViewSpaces(self.domain.x, Discrete(self.ways or POOL_WAYS), "episode")
+            return ViewSpaces(self.domain.x, Discrete(highest(self.ways or POOL_WAYS)), "episode")
         x, y = self.domain.spaces("source")
         return self._narrowed(ViewSpaces(x, y))
 
@@ -111,46 +160,103 @@ class EpisodeView(View):
             return self.spaces
         return self._narrowed(ViewSpaces(*self.domain.spaces(self.split)))
 
-    def dataset(self, split: Split) -> EpisodeDataset:
-        """Return the episodes of a split."""
+    def dataset(self, split: Split) -> EpisodeDataset | EpisodeFile:
+        """Return the episodes of a split, without augmentation; the file's where it holds them."""
+        if self.file is not None and split == self.split == self.file.about.split:
+            return self.file
+        return self.drawn(split)
+
+    def drawn(self, split: Split) -> EpisodeDataset:
+        """Return the episodes that are drawn from a split of the domain."""
         return EpisodeDataset(self.domain, split, self.ways, self.shots, self.queries, self.seed)
 
     def setup(self, stage: str) -> None:
         """Check the data and draw an episode of each split: errors come before long work."""
         for split in self.splits(stage):
-            check_data(self.domain, split)
-            self.dataset(split)[0]
+            data = self.dataset(split) if stage == "test" else self.drawn(split)
+            if isinstance(data, EpisodeDataset):
+                data.check()
+        if stage == "fit" and self.augment:
+            replace(self.drawn("source"), augment=self.augment)[0]
 
     def train_dataloader(self) -> KeyedLoader:
         """Return fresh episodes of source tasks."""
-        return self._loader("source", self.episodes, train=True)
+        data = replace(self.drawn("source"), augment=self.augment)
+        return self._loader(data, self.episodes, train=True)
 
     def val_dataloader(self) -> KeyedLoader:
         """Return the fixed episodes of validation tasks."""
-        return self._loader("validation", self.val_episodes)
+        return self._loader(self.drawn("validation"), self.val_episodes)
 
     def test_dataloader(self) -> KeyedLoader:
         """Return the fixed episodes of `split`."""
-        return self._loader(self.split, self.episodes)
+        return self._loader(self.dataset(self.split), self.test_episodes)
 
-    def _loader(self, split: Split, number: int, *, train: bool = False) -> KeyedLoader:
+    def _loader(
+        self, data: EpisodeDataset | EpisodeFile, number: int, *, train: bool = False
+    ) -> KeyedLoader:
         size = min(self.tasks_per_batch, number)
         return self.loader(
-            self.dataset(split), number, batch_size=size, train=train,
+            data, number, batch_size=size, train=train, collate=batched,
             counted="episodes", exact=True,
         )  # fmt: skip
 
+    def _count(self, name: str, given: object, filed: Counts | None) -> Counts | None:
+        """Return what was asked for, or the file's; both must be the same."""
+        asked = None if given is None else counts(name, given)
+        if self.file is None or asked in (None, filed):
+            return filed if asked is None else asked
+        raise TlmlError(
+            f"{name}: {_said(asked)} was asked for, and the episodes of {self.file.path} have "
+            f"{_said(filed)}; leave {name} out"
+        )
+
+    def _tested(self, episodes: int | None) -> int:
+        data = self.dataset(self.split)
+        if not isinstance(data, EpisodeFile):
+            return self.episodes
+        if episodes is not None and episodes > len(data):
+            raise TlmlError(
+                f"episodes: {episodes} were asked for, and {data.path} has {len(data)} of them"
+            )
+        return episodes or len(data)
+
     def _narrowed(self, spaces: ViewSpaces) -> ViewSpaces:
         if isinstance(spaces.y, Discrete) and self.ways not in (None, int(spaces.y.n)):
-            return ViewSpaces(spaces.x, Discrete(self.ways), "episode")
+            return ViewSpaces(spaces.x, Discrete(highest(self.ways)), "episode")
         return spaces
 
 
-def _check_ways(ways: int | None, domain: Domain[Any]) -> None:
-    if ways is None:
+def batched(tasks: list[Episode]) -> Episode | Episodes:
+    """Stack tasks of equal sizes to one `Episode`; keep others apart."""
+    shapes = {tuple(values.shape for batch in task for values in batch) for task in tasks}
+    if len(shapes) > 1:
+        return Episodes(tasks)
+    stacked: Episode = default_collate(tasks)
+    return stacked
+
+
+def _read(file: str | os.PathLike[str], domain: Domain[Any], split: Split) -> EpisodeFile:
+    found = read_episodes(file)
+    check_fits(found, domain)
+    # Another split than the target is for choosing options, which must not see the file's tasks.
+    if split == "target" and found.about.split != "target":
+        raise TlmlError(
+            f"{found.path}: holds {found.about.split} episodes; take split='{found.about.split}'"
+        )
+    return found
+
+
+def _said(value: Counts | None) -> str:
+    return "all" if value is None else str(list(value) if isinstance(value, tuple) else value)
+
+
+def _check_ways(given: Counts | None, domain: Domain[Any]) -> None:
+    if given is None:
         return
-    if ways < 2:
-        raise TlmlError(f"ways: must be at least 2, is {ways}")
+    if lowest(given) < 2:
+        raise TlmlError(f"ways: must be at least 2, is {lowest(given)}")
+    ways = highest(given)
     y = getattr(domain, "y", None)  # a pool of classes may have none: its splits differ
     name = type(domain).__name__
     if isinstance(y, Discrete) and not isinstance(domain, ClassPool) and ways > y.n:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tlml.augmentation import Change, augmented, changes
 from tlml.domains import ClassPool, Domain
 from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.sampling import (
@@ -29,7 +31,7 @@ from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
-_ORDER, _TARGET, _UNLABELLED, _HELD_OUT = range(4)
+_ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class PairDataset(Dataset[Pair]):
     seed: int
     balanced: bool = False
     shuffle: bool = True
+    augment: tuple[Change, ...] = ()
 
     def __getitem__(self, number: int) -> Pair:
         index = self._drive(number) if len(self.source) else torch.zeros(0, dtype=torch.int64)
@@ -57,8 +60,11 @@ class PairDataset(Dataset[Pair]):
         else:
             target = self._drive(number)
         free = self._some(len(self.unlabelled), number, _UNLABELLED)
+        x = self.source.x[index]
+        if self.augment:
+            x = augmented(x, self.augment, keyed_rng(self.seed, "source", _CHANGES, number))
         return Pair(
-            Batch(self.source.x[index], self.source.y[index]),
+            Batch(x, self.source.y[index]),
             Batch(self.target.x[target], self.target.y[target]),
             self.unlabelled[free],
             index,
@@ -93,6 +99,7 @@ class EndlessPairDataset(Dataset[Pair]):
     seed: int
     target: Examples
     unlabelled: Tensor
+    augment: tuple[Change, ...] = ()
 
     def __getitem__(self, number: int) -> Pair:
         rng = keyed_rng(self.seed, self.split, _ORDER, number)
@@ -100,6 +107,9 @@ class EndlessPairDataset(Dataset[Pair]):
         source = Batch(torch.cat([one.x for one in drawn]), torch.cat([one.y for one in drawn]))
         check_finite(source, f"{self.split} tasks of {type(self.domain).__name__}")
         index = torch.arange(self.batch_size) + number * self.batch_size
+        if self.augment:
+            rng = keyed_rng(self.seed, self.split, _CHANGES, number)
+            source = Batch(augmented(source.x, self.augment, rng), source.y)
         return Pair(source, Batch(self.target.x, self.target.y), self.unlabelled, index)
 
 
@@ -123,6 +133,9 @@ class PairView(View):
         episode: Which target episode.
         ways: Classes of that episode.
         queries: Query examples of that episode, per class where targets are classes.
+        augment: Change the source images of training batches: names among ``flip``, ``crop``,
+            ``jitter``, ``rotate`` and ``erase``, or a function of ``x [n, C, H, W]`` and a
+            torch.Generator.
         seed: The key of every draw.
         num_workers: Loader processes.
 
@@ -145,6 +158,10 @@ class PairView(View):
         episode: int = 0,
         ways: int | None = None,
         queries: int = 15,
+        augment: str
+        | Sequence[str]
+        | Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+        | None = None,
         seed: int = 0,
         num_workers: int = 0,
     ) -> None:
@@ -155,6 +172,9 @@ class PairView(View):
             raise TlmlError(f"held_out: must be a share between 0 and 1, is {held_out}")
         if not source and not shots:
             raise TlmlError("shots: 0 labelled target examples and no source leave nothing to fit")
+        if augment is not None and not source:
+            raise TlmlError("augment: changes source images, and source=False leaves none")
+        self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.batch_size, self.shots, self.queries, self.ways = batch_size, shots, queries, ways
         self.unlabelled, self.transductive = unlabelled, transductive
         self.source, self.balanced, self.episode = source, balanced, episode
@@ -197,14 +217,15 @@ class PairView(View):
         target, unlabelled = self._target()
         if self.source and not self.finite:
             data: Dataset[Pair] = EndlessPairDataset(
-                self.domain, "source", self.batch_size, self.seed, target, unlabelled
+                self.domain, "source", self.batch_size, self.seed, target, unlabelled, self.augment
             )
             return self.loader(data, -(-self.samples // self.batch_size), train=True)
         source = self._pool()[0] if self.source else _nothing(target)
         chunks = self._chunks(len(source) or len(target))
         pairs = PairDataset(
-            source, target, unlabelled, self.batch_size, chunks, self.seed, self.balanced
-        )
+            source, target, unlabelled, self.batch_size, chunks, self.seed, self.balanced,
+            augment=self.augment,
+        )  # fmt: skip
         return self.loader(pairs, chunks, train=True)
 
     def val_dataloader(self) -> KeyedLoader:
