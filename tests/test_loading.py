@@ -156,9 +156,9 @@ def test_another_learner_than_expected_is_refused(maml: tuple[Learner, Path]) ->
 
 
 def test_a_learner_without_its_plugin_is_named(maml: tuple[Learner, Path], tmp_path: Path) -> None:
-    path = altered(maml[1], tmp_path, "tlml", learner="reptile")
+    path = altered(maml[1], tmp_path, "tlml", learner="forgotten")
     assert error_of(path).startswith(
-        f"{path}: of learner 'reptile', which no installed plugin brings (no learner is called"
+        f"{path}: of learner 'forgotten', which no installed plugin brings (no learner is called"
     )
     path = altered(maml[1], tmp_path, "tlml", learner="no_such_package.Learner")
     assert "no_such_package cannot be imported" in error_of(path)
@@ -167,7 +167,7 @@ def test_a_learner_without_its_plugin_is_named(maml: tuple[Learner, Path], tmp_p
 def test_options_of_another_version_are_named(maml: tuple[Learner, Path], tmp_path: Path) -> None:
     path = altered(maml[1], tmp_path, "hyper_parameters", glow=3)
     assert error_of(path) == (
-        f"{path}: its options don't fit learner maml as installed (Maml.__init__() got an "
+        f"{path}: its options don't fit learner maml as installed (GradientLearner.__init__() got an "
         f"unexpected keyword argument 'glow'); it was written by tlml {tlml.__version__}"
     )
 

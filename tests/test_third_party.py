@@ -22,7 +22,7 @@ from tlml.registry import CORE, OURS, Registry
 from tlml.testing import check_plugin
 
 SOURCE = Path(__file__).parent / "third_party" / "stranger"
-NAMES = {("domain", "tides"), ("learner", "reptile"), ("strategy", "heavy_ball")}
+NAMES = {("domain", "tides"), ("learner", "averaging"), ("strategy", "heavy_ball")}
 BUILT_IN = [p.name for p in Registry().plugins if p.distribution == OURS and p.name != CORE]
 
 
@@ -94,7 +94,7 @@ def test_it_is_listed_where_all_built_ins_are_blocked(stranger: Stranger) -> Non
 def test_it_goes_together_with_the_built_ins_and_with_itself(stranger: Stranger) -> None:
     done = stranger.tlml("check", "tides", "maml", "heavy_ball")
     assert done.stdout == "tides, maml and heavy_ball go together\n"
-    done = stranger.tlml("check", "glyphs", "reptile", "linear_probe")
+    done = stranger.tlml("check", "glyphs", "averaging", "linear_probe")
     assert done.returncode == 0
     done = stranger.tlml("info", "heavy_ball")
     assert "momentum" in done.stdout
@@ -113,7 +113,7 @@ def test_a_suite_of_its_names_runs_without_built_ins_and_beside_a_broken_plugin(
     ]
     adapted = {(r["method"], r["seed"]): r for r in results if r["kind"] == "adapt"}
     assert set(adapted) == {(method, seed) for method in ("own", "pushed") for seed in (0, 1)}
-    assert {r["learner"] for r in results} == {"reptile"}
+    assert {r["learner"] for r in results} == {"averaging"}
     assert all(r["episodes"] == [0, 1, 2, 3] for r in adapted.values())
     assert adapted["pushed", 0]["strategy"] == "heavy_ball"
     assert adapted["pushed", 0]["cost"]["gradient_steps"] == 10  # of each episode
@@ -140,7 +140,7 @@ def test_a_broken_plugin_is_named_and_stops_no_command(stranger: Stranger, broke
     done = stranger.tlml("list", PYTHONPATH=broken)
     assert (done.returncode, "tides" in done.stdout) == (0, True)
     assert done.stderr == "tlml: left out as broken: wreck (tlml plugins)\n"
-    for words in (["info", "tides"], ["check", "tides", "reptile", "heavy_ball"], ["--version"]):
+    for words in (["info", "tides"], ["check", "tides", "averaging", "heavy_ball"], ["--version"]):
         assert stranger.tlml(*words, PYTHONPATH=broken).returncode == 0, words
 
 
@@ -221,8 +221,8 @@ VARIANTS = {
         "learner.py",
         "(p * (p - adapted[name]).detach()).sum()",
         "0 * p.sum()",
-        "learner reptile on Planes: two batches change nothing of it; does the loss depend on its "
-        "parameters, and does configure_optimizers() hold them?",
+        "learner averaging on Planes: two batches change nothing of it; does the loss depend on "
+        "its parameters, and does configure_optimizers() hold them?",
     ),
     "names a class that is not there": Variant(
         "__init__.py",

@@ -19,7 +19,7 @@ def tlml_domains():
 def tlml_learners():
     return [
         Spec(
-            "reptile",
+            "averaging",
             "tides_tlml.learner:Reptile",
             "an initialisation pulled towards adapted parameters",
             paper="Nichol, Achiam & Schulman 2018, arXiv 1803.02999",
