@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tlml.views.episode import EpisodeView
 
 FORMAT = 1
+# What numpy, zipfile and json raise for files that were cut, changed or never such a file.
+_DAMAGES = (OSError, EOFError, ValueError, TypeError, AttributeError, BadZipFile, zlib.error)
 _SIDES = ("support", "query")
 _ARRAYS = ("x", *(f"{side}_{part}" for side in _SIDES for part in ("index", "counts", "y")))
 
@@ -152,16 +154,17 @@ def read_episodes(path: str | os.PathLike[str]) -> EpisodeFile:
     """
     name = os.fspath(path)
     try:
-        with np.load(name, allow_pickle=False) as file:
+        # Of a file that is cut numpy would leave its own handle open.
+        with Path(name).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = _read_about(name, file)
             arrays = {key: file[key] for key in _ARRAYS}
     except FileNotFoundError:
         raise TlmlError(f"{name}: there is no such file of episodes") from None
     except KeyError as error:
-        raise _foreign(name, " ".join(map(str, error.args))) from error
-    except (OSError, EOFError, ValueError, BadZipFile, zlib.error, AttributeError) as error:
-        if isinstance(error, TlmlError):
-            raise
+        raise _foreign(name, f"it lacks {str(error.args[0]).split()[0]}") from error
+    except TlmlError:
+        raise
+    except _DAMAGES as error:
         raise _foreign(name, "it is damaged or something else") from error
     _check_arrays(name, arrays)
     return _made(name, about, arrays)

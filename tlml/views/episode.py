@@ -134,16 +134,23 @@ class EpisodeView(View):
             check_choice("head", head, ("kept", "new"))
         self.split: Split = split
         self.file = None if file is None else _read(file, domain, split)
-        about = self.file.about if self.file else None
-        self.ways = self._count("ways", ways, about.ways if about else None)
-        self.shots = self._count("shots", shots, about.shots if about else None) or _SHOTS
-        self.queries = self._count("queries", queries, about.queries if about else None) or _QUERIES
+        self._asked = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes}
+        self.ways = self._count("ways")
+        self.shots = self._count("shots") or _SHOTS
+        self.queries = self._count("queries") or _QUERIES
         _check_ways(self.ways, domain)
         self.tasks_per_batch, self.episodes = tasks_per_batch, episodes or _EPISODES
         self.val_episodes = min(self.episodes, _VALIDATE) if val_episodes is None else val_episodes
-        self.test_episodes = self._tested(episodes)
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.adapt, self.head = adapt, head
+
+    @property
+    def test_episodes(self) -> int:
+        """How many episodes a test has."""
+        data = self.dataset(self.split)
+        if isinstance(data, EpisodeFile) and self._asked["episodes"] is None:
+            return len(data)
+        return self.episodes
 
     @property
     def spaces(self) -> ViewSpaces:
@@ -176,6 +183,8 @@ class EpisodeView(View):
             data = self.dataset(split) if stage == "test" else self.drawn(split)
             if isinstance(data, EpisodeDataset):
                 data.check()
+            else:
+                self._check_file(data)
         if stage == "fit" and self.augment:
             replace(self.drawn("source"), augment=self.augment)[0]
 
@@ -190,7 +199,10 @@ class EpisodeView(View):
 
     def test_dataloader(self) -> KeyedLoader:
         """Return the fixed episodes of `split`."""
-        return self._loader(self.dataset(self.split), self.test_episodes)
+        data = self.dataset(self.split)
+        if isinstance(data, EpisodeFile):
+            self._check_file(data)
+        return self._loader(data, self.test_episodes)
 
     def _loader(
         self, data: EpisodeDataset | EpisodeFile, number: int, *, train: bool = False
@@ -201,25 +213,27 @@ class EpisodeView(View):
             counted="episodes", exact=True,
         )  # fmt: skip
 
-    def _count(self, name: str, given: object, filed: Counts | None) -> Counts | None:
-        """Return what was asked for, or the file's; both must be the same."""
-        asked = None if given is None else counts(name, given)
-        if self.file is None or asked in (None, filed):
-            return filed if asked is None else asked
-        raise TlmlError(
-            f"{name}: {_said(asked)} was asked for, and the episodes of {self.file.path} have "
-            f"{_said(filed)}; leave {name} out"
-        )
+    def _count(self, name: str) -> Counts | None:
+        """Return what was asked for, or else the file's."""
+        asked: Any = self._asked[name]
+        if asked is not None:
+            return counts(name, asked)
+        filed: Counts | None = getattr(self.file.about, name) if self.file else None
+        return filed
 
-    def _tested(self, episodes: int | None) -> int:
-        data = self.dataset(self.split)
-        if not isinstance(data, EpisodeFile):
-            return self.episodes
-        if episodes is not None and episodes > len(data):
+    def _check_file(self, file: EpisodeFile) -> None:
+        """Raise where a test was asked for that the file doesn't hold; training may differ."""
+        for name in ("ways", "shots", "queries"):
+            asked, filed = self._count(name), getattr(file.about, name)
+            if asked != filed:
+                raise TlmlError(
+                    f"{name}: {_said(asked)} was asked for, and the episodes of {file.path} have "
+                    f"{_said(filed)}"
+                )
+        if self.test_episodes > len(file):
             raise TlmlError(
-                f"episodes: {episodes} were asked for, and {data.path} has {len(data)} of them"
+                f"episodes: {self.test_episodes} were asked for, and {file.path} has {len(file)}"
             )
-        return episodes or len(data)
 
     def _narrowed(self, spaces: ViewSpaces) -> ViewSpaces:
         if isinstance(spaces.y, Discrete) and self.ways not in (None, int(spaces.y.n)):
