@@ -167,8 +167,8 @@ def test_a_learner_without_its_plugin_is_named(maml: tuple[Learner, Path], tmp_p
 def test_options_of_another_version_are_named(maml: tuple[Learner, Path], tmp_path: Path) -> None:
     path = altered(maml[1], tmp_path, "hyper_parameters", glow=3)
     assert error_of(path) == (
-        f"{path}: its options don't fit learner maml as installed (GradientLearner.__init__() got an "
-        f"unexpected keyword argument 'glow'); it was written by tlml {tlml.__version__}"
+        f"{path}: its options don't fit learner maml as installed (GradientLearner.__init__() got "
+        f"an unexpected keyword argument 'glow'); it was written by tlml {tlml.__version__}"
     )
 
 
