@@ -73,6 +73,15 @@ def test_the_episodes_of_a_file_are_the_views(
         assert type(one) is type(other)
 
 
+def test_a_file_ends_and_a_number_beyond_is_the_users_to_mend(path: str) -> None:
+    write_episodes(path, EpisodeView(Letters(), **FIXED))
+    file = read_episodes(path)
+    assert len([*file]) == 6
+    for number in (6, -1):
+        with fails(f"tasks.npz: has 6 episodes, and none has the number {number}"):
+            file[number]
+
+
 def test_examples_are_held_once(path: str) -> None:
     write_episodes(path, EpisodeView(Letters(), **FIXED), number=40)
     file = read_episodes(path)

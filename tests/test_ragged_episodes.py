@@ -5,18 +5,24 @@ from __future__ import annotations
 import gc
 import re
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import Letters, Lines, Tables, keys
 
 import tlml
-from tlml import Episode, Episodes, EpisodeView, TlmlError
+from tlml import Episode, Episodes, EpisodeView, PairView, TlmlError
+from tlml.bench import run_suite
+from tlml.plan import plan
+from tlml.registry import default_registry
+from tlml.suite import load_suite
 from tlml.task import tasks_of
 
 QUIET: dict[str, Any] = {
@@ -160,6 +166,36 @@ def test_a_batch_of_one_task_each_has_the_same_records() -> None:
         pl.Trainer(**QUIET).test(learner, datamodule=view, verbose=False)
         found.append([(r["episode"], r["accuracy"], r["loss"]) for r in learner.records])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("domain", [Letters(), Tables(classes=4, train=40), Lines()])
+def test_a_pair_view_draws_the_same_ragged_target_episode(domain: Any) -> None:
+    options: Any = {"shots": [1, 4], "queries": [2, 4], "seed": 4}
+    options |= {} if isinstance(domain, Lines) else {"ways": [2, 4]}
+    view = PairView(domain, **options, episode=3)
+    assert same(view.drawn().episode, EpisodeView(domain, **options).dataset("target")[3])
+    assert view.target_spaces == EpisodeView(domain, **options).test_spaces
+
+
+def test_a_suite_takes_ranges_for_all_that_it_trains(tmp_path: Path) -> None:
+    made: dict[str, Any] = {
+        "name": "ragged", "seeds": 1, "episodes": 2, "trainer": {"max_steps": 1},
+        "domains": {"sinusoid": {"shots": [1, 2], "learner": {"network": "mlp"},
+                                 "view": {"queries": [1, 4]}}},
+        "fits": {"maml": {"learner": "maml", "view": {"shots": [1, 2], "episodes": 4}},
+                 "pretrained": {"learner": "supervised", "view": {"batch_size": 8}}},
+        "methods": {"maml": {"fit": "maml"}, "full": {"fit": "pretrained", "strategy": "full"}},
+    }  # fmt: skip
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
+    whole = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
+    assert run_suite(whole, tmp_path / "out", jobs=1) == []
+    made["domains"]["glyphs"] = {"shots": [1], "view": {"ways": [3, 5], "queries": [1, 4]}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
+    assert len(load_suite(tmp_path / "suite.yaml").domains) == 2
+    made["domains"]["glyphs"]["view"] = {"ways": [3, 5], "batch_size": [3, 5]}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
+    with pytest.raises(TlmlError, match=r"option 'batch_size' must be int, is \[3, 5\] \(list\)$"):
+        load_suite(tmp_path / "suite.yaml")
 
 
 # Errors

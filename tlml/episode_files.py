@@ -62,6 +62,10 @@ class About:
     format: int = FORMAT
 
 
+class _NoSuchEpisode(TlmlError, IndexError):
+    """A number beyond the last, which ends a loop over a file."""
+
+
 @dataclass(frozen=True)
 class EpisodeFile(Dataset[Episode]):
     """The episodes of a file, in its order.
@@ -87,7 +91,9 @@ class EpisodeFile(Dataset[Episode]):
 
     def __getitem__(self, number: int) -> Episode:
         if not 0 <= number < len(self):
-            raise IndexError(f"{self.path}: there are {len(self)} episodes, and no number {number}")
+            raise _NoSuchEpisode(
+                f"{self.path}: has {len(self)} episodes, and none has the number {number}"
+            )
         return Episode(self._side(0, number), self._side(1, number))
 
     def _side(self, side: int, number: int) -> Batch:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tlml.errors import TlmlError, unknown
 from tlml.info import read_options
 from tlml.located import Problem
-from tlml.options import Options, check_options
+from tlml.options import Option, Options, check_options
 
 if TYPE_CHECKING:
     from tlml.located import Where
@@ -97,10 +97,18 @@ def taken(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def union(several: Iterable[Options]) -> Options:
-    """Return the options that at least one of several classes takes."""
-    every = list(several)
-    known = {option.name: option for options in every for option in options.known}
+    """Return the options that at least one of several classes takes, of any of their types."""
+    every, known = list(several), dict[str, Option]()
+    for option in (option for options in every for option in options.known):
+        before = known.get(option.name, option)
+        known[option.name] = replace(option, type=_either(before.type, option.type))
     return Options(tuple(known.values()), any(options.more for options in every))
+
+
+def _either(*types: str) -> str:
+    """Return a type that all values of some types have; nothing is said where one says nothing."""
+    parts = (part.strip() for written in types for part in written.split("|"))
+    return " | ".join(dict.fromkeys(parts)) if all(types) else ""
 
 
 def _references(suite: Suite) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tlml.augmentation import Change, augmented, changes
+from tlml.counts import counts, drawn, highest
 from tlml.domains import ClassPool, Domain
 from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.sampling import (
@@ -117,8 +118,8 @@ class PairView(View):
     """Source tasks pooled, with labelled and unlabelled examples of one target task beside them.
 
     A batch is a `Pair`. The labelled target is the support of target episode number `episode`, as
-    `EpisodeView` with the same `seed`, `ways`, `shots` and `queries` draws it; the test is that
-    episode's query; the unlabelled target holds the rest.
+    `EpisodeView` with the same `seed`, `ways`, `shots` and `queries` draws it, from ranges of them
+    too; the test is that episode's query; the unlabelled target holds the rest.
 
     Args:
         domain: The family of tasks.
@@ -148,7 +149,7 @@ class PairView(View):
         domain: Domain[Any],
         *,
         batch_size: int = 64,
-        shots: int = 0,
+        shots: int | tuple[int, int] = 0,
         unlabelled: bool = False,
         transductive: bool = False,
         source: bool = True,
@@ -156,8 +157,8 @@ class PairView(View):
         samples: int = 10_000,
         held_out: float = 0.1,
         episode: int = 0,
-        ways: int | None = None,
-        queries: int = 15,
+        ways: int | tuple[int, int] | None = None,
+        queries: int | tuple[int, int] = 15,
         augment: str
         | Sequence[str]
         | Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -166,8 +167,8 @@ class PairView(View):
         num_workers: int = 0,
     ) -> None:
         super().__init__(domain, seed=seed, num_workers=num_workers)
-        check_positive(batch_size=batch_size, samples=samples, queries=queries)
-        check_not_negative(shots=shots, episode=episode)
+        check_positive(batch_size=batch_size, samples=samples)
+        check_not_negative(shots=shots if isinstance(shots, int) else None, episode=episode)
         if not 0 < held_out < 1:
             raise TlmlError(f"held_out: must be a share between 0 and 1, is {held_out}")
         if not source and not shots:
@@ -175,7 +176,10 @@ class PairView(View):
         if augment is not None and not source:
             raise TlmlError("augment: changes source images, and source=False leaves none")
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
-        self.batch_size, self.shots, self.queries, self.ways = batch_size, shots, queries, ways
+        self.batch_size = batch_size
+        self.shots = counts("shots", shots) if shots else 0
+        self.queries = counts("queries", queries)
+        self.ways = None if ways is None else counts("ways", ways)
         self.unlabelled, self.transductive = unlabelled, transductive
         self.source, self.balanced, self.episode = source, balanced, episode
         self.samples, self.held_out = samples, held_out
@@ -192,17 +196,18 @@ class PairView(View):
     def target_spaces(self) -> ViewSpaces:
         """The spaces of the labelled target."""
         if isinstance(self.domain, ClassPool):
-            return ViewSpaces(self.domain.x, Discrete(self.ways or POOL_WAYS), "episode")
+            return ViewSpaces(self.domain.x, Discrete(highest(self.ways or POOL_WAYS)), "episode")
         x, y = self.domain.spaces("target")
         if isinstance(y, Discrete) and self.ways not in (None, int(y.n)):
-            return ViewSpaces(x, Discrete(self.ways), "episode")
+            return ViewSpaces(x, Discrete(highest(self.ways)), "episode")
         return ViewSpaces(x, y)
 
     def drawn(self) -> Draw:
         """Return the target episode."""
         rng = keyed_rng(self.seed, "target", self.episode)
-        task = draw_task(self.domain, "target", rng, self.ways)
-        return draw(task, max(self.shots, 1), self.queries, rng, self.ways)
+        ways = None if self.ways is None else drawn(self.ways, rng)
+        task = draw_task(self.domain, "target", rng, ways)
+        return draw(task, self.shots or 1, self.queries, rng, ways)
 
     def setup(self, stage: str) -> None:
         """Check the data that this view uses: errors come before long work."""
