@@ -30,8 +30,8 @@ Fixed test episodes in a file that numpy reads, for other libraries to be tested
 How to read such a file: docs/views.md"""
 _EPILOG = """\
   tlml episodes export --domain glyphs --ways 5 --shots 1 --number 600 tasks.npz
-  tlml episodes export --domain glyphs --domain.size 14 --ways '[5, 20]' --shots '[1, 5]' tasks.npz
-  tlml test --ckpt_path last --data.domain glyphs --data.file tasks.npz"""
+  tlml test --ckpt_path last --data.domain glyphs --data.file tasks.npz
+  tlml episodes export --domain digits --domain.size 14 --ways '[5, 10]' --shots '[1, 5]' d.npz"""
 
 
 def main(argv: Sequence[str]) -> int:
