@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import tlml
 from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
 from tlml.execution import Execution, execution_for
+from tlml.meta import first_divergence
 from tlml.networks import conv4, mlp
 from tlml.testing.toys import LearnedRates
 
@@ -264,6 +265,31 @@ def test_autocast_to_bfloat16_gives_close_gradients(path):
     for name, value in exact.items():
         assert rough[name].dtype == torch.float32
         assert float((rough[name] - value).norm()) < 0.05 * float(value.norm()) + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("path", "spoilt", "blamed"), [("stack", 2, (2, 2)), ("loop", 1, (1, 2)), ("vmap", 0, (0, 2))]
+)
+def test_a_diverging_inner_loop_is_traced_to_its_task_and_step(path, spoilt, blamed):
+    learner = learner_of(perceptron(), tlml.strategy("sgd", lr=1e200, steps=3), vectorize=path)
+    data = waves()
+    for i in range(3):
+        if i != spoilt:
+            data.support.y[i] = learner.scores(learner.start(), data.support.x[i]).detach()
+    assert not torch.isfinite(learner.meta_loss(data))
+    assert first_divergence(learner, data) == blamed
+    assert first_divergence(learner_of(perceptron()), waves()) is None
+
+
+def test_training_stops_at_divergence_and_names_the_task_and_the_step():
+    from tlml_maml.outer import outer_step
+
+    learner = learner_of(perceptron(), tlml.strategy("sgd", lr=1e200, steps=3))
+    with fails(
+        "maml: the meta-loss is nan in step 0: task 0 of the batch diverged at inner step 2; "
+        "lower the inner lr (1e+200) or the meta lr (0.001)"
+    ):
+        outer_step(learner, waves())
 
 
 # Compiled

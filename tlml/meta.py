@@ -12,7 +12,7 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from tlml.errors import TlmlError
 from tlml.execution import Execution, executing, execution_for
-from tlml.task import Batch, Episode, Episodes, tasks_of
+from tlml.task import Batch, Episode, Episodes, Params, tasks_of
 
 if TYPE_CHECKING:
     from tlml.gradient_learner import GradientLearner
@@ -61,6 +61,23 @@ def one_task(episode: Episode, i: int) -> Episode:
     """Return task number `i` of a batch."""
     (sx, sy), (qx, qy) = episode
     return Episode(Batch(sx[i], sy[i]), Batch(qx[i], qy[i]))
+
+
+def first_divergence(learner: GradientLearner, batch: Episode | Episodes) -> tuple[int, int] | None:
+    """Return the first task whose parameters or query loss are not finite, and the inner step.
+
+    Tasks are counted from 0 and steps from 1; step 0 is the query loss. None where all are finite.
+    """
+    with executing(learner, Execution("loop")), torch.no_grad():
+        for number, (support, query) in enumerate(tasks_of(batch)):
+            params: Params = learner.start()
+            steps = learner.strategy.steps(learner.inner_loss(), params, support)
+            for step, params in enumerate(steps, start=1):
+                if not all(bool(torch.isfinite(value).all()) for value in params.values()):
+                    return number, step
+            if not bool(torch.isfinite(learner.task_loss(support, query))):
+                return number, 0
+    return None
 
 
 def _chunks(

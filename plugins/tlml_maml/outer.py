@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tlml import Episode, Episodes, GradientLearner, Strategy, TlmlError
 from tlml.adapt import total_steps
+from tlml.meta import first_divergence
 from tlml.registry import default_registry
 
 
@@ -18,14 +19,25 @@ def outer_step(learner: GradientLearner, batch: Episode | Episodes) -> Tensor:
     """
     loss = learner.meta_loss(batch)
     if not bool(torch.isfinite(loss)):
-        name = default_registry().name_of(type(learner))
-        raise TlmlError(
-            f"{name}: the meta-loss is {loss.item()} in step {learner.global_step}; lower the "
-            f"inner lr ({getattr(learner.strategy, 'lr', '?')}) or the meta lr ({learner.lr})"
-        )
+        raise _diverged(learner, batch, float(loss.detach()))
     tasks = len(batch.tasks if isinstance(batch, Episodes) else batch.support.x)
     learner.log_sparsely({"train_loss": loss.detach()}, batch_size=tasks)
     return loss
+
+
+def _diverged(learner: GradientLearner, batch: Episode | Episodes, loss: float) -> TlmlError:
+    """Return the error for a meta-loss that isn't finite, with the task and inner step to blame."""
+    name = default_registry().name_of(type(learner))
+    found = first_divergence(learner, batch)
+    where = f"in step {learner.global_step}"
+    rates = f"the meta lr ({learner.lr})"
+    if learner.strategy.max_steps:
+        rates = f"the inner lr ({learner.strategy.lr}) or {rates}"
+    if found is not None:
+        task, step = found
+        place = f"inner step {step}" if step else "the query, after the inner steps"
+        where += f": task {task} of the batch diverged at {place}"
+    return TlmlError(f"{name}: the meta-loss is {loss} {where}; lower {rates}")
 
 
 def fit_length(learner: GradientLearner, option: str) -> int:
