@@ -72,6 +72,31 @@ def tlml_learners() -> list[Spec]:
             "Reptile: moves the initialisation towards where the inner loop ends, first order",
             "Nichol, Achiam & Schulman 2018, arXiv 1803.02999",
         ),
+        _computed_head(
+            "protonet",
+            "protonet:ProtoNet",
+            "prototypical networks: the nearest mean of a class's features",
+            "Snell, Swersky & Zemel 2017, arXiv 1703.05175",
+        ),
+        _computed_head(
+            "matching",
+            "matching:Matching",
+            "matching networks: attention over the support's examples",
+            "Vinyals et al. 2016, arXiv 1606.04080",
+        ),
+        _computed_head(
+            "relation",
+            "relation:Relation",
+            "relation networks: a learned measure between query and class",
+            "Sung et al. 2018, arXiv 1711.06025",
+        ),
+        _computed_head(
+            "baseline_pp",
+            "baseline_pp:BaselinePlusPlus",
+            "Baseline++: pretraining with a cosine classifier, and a new one for each task",
+            "Chen, Liu, Kira, Wang & Huang 2019, arXiv 1904.04232",
+            view="pair",
+        ),
     ]
 
 
@@ -142,6 +167,21 @@ def _learner(
         approach="meta-learning",
         gives=frozenset({"loss", "features"}),
         needs=("episodes", *inner, "regression|classification"),
+    )
+
+
+def _computed_head(
+    name: str, target: str, summary: str, paper: str, view: str = "episodes"
+) -> Spec:
+    """Declare a learner whose head is computed from the support's features."""
+    return Spec(
+        name,
+        f"tlml_maml.{target}",
+        summary,
+        paper=paper,
+        approach="meta-learning",
+        gives=frozenset({"features"}),
+        needs=(*dict.fromkeys((view, "episodes")), "classification"),
     )
 
 
