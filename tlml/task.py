@@ -45,7 +45,8 @@ def tasks_of(batch: Episode | Episodes) -> list[Episode]:
     if isinstance(batch, Episodes):
         return batch.tasks
     (sx, sy), (qx, qy) = batch
-    return [Episode(Batch(*a), Batch(*b)) for a, b in zip(zip(sx, sy), zip(qx, qy), strict=True)]
+    parts = zip(sx, sy, qx, qy, strict=True)
+    return [Episode(Batch(a, b), Batch(c, d)) for a, b, c, d in parts]
 
 
 class Pair(NamedTuple):
