@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import torch
 from gymnasium.spaces import Discrete, Space
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
+
+
+class Samples(Protocol):
+    """The samples of a class: a tensor ``[n, ...]``, or what reads those that are asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> Tensor:
+        """Read the samples of an index tensor or a slice."""
+        ...
 
 
 class Domain(Recorded, ABC, Generic[T]):
@@ -55,9 +67,13 @@ class ClassPool(Domain["ClassTask"]):
     def classes(self, split: Split) -> Mapping[str, Tensor]:
         """Map each class of a split to its samples ``[n, ...]``; splits share no class."""
 
+    def samples(self, split: Split) -> Mapping[str, Samples]:
+        """Map each class to its samples, or to what reads single ones of data on the disk."""
+        return self.classes(split)
+
     def spaces(self, split: Split) -> tuple[Space[Any], Space[Any]]:
         """Return `x` and one label for each class of the split."""
-        return self.x, Discrete(len(self.classes(split)))
+        return self.x, Discrete(len(self.samples(split)))
 
     def draw(self, split: Split, rng: np.random.Generator, ways: int | None = None) -> ClassTask:
         """Draw a task of `ways` classes (all where None), labelled in the drawn order.
@@ -65,7 +81,7 @@ class ClassPool(Domain["ClassTask"]):
         Raises:
             TlmlError: There are fewer classes than `ways`.
         """
-        pool = self.classes(split)
+        pool = self.samples(split)
         names = list(pool)
         if ways is not None and not 2 <= ways <= len(names):
             raise TlmlError(
@@ -78,7 +94,7 @@ class ClassPool(Domain["ClassTask"]):
 
     def tasks(self, split: Split) -> Sequence[ClassTask]:
         """Return one task that holds all classes of the split."""
-        pool = self.classes(split)
+        pool = self.samples(split)
         return [ClassTask(tuple(pool), tuple(pool.values()))]
 
 
@@ -87,7 +103,7 @@ class ClassTask:
     """A classification task made of some classes of a pool (a `Finite` task without parts)."""
 
     classes: tuple[str, ...]
-    samples: tuple[Tensor, ...]
+    samples: tuple[Samples, ...]
 
     @property
     def name(self) -> str:
@@ -96,7 +112,7 @@ class ClassTask:
 
     def split(self, part: Part) -> Examples:
         """Return all samples as ``train``; the other parts are empty."""
-        x = torch.cat(self.samples)
+        x = torch.cat([sample[:] for sample in self.samples])
         counts = torch.tensor([len(sample) for sample in self.samples])
         y = torch.repeat_interleave(torch.arange(len(self.samples)), counts)
         return Examples(x, y) if part == "train" else Examples(x[:0], y[:0])

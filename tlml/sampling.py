@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 
 from tlml.counts import Counts, drawn, highest
-from tlml.domains import ClassPool, Domain
+from tlml.domains import ClassPool, ClassTask, Domain
 from tlml.errors import TlmlError, did_you_mean
 from tlml.task import SPLITS, Batch, Episode, Examples, Finite, Split, Task, examples
 
@@ -139,7 +139,9 @@ def draw(
     task: Any, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None = None
 ) -> Draw:
     """Draw an episode and remember where its query came from."""
-    if isinstance(task, Finite):
+    if isinstance(task, ClassTask) and ways in (None, len(task.samples)):
+        made = _draw_classes(task, shots, queries, rng)
+    elif isinstance(task, Finite):
         made = _draw_finite(task, shots, queries, rng, ways)
     elif isinstance(task, Task):
         made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)
@@ -185,7 +187,7 @@ def check_counts(domain: Domain[Any], split: Split, shots: Counts, queries: Coun
     """Raise where a class of a pool has too few examples for the most shots and queries."""
     if not isinstance(domain, ClassPool):
         return
-    for name, samples in domain.classes(split).items():
+    for name, samples in domain.samples(split).items():
         if len(samples) < highest(shots) + highest(queries):
             raise TlmlError(
                 f"class '{name}' of {type(domain).__name__} has {len(samples)} examples; "
@@ -197,6 +199,31 @@ def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator
     both = task.sample(shots + queries, rng)
     support = Batch(both.x[:shots], both.y[:shots])
     return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
+
+
+def _draw_classes(
+    task: ClassTask, shots: Counts, queries: Counts, rng: np.random.Generator
+) -> Draw:
+    """Draw what `_draw_finite` would, reading only the samples that are drawn."""
+    support: list[Tensor] = []
+    query: list[Tensor] = []
+    places: list[Tensor] = []
+    start = 0
+    for label, samples in enumerate(task.samples):
+        near, far = drawn(shots, rng), drawn(queries, rng)
+        own = torch.from_numpy(rng.permutation(len(samples)))
+        others = own[near:]
+        _check_enough(task, label, len(own), len(others), near, far, False)
+        support.append(samples[own[:near]])
+        query.append(samples[others[:far]])
+        places.append(start + others[:far])
+        start += len(samples)
+    return Draw(task, Episode(_labelled(support), _labelled(query)), "train", torch.cat(places))
+
+
+def _labelled(samples: list[Tensor]) -> Batch:
+    counts = torch.tensor([len(own) for own in samples])
+    return Batch(torch.cat(samples), torch.repeat_interleave(torch.arange(len(samples)), counts))
 
 
 def _draw_finite(
@@ -263,7 +290,13 @@ def _permuted(pool: Examples, label: int, rng: np.random.Generator) -> Tensor:
 
 
 def _check_enough(
-    task: Finite, label: int, own: int, others: int, shots: int, queries: int, tested: bool
+    task: Finite | ClassTask,
+    label: int,
+    own: int,
+    others: int,
+    shots: int,
+    queries: int,
+    tested: bool,
 ) -> None:
     if own >= shots and others >= queries:
         return

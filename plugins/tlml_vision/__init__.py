@@ -1,8 +1,10 @@
-"""Images: characters in many fonts, and digits from print to handwriting."""
+"""Images: generated ones, and readers of the data sets of few-shot learning."""
 
 from __future__ import annotations
 
 from tlml import Spec, hookimpl
+
+_POOL = frozenset({"pair", "episodes", "stream", "classification", "finite"})
 
 
 @hookimpl
@@ -13,13 +15,27 @@ def tlml_domains() -> list[Spec]:
             "glyphs",
             "tlml_vision.glyphs:Glyphs",
             "Letters printed in many fonts: N-way tasks, new alphabets as target",
-            gives=frozenset({"pair", "episodes", "stream", "classification", "finite"}),
+            gives=_POOL,
         ),
         Spec(
             "digits",
             "tlml_vision.digits:Digits",
             "Printed digits as source (a task is a font), real handwriting as target",
             paper="Alpaydin & Kaynak 1998, UCI, doi.org/10.24432/C50P49 (handwriting)",
-            gives=frozenset({"pair", "episodes", "stream", "classification", "finite"}),
+            gives=_POOL,
+        ),
+        Spec(
+            "omniglot",
+            "tlml_vision.omniglot:Omniglot",
+            "Handwritten characters of 50 alphabets, each quarter turn a class",
+            paper="Lake et al. 2015, doi.org/10.1126/science.aab3050",
+            gives=_POOL,
+        ),
+        Spec(
+            "mini_imagenet",
+            "tlml_vision.mini_imagenet:MiniImageNet",
+            "100 classes of ImageNet with 600 photographs each",
+            paper="Vinyals et al. 2016, arXiv 1606.04080; Ravi & Larochelle 2017 (split)",
+            gives=_POOL,
         ),
     ]

@@ -1,0 +1,81 @@
+"""Small image data sets in the layouts that the real ones have on the disk."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+PARTS = ("train", "val", "test")
+# Two characters at least of each split of Vinyals et al.
+CHARACTERS = {
+    "images_background": ["Alphabet_of_the_Magi/character01", "Alphabet_of_the_Magi/character02",
+                          "Armenian/character01", "Armenian/character02"],
+    "images_evaluation": ["Angelic/character01", "Tibetan/character01", "Tibetan/character02"],
+}  # fmt: skip
+
+
+def noise(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def write_image(path: Path, pixels: NDArray[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def write_pickle(path: Path, value: object, protocol: int = 4) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(value, protocol))
+
+
+def omniglot(root: Path, each: int = 8) -> None:
+    """Characters of one bit a pixel, 105 pixels wide."""
+    seed = 0
+    for half, characters in CHARACTERS.items():
+        for character in characters:
+            for drawing in range(each):
+                seed += 1
+                bits = noise(105, 105, seed=seed) > 127
+                write_image(root / half / character / f"{seed:04d}_{drawing + 1:02d}.png", bits)
+
+
+def folders(root: Path, classes: int = 2, each: int = 8, side: int = 12) -> None:
+    """Folders of classes for each part, with images of noise."""
+    for p, part in enumerate(PARTS):
+        for c in range(classes):
+            for i in range(each):
+                pixels = noise(side, side + 4, 3, seed=1000 * p + 100 * c + i)
+                write_image(root / part / f"n{p}{c}" / f"{i}.png", pixels)
+
+
+def mini_imagenet_lists(root: Path, classes: int = 2, each: int = 8) -> None:
+    """All images in one folder, and a list for each part."""
+    for p, part in enumerate(PARTS):
+        lines = ["filename,label"]
+        for c in range(classes):
+            for i in range(each):
+                name = f"n{p}{c}{i:08d}.jpg"
+                write_image(root / "images" / name, noise(12, 16, 3, seed=1000 * p + 100 * c + i))
+                lines.append(f"{name},n{p}{c}")
+        (root / f"{part}.csv").write_text("\n".join(lines) + "\n")
+
+
+def mini_imagenet_pickles(root: Path, side: int = 84, each: int = 4, protocol: int = 4) -> None:
+    """The cache files: all images of a part and the rows of each class."""
+    for p, part in enumerate(PARTS):
+        data = {
+            "image_data": noise(2 * each, side, side, 3, seed=p),
+            "class_dict": {f"n{p}{c}": list(range(c, 2 * each, 2)) for c in range(2)},
+        }
+        write_pickle(root / f"mini-imagenet-cache-{part}.pkl", data, protocol)
+
+
+def write_all(root: Path) -> None:
+    """A little of each data set, in the folder that its domain looks in by itself."""
+    omniglot(root / "omniglot")
+    mini_imagenet_lists(root / "mini_imagenet")
