@@ -9,10 +9,10 @@ TORCH := 2.13.0
 EXTRAS := ray,vision,peft,rl,dev,docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs constraints clean
+.PHONY: help demo test lint format bench bench-meta docs constraints clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## compare four ways of transfer on glyphs and digits: a table, plots, a report
 	$(BIN)/tlml bench quickstart
@@ -28,7 +28,10 @@ format: $(READY) ## let ruff mend what it can
 
 bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
 	for suite in $(wildcard benchmarks/suites/*.yaml); do $(BIN)/tlml bench "$$suite" || exit 1; done
-	for script in $(wildcard benchmarks/speed/*.py); do $(BIN)/python "$$script" || exit 1; done
+	$(MAKE) bench-meta
+
+bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compares with it
+	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs site

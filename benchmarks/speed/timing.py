@@ -1,0 +1,79 @@
+"""Sides in turn, by CPU time, and how many times faster one is than another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from benchmarks.speed.sides import Side
+from tlml import Episode
+
+SECONDS = 8.0  # of timing, after which no further round begins
+LEAST, MOST = 3, 50  # rounds
+
+
+@dataclass(frozen=True)
+class Time:
+    """Of one outer step, in milliseconds.
+
+    Args:
+        cpu_ms: Of CPU.
+        wall_ms: By the clock.
+    """
+
+    cpu_ms: float
+    wall_ms: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster: median and quartiles of the rounds' ratios of CPU time."""
+
+    median: float
+    quartiles: tuple[float, float]
+
+
+def time_in_turn(
+    sides: Mapping[str, Side], episode: Episode, rounds: int | None = None
+) -> dict[str, list[Time]]:
+    """Return each side's times, one a round.
+
+    Args:
+        sides: Who, by name; each round begins with the next one.
+        episode: The batch of tasks.
+        rounds: How many; as many as fit `SECONDS` where None, from `LEAST` to `MOST`.
+    """
+    times: dict[str, list[Time]] = {name: [] for name in sides}
+    names, start, done = list(sides), time.perf_counter(), 0
+    while done < (rounds or LEAST) or (
+        rounds is None and done < MOST and time.perf_counter() - start < SECONDS
+    ):
+        first = done % len(names)
+        for name in names[first:] + names[:first]:
+            times[name].append(_time(sides[name], episode))
+        done += 1
+    return times
+
+
+def typical(times: list[Time]) -> Time:
+    """Return the medians."""
+    return Time(
+        round(median(one.cpu_ms for one in times), 3),
+        round(median(one.wall_ms for one in times), 3),
+    )
+
+
+def faster(one: list[Time], other: list[Time]) -> Ratio:
+    """Return how many times faster `one` is than `other`."""
+    ratios = [b.cpu_ms / a.cpu_ms for a, b in zip(one, other, strict=True)]
+    low, middle, high = quantiles(ratios, n=4, method="inclusive")
+    return Ratio(round(middle, 3), (round(low, 3), round(high, 3)))
+
+
+def _time(side: Side, episode: Episode) -> Time:
+    side.module.zero_grad()
+    cpu, wall = time.process_time(), time.perf_counter()
+    side.step(episode)
+    return Time(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall))
