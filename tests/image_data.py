@@ -75,7 +75,42 @@ def mini_imagenet_pickles(root: Path, side: int = 84, each: int = 4, protocol: i
         write_pickle(root / f"mini-imagenet-cache-{part}.pkl", data, protocol)
 
 
+# Two classes of each split of CIFAR-FS and of FC100, by superclass.
+CIFAR = {
+    "aquatic_mammals": ["whale", "beaver"],
+    "flowers": ["orchid", "rose"],
+    "insects": ["bee", "beetle"],
+    "large_carnivores": ["bear", "leopard"],
+    "small_mammals": ["mouse", "shrew"],
+}
+
+
+def cifar100(root: Path, each: int = 4) -> None:
+    """The files of CIFAR-100: rows of three planes, in two parts, and the names."""
+    fine = [name for names in CIFAR.values() for name in names]
+    folder = root / "cifar-100-python"
+    for seed, part in enumerate(("train", "test")):
+        labels = [label for _ in range(each) for label in range(len(fine))]
+        data = {
+            "data": noise(len(labels), 3072, seed=seed),
+            "fine_labels": labels,
+            "coarse_labels": [label // 2 for label in labels],
+        }
+        write_pickle(folder / part, data, protocol=2)
+    names = {"fine_label_names": fine, "coarse_label_names": list(CIFAR)}
+    write_pickle(folder / "meta", names, protocol=2)
+
+
+def labelled_pickles(root: Path, name: str, each: int = 4) -> None:
+    """A pickle of images and labels for each part."""
+    for p, part in enumerate(PARTS):
+        data = {"data": noise(2 * each, 32, 32, 3, seed=p), "labels": [2 * p, 2 * p + 1] * each}
+        write_pickle(root / f"{name}_{part}.pickle", data)
+
+
 def write_all(root: Path) -> None:
     """A little of each data set, in the folder that its domain looks in by itself."""
     omniglot(root / "omniglot")
     mini_imagenet_lists(root / "mini_imagenet")
+    cifar100(root / "cifar_fs")
+    cifar100(root / "fc100")

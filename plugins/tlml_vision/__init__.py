@@ -38,4 +38,18 @@ def tlml_domains() -> list[Spec]:
             paper="Vinyals et al. 2016, arXiv 1606.04080; Ravi & Larochelle 2017 (split)",
             gives=_POOL,
         ),
+        Spec(
+            "cifar_fs",
+            "tlml_vision.cifar_fs:CifarFs",
+            "The classes of CIFAR-100, divided at random",
+            paper="Bertinetto et al. 2019, arXiv 1805.08136",
+            gives=_POOL,
+        ),
+        Spec(
+            "fc100",
+            "tlml_vision.fc100:FC100",
+            "The classes of CIFAR-100, divided by superclass: a target far from the source",
+            paper="Oreshkin et al. 2018, arXiv 1805.10123",
+            gives=_POOL,
+        ),
     ]
