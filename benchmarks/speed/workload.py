@@ -21,7 +21,8 @@ def episode(case: Case) -> Episode:
             tlml.domain("sinusoid"), shots=data.shots, queries=data.queries,
             tasks_per_batch=case.tasks,
         )  # fmt: skip
-        return next(iter(view.train_dataloader()))
+        drawn_waves: Episode = next(iter(view.train_dataloader()))
+        return drawn_waves
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(data.ways)
 
