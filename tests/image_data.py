@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -108,9 +109,34 @@ def labelled_pickles(root: Path, name: str, each: int = 4) -> None:
         write_pickle(root / f"{name}_{part}.pickle", data)
 
 
+def encoded(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A png as OpenCV encodes it: a column of bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return np.frombuffer(buffer.getvalue(), np.uint8)[:, None]
+
+
+def tiered_imagenet(root: Path, plain: bool = False, each: int = 4) -> None:
+    """Encoded or plain images of each part, and their labels with two levels of names."""
+    for p, part in enumerate(PARTS):
+        images = noise(2 * each, 84, 84, 3, seed=p)
+        labels = {
+            "label_specific": np.array([0, 1] * each),
+            "label_general": np.zeros(2 * each, np.int64),
+            "label_specific_str": ["crane", "crane"],
+            "label_general_str": ["thing"],
+        }
+        write_pickle(root / f"{part}_labels.pkl", labels, protocol=2)
+        if plain:
+            np.savez(root / f"{part}_images.npz", images=images)
+        else:
+            write_pickle(root / f"{part}_images_png.pkl", [encoded(i) for i in images], 2)
+
+
 def write_all(root: Path) -> None:
     """A little of each data set, in the folder that its domain looks in by itself."""
     omniglot(root / "omniglot")
     mini_imagenet_lists(root / "mini_imagenet")
     cifar100(root / "cifar_fs")
     cifar100(root / "fc100")
+    tiered_imagenet(root / "tiered_imagenet")

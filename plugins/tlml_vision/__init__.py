@@ -52,4 +52,11 @@ def tlml_domains() -> list[Spec]:
             paper="Oreshkin et al. 2018, arXiv 1805.10123",
             gives=_POOL,
         ),
+        Spec(
+            "tiered_imagenet",
+            "tlml_vision.tiered_imagenet:TieredImageNet",
+            "608 classes of ImageNet, divided by the categories above them",
+            paper="Ren et al. 2018, arXiv 1803.00676",
+            gives=_POOL,
+        ),
     ]

@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14}},
+    "tiered_imagenet": {"options": {"size": 12}},
 }
 OWN = [plugin for plugin in Registry().plugins if plugin.distribution == OURS]
 NAMES = [(kind, name) for plugin in OWN for kind in KINDS for name in plugin.names(kind)]
