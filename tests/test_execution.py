@@ -151,6 +151,42 @@ def test_a_fit_says_which_path_it_takes(caplog):
     assert "Maml: tasks of a batch are run by stack (every layer is known" in caplog.text
 
 
+# In a Trainer
+
+
+def fitted(**options: Any) -> tuple[dict[str, Tensor], int]:
+    """Return the parameters after two optimiser's steps, and their number."""
+    import pytorch_lightning as pl
+
+    tasks = options.pop("tasks_per_batch", 4)
+    learner = tlml.learner("maml", network="mlp", network_options={"hidden": [4]})
+    view = learner.view(
+        tlml.domain("sinusoid"), shots=2, queries=2, episodes=8, tasks_per_batch=tasks
+    )
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, **options,
+    )  # fmt: skip
+    trainer.fit(learner, view)
+    return {n: p.detach().clone() for n, p in learner.named_parameters()}, trainer.global_step
+
+
+def test_gradients_accumulate_over_tasks():
+    whole, steps = fitted()
+    parts, same_steps = fitted(tasks_per_batch=2, accumulate_grad_batches=2)
+    assert steps == same_steps == 2
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_fit_in_bfloat16_is_close_to_one_in_single_precision():
+    whole, _ = fitted()
+    rough, _ = fitted(precision="bf16-mixed")
+    for name, value in whole.items():
+        assert rough[name].dtype == torch.float32
+        torch.testing.assert_close(rough[name], value, rtol=0, atol=5e-3)
+
+
 # What each path promises
 
 

@@ -127,9 +127,12 @@ def work(world: int, folder: Path) -> dict[str, Any]:
     rates = LearnedRates(lr=0.05, steps=2)
     mlp = tlml.learner("maml", network="mlp", network_options={"hidden": [8]}, strategy=rates)
     first = tlml.learner(
-        "maml", network=convnet(), strategy=tlml.strategy("sgd", lr=0.1, steps=1), first_order=True
+        "maml", network=convnet(), strategy=tlml.strategy("sgd", lr=0.1, steps=1),
+        first_order=True, vectorize="vmap",
+    )  # fmt: skip
+    second = tlml.learner(
+        "maml", network=convnet(), strategy=tlml.strategy("sgd", lr=0.1, steps=2), memory="low"
     )
-    second = tlml.learner("maml", network=convnet(), strategy=tlml.strategy("sgd", lr=0.1, steps=2))
     return {
         "mlp": maml(world, mlp, Lines(), folder),
         "convnet, first order": maml(world, first, Letters(shape=(1, 6, 6)), folder / "first"),
