@@ -42,9 +42,9 @@ def test_training_and_test_images_are_put_together(tmp_path):
 def test_pickles_and_folders_are_found(tmp_path):
     image_data.labelled_pickles(tmp_path / "p", "CIFAR_FS")
     classes = domain(tmp_path / "p").classes("target")
-    assert list(classes) == ["4", "5"]
+    assert list(classes) == ["CIFAR_FS_test/4", "CIFAR_FS_test/5"]
     expected = torch.from_numpy(image_data.noise(8, 32, 32, 3, seed=2)[1::2]).permute(0, 3, 1, 2)
-    assert torch.equal(classes["5"], expected / 255)
+    assert torch.equal(classes["CIFAR_FS_test/5"], expected / 255)
     image_data.folders(tmp_path / "f")
     assert list(domain(tmp_path / "f").classes("validation")) == ["n10", "n11"]
 

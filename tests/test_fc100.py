@@ -26,7 +26,7 @@ def test_cifar100_is_divided_by_superclass(tmp_path):
 def test_pickles_and_folders_are_found(tmp_path):
     image_data.labelled_pickles(tmp_path / "p", "FC100")
     image_data.folders(tmp_path / "f")
-    assert list(domain(tmp_path / "p").classes("target")) == ["4", "5"]
+    assert list(domain(tmp_path / "p").classes("target")) == ["FC100_test/4", "FC100_test/5"]
     assert list(domain(tmp_path / "f", size=8).classes("target")) == ["n20", "n21"]
 
 

@@ -24,9 +24,10 @@ def test_pixels_are_those_of_their_class(tmp_path, plain, place):
     made = domain(tmp_path)
     for seed, split in enumerate(SPLITS):
         classes = made.classes(split)
-        assert list(classes) == ["000 crane", "001 crane"]
+        part = image_data.PARTS[seed]
+        assert list(classes) == [f"{part}/000 crane", f"{part}/001 crane"]
         pixels = torch.from_numpy(image_data.noise(8, 84, 84, 3, seed=seed))
-        assert torch.equal(classes["001 crane"], pixels[1::2].permute(0, 3, 1, 2) / 255)
+        assert torch.equal(classes[f"{part}/001 crane"], pixels[1::2].permute(0, 3, 1, 2) / 255)
 
 
 def test_folders_are_found(tmp_path):
@@ -37,7 +38,7 @@ def test_folders_are_found(tmp_path):
 def test_labels_may_be_numbers_only(tmp_path):
     image_data.tiered_imagenet(tmp_path)
     image_data.write_pickle(tmp_path / "train_labels.pkl", {b"labels": [7, 9] * 4})
-    assert list(domain(tmp_path).classes("source")) == ["7", "9"]
+    assert list(domain(tmp_path).classes("source")) == ["train/7", "train/9"]
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ class Bytes:
     def __getitem__(self, index: Any, /) -> Tensor:
         """Read the images of an index tensor or a slice."""
         at = index.numpy() if isinstance(index, Tensor) else index
-        # A copy, so that neither the file nor the other images hang on what is drawn.
-        return torch.from_numpy(np.array(self.images[at])).float().div_(255)
+        # A copy in any case: neither the file nor the other images hang on what is drawn.
+        return torch.from_numpy(self.images[at].astype(np.float32)).div_(255)
 
 
 class Floats(Mapping[str, Tensor]):

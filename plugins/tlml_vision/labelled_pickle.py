@@ -14,7 +14,7 @@ from tlml_vision.safe_pickle import load_pickle
 
 
 def find_labelled(path: Path, size: int) -> Found | None:
-    """Find a pickle of data, bytes ``[n, H, W, 3]``, and labels ``[n]``, which name the classes."""
+    """Find a pickle of data, bytes ``[n, H, W, 3]``, and labels ``[n]``, its classes."""
     if not path.is_file():
         return None
 
@@ -31,7 +31,8 @@ def find_labelled(path: Path, size: int) -> Found | None:
             raise TlmlError(f"{path}: must hold data, bytes [n, H, W, 3], and as many labels")
         of = np.asarray(labels)
         for label in np.unique(of):
-            yield str(label), fitted(images[of == label], scaled(size))
+            # Each file may count its classes from 0.
+            yield f"{path.stem}/{label}", fitted(images[of == label], scaled(size))
 
     return Found((path,), read)
 

@@ -61,8 +61,8 @@ def _allowed() -> dict[tuple[str, str], Any]:
         ("_codecs", "encode"): _encode,
     }
     # What numpy itself names as the makers of arrays, scalars and out-of-band buffers.
-    rebuild, scalar = np.empty(0).__reduce__()[0], np.int64(0).__reduce__()[0]  # type: ignore[index]
-    buffer = np.empty(0).__reduce_ex__(5)[0]  # type: ignore[index]
+    rebuild, scalar = np.empty(0).__reduce__()[0], np.int64(0).__reduce__()[0]
+    buffer = np.empty(0).__reduce_ex__(5)[0]
     for module in _ARRAYS:
         found[module, "_reconstruct"], found[module, "scalar"] = rebuild, scalar
     for module in _NUMERIC:

@@ -101,7 +101,8 @@ def _grouped(opened: Callable[[Path], tuple[int, ReadRows]], path: Path, labels:
     if len(own) != number:
         raise TlmlError(f"{path}: holds {number} images, and {labels.name} labels {len(own)}")
     for label in np.unique(own):
-        yield names(label), read_rows(np.flatnonzero(own == label))
+        # Each file counts its classes from 0.
+        yield f"{labels.name.split('_')[0]}/{names(label)}", read_rows(np.flatnonzero(own == label))
 
 
 def _labels(path: Path) -> tuple[NDArray[Any], Callable[[int], str]]:
