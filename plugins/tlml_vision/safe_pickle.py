@@ -13,6 +13,7 @@ from tlml.errors import TlmlError
 
 _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
+_KINDS = "biufcSU"  # numbers and text, no objects
 _PLAIN = (bytearray, bytes, complex, dict, frozenset, int, list, set, slice, str, tuple)
 
 
@@ -53,20 +54,62 @@ class _DataOnly(pickle.Unpickler):
             ) from None
 
 
+class _Type:
+    """A numpy type of numbers or text; numpy's own trusts the flags that a pickle gives it."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.dtype = np.dtype(code)
+        if self.dtype.kind not in _KINDS:
+            raise pickle.UnpicklingError(f"arrays of type {code} hold no numbers")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take the byte order of a pickled type, and no more."""
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array(np.ndarray[Any, Any]):
+    """An array whose pickled state may name a `_Type` only."""
+
+    def __setstate__(self, state: Any, /) -> None:
+        """Take shape, type and data."""
+        version, shape, kind, fortran, raw = state
+        whole: Any = (version, shape, _type(kind), bool(fortran), _latin1(raw))
+        super().__setstate__(whole)
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array((0,), np.uint8)
+
+
+def _scalar(kind: object, raw: bytes | str) -> Any:
+    return np.frombuffer(_latin1(raw), _type(kind))[0]
+
+
+def _from_buffer(raw: Any, kind: object, shape: tuple[int, ...], order: str) -> Any:
+    return np.frombuffer(raw, _type(kind)).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _type(kind: object) -> np.dtype[Any]:
+    if not isinstance(kind, _Type):
+        raise pickle.UnpicklingError("an array without a type")
+    return kind.dtype
+
+
+def _latin1(raw: bytes | str) -> bytes:
+    return raw.encode("latin1") if isinstance(raw, str) else raw
+
+
 def _allowed() -> dict[tuple[str, str], Any]:
     found: dict[tuple[str, str], Any] = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
+        ("numpy", "ndarray"): _Array,
+        ("numpy", "dtype"): _Type,
         ("collections", "OrderedDict"): OrderedDict,
         ("_codecs", "encode"): _encode,
     }
-    # What numpy itself names as the makers of arrays, scalars and out-of-band buffers.
-    rebuild, scalar = np.empty(0).__reduce__()[0], np.int64(0).__reduce__()[0]
-    buffer = np.empty(0).__reduce_ex__(5)[0]
     for module in _ARRAYS:
-        found[module, "_reconstruct"], found[module, "scalar"] = rebuild, scalar
+        found[module, "_reconstruct"], found[module, "scalar"] = _reconstruct, _scalar
     for module in _NUMERIC:
-        found[module, "_frombuffer"] = buffer
+        found[module, "_frombuffer"] = _from_buffer
     for module in ("builtins", "__builtin__"):
         found.update({(module, made.__name__): made for made in _PLAIN})
     return found
