@@ -97,6 +97,18 @@ def tlml_learners() -> list[Spec]:
             "Chen, Liu, Kira, Wang & Huang 2019, arXiv 1904.04232",
             view="pair",
         ),
+        _computed_head(
+            "r2d2",
+            "r2d2:R2D2",
+            "R2-D2: ridge regression on the support's labels, in closed form",
+            "Bertinetto, Henriques, Torr & Vedaldi 2019, arXiv 1805.08136",
+        ),
+        _computed_head(
+            "metaoptnet",
+            "metaoptnet:MetaOptNet",
+            "MetaOptNet: a support vector machine on the support, differentiated at its optimum",
+            "Lee, Maji, Ravichandran & Soatto 2019, arXiv 1904.03758",
+        ),
     ]
 
 
