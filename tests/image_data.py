@@ -54,6 +54,19 @@ def folders(root: Path, classes: int = 2, each: int = 8, side: int = 12) -> None
                 write_image(root / part / f"n{p}{c}" / f"{i}.png", pixels)
 
 
+def cub(root: Path, species: int = 8, each: int = 8) -> None:
+    """Photographs by species, and the tables of boxes."""
+    place, names, boxes = root / "CUB_200_2011", [], []
+    for s in range(species):
+        for i in range(each):
+            file = f"{s + 1:03d}.Bird_{s}/{i}.png"
+            write_image(place / "images" / file, noise(16, 20, 3, seed=100 * s + i))
+            names.append(f"{len(names) + 1} {file}")
+            boxes.append(f"{len(boxes) + 1} 4.0 2.0 {10 + s}.0 12.0")
+    (place / "images.txt").write_text("\n".join(names) + "\n")
+    (place / "bounding_boxes.txt").write_text("\n".join(boxes) + "\n")
+
+
 def mini_imagenet_lists(root: Path, classes: int = 2, each: int = 8) -> None:
     """All images in one folder, and a list for each part."""
     for p, part in enumerate(PARTS):
@@ -139,4 +152,5 @@ def write_all(root: Path) -> None:
     mini_imagenet_lists(root / "mini_imagenet")
     cifar100(root / "cifar_fs")
     cifar100(root / "fc100")
+    cub(root / "cub")
     tiered_imagenet(root / "tiered_imagenet")

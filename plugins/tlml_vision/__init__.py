@@ -59,4 +59,11 @@ def tlml_domains() -> list[Spec]:
             paper="Ren et al. 2018, arXiv 1803.00676",
             gives=_POOL,
         ),
+        Spec(
+            "cub",
+            "tlml_vision.cub:Cub",
+            "200 species of birds, told apart by details",
+            paper="Wah et al. 2011 (data); Chen et al. 2019, arXiv 1904.04232 (split)",
+            gives=_POOL,
+        ),
     ]

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14}},
     "tiered_imagenet": {"options": {"size": 12}},
+    "cub": {"options": {"size": 12}},
 }
 OWN = [plugin for plugin in Registry().plugins if plugin.distribution == OURS]
 NAMES = [(kind, name) for plugin in OWN for kind in KINDS for name in plugin.names(kind)]
