@@ -328,7 +328,8 @@ def test_a_divergence_names_episode_strategy_and_inner_step():
 def test_a_divergence_in_training_names_the_step():
     learner = tlml.learner("maml", network=nn.Linear(1, 1), strategy=tlml.strategy("sgd", lr=1e30))
     with fails(
-        "maml: the meta-loss is nan in step 0; lower the inner lr (1e+30) or the meta lr (0.001)"
+        "maml: the meta-loss is nan in step 0: task 0 of the batch diverged at inner step 2; lower "
+        "the inner lr (1e+30) or the meta lr (0.001)"
     ):
         view = EpisodeView(Lines(), shots=2, queries=2, episodes=8)
         fitted(learner, view, num_sanity_val_steps=0)
