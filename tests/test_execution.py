@@ -274,9 +274,9 @@ def test_a_layer_that_changes_buffers_in_place_is_explained_under_vmap():
 
     learner = learner_of(perceptron(Counting()), vectorize="vmap")
     with fails(
-        "vectorize: a layer of the network can't run for several tasks at once; take "
-        "vectorize='loop', or write the layer without changing buffers in place and without "
-        "reading values out of tensors (torch says: "
+        "vectorize: a layer of the network, or the strategy, can't run for several tasks at "
+        "once; take vectorize='loop', or write it without changing tensors in place and "
+        "without reading values out of them (torch says: "
     ):
         learner.meta_loss(waves())
     assert execution_for(learner_of(perceptron(Counting()))).path == "loop"

@@ -268,7 +268,8 @@ def test_terms_must_be_scalars() -> None:
 def test_a_strategy_that_says_it_is_batched_must_run_under_vmap() -> None:
     found = failure(check_strategy, Unbatched, spec("differentiable"))
     assert found.startswith(
-        "strategy made: meta_loss() of all tasks together, by vmap: RuntimeError"
+        "strategy made: meta_loss() of all tasks together, by vmap: vectorize: a layer of the "
+        "network, or the strategy, can't run for several tasks at once; "
     )
     check_strategy(Looped, spec("differentiable"))
 

@@ -166,9 +166,9 @@ def _under_vmap(run: Any) -> Any:
             raise
         reason = str(error).strip().splitlines()[0]
         raise TlmlError(
-            "vectorize: a layer of the network can't run for several tasks at once; take "
-            "vectorize='loop', or write the layer without changing buffers in place and without "
-            f"reading values out of tensors (torch says: {reason})"
+            "vectorize: a layer of the network, or the strategy, can't run for several tasks at "
+            "once; take vectorize='loop', or write it without changing tensors in place and "
+            f"without reading values out of them (torch says: {reason})"
         ) from error
 
 
