@@ -19,8 +19,8 @@ def conv4(
     """Build the convolutional network of few-shot learning (Vinyals et al. 2016).
 
     Each block is a 3x3 convolution, BatchNorm, 2x2 max-pooling, which halves the sides and rounds
-    down (28, 14, 7, 3, 1), and ReLU, which commutes with it. BatchNorm stores statistics; few-shot learners normalise by
-    the batch's through `tlml.normalisation.statistics`.
+    down (28, 14, 7, 3, 1), and ReLU, which commutes with it. BatchNorm stores statistics; few-shot
+    learners normalise by the batch's through `tlml.normalisation.statistics`.
 
     Args:
         channels: Filters of each block.
