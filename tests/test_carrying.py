@@ -286,3 +286,32 @@ def test_pairs_carry_nothing():
     records_of(learner, view)
     assert learner.carry is None
     assert learner.records == []
+
+
+def test_a_view_s_strategy_of_the_learner_s_kind_has_what_was_learned():
+    learner = tlml.learner(
+        "meta_sgd", network="mlp", strategy=tlml.strategy("meta_sgd", lr=0.1, steps=1)
+    )
+    learner.view(Lines(), shots=2, queries=2)
+    with torch.no_grad():
+        for rate in learner.strategy.rates.values():
+            rate.fill_(0.25)
+
+    def adapt(name, **options):
+        view = EpisodeView(Lines(), shots=2, queries=2, adapt=tlml.strategy(name, **options))
+        return carry_for(learner, view).strategy
+
+    again = adapt("meta_sgd", lr=0.5, steps=3)
+    assert again.max_steps == 3
+    assert all(bool((rate == 0.25).all()) for rate in again.rates.values())
+    assert adapt("sgd", lr=0.5).lr == 0.5
+
+
+def test_what_was_learned_for_other_steps_is_refused():
+    learner = tlml.learner(
+        "maml_pp", network="mlp", strategy=tlml.strategy("per_step_sgd", steps=2)
+    )
+    learner.view(Lines(), shots=2, queries=2)
+    view = EpisodeView(Lines(), shots=2, queries=2, adapt=tlml.strategy("per_step_sgd", steps=3))
+    with pytest.raises(tlml.TlmlError, match=r"adapt: what PerStepSgd learned as .* has the shape"):
+        carry_for(learner, view)

@@ -63,6 +63,8 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
             network = copy.deepcopy(network)
         with keyed(learner.seed):
             strategy.claim(network)
+        if type(strategy) is type(learner.strategy):
+            _take_what_was_learned(strategy, learner.strategy)
     spaces, trained = view.test_spaces, learner.view_spaces
     fits = trained is None or trained.same_labels(spaces)
     head = view.head or ("kept" if fits else "new")
@@ -72,3 +74,22 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
             f"{spaces.y}; take head='new'"
         )
     return Carry(strategy, network, spaces.y, new_head=head == "new" and network is not None)
+
+
+def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
+    """Give a strategy what one of its kind learned in training, such as inner rates.
+
+    Raises:
+        TlmlError: It was learned for other shapes.
+    """
+    own, theirs = strategy.state_dict(), trained.state_dict()
+    if not own.keys() <= theirs.keys():
+        return  # it learns what the other did not
+    for name, value in own.items():
+        if value.shape != theirs[name].shape:
+            raise TlmlError(
+                f"adapt: what {type(strategy).__name__} learned as '{name}' has the shape "
+                f"{list(theirs[name].shape)}, and these options need {list(value.shape)}; leave "
+                "them as in training (test_steps changes the steps of a test)"
+            )
+    strategy.load_state_dict({name: theirs[name] for name in own})
