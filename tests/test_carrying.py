@@ -315,3 +315,24 @@ def test_what_was_learned_for_other_steps_is_refused():
     view = EpisodeView(Lines(), shots=2, queries=2, adapt=tlml.strategy("per_step_sgd", steps=3))
     with pytest.raises(tlml.TlmlError, match=r"adapt: what PerStepSgd learned as .* has the shape"):
         carry_for(learner, view)
+
+
+def test_fine_tuning_a_convnet_takes_the_steps_of_adam():
+    """Convolutions are laid out channels last in a test, their parameters are not."""
+    from tlml.networks import conv4
+
+    net = conv4((3, 12, 12), 3, channels=4, blocks=2)
+    start = {name: p.detach().clone() for name, p in net.named_parameters()}
+    learner = tlml.learner("supervised", network=net, batchnorm="batch")
+    adapt = tlml.strategy("full", lr=0.01, steps=3)
+    learner.carry = Carry(adapt, net, Discrete(3))
+    support = tlml.Batch(torch.randn(6, 3, 12, 12), torch.arange(3).repeat(2))
+    found = learner.adapted(support)
+    assert all(torch.equal(p, start[name]) for name, p in net.named_parameters())
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01, fused=False)
+    for _ in range(3):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net.train()(support.x), support.y).backward()
+        optimizer.step()
+    for name, p in net.named_parameters():
+        torch.testing.assert_close(found[name], p.detach(), rtol=1e-3, atol=1e-3)

@@ -307,7 +307,8 @@ def _optimised(
         learning = [n for g, rate in zip(joined, rates, strict=True) if rate for n in g.names]
         grads = gradient(loss, values, support, learning)
         for name, value in values.items():
-            value.grad = grads.get(name)  # without one the optimiser passes it over
+            # Without a gradient the optimiser passes it over; fused ones read it as memory lies.
+            value.grad = torch.empty_like(value).copy_(grads[name]) if name in grads else None
         for place, rate in zip(optimizer.param_groups, rates, strict=True):
             place["lr"] = strategy.lr * rate
         optimizer.step()
