@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import tlml
 from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
+from tlml.compiled import _turn_narrow_products
 from tlml.execution import Execution, execution_for
 from tlml.meta import first_divergence
 from tlml.networks import conv4, mlp
@@ -328,6 +330,21 @@ def test_training_stops_at_divergence_and_names_the_task_and_the_step():
         outer_step(learner, waves())
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_layers_of_width_one_equal_the_loop(bias):
+    with torch.random.fork_rng(devices=[]):
+        net = nn.Sequential(
+            nn.Linear(1, 6, bias=bias), nn.Tanh(), nn.Linear(6, 1, bias=bias), nn.Tanh(),
+            nn.Linear(1, 1, bias=bias),
+        )  # fmt: skip
+    x = torch.randn(3, 5, 4, 1, dtype=torch.float64)  # four rows an example
+    batch = Episode(Batch(x, x.sin()), Batch(x + 1, x.cos()))
+    found = [
+        slopes(learner_of(copy.deepcopy(net), vectorize=path), batch) for path in ("stack", "loop")
+    ]
+    same(*found)
+
+
 # Compiled
 
 
@@ -346,6 +363,20 @@ def test_a_compiled_step_equals_the_eager_one_and_is_made_anew_when_options_chan
     assert len(learner.compiled._programs) == 2
     for copied in (copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
         assert copied.compiled._programs == {}
+
+
+def test_narrow_products_are_computed_the_other_way_round():
+    a, b = torch.randn(2, 7, 5), torch.randn(2, 5, 3)
+    graph = make_fx(lambda a, b: [torch.bmm(a, b), torch.bmm(b.mT, a.mT)])(a, b)
+    before = graph(a, b)
+    _turn_narrow_products(graph)
+    products = graph.graph.find_nodes(op="call_function", target=torch.ops.aten.bmm.default)
+    assert [[arg.target for arg in node.args] for node in products] == [
+        [torch.ops.aten.transpose.int] * 2
+    ] * 2
+    for one, other in zip(graph(a, b), before, strict=True):
+        torch.testing.assert_close(one, other)
+    assert graph(a, b)[0].shape == (2, 7, 3)
 
 
 def test_without_a_compiler_the_error_says_so(monkeypatch):

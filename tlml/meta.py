@@ -45,8 +45,8 @@ def mean_over_tasks(learner: GradientLearner, batch: Episode | Episodes) -> Tens
     chunks = _chunks(batch, execution, learner.chunk_size)
     if not torch.is_grad_enabled():
         return torch.stack([_loss(learner, *chunk) for chunk in chunks]).sum() / tasks
-    loss, slopes = _summed(_outer(learner, *chunk) for chunk in chunks)
     params = trained(learner)
+    loss, slopes = _summed(_outer(learner, params, *chunk) for chunk in chunks)
     sums = [slopes[name] for name in params]
     mean: Tensor = _Mean.apply(loss, sums, tasks, *params.values())  # type: ignore[no-untyped-call]
     return mean
@@ -115,7 +115,7 @@ def _loss(learner: GradientLearner, execution: Execution, chunk: Episode) -> Ten
         return losses.sum()
 
 
-def _outer(learner: GradientLearner, execution: Execution, chunk: Episode) -> Outer:
+def _outer(learner: GradientLearner, params: Slopes, execution: Execution, chunk: Episode) -> Outer:
     """Return the summed loss of a chunk, and its gradient."""
     with executing(learner, execution):
         if execution.path == "vmap":
@@ -123,7 +123,7 @@ def _outer(learner: GradientLearner, execution: Execution, chunk: Episode) -> Ou
         if learner.compiled is None:
             loss, slopes = learner.task_slopes(*chunk)
         else:
-            loss, slopes = learner.compiled(learner, *chunk)
+            loss, slopes = learner.compiled(learner, params, *chunk)
         return Outer(loss.detach(), slopes)
 
 
