@@ -64,3 +64,29 @@ def test_the_verdict_reads_as_a_sentence() -> None:
     verdict = judge(("waves", "plain", "step"), free)
     assert (verdict.lacks, verdict.instead) == ((), ())
     assert verdict.text() == "waves, plain and step go together"
+
+
+def test_a_learner_without_strategies_goes_alone() -> None:
+    specs: dict[Kind, dict[str, Spec]] = {
+        "domain": {
+            "letters": Spec("letters", "no:No", "made", gives={"episodes", "classification"}),
+            "waves": Spec("waves", "no:No", "made", gives={"episodes"}),
+        },
+        "learner": {
+            "means": Spec("means", "no:No", "made", needs=("classification",)),
+            "plain": Spec("plain", "no:No", "made", gives={"loss"}),
+        },
+        "strategy": {"step": Spec("step", "no:No", "made", needs=("loss",))},
+    }
+    assert list(working(specs, {"learner": "means"})) == [("letters", "means", "")]
+    assert list(working(specs, {"domain": "letters"})) == [
+        ("letters", "means", ""), ("letters", "plain", "step"),
+    ]  # fmt: skip
+    assert list(working(specs, {"strategy": "step", "domain": "waves"})) == [
+        ("waves", "plain", "step")
+    ]
+    assert judge(("letters", "means", ""), specs).text() == "letters and means go together"
+    assert judge(("waves", "means", ""), specs).text() == (
+        "waves and means do not go together: learner means needs classification, which domain "
+        "waves does not give; these do: letters means"
+    )

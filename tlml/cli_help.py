@@ -12,7 +12,7 @@ _EXAMPLES = {
     "fit": """\
   tlml fit --model maml --data.domain sinusoid --data.shots 10 --trainer.max_epochs 10
   tlml fit --model maml --model.lr 0.001 --model.strategy sgd --model.strategy.lr 0.1 \\
-      --data.domain glyphs --data.domain.size 14 --data.ways 5 --data.shots 1
+      --data.domain glyphs --data.domain.size 16 --data.ways 5 --data.shots 1
   tlml fit --config run.yaml --trainer.max_epochs 20      flags override the file
   tlml fit --config run.yaml --ckpt_path last             go on where runs/fit stopped
   tlml fit --config run.yaml --print_config               print all options and stop""",

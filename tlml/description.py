@@ -170,7 +170,8 @@ def _example(kind: Kind, spec: Spec, trio: Trio | None) -> str:
         return f'tlml.learner("{learner}", strategy="{strategy}")'
     if kind == "strategy" and spec.gives.isdisjoint({"differentiable", "weighs", "aligns"}):
         return f'tlml.EpisodeView(tlml.domain("{domain}"), adapt=tlml.strategy("{strategy}"))'
-    return f"tlml fit --model {learner} --data.domain {domain} --model.strategy {strategy}"
+    named = f" --model.strategy {strategy}" if strategy else ""
+    return f"tlml fit --model {learner} --data.domain {domain}{named}"
 
 
 def _joined(value: str | Sequence[str]) -> str:

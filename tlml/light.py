@@ -13,6 +13,7 @@ from tlml.description import described, description, entry, listing, plugin_entr
 from tlml.errors import TlmlError, did_you_mean, unknown
 from tlml.registry import Registry
 from tlml.spec import KINDS, Kind
+from tlml.trios import ALONE
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,10 +71,14 @@ def show_plugins(argv: Sequence[str]) -> int:
 
 
 def check_trio(argv: Sequence[str]) -> int:
-    """Run ``tlml check``: whether three names go together; 2 where they don't."""
+    """Run ``tlml check``: whether names go together; 2 where they don't."""
     parser = Parser("check", "Say whether a domain, a learner and a strategy go together.")
-    for kind in KINDS:
-        parser.add_argument(kind, metavar=kind.upper(), help=f"the name of a {kind}")
+    parser.add_argument("domain", metavar="DOMAIN", help="the name of a domain")
+    parser.add_argument("learner", metavar="LEARNER", help="the name of a learner")
+    parser.add_argument(
+        "strategy", metavar="STRATEGY", nargs="?", default=ALONE,
+        help="the name of a strategy; left out for a learner that has none, such as protonet",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print an object")
     options = parser.parse(argv)
     verdict = Registry().judge(options.domain, options.learner, options.strategy)

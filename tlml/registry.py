@@ -13,7 +13,7 @@ from typing import Any
 from tlml.errors import TlmlError, did_you_mean, unknown
 from tlml.plugin import Plugin, load_plugin, one_line
 from tlml.spec import KINDS, Kind, Spec
-from tlml.trios import Trio, Verdict, judge, working
+from tlml.trios import ALONE, Trio, Verdict, judge, working
 
 GROUP = "tlml"
 OURS = "tlml"  # the distribution that brings the built-ins
@@ -109,15 +109,16 @@ class Registry:
                 return spec.name
         return f"{cls.__module__}.{cls.__qualname__}"
 
-    def judge(self, domain: str, learner: str, strategy: str) -> Verdict:
-        """Say what three names lack to go together, from specs alone, and what goes instead.
+    def judge(self, domain: str, learner: str, strategy: str = ALONE) -> Verdict:
+        """Say what names lack to go together, from specs alone, and what goes instead.
 
         Raises:
             TlmlError: A name is unknown.
         """
         trio = domain, learner, strategy
         for kind, name in zip(KINDS, trio, strict=True):
-            self.spec(kind, name)
+            if name or kind != "strategy":
+                self.spec(kind, name)
         return judge(trio, self._specs)
 
     def check(self, domain: str, learner: str, strategy: str) -> None:
@@ -143,7 +144,7 @@ class Registry:
         """Map each other kind to its names that some working trio joins with this one."""
         trios = self.trios(kind, name)
         return {
-            other: sorted({trio[position] for trio in trios})
+            other: sorted({trio[position] for trio in trios} - {ALONE})
             for position, other in enumerate(KINDS)
             if other != kind
         }

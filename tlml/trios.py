@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
 
 from tlml.spec import KINDS, Kind, Spec, unmet
 
 Specs = Mapping[Kind, Mapping[str, Spec]]
-Trio = tuple[str, str, str]  # the names of a domain, a learner and a strategy
+Trio = tuple[str, str, str]  # the names of a domain, a learner and a strategy; it may be ALONE
+ALONE = ""  # in place of a strategy: the learner has none
 
 _SHOWN = 3
 
@@ -33,49 +34,67 @@ class Verdict:
 
     def text(self) -> str:
         """Return the verdict in one line."""
-        domain, learner, strategy = self.trio
+        *names, last = filter(None, self.trio)
+        all_names = f"{', '.join(names)} and {last}"
         if not self.lacks:
-            return f"{domain}, {learner} and {strategy} go together"
+            return f"{all_names} go together"
         reasons = "; ".join(self._reason(lack) for lack in self.lacks)
-        others = ", ".join(" ".join(trio) for trio in self.instead)
+        others = ", ".join(" ".join(filter(None, trio)) for trio in self.instead)
         hint = f"; these do: {others}" if others else ""
-        return f"{domain}, {learner} and {strategy} do not go together: {reasons}{hint}"
+        return f"{all_names} do not go together: {reasons}{hint}"
 
     def _reason(self, lack: Lack) -> str:
-        first, second = (
+        others = [
             f"{kind} {name}"
             for kind, name in zip(KINDS, self.trio, strict=True)
-            if kind != lack.kind
-        )
+            if name and kind != lack.kind
+        ]
         need = lack.need.replace("|", " or ")
-        return f"{lack.kind} {lack.name} needs {need}, which neither {first} nor {second} gives"
+        nobody = f"neither {others[0]} nor {others[1]} gives" if others[1:] else "{} does not give"
+        return f"{lack.kind} {lack.name} needs {need}, which {nobody.format(*others)}"
 
 
 def judge(trio: Trio, specs: Specs) -> Verdict:
-    """Judge three names that are in `specs`."""
-    lacks = _lacks(*(specs[kind][name] for kind, name in zip(KINDS, trio, strict=True)))
+    """Judge names that are in `specs`."""
+    lacks = _lacks({kind: specs[kind][n] for kind, n in zip(KINDS, trio, strict=True) if n})
     instead = tuple(_nearest(trio, specs)) if lacks else ()
     return Verdict(trio, lacks, instead)
 
 
 def working(specs: Specs, fixed: Mapping[Kind, str]) -> Iterator[Trio]:
-    """Iterate over the trios that go together and hold the `fixed` names, in order of names."""
-    choices = [[fixed[kind]] if kind in fixed else sorted(specs[kind]) for kind in KINDS]
-    for domain, learner, strategy in product(*choices):
-        trio = specs["domain"][domain], specs["learner"][learner], specs["strategy"][strategy]
-        if not _lacks(*trio):
-            yield domain, learner, strategy
+    """Iterate over the trios that go together and hold the `fixed` names, in order of names.
+
+    A learner that no strategy goes with on any domain is there alone.
+    """
+    choices = [[fixed[kind]] if kind in fixed else sorted(specs[kind]) for kind in KINDS[:2]]
+    for domain, learner in product(*choices):
+        pair: dict[Kind, Spec] = {
+            "domain": specs["domain"][domain], "learner": specs["learner"][learner],
+        }  # fmt: skip
+        alone = _takes_none(pair["learner"], specs)
+        strategies = [ALONE] if alone else sorted(specs["strategy"])
+        for strategy in [fixed["strategy"]] if "strategy" in fixed else strategies:
+            third: dict[Kind, Spec] = {"strategy": specs["strategy"][strategy]} if strategy else {}
+            if bool(third) != alone and not _lacks(pair | third):
+                yield domain, learner, strategy
 
 
-def _lacks(domain: Spec, learner: Spec, strategy: Spec) -> tuple[Lack, ...]:
-    offers: tuple[tuple[Kind, Spec, frozenset[str]], ...] = (
-        ("domain", domain, learner.gives | strategy.gives),
-        ("learner", learner, domain.gives | strategy.gives),
-        ("strategy", strategy, domain.gives | learner.gives),
-    )
+def _takes_none(learner: Spec, specs: Specs) -> bool:
+    """Return whether every strategy needs what neither the learner nor any domain gives."""
+    given = learner.gives.union(*(domain.gives for domain in specs["domain"].values()))
+    return all(unmet(strategy, given) for strategy in specs["strategy"].values())
+
+
+def _lacks(found: Mapping[Kind, Spec]) -> tuple[Lack, ...]:
     return tuple(
-        Lack(kind, spec.name, need) for kind, spec, others in offers for need in unmet(spec, others)
+        Lack(kind, spec.name, need)
+        for kind, spec in found.items()
+        for need in unmet(spec, _given(other for other in found.values() if other is not spec))
     )
+
+
+def _given(specs: Iterable[Spec]) -> frozenset[str]:
+    return frozenset().union(*(spec.gives for spec in specs))
 
 
 def _nearest(trio: Trio, specs: Specs) -> list[Trio]:
