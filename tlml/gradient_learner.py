@@ -159,7 +159,9 @@ class GradientLearner(Learner):
         scores, y = self.scores(params, batch.x), batch.y
         if self.execution.path != "stack":
             return criterion(scores, y, self.criterion)
-        return len(y) * criterion(scores.flatten(0, 1), y.flatten(0, 1), self.criterion)
+        if self.criterion == "cross_entropy" or not y.is_floating_point():
+            scores, y = scores.flatten(0, 1), y.flatten(0, 1)
+        return len(batch.y) * criterion(scores, y, self.criterion)
 
     def scores(self, params: Params, x: Tensor) -> Tensor:
         """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""
