@@ -166,6 +166,11 @@ def test_another_strategy_is_refused():
         ("protonet", {"distance": "far"}, "distance: 'far' is not one of euclidean, cosine"),
         ("protonet", {"scale": 0}, "scale: must be greater than 0, is 0"),
         ("matching", {"scale": -1}, "scale: must be greater than 0, is -1"),
+        (
+            "matching",
+            {"context_steps": 0},
+            "context_steps: must be a whole number of at least 1, is 0",
+        ),
         ("relation", {"hidden": 0}, "hidden: must be greater than 0, is 0"),
         ("baseline_pp", {"epochs": 0}, "epochs: must be greater than 0, is 0"),
         ("matching", {"lr": 0}, "lr: must be greater than 0, is 0"),
@@ -221,6 +226,93 @@ def test_matching_sums_the_attention_of_each_class():
     expected = attention @ np.eye(3)[episode.support.y.numpy()]
     np.testing.assert_allclose(scores.exp().numpy(), expected, rtol=1e-10)
     np.testing.assert_allclose(scores.exp().sum(1).numpy(), 1, rtol=1e-12)
+
+
+def lstm_cell(x: Tensor, h: Tensor, c: Tensor, weights: Any, suffix: str = "") -> Any:
+    """Return h and c after one step of an LSTM: gates i, f, g and o, as torch stacks them."""
+    w_x, w_h, b_x, b_h = (
+        weights[f"{name}{suffix}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    i, f, g, o = (w_x @ x + b_x + w_h @ h + b_h).chunk(4)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def test_matching_in_full_context_reads_the_support_as_the_paper_says():
+    net, episode = nn.Linear(6, 5).double(), task(3, 2, torch.float64)
+    known, new = embedded(net, episode)
+    learner = tlml.learner("matching", network=net, full_context=True, context_steps=3)
+    scores = learner.predict(episode.support, episode.query.x)
+    g, f = (dict(part.named_parameters()) for part in (learner.context.g, learner.context.f))
+    zero = torch.zeros(5).double()
+    with torch.no_grad():
+        in_context = known.clone()  # g(x, S) = h forward + h backward + g'(x)
+        for order, suffix in ((range(6), "_l0"), (range(5, -1, -1), "_l0_reverse")):
+            h, c = zero, zero
+            for i in order:
+                h, c = lstm_cell(known[i], h, c, g, suffix)
+                in_context[i] += h
+        for score, query in zip(scores, new, strict=True):
+            h, c = query, zero
+            for _ in range(3):
+                attention = torch.stack([h @ k for k in in_context]).softmax(0)
+                read = sum(a * k for a, k in zip(attention, in_context, strict=True))
+                h, c = lstm_cell(torch.cat([query, read]), h, c, f)
+                h = h + query
+            attention = torch.cosine_similarity(h[None], in_context).softmax(0)
+            expected = torch.stack([attention[episode.support.y == k].sum() for k in range(3)])
+            torch.testing.assert_close(score.exp(), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_context_of_a_named_network_is_there_before_training_and_loaded(tmp_path: Path):
+    learner = learner_of("matching", full_context=True, lr=0.01)
+    view = learner.view(LETTERS, ways=5, shots=1, queries=3, episodes=8)
+    first = {n: p.clone() for n, p in learner.context.named_parameters()}
+    trainer = pl.Trainer(max_epochs=1, limit_val_batches=0, **QUIET)
+    trainer.fit(learner, view)
+    assert not any(torch.equal(first[n], p) for n, p in learner.context.named_parameters())
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    support, query = task()
+    found = tlml.load(tmp_path / "a.ckpt").predict(support, query.x)
+    torch.testing.assert_close(found, learner.predict(support, query.x))
+
+
+@pytest.mark.parametrize(("side", "hidden_inputs"), [(1, 64), (5, 64), (19, 576)])
+def test_relation_on_maps_is_the_papers_module(side, hidden_inputs):
+    rng = torch.Generator().manual_seed(3)
+    images = torch.randn(9, 2, side, side, generator=rng, dtype=torch.float64)
+    support, new = Batch(images[:6], torch.tensor([0, 1, 2, 0, 1, 2])), images[6:]
+    net = nn.Conv2d(2, 4, 1).double()
+    learner = tlml.learner("relation", network=net)
+    scores = learner.predict(support, new)
+    maps = net(images).detach()
+    found = dict(learner.relation.named_parameters())
+    assert found["9.weight" if side > 1 else "7.weight"].shape == (8, hidden_inputs)
+    names = list(found)  # convolution and norm, twice, then two linear layers
+    for i in range(3):
+        for k in range(3):
+            x = torch.cat([maps[:6][support.y == k].sum(0), maps[6 + i]])[None]
+            for block in (0, 4):
+                weight, bias, scale, shift = (found[n] for n in names[block : block + 4])
+                x = nn.functional.conv2d(x, weight, bias, padding=1 if side < 10 else 0)
+                x = x / (1 + 1e-5) ** 0.5  # nothing is stored yet: mean 0, variance 1
+                x = (x * scale[:, None, None] + shift[:, None, None]).relu()
+                x = nn.functional.max_pool2d(x, 2) if side > 1 else x
+            w1, b1, w2, b2 = (found[n] for n in names[8:])
+            expected = (w2 @ (w1 @ x.flatten() + b1).relu() + b2).sigmoid()
+            torch.testing.assert_close(scores[i, k], expected.squeeze().detach())
+
+
+def test_relation_trains_on_maps():
+    letters = Letters({"source": [20] * 8, "validation": [12] * 5, "target": [12] * 7}, (1, 8, 8))
+    options = {"channels": 8, "blocks": 2}
+    learner = tlml.learner("relation", network="conv4", network_options=options, lr=0.01)
+    view = learner.view(letters, ways=5, shots=1, queries=3, episodes=40)
+    pl.Trainer(max_epochs=4, limit_val_batches=0, **QUIET).fit(learner, view)
+    assert bool(learner.relation[1].running_mean.any())
+    test = EpisodeView(letters, ways=3, shots=1, queries=5, episodes=20)
+    (result,) = pl.Trainer(**QUIET).test(learner, test, verbose=False)
+    assert result["test_accuracy"] > 0.6
 
 
 def test_relation_compares_each_query_with_summed_features():

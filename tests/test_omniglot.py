@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import pickle
 import re
 import sys
@@ -14,6 +13,7 @@ from PIL import Image
 
 import tlml
 from tlml import TlmlError
+from tlml_vision import omniglot
 from tlml_vision.omniglot import _vinyals
 
 
@@ -24,7 +24,7 @@ def root(tmp_path):
 
 
 def domain(root, **options):
-    return tlml.domain("omniglot", root=str(root), **options)
+    return tlml.domain("omniglot", root=str(root), **{"partial": True, **options})
 
 
 def test_the_split_is_that_of_vinyals(root):
@@ -76,7 +76,7 @@ def test_a_random_division_is_a_function_of_its_seed(root):
 
 def test_the_folder_may_come_from_the_environment(root, monkeypatch):
     monkeypatch.setenv("TLML_DATA", str(root.parent))
-    assert len(tlml.domain("omniglot").classes("target")) == 8
+    assert len(tlml.domain("omniglot", partial=True).classes("target")) == 8
 
 
 def test_without_a_folder_it_says_where_to_put_and_get_the_data():
@@ -110,10 +110,28 @@ def test_a_character_of_no_split_is_named(root):
         domain(root).classes("source")
 
 
-def test_a_part_of_the_data_costs_a_line_in_the_log(root, caplog):
-    with caplog.at_level(logging.WARNING):
-        domain(root).classes("source")
-    assert "holds 7 of 1623 characters" in caplog.text
+def test_missing_characters_are_named(root):
+    with pytest.raises(
+        TlmlError,
+        match=r"lacks 1616 of 1623 characters: Alphabet_of_the_Magi/character03, "
+        r".*, …; unpack both archives anew, or set partial=True to do without",
+    ):
+        domain(root, partial=False).classes("source")
+
+
+def test_missing_alphabets_and_drawings_are_named(root, monkeypatch):
+    own = [
+        "Alphabet_of_the_Magi/character01", "Alphabet_of_the_Magi/character02",
+        "Angelic/character01", "Armenian/character01", "Armenian/character02",
+        "Tibetan/character01", "Tibetan/character02",
+    ]  # fmt: skip
+    table = {name: split for name, split in _vinyals().items() if name in own}
+    monkeypatch.setattr(omniglot, "_vinyals", lambda: table)
+    with pytest.raises(TlmlError, match=r"character 'Alphabet.*01' has 8 of 20 drawings in .*"):
+        domain(root, partial=False).classes("source")
+    (root / "images_evaluation/Tibetan").rename(root / "Tibetan")
+    with pytest.raises(TlmlError, match=r"lacks 2 of 7 characters: Tibetan; unpack both"):
+        domain(root, partial=False).classes("source")
 
 
 def test_a_damaged_image_is_named(root):

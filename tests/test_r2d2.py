@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import Ridge
@@ -40,11 +41,17 @@ def test_the_weights_are_those_of_scikit_learn(examples, features, penalty):
 
 
 @SIZES
-def test_the_scores_are_scaled_and_shifted_predictions(examples, features):
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_scores_are_scaled_and_shifted_predictions(examples, features, intercept):
     support, labels, query = problem(examples, features)
-    scores = head(penalty=0.7, scale=3.0, shift=-0.5).class_scores(support, labels, query, WAYS)
-    reference = Ridge(alpha=0.7, fit_intercept=False).fit(support, F.one_hot(labels, WAYS).double())
-    expected = torch.from_numpy(3.0 * reference.predict(query.numpy()) - 0.5)
+    learner = head(penalty=0.7, scale=3.0, shift=-0.5, intercept=intercept)
+    scores = learner.class_scores(support, labels, query, WAYS)
+    known, asked = support.numpy(), query.numpy()
+    if intercept:  # penalised as the other weights are
+        known, asked = (np.c_[x, np.ones(len(x))] for x in (known, asked))
+    reference = Ridge(alpha=0.7 * examples, fit_intercept=False)
+    reference.fit(known, F.one_hot(labels, WAYS).double())
+    expected = torch.from_numpy(3.0 * reference.predict(asked) - 0.5)
     # The first value of the penalty is kept as a float32.
     torch.testing.assert_close(scores, expected, rtol=1e-6, atol=1e-7)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tlml import Batch, Episode, Episodes, GradientLearner, Network, TlmlError
 from tlml.metrics import criterion
+from tlml.networks.network import flat
 from tlml.normalisation import statistics
 from tlml.task import tasks_of
 from tlml.views import ViewSpaces
@@ -99,10 +100,19 @@ class Episodic(GradientLearner):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the features ``[n, d]`` of inputs ``[n, ...]``."""
+        return flat(self.raw_features(x))
+
+    def raw_features(self, x: Tensor) -> Tensor:
+        """Return the features of inputs as they come: ``[n, C, h, w]`` where they are maps."""
         network, x = self.built(), self._like(x)
-        features = getattr(network, "features", None)
-        found: Tensor = features(x) if callable(features) else network(x)
-        return found.flatten(1)
+        features: Any
+        if isinstance(network, Network):  # whose `features` flattens
+            features = nn.Sequential(*network.blocks.values())
+            x = x.to(next(network.parameters()).dtype)
+        else:
+            features = getattr(network, "features", network)
+        found: Tensor = features(x)
+        return found
 
     # Predicting
 
@@ -115,7 +125,8 @@ class Episodic(GradientLearner):
         ways = self._ways(support)
         with torch.no_grad(), statistics(self.built(), self.policy):
             both = self.embed(torch.cat([support.x, x]))
-            known, new = torch.split(both, [len(support.x), len(x)])
+        known, new = torch.split(both, [len(support.x), len(x)])
+        with torch.no_grad(), statistics(self, self.policy):  # with what the features' size made
             return self.class_scores(known, support.y, new, ways)
 
     def _ways(self, support: Batch) -> int:
@@ -156,7 +167,7 @@ class Episodic(GradientLearner):
         finally:
             for module, training in modes.items():
                 module.training = training
-        self.prepare(found.shape[1], spaces)
+        self.prepare(found[0].numel(), spaces)
 
     def _like(self, values: Tensor) -> Tensor:
         parameter = next(self.built().parameters(), None)

@@ -28,7 +28,7 @@ _NAMES = ("fine_label_names", "coarse_label_names")
 class CifarPool(ImagePool):
     """A pool of classes of CIFAR-100, of 600 images each: its training and its test images."""
 
-    def __init__(self, root: str | None, size: int, download: bool) -> None:
+    def __init__(self, root: str | None = None, size: int = 32, download: bool = False) -> None:
         super().__init__(root, size)
         self.download = download
 
@@ -62,7 +62,7 @@ def _part(path: Path, fine_names: int, coarse_names: int) -> tuple[Any, Any, Any
     """Return images ``[n, 32, 32, 3]``, classes and superclasses ``[n]`` of one file."""
     data, *labels = _held(path, _IMAGES)
     images, fine, coarse = np.asarray(data), *map(np.asarray, labels)
-    if images.dtype != np.uint8 or images.shape != (len(fine), 3 * SIDE * SIDE):
+    if images.dtype != np.uint8 or images.shape != (len(fine), 3 * SIDE * SIDE) or not len(fine):
         raise TlmlError(f"{path}: data must be bytes [n, {3 * SIDE * SIDE}], one row a label")
     if len(coarse) != len(fine) or fine.max() >= fine_names or coarse.max() >= coarse_names:
         raise TlmlError(f"{path}: its labels do not fit each other or the names in meta")

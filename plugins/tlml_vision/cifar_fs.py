@@ -45,9 +45,6 @@ class CifarFs(CifarPool):
     )
     obtain = cifar100.OBTAIN
 
-    def __init__(self, root: str | None = None, size: int = 32, download: bool = False) -> None:
-        super().__init__(root, size, download)
-
     def find(self, folder: Path, split: Split) -> Found | None:
         """Find the lists, the folders or the pickles of a split.
 

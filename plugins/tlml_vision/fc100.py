@@ -37,9 +37,6 @@ class FC100(CifarPool):
     layouts = (image_folder.LAYOUT, "FC100_{train,val,test}.pickle", cifar100.LAYOUT)
     obtain = cifar100.OBTAIN
 
-    def __init__(self, root: str | None = None, size: int = 32, download: bool = False) -> None:
-        super().__init__(root, size, download)
-
     def find(self, folder: Path, split: Split) -> Found | None:
         """Find the folders or the pickles of a split.
 

@@ -19,7 +19,7 @@ from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.task import SPLITS, Split
 from tlml_vision.image_store import Bytes, Classes, Floats, stored
 
-RECIPE = 1  # to be raised with each change to how images are decoded
+RECIPE = 2  # to be raised with each change to how images are decoded
 ON_DISK: dict[Split, str] = {"source": "train", "validation": "val", "target": "test"}
 
 
@@ -46,11 +46,12 @@ class ImagePool(ClassPool):
     name: ClassVar[str]
     layouts: ClassVar[tuple[str, ...]]
     obtain: ClassVar[str]
+    channels: ClassVar[int] = 3
 
-    def __init__(self, root: str | None, size: int, channels: int = 3) -> None:
+    def __init__(self, root: str | None = None, size: int = 84) -> None:
         check_positive(size=size)
         self.root, self.size = root, size
-        self.x = Box(0.0, 1.0, (channels, size, size), np.float32)
+        self.x = Box(0.0, 1.0, (self.channels, size, size), np.float32)
         self._splits: dict[Split, dict[str, Bytes]] = {}
 
     @abstractmethod
@@ -127,8 +128,11 @@ class ImagePool(ClassPool):
 
 def _checked(pool: ImagePool, classes: Classes) -> Iterable[tuple[str, Any]]:
     for name, images in classes:
-        assert images.dtype == np.uint8
-        assert images.shape[1:] == pool.x.shape, (name, images.shape)
+        if images.dtype != np.uint8 or images.shape[1:] != pool.x.shape:
+            raise TlmlError(
+                f"{pool.name}: class '{name}' was read as {images.dtype} {list(images.shape)}, and "
+                f"must be uint8 [n, {', '.join(map(str, pool.x.shape or ()))}]"
+            )
         yield name, images
 
 

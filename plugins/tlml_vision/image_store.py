@@ -87,7 +87,8 @@ def stored(
         return {own: Bytes(images) for own, images in read()}
     _write(path, read())
     written = _mapped(path, shape)
-    assert written is not None
+    if written is None:
+        raise TlmlError(f"{path}: was written and can't be read back; is something clearing it?")
     return written
 
 
@@ -98,6 +99,8 @@ def _mapped(path: Path, shape: tuple[int, int, int]) -> dict[str, Bytes] | None:
         total = sum(counts.values())
         if path.stat().st_size != total * int(np.prod(shape)):
             return None
+        if not total:  # no file of length 0 can be mapped
+            return {}
     except (OSError, ValueError, AttributeError, TypeError):
         return None
     images = np.memmap(path, np.uint8, "r", shape=(total, *shape))

@@ -46,9 +46,6 @@ class MiniImageNet(ImagePool):
         "https://github.com/renmengye/few-shot-ssl-public"
     )
 
-    def __init__(self, root: str | None = None, size: int = 84) -> None:
-        super().__init__(root, size)
-
     def find(self, folder: Path, split: Split) -> Found | None:
         """Find the lists, the folders or the pickle of a split.
 
@@ -110,6 +107,9 @@ def _unpacked(path: Path) -> tuple[Any, dict[Any, Any]]:
         or images.shape[3:] != (3,)
     ):
         raise TlmlError(f"{path}: must hold image_data, bytes [n, H, W, 3], and class_dict")
+    empty = [name for name, rows in classes.items() if not len(rows)]
+    if empty:
+        raise TlmlError(f"{path}: class_dict names no image of class '{empty[0]}'")
     last = max((int(np.max(rows)) for rows in classes.values()), default=-1)
     if last >= len(images):
         raise TlmlError(f"{path}: class_dict names image {last}, and there are {len(images)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,9 +20,8 @@ from tlml_vision.torchvision_data import download as torchvision_download
 HALVES = ("images_background", "images_evaluation")
 _PLACES = ("", "omniglot-py", "python")
 _CODES: dict[str, Split] = {"s": "source", "v": "validation", "t": "target"}
+_DRAWINGS = 20  # of each character
 _SOURCE, _VALIDATION = 1100, 100  # characters of the random split; the others are target
-
-_log = logging.getLogger(__name__)
 
 
 class Omniglot(ImagePool):
@@ -38,6 +36,7 @@ class Omniglot(ImagePool):
         division: "vinyals" is the usual list of 1028, 172 and 423 characters (Vinyals et al.
             2016); "random" draws 1100 and 100, and leaves the others as target, as in MAML's code.
         seed: Of the random division.
+        partial: Whether characters or drawings may be missing; results compare with no others.
         download: Whether to download the data through torchvision where it is missing.
 
     Raises:
@@ -45,6 +44,7 @@ class Omniglot(ImagePool):
     """
 
     name = "omniglot"
+    channels = 1
     layouts = (
         "images_background/ALPHABET/characterNN/*.png and images_evaluation/…",
         "the same in omniglot-py/ (torchvision) or python/",
@@ -61,13 +61,14 @@ class Omniglot(ImagePool):
         rotations: bool = True,
         division: str = "vinyals",
         seed: int = 0,
+        partial: bool = False,
         download: bool = False,
     ) -> None:
-        super().__init__(root, size, channels=1)
+        super().__init__(root, size)
         check_choice("division", division, ("vinyals", "random"))
         check_not_negative(seed=seed)
         self.rotations, self.division, self.seed = rotations, division, seed
-        self.download = download
+        self.partial, self.download = partial, download
 
     def get(self, folder: Path) -> bool:
         """Download both halves where that was asked for."""
@@ -80,17 +81,23 @@ class Omniglot(ImagePool):
         """Find the characters of a split.
 
         Raises:
-            TlmlError: One half is missing, or a character is not in the division.
+            TlmlError: One half, a character or a drawing is missing, or a character is not in the
+                division.
         """
         characters = _characters(folder)
         if characters is None:
             return None
         table = _vinyals() if self.division == "vinyals" else _drawn(characters, self.seed)
         _check_known(characters, table, folder)
+        if not self.partial:
+            _check_complete(characters, folder)
         own = {n: image_files(p) for n, p in characters.items() if table[n] == split}
         for name, files in own.items():
-            if not files:
-                raise TlmlError(f"omniglot: character '{name}' has no .png in {folder}")
+            if len(files) < (1 if self.partial else _DRAWINGS):
+                raise TlmlError(
+                    f"omniglot: character '{name}' has {len(files)} of {_DRAWINGS} drawings in "
+                    f"{folder}; {_COMPLETE}"
+                )
 
         def read() -> Classes:
             for name in progress(list(own), "omniglot: reading images"):
@@ -153,9 +160,25 @@ def _check_known(characters: Mapping[str, Path], table: Mapping[str, Split], fol
             f"omniglot: {folder} holds '{strange[0]}', which is not in the division of Vinyals et "
             "al.; remove it, or set division=random"
         )
-    known = len(_vinyals())
-    if len(characters) != known:
-        _log.warning("omniglot: %s holds %d of %d characters", folder, len(characters), known)
+
+
+def _check_complete(characters: Mapping[str, Path], folder: Path) -> None:
+    """Raise where characters are missing, and name alphabets that are missing whole as such."""
+    known = _vinyals()
+    missing = [name for name in known if name not in characters]
+    if missing:
+        alphabets = {name.split("/")[0] for name in characters}
+        whole = (name if (own := name.split("/")[0]) in alphabets else own for name in missing)
+        named = list(dict.fromkeys(whole))
+        more = ", …" if len(named) > _NAMED else ""
+        raise TlmlError(
+            f"omniglot: {folder} lacks {len(missing)} of {len(known)} characters: "
+            f"{', '.join(named[:_NAMED])}{more}; {_COMPLETE}"
+        )
+
+
+_NAMED = 5
+_COMPLETE = "unpack both archives anew, or set partial=True to do without"
 
 
 def _inked(size: int) -> Fit:

@@ -46,9 +46,6 @@ class TieredImageNet(ImagePool):
         "https://github.com/renmengye/few-shot-ssl-public"
     )
 
-    def __init__(self, root: str | None = None, size: int = 84) -> None:
-        super().__init__(root, size)
-
     def find(self, folder: Path, split: Split) -> Found | None:
         """Find the pickles, the arrays or the folders of a split.
 
@@ -91,7 +88,8 @@ class TieredImageNet(ImagePool):
             raise TlmlError(f"{path}: is damaged or holds no images ({error})") from error
         if images.dtype != np.uint8 or images.shape[3:] != (3,):
             raise TlmlError(f"{path}: images must be bytes [n, H, W, 3]")
-        return len(images), lambda rows: fitted(images[rows], scaled(self.size))
+        # OpenCV filled them, blue first; the encoded ones are ordinary files, red first.
+        return len(images), lambda rows: fitted(images[rows, :, :, ::-1], scaled(self.size))
 
 
 def _grouped(opened: Callable[[Path], tuple[int, ReadRows]], path: Path, labels: Path) -> Classes:

@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "digits": {"options": {"size": 8, "variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "mini_imagenet": {"options": {"size": 12}},
-    "omniglot": {"options": {"size": 14}},
+    "omniglot": {"options": {"size": 14, "partial": True}},
     "tiered_imagenet": {"options": {"size": 12}},
     "cub": {"options": {"size": 12}},
 }
