@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -35,6 +36,8 @@ _BATCHED = (
 )  # fmt: skip
 # These too, but a CPU runs them faster one task after the other.
 _CONVOLUTIONAL = (nn.Conv1d, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+
+_COMPUTING = ("task_slopes", "task_loss", "adapted", "start", "loss", "scores")  # a loss
 
 _SMALL_IMAGE = 32  # sides up to which a CPU differentiates channels-last convolutions twice faster
 
@@ -162,11 +165,13 @@ def _is_batched(learner: GradientLearner) -> bool:
 
 def _vouches(learner: GradientLearner) -> bool:
     """Return whether the class that says `stackable` has seen all that compute losses."""
-    kinds = type(learner).__mro__
-    methods = ("task_slopes", "task_loss", "adapted", "start", "loss", "scores")
+    own = any(name in vars(learner) for name in _COMPUTING)
+    return learner.stackable and not own and _has_seen(type(learner))
 
+
+@cache
+def _has_seen(kind: type[GradientLearner]) -> bool:
     def depth(name: str) -> int:
-        return next(i for i, kind in enumerate(kinds) if name in vars(kind))
+        return next(i for i, base in enumerate(kind.__mro__) if name in vars(base))
 
-    own = any(name in vars(learner) for name in methods)
-    return learner.stackable and not own and all(depth("stackable") <= depth(n) for n in methods)
+    return all(depth("stackable") <= depth(name) for name in _COMPUTING)

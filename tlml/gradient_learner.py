@@ -23,7 +23,7 @@ from tlml.execution import (
 )
 from tlml.learners import GIVEN, Learner
 from tlml.meta import mean_over_tasks, trained
-from tlml.metrics import criterion
+from tlml.metrics import criterion, summed_criterion
 from tlml.networks import build_network, fresh_parameters, head_for
 from tlml.networks.build import keyed
 from tlml.normalisation import POLICIES, Policy, statistics
@@ -157,11 +157,9 @@ class GradientLearner(Learner):
         if self.carry is not None:
             self.carry.calls += 1
         scores, y = self.scores(params, batch.x), batch.y
-        if self.execution.path != "stack":
-            return criterion(scores, y, self.criterion)
-        if self.criterion == "cross_entropy" or not y.is_floating_point():
-            scores, y = scores.flatten(0, 1), y.flatten(0, 1)
-        return len(batch.y) * criterion(scores, y, self.criterion)
+        if self.execution.path == "stack":
+            return summed_criterion(scores, y, self.criterion)
+        return criterion(scores, y, self.criterion)
 
     def scores(self, params: Params, x: Tensor) -> Tensor:
         """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""

@@ -87,6 +87,27 @@ def criterion(scores: Tensor, y: Tensor, name: str | None = None) -> Tensor:
     return loss
 
 
+def summed_criterion(scores: Tensor, y: Tensor, name: str | None = None) -> Tensor:
+    """Return the sum over tasks of the mean loss of each.
+
+    Args:
+        scores: ``[T, n, classes]`` for integers, else of the shape of `y`.
+        y: Classes ``[T, n]``, or values.
+        name: As of `criterion`.
+
+    Raises:
+        TlmlError: The shapes do not fit; nothing is broadcast.
+    """
+    tasks = len(y)
+    if not y.is_floating_point() or name == "cross_entropy":
+        return tasks * criterion(scores.flatten(0, 1), y.flatten(0, 1), name)
+    if name not in (None, "mse") or scores.shape != y.shape:
+        return tasks * criterion(scores, y, name)
+    # As F.mse_loss, which broadcasts first: half the operations in the graph of each inner step.
+    errors = scores - y.to(scores.dtype)
+    return (errors * errors).sum() / (y.numel() / tasks)
+
+
 def primary(space: Space[Any]) -> tuple[str, bool]:
     """Return the name of the metric for a target space and whether higher is better."""
     from gymnasium.spaces import Box, Discrete

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,19 +13,6 @@ from torch.utils.checkpoint import get_device_states, set_device_states
 from tlml.task import Params
 
 Loss = Callable[[Params, Any], Tensor]
-
-
-@runtime_checkable
-class Sloped(Protocol):
-    """A loss that brings its own way of differentiating it."""
-
-    def __call__(self, params: Params, batch: Any) -> Tensor:
-        """Return the loss."""
-        ...
-
-    def slopes(self, params: Params, batch: Any, names: Iterable[str]) -> dict[str, Tensor]:
-        """Return its gradient by the parameters `names`."""
-        ...
 
 
 def gradient(
@@ -43,8 +30,10 @@ def gradient(
         names: Differentiate by these parameters only; by all where None.
     """
     chosen = list(params if names is None else names)
-    if isinstance(loss, Sloped):
-        return loss.slopes(params, batch, chosen)
+    slopes = getattr(loss, "slopes", None)  # of the classes below
+    if slopes is not None:
+        found: dict[str, Tensor] = slopes(params, batch, chosen)
+        return found
     return by_func(loss, params, batch, chosen)[0]
 
 

@@ -14,11 +14,6 @@ from tlml.networks.network import Flat
 from tlml.normalisation import Policy
 from tlml.task import Params
 
-_ENTRYWISE = (
-    nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus,
-    nn.Identity, nn.Dropout,
-)  # fmt: skip
-
 
 class Layer(NamedTuple):
     """One step of a forward pass: a module, and the full names of its own parameters."""
@@ -84,8 +79,6 @@ def _chain(modules: nn.Module, prefix: str) -> Iterator[Layer]:
 
 
 def _run_of(module: nn.Module) -> Callable[[nn.Module, Params, Tensor, Policy], Tensor] | None:
-    if type(module) in _ENTRYWISE:
-        return _entrywise
     if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
         return None
     return _LAYERS.get(type(module))
@@ -154,7 +147,12 @@ def _batchnorm(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Ten
     return normal.reshape(len(normal), tasks, features, *x.shape[3:]).transpose(0, 1)
 
 
+_ENTRYWISE = (
+    nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus,
+    nn.Identity, nn.Dropout,
+)  # fmt: skip
 _LAYERS: dict[type[nn.Module], Callable[[nn.Module, Params, Tensor, Policy], Tensor]] = {
+    **dict.fromkeys(_ENTRYWISE, _entrywise),
     nn.Linear: _linear,
     nn.Flatten: _flatten,
     Flat: _flatten,
