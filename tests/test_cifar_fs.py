@@ -77,6 +77,11 @@ def test_lists_name_the_classes_of_a_split(tmp_path):
             {"data": np.zeros((1, 3072), np.uint8), "fine_labels": [99], "coarse_labels": [0]},
             "its labels do not fit",
         ),
+        (
+            "test",
+            {"data": np.zeros((0, 3072), np.uint8), "fine_labels": [], "coarse_labels": []},
+            r"data must be bytes \[n, 3072\], one row a label",
+        ),
     ],
 )
 def test_files_that_are_not_cifar100_are_named(tmp_path, name, content, message):

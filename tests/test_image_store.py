@@ -10,7 +10,10 @@ import torch
 import tlml
 from tlml.domains import ClassTask
 from tlml.sampling import _draw_finite, draw, keyed_rng
+from tlml_vision import image_store
+from tlml_vision.image_pool import Found
 from tlml_vision.image_store import Bytes, stored
+from tlml_vision.mini_imagenet import MiniImageNet
 
 SHAPE = (3, 4, 5)
 
@@ -62,6 +65,24 @@ def test_a_folder_that_cannot_be_written_leaves_the_images_in_memory(tmp_path, m
     with caplog.at_level(logging.WARNING):
         assert [len(own) for own in stored("x", {}, SHAPE, read).values()] == [2, 3]
     assert "x: all images are held in memory" in caplog.text
+
+
+def test_images_of_another_kind_are_refused(tmp_path):
+    class Floating(MiniImageNet):
+        def find(self, folder, split):
+            return Found((), lambda: [("a", np.zeros((2, 3, 8, 9)))])
+
+    with pytest.raises(
+        tlml.TlmlError,
+        match=r"class 'a' was read as float64 \[2, 3, 8, 9\], and must be uint8 \[n, 3, 8, 8\]",
+    ):
+        Floating(str(tmp_path), size=8).classes("source")
+
+
+def test_a_store_that_is_cleared_meanwhile_is_named(monkeypatch):
+    monkeypatch.setattr(image_store, "_write", lambda path, classes: None)
+    with pytest.raises(tlml.TlmlError, match=r"\.images: was written and can't be read back"):
+        stored("x", {}, SHAPE, read)
 
 
 def test_what_fails_while_reading_leaves_nothing_behind(cache):

@@ -78,13 +78,24 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
             pickle.dumps({"image_data": ONE_IMAGE, "class_dict": {"a": [1]}}),
             "class_dict names image 1, and there are 1",
         ),
+        (
+            pickle.dumps({"image_data": ONE_IMAGE, "class_dict": {"a": [0], "b": []}}),
+            "class_dict names no image of class 'b'",
+        ),
     ],
-    ids=["empty", "text", "cut", "list", "shape", "rows"],
+    ids=["empty", "text", "cut", "list", "shape", "rows", "class"],
 )
 def test_damaged_pickles_are_named(tmp_path, content, message):
     path = tmp_path / "mini-imagenet-cache-train.pkl"
     path.write_bytes(content)
     with pytest.raises(TlmlError, match=f"{re.escape(str(path))}: .*{message}"):
+        domain(tmp_path).classes("source")
+
+
+def test_a_pickle_without_classes_is_named(tmp_path):
+    data = {"image_data": ONE_IMAGE, "class_dict": {}}
+    image_data.write_pickle(tmp_path / "mini-imagenet-cache-train.pkl", data)
+    with pytest.raises(TlmlError, match=f"{re.escape(str(tmp_path))} holds no source class"):
         domain(tmp_path).classes("source")
 
 

@@ -134,6 +134,15 @@ def test_missing_alphabets_and_drawings_are_named(root, monkeypatch):
         domain(root, partial=False).classes("source")
 
 
+def test_a_complete_folder_is_taken(tmp_path, monkeypatch):
+    image_data.omniglot(tmp_path, each=20)
+    names = [name for half in image_data.CHARACTERS.values() for name in half]
+    table = {name: split for name, split in _vinyals().items() if name in names}
+    monkeypatch.setattr(omniglot, "_vinyals", lambda: table)
+    classes = domain(tmp_path, partial=False, rotations=False).classes("validation")
+    assert [len(images) for images in classes.values()] == [20, 20]
+
+
 def test_a_damaged_image_is_named(root):
     path = next((root / "images_background/Armenian/character02").iterdir())
     path.write_bytes(path.read_bytes()[:60])

@@ -171,10 +171,14 @@ def check_finite(batch: Batch, where: str) -> None:
 
 
 def check_data(domain: Domain[Any], split: Split) -> None:
-    """Raise where data that a split holds in memory is NaN or infinite."""
+    """Raise where data that a split holds in memory is NaN or infinite.
+
+    What is on the disk is checked as it is read, and here no more than that it is there.
+    """
     if isinstance(domain, ClassPool):
-        for name, samples in domain.classes(split).items():
-            check_finite(Batch(samples, torch.zeros(len(samples))), f"class '{name}'")
+        for name, samples in domain.samples(split).items():
+            if isinstance(samples, Tensor):
+                check_finite(Batch(samples, torch.zeros(len(samples))), f"class '{name}'")
     elif type(domain).tasks is not Domain.tasks:
         for task in domain.tasks(split):
             for part in ("train", "val", "test") if isinstance(task, Finite) else ():

@@ -30,6 +30,7 @@ from tlml.sampling import (
 from tlml.spaces import same_space
 from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples
 from tlml.views.base import KeyedLoader, View, ViewSpaces
+from tlml.views.pool import PoolExamples, on_disk, part, pool_examples
 
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
 _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
@@ -44,7 +45,7 @@ class PairDataset(Dataset[Pair]):
     Without shuffling the chunks are nearly equal, so that any number of processes can share them.
     """
 
-    source: Examples
+    source: Examples | PoolExamples
     target: Examples
     unlabelled: Tensor
     batch_size: int
@@ -271,7 +272,8 @@ class PairView(View):
                 f"{type(self.domain).__name__} is sampled without end: there are no fixed source "
                 "examples to weigh"
             )
-        return self._pool()[0]
+        pool = self._pool()[0]
+        return Examples(pool.x[:], pool.y)
 
     def unlabelled_examples(self) -> Tensor:
         """Return all target inputs that may be used without labels."""
@@ -283,7 +285,7 @@ class PairView(View):
     def _chunks(self, examples_: int) -> int:
         return -(-examples_ // self.batch_size)
 
-    def _fixed(self, source: Examples, target: Examples) -> KeyedLoader:
+    def _fixed(self, source: Examples | PoolExamples, target: Examples) -> KeyedLoader:
         total = max(len(source), len(target))
         chunks = even_chunks(total, self.batch_size, self.world()[1])
         data = PairDataset(
@@ -293,8 +295,9 @@ class PairView(View):
 
     def _target(self) -> tuple[Examples, Tensor]:
         if not (self.shots or self.unlabelled):
-            source = self._pool()[0] if self.finite else Examples(torch.zeros(0), torch.zeros(0))
-            return _nothing(source), source.x[:0]
+            none = torch.zeros(0)
+            nothing = _nothing(self._pool()[0] if self.finite else Examples(none, none))
+            return nothing, nothing.x
         drawn = self.drawn()
         support = Examples(*drawn.episode.support)
         free = self._unlabelled(drawn) if self.unlabelled else support.x[:0]
@@ -313,17 +316,20 @@ class PairView(View):
         keep[drawn.query_index] = self.transductive
         return train[keep]
 
-    def _pool(self) -> tuple[Examples, Examples]:
+    def _pool(self) -> tuple[Examples | PoolExamples, Examples | PoolExamples]:
         """Return the pooled source to train on, and what validates it."""
-        tasks = self.domain.tasks("source")
-        pool = _pooled([examples(task.split("train")) for task in tasks])
+        pool = self._whole("source")
         if not isinstance(self.domain, ClassPool) and self._validates():
-            others = self.domain.tasks("validation")
-            return pool, _pooled([examples(task.split("train")) for task in others])
+            return pool, self._whole("validation")
         order = keyed_rng(self.seed, "source", _HELD_OUT).permutation(len(pool))
         kept = max(1, round(len(pool) * self.held_out))
         held, train = np.sort(order[:kept]), np.sort(order[kept:])
-        return Examples(pool.x[train], pool.y[train]), Examples(pool.x[held], pool.y[held])
+        return part(pool, torch.from_numpy(train)), part(pool, torch.from_numpy(held))
+
+    def _whole(self, split: Split) -> Examples | PoolExamples:
+        if isinstance(self.domain, ClassPool) and on_disk(self.domain, split):
+            return pool_examples(self.domain, split)
+        return _pooled([examples(task.split("train")) for task in self.domain.tasks(split)])
 
     def _validates(self) -> bool:
         """Return whether there are validation tasks with the source's labels."""
@@ -335,7 +341,7 @@ def _pooled(parts: list[Examples]) -> Examples:
     return Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
 
 
-def _nothing(like: Examples) -> Examples:
+def _nothing(like: Examples | PoolExamples) -> Examples:
     return Examples(like.x[:0], like.y[:0])
 
 
