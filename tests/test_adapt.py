@@ -13,6 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import tlml
 from tlml import Adapt, Group, Phase, Strategy, TlmlError, param_groups
 from tlml.adapt import Phased
 from tlml.strategies import until_step
@@ -108,6 +109,33 @@ def test_only_what_a_phase_names_moves_whatever_momentum_and_decay_do(
     before = state(module)
     fit(module, Adapt("linear_probe"))
     assert changed(before, module) == HEAD
+
+
+def test_layers_are_unfrozen_in_a_trainer_one_after_the_other() -> None:
+    module = Foreign()
+    seen = Watch(lambda trainer, module: changed(before, module))
+    before = state(module)
+    fit(module, Adapt({"name": "gradual_unfreeze", "options": {"unfrozen": 0.5}}), seen)
+    assert seen.notes == [HEAD] * 4 + [HEAD | BODY | STATISTICS] * 4
+
+
+def test_rates_by_depth_need_groups_of_their_own() -> None:
+    with pytest.raises(TlmlError, match=r"its group 0 holds parameters with the rates .* make it"):
+        fit(Foreign(), Adapt("discriminative_lr"))
+    strategy = tlml.strategy("discriminative_lr", lr=0.1, factor=4.0)
+    module = Foreign(lambda own: torch.optim.SGD(param_groups(own, strategy)))
+    reference = Foreign(
+        lambda own: torch.optim.SGD(
+            [
+                {"params": own.body.parameters(), "lr": 0.1 / 4},
+                {"params": own.head.parameters(), "lr": 0.1},
+            ]
+        )
+    )
+    fit(module, Adapt(strategy))
+    fit(reference)
+    for name, value in reference.state_dict().items():
+        torch.testing.assert_close(module.state_dict()[name], value)
 
 
 def test_phases_follow_each_other_by_steps() -> None:

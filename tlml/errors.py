@@ -38,6 +38,13 @@ def check_not_negative(**values: float | None) -> None:
             raise TlmlError(f"{name}: must be at least 0, is {value}")
 
 
+def check_share(**values: float) -> None:
+    """Raise for each named value that is not above 0 and below 1."""
+    for name, value in values.items():
+        if not 0 < value < 1:
+            raise TlmlError(f"{name}: must be above 0 and below 1, is {value}")
+
+
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     """Raise where `value` is none of `choices`."""
     known = list(choices)
