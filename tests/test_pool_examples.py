@@ -128,5 +128,5 @@ def test_data_on_the_disk_is_checked_as_it_is_read():
     check_data(Broken(), "source")
     whole = pool_examples(Broken(), "source")
     assert whole.x[torch.tensor([2, 0])].tolist() == [[0.0], [0.0]]
-    with pytest.raises(TlmlError, match="class 'source b': x of 1 of 1 examples is NaN"):
+    with pytest.raises(TlmlError, match="source classes of Broken: x of 1 of 2 examples is NaN"):
         whole.x[torch.tensor([0, 3])]

@@ -38,14 +38,13 @@ class PoolSamples:
         Raises:
             TlmlError: One is NaN or infinite.
         """
-        labels, places = self.labels[index], self.places[index]
-        names, samples = zip(*self.domain.samples(self.split).items(), strict=True)
-        none: Tensor = samples[0][:0]
-        x = none.new_empty(len(labels), *none.shape[1:])
-        for label in torch.unique(labels).tolist():
-            own = labels == label
-            x[own] = samples[label][places[own]]
-            check_finite(Batch(x[own], labels[own]), f"class '{names[label]}'")
+        samples = list(self.domain.samples(self.split).values())
+        labels, order = self.labels[index].sort(stable=True)
+        numbers, counts = torch.unique_consecutive(labels, return_counts=True)
+        places = torch.split(self.places[index][order], counts.tolist())
+        own = [samples[number][rows] for number, rows in zip(numbers, places, strict=True)]
+        x = torch.cat([samples[0][:0], *own])[order.argsort()]
+        check_finite(Batch(x, labels), f"{self.split} classes of {type(self.domain).__name__}")
         return x
 
 
