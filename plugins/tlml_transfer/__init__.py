@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tlml import Spec, hookimpl
 
-_MODEL = "model-transfer"
+_MODEL, _FEATURES = "model-transfer", "feature-representation-transfer"
 
 
 @hookimpl
@@ -80,5 +80,23 @@ def tlml_strategies() -> list[Spec]:
             paper="Howard & Ruder 2018, arXiv 1801.06146",
             approach=_MODEL,
             needs=("loss",),
+        ),
+        Spec(
+            "coral",
+            "tlml_transfer.coral:Coral",
+            "trains on features whose covariance is the target's",
+            paper="Sun & Saenko 2016, arXiv 1607.01719",
+            approach=_FEATURES,
+            gives=frozenset({"aligns"}),
+            needs=("pair", "features"),
+        ),
+        Spec(
+            "mmd",
+            "tlml_transfer.mmd:Mmd",
+            "trains on features whose distribution is the target's, by kernels",
+            paper="Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
+            approach=_FEATURES,
+            gives=frozenset({"aligns"}),
+            needs=("pair", "features"),
         ),
     ]

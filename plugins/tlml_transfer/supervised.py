@@ -72,9 +72,12 @@ class Supervised(GradientLearner):
         """Weigh the source examples, where the strategy does so.
 
         Raises:
-            TlmlError: The labelled target's labels are not the source's.
+            TlmlError: The labelled target's labels are not the source's, or the strategy aligns and
+                there is no target.
         """
         view = self.current_view()
+        if overrides(self.strategy, "terms"):
+            _check_both_sides(view, type(self.strategy).__name__)
         if isinstance(view, PairView) and view.source and view.shots:
             _check_labels(view)
         self._weigh()
@@ -152,6 +155,14 @@ class Supervised(GradientLearner):
                 f"supervised: the loss is {loss.item()} in step {self.global_step}; lower lr "
                 f"({self.lr})"
             )
+
+
+def _check_both_sides(view: View | None, strategy: str) -> None:
+    if isinstance(view, PairView) and not (view.unlabelled or view.shots):
+        raise TlmlError(
+            f"unlabelled: {strategy} compares source and target, and the view has no target "
+            "examples; set unlabelled=True (or shots above 0)"
+        )
 
 
 def _check_labels(view: PairView) -> None:
