@@ -15,7 +15,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import tlml
 from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
-from tlml.compiled import _turn_narrow_products
+from tlml.compiled import _spell_out, _turn_narrow_products
 from tlml.execution import Execution, execution_for
 from tlml.meta import first_divergence
 from tlml.networks import conv4, mlp
@@ -377,6 +377,27 @@ def test_narrow_products_are_computed_the_other_way_round():
     for one, other in zip(graph(a, b), before, strict=True):
         torch.testing.assert_close(one, other)
     assert graph(a, b)[0].shape == (2, 7, 3)
+
+
+def test_a_scaled_sum_is_spelt_out():
+    a, b = torch.randn(2, 3), torch.randn(2, 3)
+    graph = make_fx(lambda a, b: [torch.add(a, b, alpha=-0.1), torch.sub(a, b, alpha=3)])(a, b)
+    before = graph(a, b)
+    _spell_out(graph)
+    assert not any(node.kwargs for node in graph.graph.nodes)
+    for one, other in zip(graph(a, b), before, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_program_that_computes_something_else_is_refused(monkeypatch):
+    learner = learner_of(perceptron(), compile=True)
+
+    def wrong(graph: Any, inputs: Any) -> Any:
+        return lambda *given: [1.2 * value for value in graph(*given)]
+
+    monkeypatch.setattr("torch._inductor.compile", wrong)
+    with fails("compile: torch's compiler makes a program that is 20% off the step it was given"):
+        learner.meta_loss(waves())
 
 
 def test_without_a_compiler_the_error_says_so(monkeypatch):

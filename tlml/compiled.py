@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tlml.gradient_learner import GradientLearner
 
+_ROUNDING = 0.05  # a relative error that no program may have, in 16 bits neither
+
 
 class Compiled:
     """A learner's `task_slopes` as programs, by what each was traced for.
@@ -65,11 +67,12 @@ def _program(learner: GradientLearner, names: list[str], inputs: list[Tensor]) -
         return [loss.detach(), *(slopes[name] for name in names)]
 
     graph = make_fx(flat)(*inputs)
+    _spell_out(graph)
     _turn_narrow_products(graph)
     try:
         # What torch.compile does, without its guards: shapes and types are looked up above.
         with torch.no_grad():
-            return torch._inductor.compile(graph, list[Any](inputs))
+            program = torch._inductor.compile(graph, list[Any](inputs))
     except Exception as error:
         if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
@@ -78,6 +81,27 @@ def _program(learner: GradientLearner, names: list[str], inputs: list[Tensor]) -
             "compile: torch could not compile the step; it needs a C++ compiler (on Linux g++), "
             f"else take compile=False ({reason})"
         ) from error
+    _check(program, graph, inputs)
+    return program
+
+
+def _spell_out(graph: GraphModule) -> None:
+    """Write a + α b as two operations, and views as reshapes.
+
+    torch's compiler turns a + α A B into a + A B: its pattern for the sum of a tensor and a product
+    overlooks α, as in https://github.com/pytorch/pytorch/issues/167313. And its strides may differ
+    from those that were traced, where a view of channels-last tensors fails.
+    """
+    aten = torch.ops.aten
+    for node in list(graph.graph.nodes):
+        if node.target in (aten.add.Tensor, aten.sub.Tensor) and "alpha" in node.kwargs:
+            first, second = node.args
+            with graph.graph.inserting_before(node):
+                scaled = graph.graph.call_function(aten.mul.Tensor, (second, node.kwargs["alpha"]))
+            node.args, node.kwargs = (first, scaled), {}
+        elif node.target is aten.view.default:
+            node.target = aten.reshape.default
+    graph.recompile()
 
 
 def _turn_narrow_products(graph: GraphModule) -> None:
@@ -97,6 +121,28 @@ def _turn_narrow_products(graph: GraphModule) -> None:
             node.replace_all_uses_with(graph.graph.call_function(turned, (product, 1, 2)))
         graph.graph.erase_node(node)
     graph.recompile()
+
+
+def _check(program: Any, graph: GraphModule, inputs: list[Tensor]) -> None:
+    """Raise where a program does not compute what was traced, beyond rounding.
+
+    What draws at random is passed over: a program draws otherwise.
+    """
+    random = torch.Tag.nondeterministic_seeded
+    targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    if any(random in getattr(target, "tags", ()) for target in targets):
+        return
+    with torch.no_grad():
+        expected, found = (
+            torch.cat([each.flatten().double() for each in run(*inputs)])
+            for run in (graph, program)
+        )
+    error = float((found - expected).norm() / expected.norm())
+    if error > _ROUNDING:  # not of a step that is NaN anyway
+        raise TlmlError(
+            f"compile: torch's compiler makes a program that is {error:.0%} off the step it was "
+            "given; take compile=False, and report the network to PyTorch"
+        )
 
 
 class _Slopes(torch.nn.Module):
