@@ -93,8 +93,9 @@ def _spell_out(graph: GraphModule) -> None:
     from those that were traced, where a view of channels-last tensors fails.
     """
     aten = torch.ops.aten
+    sums = (aten.add.Tensor, aten.add_.Tensor, aten.sub.Tensor, aten.sub_.Tensor)
     for node in list(graph.graph.nodes):
-        if node.target in (aten.add.Tensor, aten.sub.Tensor) and "alpha" in node.kwargs:
+        if node.target in sums and "alpha" in node.kwargs:
             first, second = node.args
             with graph.graph.inserting_before(node):
                 scaled = graph.graph.call_function(aten.mul.Tensor, (second, node.kwargs["alpha"]))

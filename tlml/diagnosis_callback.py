@@ -62,8 +62,10 @@ class Diagnose(pl.Callback):
             return
         check_episodes(view)
         assert isinstance(view, EpisodeView)
+        scalars: dict[str, float] = {}
         if trainer.is_global_zero:
             found = diagnose(learner, view, self.episodes, split=split)
             found.write(self.folder / (split or "test"))
             scalars = {f"diagnosis/{name}": value for name, value in found.scalars().items()}
-            learner.log_dict(scalars, rank_zero_only=True, batch_size=self.episodes)
+        scalars = trainer.strategy.broadcast(scalars)
+        learner.log_dict(scalars, sync_dist=True, batch_size=self.episodes)

@@ -103,7 +103,7 @@ def summed_criterion(scores: Tensor, y: Tensor, name: str | None = None) -> Tens
         return tasks * criterion(scores.flatten(0, 1), y.flatten(0, 1), name)
     if name not in (None, "mse") or scores.shape != y.shape:
         return tasks * criterion(scores, y, name)
-    # As F.mse_loss, which broadcasts first: half the operations in the graph of each inner step.
+    # As F.mse_loss, which broadcasts first and so adds to the graph of each inner step.
     errors = scores - y.to(scores.dtype)
     return (errors * errors).sum() / (y.numel() / tasks)
 

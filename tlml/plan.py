@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.located import dotted
-from tlml.spec import unmet
 from tlml.suite_check import EPISODES, Sources, adapting, problems, taken
+from tlml.trios import ALONE
 
 if TYPE_CHECKING:
     from tlml.registry import Registry
@@ -203,11 +203,7 @@ class _Planner:
     def _clash(
         self, domain: Spec, learner: str, strategy: str | None, adapting_only: bool = False
     ) -> str:
-        spec = self.registry.spec("learner", learner)
-        if strategy is None:
-            lacks = [] if adapting_only else unmet(spec, domain.gives)
-            return f"learner {learner} needs {lacks[0]}, and no strategy is named" if lacks else ""
-        verdict = self.registry.judge(domain.name, learner, strategy)
+        verdict = self.registry.judge(domain.name, learner, strategy or ALONE)
         if adapting_only:
             kept = tuple(lack for lack in verdict.lacks if lack.kind == "strategy")
             verdict = replace(verdict, lacks=kept)

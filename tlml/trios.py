@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -56,7 +56,7 @@ class Verdict:
 
 def judge(trio: Trio, specs: Specs) -> Verdict:
     """Judge names that are in `specs`."""
-    lacks = _lacks({kind: specs[kind][n] for kind, n in zip(KINDS, trio, strict=True) if n})
+    lacks = _lacks(trio, specs)
     instead = tuple(_nearest(trio, specs)) if lacks else ()
     return Verdict(trio, lacks, instead)
 
@@ -68,15 +68,11 @@ def working(specs: Specs, fixed: Mapping[Kind, str]) -> Iterator[Trio]:
     """
     choices = [[fixed[kind]] if kind in fixed else sorted(specs[kind]) for kind in KINDS[:2]]
     for domain, learner in product(*choices):
-        pair: dict[Kind, Spec] = {
-            "domain": specs["domain"][domain], "learner": specs["learner"][learner],
-        }  # fmt: skip
-        alone = _takes_none(pair["learner"], specs)
-        strategies = [ALONE] if alone else sorted(specs["strategy"])
-        for strategy in [fixed["strategy"]] if "strategy" in fixed else strategies:
-            third: dict[Kind, Spec] = {"strategy": specs["strategy"][strategy]} if strategy else {}
-            if bool(third) != alone and not _lacks(pair | third):
-                yield domain, learner, strategy
+        alone = _takes_none(specs["learner"][learner], specs)
+        for strategy in [ALONE] if alone else sorted(specs["strategy"]):
+            trio = domain, learner, strategy
+            if fixed.get("strategy", strategy) == strategy and not _lacks(trio, specs):
+                yield trio
 
 
 def _takes_none(learner: Spec, specs: Specs) -> bool:
@@ -85,16 +81,13 @@ def _takes_none(learner: Spec, specs: Specs) -> bool:
     return all(unmet(strategy, given) for strategy in specs["strategy"].values())
 
 
-def _lacks(found: Mapping[Kind, Spec]) -> tuple[Lack, ...]:
-    return tuple(
-        Lack(kind, spec.name, need)
-        for kind, spec in found.items()
-        for need in unmet(spec, _given(other for other in found.values() if other is not spec))
-    )
-
-
-def _given(specs: Iterable[Spec]) -> frozenset[str]:
-    return frozenset().union(*(spec.gives for spec in specs))
+def _lacks(trio: Trio, specs: Specs) -> tuple[Lack, ...]:
+    found = {kind: specs[kind][name] for kind, name in zip(KINDS, trio, strict=True) if name}
+    lacks = []
+    for kind, spec in found.items():
+        given = (other.gives for other in found.values() if other is not spec)
+        lacks += [Lack(kind, spec.name, need) for need in unmet(spec, frozenset().union(*given))]
+    return tuple(lacks)
 
 
 def _nearest(trio: Trio, specs: Specs) -> list[Trio]:

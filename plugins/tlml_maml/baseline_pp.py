@@ -54,15 +54,15 @@ class BaselinePlusPlus(Episodic):
         check_positive(scale=scale, epochs=epochs, batch_size=batch_size)
         self.scale, self.epochs, self.batch_size = scale, epochs, batch_size
 
-    def prepare(self, features: int, spaces: ViewSpaces | None) -> None:
-        """Make the directions ``[classes, features]`` of the source's classes."""
+    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
+        """Make the directions ``[classes, d]`` of the source's classes."""
         if "directions" in self._parameters or spaces is None:
             return
         if not isinstance(spaces.y, Discrete):
             raise TlmlError("baseline_pp: it needs classes, the source's targets are values")
         like = next(self.built().parameters(), torch.empty(0))
         with keyed(self.seed):
-            made = nn.init.kaiming_uniform_(torch.empty(int(spaces.y.n), features))
+            made = nn.init.kaiming_uniform_(torch.empty(int(spaces.y.n), shape.numel()))
         self.directions = nn.Parameter(made.to(like))
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:  # type: ignore[override]

@@ -89,6 +89,7 @@ class Episodic(GradientLearner):
         tasks = tasks_of(episode)
         sides = [side for task in tasks for side in task]
         features = self.embed(torch.cat([side.x for side in sides]))
+        self.prepare(features.shape[1:], None)
         parts = torch.split(features, [len(side.x) for side in sides])
         losses = []
         for (known, asked), support, query in zip(tasks, parts[::2], parts[1::2], strict=True):
@@ -125,8 +126,9 @@ class Episodic(GradientLearner):
         ways = self._ways(support)
         with torch.no_grad(), statistics(self.built(), self.policy):
             both = self.embed(torch.cat([support.x, x]))
+        self.prepare(both.shape[1:], None)
         known, new = torch.split(both, [len(support.x), len(x)])
-        with torch.no_grad(), statistics(self, self.policy):  # with what the features' size made
+        with torch.no_grad(), statistics(self, self.policy):
             return self.class_scores(known, support.y, new, ways)
 
     def _ways(self, support: Batch) -> int:
@@ -142,8 +144,11 @@ class Episodic(GradientLearner):
 
     # Building
 
-    def prepare(self, features: int, spaces: ViewSpaces | None) -> None:
-        """Make what is learned beside the network, once the size of the features is known."""
+    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
+        """Make what is learned beside the network, once the shape of one's features is known.
+
+        It is called again and again; `spaces` is None where no view is known.
+        """
 
     def _made(self, spaces: ViewSpaces) -> nn.Module:
         network = super()._made(spaces)
@@ -167,7 +172,7 @@ class Episodic(GradientLearner):
         finally:
             for module, training in modes.items():
                 module.training = training
-        self.prepare(found[0].numel(), spaces)
+        self.prepare(found.shape[1:], spaces)
 
     def _like(self, values: Tensor) -> Tensor:
         parameter = next(self.built().parameters(), None)

@@ -51,13 +51,13 @@ class Matching(Episodic):
         self.context_steps = size_option("context_steps", context_steps)
         super().__init__(network, **options)  # which may build the context
 
-    def prepare(self, features: int, spaces: ViewSpaces | None) -> None:
+    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
         """Make the recurrent networks of the full context."""
         if not self.full_context or "context" in self._modules:
             return
         like = next(self.built().parameters(), torch.empty(0))
         with keyed(self.seed):
-            made = FullContext(features, self.context_steps)
+            made = FullContext(shape.numel(), self.context_steps)
         self.context = made.to(like)
 
     def class_scores(self, support: Tensor, labels: Tensor, query: Tensor, ways: int) -> Tensor:
@@ -67,7 +67,6 @@ class Matching(Episodic):
         scores are log-probabilities.
         """
         if self.full_context:
-            self.prepare(support.shape[1], None)
             support, query = self.context(support, query)
         cosines = F.normalize(query, dim=1) @ F.normalize(support, dim=1).T
         attention = F.log_softmax(self.scale * cosines, dim=1)

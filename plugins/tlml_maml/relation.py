@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from tlml.errors import check_positive
 from tlml.networks.build import keyed
 from tlml.networks.network import flat
+from tlml.views import ViewSpaces
 from tlml_maml.episodic import Episodic
 
 
@@ -44,13 +45,15 @@ class Relation(Episodic):
     def embed(self, x: Tensor) -> Tensor:
         """Return the maps ``[n, C, h, w]`` of inputs, or flat features ``[n, d]``."""
         found = self.raw_features(x)
-        if found.dim() != 4:
-            found = flat(found)
-        if "relation" not in self._modules:
-            like = next(self.built().parameters(), torch.empty(0))
-            with keyed(self.seed):
-                self.relation = relation_module(found.shape[1:], self.hidden).to(like)
-        return found
+        return found if found.dim() == 4 else flat(found)
+
+    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
+        """Make the relation module for pairs of features."""
+        if "relation" in self._modules:
+            return
+        like = next(self.built().parameters(), torch.empty(0))
+        with keyed(self.seed):
+            self.relation = relation_module(shape, self.hidden).to(like)
 
     def class_scores(self, support: Tensor, labels: Tensor, query: Tensor, ways: int) -> Tensor:
         """Return the relations r in (0, 1) of queries and summed class features (equation 1)."""

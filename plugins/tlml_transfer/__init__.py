@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tlml import Spec, hookimpl
 
-_MODEL, _FEATURES = "model-transfer", "feature-representation-transfer"
-
 
 @hookimpl
 def tlml_learners() -> list[Spec]:
@@ -33,70 +31,77 @@ def tlml_strategies() -> list[Spec]:
             approach="none",
             needs=("loss",),
         ),
-        Spec(
+        _model(
             "full",
-            "tlml_transfer.full:Full",
+            "full:Full",
             "fine-tunes every parameter on the target's support",
-            paper="Yosinski et al. 2014, arXiv 1411.1792",
-            approach=_MODEL,
-            needs=("loss",),
+            "Yosinski et al. 2014, arXiv 1411.1792",
         ),
-        Spec(
+        _model(
             "linear_probe",
-            "tlml_transfer.linear_probe:LinearProbe",
+            "linear_probe:LinearProbe",
             "keeps the features and trains the head on the target's support",
-            paper="Kumar et al. 2022, arXiv 2202.10054",
-            approach=_MODEL,
-            needs=("loss",),
+            "Kumar et al. 2022, arXiv 2202.10054",
         ),
-        Spec(
+        _model(
             "lp_ft",
-            "tlml_transfer.lp_ft:LpFt",
+            "lp_ft:LpFt",
             "trains the head, then fine-tunes everything from there",
-            paper="Kumar et al. 2022, arXiv 2202.10054",
-            approach=_MODEL,
-            needs=("loss",),
+            "Kumar et al. 2022, arXiv 2202.10054",
         ),
-        Spec(
+        _model(
             "gradual_unfreeze",
-            "tlml_transfer.gradual_unfreeze:GradualUnfreeze",
+            "gradual_unfreeze:GradualUnfreeze",
             "fine-tunes the head first, and one more layer at a time",
-            paper="Howard & Ruder 2018, arXiv 1801.06146",
-            approach=_MODEL,
-            needs=("loss",),
+            "Howard & Ruder 2018, arXiv 1801.06146",
         ),
-        Spec(
+        _model(
             "freeze_generic",
-            "tlml_transfer.freeze_generic:FreezeGeneric",
+            "freeze_generic:FreezeGeneric",
             "freezes the first, generic layers and fine-tunes the specific ones",
-            paper="Yosinski et al. 2014, arXiv 1411.1792",
-            approach=_MODEL,
-            needs=("loss",),
+            "Yosinski et al. 2014, arXiv 1411.1792",
         ),
-        Spec(
+        _model(
             "discriminative_lr",
-            "tlml_transfer.discriminative_lr:DiscriminativeLr",
+            "discriminative_lr:DiscriminativeLr",
             "fine-tunes every layer, the more generic the slower",
-            paper="Howard & Ruder 2018, arXiv 1801.06146",
-            approach=_MODEL,
-            needs=("loss",),
+            "Howard & Ruder 2018, arXiv 1801.06146",
         ),
-        Spec(
+        _features(
             "coral",
-            "tlml_transfer.coral:Coral",
+            "coral:Coral",
             "trains on features whose covariance is the target's",
-            paper="Sun & Saenko 2016, arXiv 1607.01719",
-            approach=_FEATURES,
-            gives=frozenset({"aligns"}),
-            needs=("pair", "features"),
+            "Sun & Saenko 2016, arXiv 1607.01719",
         ),
-        Spec(
+        _features(
             "mmd",
-            "tlml_transfer.mmd:Mmd",
+            "mmd:Mmd",
             "trains on features whose distribution is the target's, by kernels",
-            paper="Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
-            approach=_FEATURES,
-            gives=frozenset({"aligns"}),
-            needs=("pair", "features"),
+            "Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
         ),
     ]
+
+
+def _model(name: str, target: str, summary: str, paper: str) -> Spec:
+    """Declare a strategy that adapts a trained model."""
+    return Spec(
+        name,
+        f"tlml_transfer.{target}",
+        summary,
+        paper=paper,
+        approach="model-transfer",
+        needs=("loss",),
+    )
+
+
+def _features(name: str, target: str, summary: str, paper: str) -> Spec:
+    """Declare a strategy that aligns features in training."""
+    return Spec(
+        name,
+        f"tlml_transfer.{target}",
+        summary,
+        paper=paper,
+        approach="feature-representation-transfer",
+        gives=frozenset({"aligns"}),
+        needs=("pair", "features"),
+    )
