@@ -22,7 +22,8 @@ class R2D2(Episodic):
 
     Args:
         network: ``auto`` (by the inputs), a registered network, a class path, or a module.
-        penalty: λ to begin with; 50 in the authors' code, whose experiments don't learn it.
+        penalty: λ to begin with; 50 in the authors' code, whose features are many more and whose
+            experiments don't learn it.
         scale: α to begin with; the authors' code takes 10 on Omniglot and CIFAR-FS, and 1e-4 on
             mini-ImageNet.
         shift: β to begin with.
@@ -38,7 +39,7 @@ class R2D2(Episodic):
         self,
         network: str | nn.Module = "auto",
         *,
-        penalty: float = 50.0,
+        penalty: float = 1.0,
         scale: float = 10.0,
         shift: float = 0.0,
         intercept: bool = True,
