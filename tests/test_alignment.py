@@ -15,6 +15,7 @@ from torch import Tensor
 
 import tlml
 from tlml import TlmlError
+from tlml.registry import default_registry
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
@@ -31,6 +32,13 @@ def features(n: int = 7, m: int = 5, d: int = 3) -> tuple[Tensor, Tensor]:
     mix = torch.randn(d, d, generator=rng, dtype=torch.float64)
     source = torch.randn(n, d, generator=rng, dtype=torch.float64)
     return source, torch.randn(m, d, generator=rng, dtype=torch.float64) @ mix + 1
+
+
+@pytest.mark.parametrize("name", ["coral", "mmd"])
+def test_it_goes_with_learners_that_hand_it_features(name: str) -> None:
+    registry = default_registry()
+    assert registry.partners("strategy", name)["learner"] == ["supervised"]
+    assert registry.judge("digits", "supervised", name).lacks == ()
 
 
 def test_coral_is_the_distance_of_covariances() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 from torch.func import functional_call
 
@@ -44,6 +45,7 @@ class Compiled:
         cast = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind)
         key = (learner.constants(), inputs[0].device, cast, given)
         if key not in self._programs:
+            rank_zero_info(f"{type(learner).__name__}: compiling the outer step")
             self._programs[key] = _program(learner, list(params), inputs)
         with torch.no_grad():
             loss, *slopes = self._programs[key](*inputs)

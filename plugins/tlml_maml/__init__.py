@@ -177,7 +177,7 @@ def _learner(
         summary,
         paper=paper,
         approach="meta-learning",
-        gives=frozenset({"loss", "features"}),
+        gives=frozenset({"loss"}),
         needs=("episodes", *inner, "regression|classification"),
     )
 
@@ -192,7 +192,6 @@ def _computed_head(
         summary,
         paper=paper,
         approach="meta-learning",
-        gives=frozenset({"features"}),
         needs=(*dict.fromkeys((view, "episodes")), "classification"),
     )
 
