@@ -6,6 +6,7 @@ import copy
 import pickle
 import re
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -303,6 +304,50 @@ def test_autocast_to_bfloat16_gives_close_gradients(path):
     for name, value in exact.items():
         assert rough[name].dtype == torch.float32
         assert float((rough[name] - value).norm()) < 0.05 * float(value.norm()) + 1e-3
+
+
+@pytest.mark.parametrize("path", ["loop", "stack", "vmap"])
+def test_the_scaler_of_half_precision_keeps_small_outer_gradients(path):
+    net = perceptron().float()
+    with torch.no_grad():
+        net[2].weight *= 1e-4  # what comes through it is below the least half
+        net[2].bias.zero_()
+    strategy = tlml.strategy("sgd", lr=1e-4, steps=1)
+    learner = tlml.learner("maml", network=net, strategy=strategy, vectorize=path)
+    data = Episode(*(Batch(b.x.float(), 1e-3 * b.y.float()) for b in waves()))
+    exact = slopes(learner, data)
+    with torch.autocast("cpu", dtype=torch.float16):
+        lost = slopes(learner, data)
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**14)
+        learner._trainer = SimpleNamespace(precision_plugin=SimpleNamespace(scaler=scaler))
+        learner.zero_grad()
+        scaler.scale(learner.meta_loss(data)).backward()
+        optimizer = torch.optim.SGD(learner.parameters(), 0.1)
+        scaler.unscale_(optimizer)
+    kept = {n: p.grad for n, p in learner.named_parameters()}
+
+    def error(found: dict[str, Tensor], name: str) -> float:
+        return float((found[name] - exact[name]).norm() / exact[name].norm())
+
+    assert error(lost, "network.0.weight") > 0.2
+    assert all(error(kept, name) < 0.02 for name in exact)
+
+
+def test_overflow_of_a_scaled_gradient_skips_the_step():
+    learner = tlml.learner("maml", network=perceptron().float(), strategy="sgd")
+    data = Episode(*(Batch(b.x.float(), b.y.float()) for b in waves()))
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**60)
+    learner._trainer = SimpleNamespace(precision_plugin=SimpleNamespace(scaler=scaler))
+    before = {n: p.detach().clone() for n, p in learner.named_parameters()}
+    optimizer = torch.optim.SGD(learner.parameters(), 0.1)
+    with torch.autocast("cpu", dtype=torch.float16):
+        loss = learner.meta_loss(data)
+    assert bool(torch.isfinite(loss))
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert all(torch.equal(before[n], p) for n, p in learner.named_parameters())
+    assert scaler.get_scale() == 2.0**59
 
 
 @pytest.mark.parametrize(

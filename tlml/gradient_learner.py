@@ -22,7 +22,7 @@ from tlml.execution import (
     laid_out,
 )
 from tlml.learners import GIVEN, Learner
-from tlml.meta import mean_over_tasks, trained
+from tlml.meta import mean_over_tasks, trained, unscaled
 from tlml.metrics import criterion, summed_criterion
 from tlml.networks import build_network, fresh_parameters, head_for
 from tlml.networks.build import keyed
@@ -225,14 +225,26 @@ class GradientLearner(Learner):
                 f"strategy {type(self.strategy).__name__}: its steps can't be differentiated, so "
                 f"{type(self).__name__} can't learn through them; take one that can, such as sgd"
             )
-        slopes = torch.autograd.grad(loss, list(params.values()), materialize_grads=True)
-        return loss, dict(zip(params, slopes, strict=True))
+        scale = self.loss_scale
+        scaled = loss if scale == 1 else scale * loss
+        found = torch.autograd.grad(scaled, list(params.values()), materialize_grads=True)
+        return loss, unscaled(dict(zip(params, found, strict=True)), scale)
 
     def constants(self) -> tuple[Any, ...]:
         """Return all that `task_loss` depends on beside tensors; another means compiling anew."""
-        parts = (vars(self), vars(self.strategy), {"policy": self.policy})
+        live = {"policy": self.policy, "loss_scale": self.loss_scale}
+        parts = (vars(self), vars(self.strategy), live)
         kinds = (bool, int, float, str, tuple, type(None))
         return tuple((k, v) for part in parts for k, v in part.items() if isinstance(v, kinds))
+
+    @property
+    def loss_scale(self) -> float:
+        """What the Trainer's gradient scaler multiplies a loss by, in 16 bits; else 1.
+
+        Outer gradients are taken of the scaled loss, so that halves of floats hold them.
+        """
+        scaler = getattr(getattr(self._trainer, "precision_plugin", None), "scaler", None)
+        return 1.0 if scaler is None else float(scaler.get_scale())
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Adapt to the support of one task and return the scores of ``x``."""

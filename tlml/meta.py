@@ -57,6 +57,11 @@ def trained(learner: nn.Module) -> Slopes:
     return {name: value for name, value in learner.named_parameters() if value.requires_grad}
 
 
+def unscaled(slopes: Slopes, scale: float) -> Slopes:
+    """Return gradients of a loss, given those of `scale` times it."""
+    return slopes if scale == 1 else {name: slope / scale for name, slope in slopes.items()}
+
+
 def one_task(episode: Episode, i: int) -> Episode:
     """Return task number `i` of a batch."""
     (sx, sy), (qx, qy) = episode
@@ -129,17 +134,19 @@ def _outer(learner: GradientLearner, params: Slopes, execution: Execution, chunk
 
 def _by_vmap(learner: GradientLearner, chunk: Episode) -> Outer:
     held, params = _Held(learner), trained(_Held(learner))
+    scale = learner.loss_scale
 
     def of_task(params: Slopes, task: Episode) -> Tensor:
         loss: Tensor = functional_call(held, params, (task,))
-        return loss
+        return scale * loss
 
     # vmap(grad), then the sum: an outer backward through vmap is silently wrong for norms.
     # https://github.com/pytorch/functorch/issues/534
     of_tasks = vmap(grad_and_value(of_task), (None, 0), randomness="different")
     slopes, losses = _under_vmap(lambda: of_tasks(params, chunk))
     prefix = len("learner.")
-    return Outer(losses.detach().sum(), {n[prefix:]: g.sum(0).detach() for n, g in slopes.items()})
+    sums = {n[prefix:]: g.sum(0).detach() for n, g in slopes.items()}
+    return Outer(losses.detach().sum() / scale, unscaled(sums, scale))
 
 
 class _Held(nn.Module):
