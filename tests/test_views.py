@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -269,6 +271,19 @@ def test_setup_draws_and_checks_before_long_work():
     for view in (EpisodeView(Gaps(), shots=1, queries=1), PairView(Gaps(), shots=1, queries=1)):
         with pytest.raises(TlmlError, match=r"^task target 0: x of 1 of 12 examples is NaN"):
             view.setup("test")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells what is resident")
+def test_a_hundred_thousand_episodes_take_no_memory():
+    view = EpisodeView(
+        tlml.domain("sinusoid"), shots=1, queries=1, tasks_per_batch=50, episodes=10_000
+    )
+    loader, resident = view.train_dataloader(), []
+    for _ in range(10):  # epochs
+        assert sum(len(batch.support.x) for batch in loader) == 10_000
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident.append(pages * resource.getpagesize() / 2**20)
+    assert resident[-1] - resident[0] < 10  # MiB
 
 
 # Pairs

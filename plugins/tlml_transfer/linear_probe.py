@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 
 from tlml import Group, Phase, Strategy
-from tlml.networks import head_parameters
+from tlml.networks import head_name
 
 
 class LinearProbe(Strategy):
@@ -35,13 +35,13 @@ class LinearProbe(Strategy):
         batchnorm: Literal["batch", "stored"] | None = None,
     ) -> None:
         super().__init__(lr, steps, optimizer, weight_decay, batchnorm)
-        self._head: tuple[str, ...] = ()
+        self._head = Group()
 
     def attach(self, network: nn.Module) -> None:
         """Find out which parameters are the head's."""
-        self._head = head_parameters(network)
+        name = head_name(network)
+        self._head = Group(f"{name}.*" if name else "*")
 
     def phases(self, names: Sequence[str]) -> Sequence[Phase]:
         """One phase, in which the head learns."""
-        patterns = [name for name in names if name in self._head]
-        return (Phase(1.0, tuple(Group(pattern) for pattern in patterns)),)
+        return (Phase(1.0, (self._head,)),)

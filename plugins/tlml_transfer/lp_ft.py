@@ -9,7 +9,7 @@ from torch import nn
 
 from tlml import Group, Phase, Strategy
 from tlml.errors import check_positive, check_share
-from tlml.networks import head_parameters
+from tlml.networks import head_name
 
 
 class LpFt(Strategy):
@@ -32,13 +32,13 @@ class LpFt(Strategy):
         check_share(probe=probe)
         check_positive(tuning_lr=tuning_lr)
         self.probe, self.tuning_lr = probe, tuning_lr
-        self._head: tuple[str, ...] = ()
+        self._head = Group()
 
     def attach(self, network: nn.Module) -> None:
         """Find out which parameters are the head's."""
-        self._head = head_parameters(network)
+        name = head_name(network)
+        self._head = Group(f"{name}.*" if name else "*")
 
     def phases(self, names: Sequence[str]) -> Sequence[Phase]:
         """Two phases: the head, then everything."""
-        head = tuple(Group(name) for name in names if name in self._head)
-        return (Phase(self.probe, head), Phase(1.0, (Group("*", self.tuning_lr),)))
+        return (Phase(self.probe, (self._head,)), Phase(1.0, (Group("*", self.tuning_lr),)))
