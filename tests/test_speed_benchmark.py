@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.speed import check, meta, workload
-from benchmarks.speed.cases import Images, Waves, cases
+from benchmarks.speed.cases import OWN, Images, Waves, cases
 from benchmarks.speed.measured import HEADINGS
 from benchmarks.speed.sides import PLAIN, side
 from benchmarks.speed.timing import Time, faster
@@ -46,6 +46,11 @@ def test_both_networks_of_images_have_the_same_gradient() -> None:
     assert found.gradient_error < check.FLOAT64
     row = next(found.rows())
     assert len(row) == len(HEADINGS)
+
+
+def test_the_class_of_ones_own_has_the_same_gradient() -> None:
+    sides = {name: side(MLP, name) for name in (PLAIN, OWN)}
+    assert check.check(MLP, sides, workload.episode(MLP), None) < 1e-5
 
 
 def test_what_computes_something_else_is_not_timed() -> None:

@@ -17,6 +17,7 @@ from tlml.networks import Network
 from tlml.networks.network import Flat
 from tlml.slopes import Adjoint, FirstOrder, Loss, SecondOrder, by_autograd
 from tlml.stacked import Layer, stacked_layers
+from tlml.stacked_calls import can_stack_calls
 from tlml.task import Params
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Execution:
             summed over it. ``vmap`` and ``loop``: they are of one task.
         why: The reason for the path.
         memory: ``low``: inner steps keep no graph and are computed anew when going back.
-        layers: The network's, on the path ``stack``.
+        layers: The network's, on the path ``stack``; none where its own `forward` is run.
         tasks: How many there are, likewise.
     """
 
@@ -80,12 +81,15 @@ def executing(learner: GradientLearner, execution: Execution) -> Iterator[None]:
         learner.execution = before
 
 
-def execution_for(learner: GradientLearner, *, ragged: bool = False) -> Execution:
+def execution_for(
+    learner: GradientLearner, *, ragged: bool = False, x: Tensor | None = None
+) -> Execution:
     """Choose how the tasks of a batch are run.
 
     Args:
         learner: Its options say how, or ``auto``.
         ragged: Whether the tasks have unequal sizes.
+        x: Inputs of one task ``[n, ...]``, to try a network of unknown layers on.
 
     Raises:
         TlmlError: The path that was asked for can't be taken.
@@ -98,7 +102,10 @@ def execution_for(learner: GradientLearner, *, ragged: bool = False) -> Executio
     layers, lack = _stackable(learner)
     if not lack:
         why = "every layer is known to run on stacked parameters"
-        return Execution("stack", why, learner.memory, layers)
+        return Execution("stack", why, learner.memory, layers or ())
+    if layers is None and _runs_stacked(learner, x):
+        why = "every operation of the network is known to run on stacked parameters"
+        return Execution("stack", why, learner.memory)
     if learner.vectorize == "stack":
         raise TlmlError(
             f"vectorize: 'stack' does not go with {type(learner).__name__}: {lack}; take 'vmap', "
@@ -147,15 +154,22 @@ def _channels_last(learner: GradientLearner, x: Tensor) -> bool:
     return x.device.type == "cpu" and (once or x.shape[-1] <= _SMALL_IMAGE)
 
 
-def _stackable(learner: GradientLearner) -> tuple[tuple[Layer, ...], str]:
-    """Return the network's layers, or why tasks can't be run on stacked parameters."""
+def _runs_stacked(learner: GradientLearner, x: Tensor | None) -> bool:
+    """Return whether the network's operations run on stacked parameters; tried once."""
+    if learner.stacks_calls is None and x is not None and len(x):
+        learner.stacks_calls = can_stack_calls(learner.built(), learner._like(x))
+    return bool(learner.stacks_calls)
+
+
+def _stackable(learner: GradientLearner) -> tuple[tuple[Layer, ...] | None, str]:
+    """Return the network's layers, None of unknown ones, and why they can't be stacked."""
     if not _is_batched(learner):
         return (), f"strategy {type(learner.strategy).__name__} does not say that it is batched"
     if not _vouches(learner):
         return (), f"{type(learner).__name__} computes its losses in a way of its own"
     layers = stacked_layers(learner.built())
     if layers is None:
-        return (), "the network has other layers than linear ones, norms and activations"
+        return None, "the network has other layers than linear ones, norms and activations"
     return layers, ""
 
 

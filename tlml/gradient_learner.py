@@ -30,6 +30,7 @@ from tlml.normalisation import POLICIES, Policy, statistics
 from tlml.slopes import FirstOrder, Loss, by_autograd
 from tlml.spaces import outputs
 from tlml.stacked import stacked_scores
+from tlml.stacked_calls import stacked_call
 from tlml.strategies import OPTIMIZERS, Strategy, make_optimizer
 from tlml.task import Batch, Episode, Episodes, Params
 from tlml.views import EpisodeView, View, ViewSpaces
@@ -66,6 +67,7 @@ class GradientLearner(Learner):
     stackable: bool = True  # losses are computed by `loss` and `scores` alone
     execution = Execution("vmap")  # outside `meta_loss`, calls may stand under anybody's transform
     network: nn.Module | None
+    stacks_calls: bool | None = None  # whether a network of unknown layers was seen to stack
 
     def __init__(
         self,
@@ -142,8 +144,11 @@ class GradientLearner(Learner):
     def on_train_start(self) -> None:
         """Say how the tasks of a batch are run."""
         super().on_train_start()
-        if isinstance(self.current_view(), EpisodeView) and self.strategy.max_steps:
-            chosen = execution_for(self)
+        view = self.current_view()
+        if isinstance(view, EpisodeView) and self.strategy.max_steps:
+            space = view.spaces.x
+            zeros = torch.from_numpy(np.zeros((2, *(space.shape or ())), space.dtype))
+            chosen = execution_for(self, x=zeros.to(self.device))
             rank_zero_info(
                 f"{type(self).__name__}: tasks of a batch are run by {chosen.path} ({chosen.why})"
             )
@@ -167,7 +172,10 @@ class GradientLearner(Learner):
         if x.is_floating_point():
             x = x.to(next(iter(params.values())).dtype)
         if self.execution.path == "stack":
-            return stacked_scores(self.execution.layers, params, x, self.policy)
+            layers = self.execution.layers
+            if not layers:
+                return stacked_call(network, params, x)
+            return stacked_scores(layers, params, x, self.policy)
         params, x = laid_out(self, params, x)
         with statistics(network, self.policy):
             result: Tensor = functional_call(network, dict(params), (x,))
@@ -282,7 +290,7 @@ class GradientLearner(Learner):
         )
 
     def _build(self, network: nn.Module) -> None:
-        self.network = network
+        self.network, self.stacks_calls = network, None
         with keyed(self.seed):
             self.strategy.claim(network)
 

@@ -12,6 +12,7 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from tlml.errors import TlmlError
 from tlml.execution import Execution, executing, execution_for
+from tlml.stacked_calls import Unstackable
 from tlml.task import Batch, Episode, Episodes, Params, tasks_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,17 @@ def mean_over_tasks(learner: GradientLearner, batch: Episode | Episodes) -> Tens
     Raises:
         TlmlError: The strategy can't be differentiated, or the path can't be taken.
     """
-    execution = execution_for(learner, ragged=isinstance(batch, Episodes))
+    try:
+        return _mean(learner, batch)
+    except Unstackable:  # in training the network does something that it didn't when it was tried
+        learner.stacks_calls = False
+        return _mean(learner, batch)
+
+
+def _mean(learner: GradientLearner, batch: Episode | Episodes) -> Tensor:
+    ragged = isinstance(batch, Episodes)
+    x = None if isinstance(batch, Episodes) else batch.support.x[0]
+    execution = execution_for(learner, ragged=ragged, x=x)
     tasks = len(batch.tasks if isinstance(batch, Episodes) else batch.support.x)
     chunks = _chunks(batch, execution, learner.chunk_size)
     if not torch.is_grad_enabled():

@@ -99,21 +99,36 @@ def _shaped(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor
     return x if shape is None else x.reshape(*x.shape[:2], *shape)
 
 
-def _linear(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
-    rows, weight = x.flatten(1, -2), own["weight"]
-    bias = own["bias"].unsqueeze(1) if "bias" in own else None
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return ``[T, ..., o]`` of ``x [T, ..., i]``, ``weight [T, o, i]`` and ``bias [T, o]``."""
+    rows, shift = x.flatten(1, -2), None if bias is None else bias.unsqueeze(1)
     # A product with one column or row costs less by its entries, and fuses where it is compiled.
     if weight.shape[2] == 1:
         column = weight.transpose(1, 2)
-        product = rows * column if bias is None else torch.addcmul(bias, rows, column)
+        product = rows * column if shift is None else torch.addcmul(shift, rows, column)
     elif weight.shape[1] == 1:
         product = (rows * weight).sum(2, keepdim=True)
-        product = product if bias is None else product + bias
-    elif bias is None:
+        product = product if shift is None else product + shift
+    elif shift is None:
         product = torch.bmm(rows, weight.transpose(1, 2))
     else:
-        product = torch.baddbmm(bias, rows, weight.transpose(1, 2))
+        product = torch.baddbmm(shift, rows, weight.transpose(1, 2))
     return product if x.dim() == 3 else product.reshape(*x.shape[:-1], -1)
+
+
+def layer_norm(
+    x: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """Return ``x [T, n, ...]`` normalised over its last dimensions, by each task's parameters."""
+    normal = F.layer_norm(x, shape, eps=eps)
+    own = (len(x), *(1,) * (x.dim() - 1 - len(shape)), *shape)
+    if weight is not None:
+        normal = normal * weight.reshape(own)
+    return normal if bias is None else normal + bias.reshape(own)
+
+
+def _linear(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
+    return linear(x, own["weight"], own.get("bias"))
 
 
 def _flatten(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
@@ -122,11 +137,7 @@ def _flatten(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tenso
 
 def _layernorm(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
     assert isinstance(module, nn.LayerNorm)
-    normal = F.layer_norm(x, module.normalized_shape, eps=module.eps)
-    shape = (len(x), *(1,) * (x.dim() - 1 - len(module.normalized_shape)), *module.normalized_shape)
-    if "weight" in own:
-        normal = normal * own["weight"].reshape(shape)
-    return normal + own["bias"].reshape(shape) if "bias" in own else normal
+    return layer_norm(x, module.normalized_shape, own.get("weight"), own.get("bias"), module.eps)
 
 
 def _batchnorm(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:

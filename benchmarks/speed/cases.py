@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Options = dict[str, Any]
+OWN = "auto, own class"  # the network as somebody writes it, in a class with a forward
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Case:
 def cases() -> Iterator[Case]:
     """Yield all workloads."""
     mlp: dict[str, Options] = {
-        "auto": {}, "vmap": {"vectorize": "vmap"}, "compile": {"compile": True},
+        "auto": {}, OWN: {}, "vmap": {"vectorize": "vmap"}, "compile": {"compile": True},
     }  # fmt: skip
     yield from _orders("sinusoid", Waves(), 25, lr=0.01, variants=mlp)
     small, large = Images(64, 1, 28, shots=1), Images(32, 3, 84, shots=1)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import tlml
 from benchmarks.speed import workload
-from benchmarks.speed.cases import Case
+from benchmarks.speed.cases import OWN, Case
 from tlml import Episode, GradientLearner
 from tlml.task import tasks_of
 
@@ -53,7 +53,7 @@ def side(case: Case, name: str, peer: Any = None) -> Side:
 def _tlml(case: Case, variant: str) -> Side:
     learner = tlml.learner(
         "maml",
-        network=workload.network(case),
+        network=workload.own(case) if variant == OWN else workload.network(case),
         strategy=tlml.strategy("sgd", lr=case.lr, steps=case.steps),
         first_order=case.first_order,
         **case.variants[variant],

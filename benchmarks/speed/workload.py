@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 import tlml
-from benchmarks.speed.cases import Case, Images
+from benchmarks.speed.cases import Case, Images, Waves
 from tlml import Batch, Episode
 from tlml.networks import conv4, mlp
 
@@ -64,6 +65,27 @@ def usual(case: Case) -> nn.Module:
         inputs, side = filters, side // 2
     head = nn.Linear(filters * side * side, case.data.ways)
     return _with_weights(nn.Sequential(*layers, nn.Flatten(), head), ours)
+
+
+class Perceptron(nn.Module):
+    """An MLP of two hidden layers as people write it."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.one = nn.Linear(1, hidden)
+        self.two = nn.Linear(hidden, hidden)
+        self.head = nn.Linear(hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        found: Tensor = self.head(F.relu(self.two(F.relu(self.one(x)))))
+        return found
+
+
+def own(case: Case) -> nn.Module:
+    """Return the MLP as a class with a forward of its own, with the same weights."""
+    assert isinstance(case.data, Waves)
+    return _with_weights(Perceptron(case.data.hidden[0]), network(case))
 
 
 def shared(network: nn.Module) -> list[nn.Parameter]:
