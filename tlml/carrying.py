@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.spaces import Space
 from torch import nn
 
+from tlml.counts import lowest
 from tlml.errors import TlmlError
 from tlml.networks.build import keyed
 from tlml.spaces import same_space
@@ -29,6 +30,7 @@ class Carry:
         network: What it adapts: the learner's, or a copy that it is attached to. None: no network.
         space: The targets' space of the tasks.
         new_head: Whether the head is new, of zeros, in the size of `space`.
+        same_labels: Whether the labels mean what they meant in training.
         key: The task at hand; re-initialisations are a function of it.
         calls: How often the loss was asked for on this task: the gradient steps.
     """
@@ -37,6 +39,7 @@ class Carry:
     network: nn.Module | None
     space: Space[Any]
     new_head: bool = False
+    same_labels: bool = True
     key: tuple[int, ...] = field(default=(0,))
     calls: int = 0
 
@@ -73,7 +76,13 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
             f"head: 'kept' does not fit: the learner was trained for {trained.y}, the tasks have "
             f"{spaces.y}; take head='new'"
         )
-    return Carry(strategy, network, spaces.y, new_head=head == "new" and network is not None)
+    new = head == "new" and network is not None
+    if new and not lowest(view.shots):
+        raise TlmlError(
+            "shots: 0 labelled examples train no new head; take a domain whose labels mean the same "
+            "as in training, or head='kept'"
+        )
+    return Carry(strategy, network, spaces.y, new_head=new, same_labels=fits)
 
 
 def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:

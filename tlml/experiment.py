@@ -211,7 +211,10 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
     """Say which head and which statistics a test used."""
     carry = carry_for(learner, view)
     if not isinstance(learner, GradientLearner) or carry.network is None:
-        return {"batchnorm": None, "head": None}
+        learner.carry = carry
+        uses = bool(getattr(learner, "transductive", False))
+        learner.carry = None
+        return {"batchnorm": None, "head": None, "transductive": uses}
     policy = carry.strategy.batchnorm or learner.batchnorm
     used = "batch" if uses_batch_statistics(carry.network, policy) else "stored"
     return {

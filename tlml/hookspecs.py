@@ -55,7 +55,7 @@ def tlml_strategies() -> list[Spec]:  # type: ignore[empty-body]
     """Return the plugin's strategies: ways to carry what was learned to a target task.
 
     They are subclasses of `tlml.Strategy`. ``gives`` says what it does (``differentiable`` steps,
-    ``weighs`` samples, ``aligns`` features, ``relates`` tasks, ``estimates``, uses ``unlabelled``
-    data); ``needs`` what it asks of the domain and of the learner. ``approach`` is its row in
+    ``weighs`` samples, ``aligns`` features, ``maps`` inputs, ``relates`` tasks, ``estimates``, uses
+    ``unlabelled`` data); ``needs`` what it asks of the domain and of the learner. ``approach`` is its row in
     ``tlml list``.
     """

@@ -94,6 +94,7 @@ class AdaptResult(_Read):
     strategy: str | None = None
     options: dict[str, Any] = {}
     batchnorm: str | None = None
+    transductive: bool = False
     head: str | None = None
     cost: Cost = Cost()
     versions: dict[str, str] = {}

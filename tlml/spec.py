@@ -18,7 +18,7 @@ VOCABULARY: dict[Kind, frozenset[str]] = {
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
     "strategy": frozenset(
-        {"differentiable", "weighs", "aligns", "relates", "estimates", "unlabelled"}
+        {"differentiable", "weighs", "aligns", "maps", "relates", "estimates", "unlabelled"}
     ),
 }
 WORDS = frozenset().union(*VOCABULARY.values())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive, did_you_mean
 from tlml.recording import Recorded
 from tlml.slopes import Loss, gradient
-from tlml.task import Params
+from tlml.task import Batch, Params
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -149,10 +149,21 @@ class Strategy(Recorded, nn.Module):
         """Return a weight for each source example ``[n_source]``; None weighs nothing."""
         return None
 
-    # Relational and closed-form transfer
+    # Transfer without a network, for the learner `estimator`
+
+    def fit_transform(self, source_x: Tensor, target_x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map both sides, ``[n, d]`` and ``[m, d]``, to where one model serves both."""
+        return source_x, target_x
+
+    def transform(self, target_x: Tensor) -> Tensor:
+        """Map more target inputs as `fit_transform` did."""
+        return target_x
+
+    def learn(self, source: Batch, target_x: Tensor) -> None:
+        """Take in the labelled source and target inputs without labels, before `estimate`."""
 
     def estimate(self, support: Any, x: Tensor, space: Any) -> Tensor:
-        """Predict ``x`` from the support without a network, for the learner `estimator`.
+        """Predict ``x`` from the support, and from what `learn` took in, without a network.
 
         `space` is the targets' (a support may lack a class): for ``Discrete(n)`` return scores
         ``[len(x), n]``, for a Box values.

@@ -75,7 +75,9 @@ Ranges = Annotated[
     dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_filled)
 ]
 Count = Annotated[int, Field(strict=True, gt=0)]
-Shots = Annotated[tuple[Count, ...], BeforeValidator(_listed), AfterValidator(_unique)]
+Shots = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0)], ...], BeforeValidator(_listed), AfterValidator(_unique)
+]
 Seeds = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0)], ...],
     BeforeValidator(_counted),
@@ -94,7 +96,7 @@ class SuiteDomain(_Part):
     """A domain to compare on.
 
     Args:
-        shots: Labelled target examples (per class where there are classes) to compare at.
+        shots: Labelled target examples (per class where there are classes) to compare at, from 0.
         domain: The registered name, where the label is another.
         options: Options of the domain.
         view: Options of every view of it, where the view takes them.

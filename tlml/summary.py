@@ -14,6 +14,7 @@ from tlml.metrics import bootstrap_interval, interquartile_mean, paired_differen
 from tlml.results import AdaptResult, Cost, PlannedAdapt, PlannedRefusal, Results
 
 TRANSDUCTIVE = "batch statistics (transductive)"
+USES_QUERIES = "uses the queries' inputs (transductive)"
 NEGATIVE = "negative transfer"
 
 
@@ -202,6 +203,8 @@ def _notes(mine: _Scores, baseline: _Scores, worse: bool) -> Iterable[str]:
         yield NEGATIVE if mine.fitted and not baseline.fitted else "worse"
     if any(result.batchnorm == "batch" for result in mine.done.values()):
         yield TRANSDUCTIVE
+    elif any(result.transductive for result in mine.done.values()):
+        yield USES_QUERIES
     lost = sum(not math.isfinite(score) for score in mine.by_pair.values())
     if lost:
         yield f"{lost} of {len(mine.by_pair)} episodes diverged"

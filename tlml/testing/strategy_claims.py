@@ -24,6 +24,7 @@ METHODS: Mapping[str, str] = MappingProxyType(
     {
         "aligns": "terms",
         "estimates": "estimate",
+        "maps": "fit_transform",
         "relates": "relate",
         "weighs": "weigh_samples",
     }
@@ -46,6 +47,8 @@ def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
         _check_weights(subject, network)
     if subject.gives("aligns"):
         _check_terms(subject, network)
+    if subject.gives("maps"):
+        _check_maps(subject)
     if subject.gives("estimates"):
         for episode in [tiny_episode(True)] if classes else [tiny_episode(), tiny_episode(True)]:
             _check_estimate(subject, episode)
@@ -100,6 +103,23 @@ def _check_terms(subject: Subject, network: NetworkOf) -> None:
     )
 
 
+def _check_maps(subject: Subject) -> None:
+    strategy = subject.make().claim(None)
+    episode = tiny_episode()
+    sides = [part.x.flatten(0, 1).double() for part in episode]
+    whose = f"{subject.label}: fit_transform()"
+    with doing(whose), without_global_draws(whose):
+        found = strategy.fit_transform(*sides)
+        more = strategy.transform(sides[1])
+    for mapped, side in zip((*found, more), (*sides, sides[1]), strict=True):
+        require(
+            mapped.ndim == 2 and len(mapped) == len(side) and mapped.shape[1] == more.shape[1],
+            f"{whose} and transform() give {[list(part.shape) for part in (*found, more)]} for "
+            f"{[list(part.shape) for part in sides]}; map each row, to one dimension",
+        )
+        require(bool(torch.isfinite(mapped).all()), f"{whose} gives NaN or infinity")
+
+
 def _context(network: torch.nn.Module) -> Context:
     episode = tiny_episode()
     sides = [part.x.flatten(0, 1) for part in episode]
@@ -121,6 +141,8 @@ def _check_estimate(subject: Subject, episode: Episode) -> None:
     if not y.is_floating_point():
         space = Discrete(OUTPUTS)
     with doing(whose), without_global_draws(whose):
+        if overrides(strategy, "learn"):
+            strategy.learn(support, x)
         found = torch.as_tensor(strategy.estimate(support, x, space))
     wanted = y.shape if y.is_floating_point() else (len(y), OUTPUTS)
     require(

@@ -84,7 +84,8 @@ class EpisodeView(View):
         domain: The family of tasks.
         ways: Classes in an episode. None: the file's, else 5 of a pool of classes, all of any other
             domain.
-        shots: Support examples, per class where targets are classes. None: the file's, else 5.
+        shots: Support examples, per class where targets are classes. None: the file's, else 5. A
+            test may have 0: what was trained predicts as it is, or adapts to inputs without labels.
         queries: Query examples, likewise. None: the file's, else 15.
         tasks_per_batch: Tasks in a batch of each process.
         episodes: Episodes in a training epoch and in a test. None: 200, and all of a file.
@@ -136,7 +137,8 @@ class EpisodeView(View):
         self.file = None if file is None else _read(file, domain, split)
         self._asked = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes}
         self.ways = self._count("ways")
-        self.shots = self._count("shots") or _SHOTS
+        asked_shots = self._count("shots")
+        self.shots = _SHOTS if asked_shots is None else asked_shots
         self.queries = self._count("queries") or _QUERIES
         _check_ways(self.ways, domain)
         self.tasks_per_batch, self.episodes = tasks_per_batch, episodes or _EPISODES
@@ -179,6 +181,8 @@ class EpisodeView(View):
 
     def setup(self, stage: str) -> None:
         """Check the data and draw an episode of each split: errors come before long work."""
+        if stage == "fit" and lowest(self.shots) == 0:
+            raise TlmlError("shots: 0 labelled examples leave nothing to adapt to in training")
         for split in self.splits(stage):
             data = self.dataset(split) if stage == "test" else self.drawn(split)
             if isinstance(data, EpisodeDataset):
@@ -216,6 +220,8 @@ class EpisodeView(View):
     def _count(self, name: str) -> Counts | None:
         """Return what was asked for, or else the file's."""
         asked: Any = self._asked[name]
+        if name == "shots" and asked == 0 and asked is not False:
+            return 0
         if asked is not None:
             return counts(name, asked)
         filed: Counts | None = getattr(self.file.about, name) if self.file else None

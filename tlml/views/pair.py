@@ -208,7 +208,7 @@ class PairView(View):
         rng = keyed_rng(self.seed, "target", self.episode)
         ways = None if self.ways is None else drawn(self.ways, rng)
         task = draw_task(self.domain, "target", rng, ways)
-        return draw(task, self.shots or 1, self.queries, rng, ways)
+        return draw(task, self.shots, self.queries, rng, ways)
 
     def setup(self, stage: str) -> None:
         """Check the data that this view uses: errors come before long work."""
