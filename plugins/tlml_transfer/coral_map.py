@@ -1,0 +1,63 @@
+"""CORAL: whiten the source, recolour it as the target (Sun, Feng & Saenko 2016, arXiv 1511.05547)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from tlml import TlmlError
+from tlml.errors import check_not_negative
+from tlml_transfer.input_map import InputMap, Values
+
+
+class CoralMap(InputMap):
+    """Map source inputs so that their mean and covariance are those of the target's.
+
+    z_S = (x − m_S) C_S^(−1/2) C_T^(1/2) + m_T; the target stays as it is. This is algorithm 1 of
+    the paper, which has features of mean zero.
+
+    Args:
+        reg: Ridge on each covariance, in units of the mean variance of its features (the paper has
+            1 and standardised features); 0 makes the covariances equal exactly.
+
+    Raises:
+        TlmlError: An option is out of range.
+    """
+
+    title: ClassVar[str] = "coral_map"
+
+    def __init__(self, reg: float = 0.1) -> None:
+        super().__init__()
+        check_not_negative(reg=reg)
+        self.reg = reg
+
+    def map_both(self, source: Values, target: Values) -> tuple[Values, Values]:
+        """Return the source whitened and recoloured, and the target.
+
+        Raises:
+            TlmlError: The source's covariance is singular, and there is no ridge.
+        """
+        white = _power(_covariance(source, self.reg), -0.5)
+        colour = _power(_covariance(target, self.reg), 0.5)
+        return (source - source.mean(0)) @ white @ colour + target.mean(0), target
+
+
+def _covariance(x: Values, reg: float) -> Values:
+    """Return the unbiased covariance ``[d, d]`` with its ridge."""
+    covariance: Values = np.cov(x, rowvar=False).reshape(x.shape[1], -1)
+    ridge = reg * covariance.trace() / len(covariance)
+    return covariance + ridge * np.eye(len(covariance))
+
+
+def _power(covariance: Values, exponent: float) -> Values:
+    values, vectors = np.linalg.eigh(covariance)
+    there = values > len(values) * np.finfo(np.float64).eps * values[-1]
+    if exponent < 0 and not there.all():
+        raise TlmlError(
+            f"coral_map: the source's covariance is singular (rank {there.sum()} of {len(values)}: "
+            "features are constant or depend on each other, or examples are few); set reg above 0"
+        )
+    powers = np.where(there, values, 0.0) ** exponent
+    found: Values = (vectors * powers) @ vectors.T
+    return found
