@@ -12,14 +12,14 @@ from tlml_transfer.input_map import InputMap, Values
 
 
 class CoralMap(InputMap):
-    """Map source inputs so that their mean and covariance are those of the target's.
+    """Map source inputs so that their covariance is that of the target's; centre both sides.
 
-    z_S = (x − m_S) C_S^(−1/2) C_T^(1/2) + m_T; the target stays as it is. This is algorithm 1 of
-    the paper, which has features of mean zero.
+    z_S = (x − m_S) C_S^(−1/2) C_T^(1/2) and z_T = x − m_T (algorithm 1, which has features of mean
+    zero).
 
     Args:
-        reg: Ridge on each covariance, in units of the mean variance of its features (the paper has
-            1 and standardised features); 0 makes the covariances equal exactly.
+        reg: Ridge on each covariance, in units of the mean variance of its features; 1 is the
+            paper's on standardised features, 0 makes the covariances equal exactly.
 
     Raises:
         TlmlError: An option is out of range.
@@ -27,20 +27,27 @@ class CoralMap(InputMap):
 
     title: ClassVar[str] = "coral_map"
 
-    def __init__(self, reg: float = 0.1) -> None:
+    def __init__(self, reg: float = 1.0) -> None:
         super().__init__()
         check_not_negative(reg=reg)
         self.reg = reg
 
     def map_both(self, source: Values, target: Values) -> tuple[Values, Values]:
-        """Return the source whitened and recoloured, and the target.
+        """Return the source whitened and recoloured, and the target centred.
 
         Raises:
             TlmlError: The source's covariance is singular, and there is no ridge.
         """
         white = _power(_covariance(source, self.reg), -0.5)
         colour = _power(_covariance(target, self.reg), 0.5)
-        return (source - source.mean(0)) @ white @ colour + target.mean(0), target
+        self.keep(mean=target.mean(0))
+        return (source - source.mean(0)) @ white @ colour, self.map_target(target)
+
+    def map_target(self, target: Values) -> Values:
+        """Return target inputs less their mean."""
+        mean = self.recall("mean")
+        self.check_dimensions(target, len(mean))
+        return target - mean
 
 
 def _covariance(x: Values, reg: float) -> Values:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml import Strategy, TlmlError
-from tlml.errors import check_positive
 from tlml.named import Kept
 
 Values = NDArray[np.float64]
 Rows = TypeVar("Rows", Tensor, NDArray[Any])
 
-MOST_COMPONENTS = 20  # where their number is left open
+MOST_COMPONENTS = 30  # where their number is left open
 
 
 class InputMap(Strategy):
@@ -65,7 +64,7 @@ class InputMap(Strategy):
 
     def keep(self, **values: Values | float) -> None:
         """Keep what `map_target` needs."""
-        self.kept.update({name: torch.as_tensor(value) for name, value in values.items()})
+        self.kept.update({name: torch.as_tensor(np.array(value)) for name, value in values.items()})
 
     def recall(self, name: str) -> Values:
         """Return what was kept.
@@ -88,32 +87,24 @@ class InputMap(Strategy):
             )
 
 
-def check_components(components: int | None) -> None:
-    """Raise where a number of components is given and not above zero."""
-    check_positive(components=components)
-
-
-def count_components(whose: str, components: int | None, spread: Values, of: str) -> int:
-    """Return how many components to take, given the variance along each direction, falling.
+def count_components(wanted: int | None, variances: Values, whose: str) -> int:
+    """Return how many components to take.
 
     Args:
-        whose: The strategy, for errors.
-        components: How many are wanted; None: all, at most `MOST_COMPONENTS`.
-        spread: The variances.
-        of: What has them, for errors.
+        wanted: How many are asked for; None: all there are, at most `MOST_COMPONENTS`.
+        variances: Along each direction, the largest first.
+        whose: What varies along them, for the error.
 
     Raises:
-        TlmlError: There are less than are wanted.
+        TlmlError: There are less than are asked for.
     """
-    there = int((spread > 1e-12 * spread.max()).sum())
-    if components is None:
-        return min(there, MOST_COMPONENTS)
-    if components > there:
+    there = int((variances > 1e-12 * variances[0]).sum())
+    if wanted is not None and wanted > there:
         raise TlmlError(
-            f"components: {components} is more than the {there} directions along which {of} varies; "
-            f"take less, or give {whose} more examples or features"
+            f"components: {wanted} is more than the {there} directions in which {whose} varies; take "
+            f"at most {there}"
         )
-    return components
+    return wanted or min(there, MOST_COMPONENTS)
 
 
 def _array(x: Tensor | NDArray[Any]) -> Values:

@@ -33,7 +33,7 @@ class OptimalTransport(InputMap):
     title: ClassVar[str] = "optimal_transport"
 
     def __init__(
-        self, reg: float = 0.05, tolerance: float = 1e-6, max_steps: int = 10_000
+        self, reg: float = 0.1, tolerance: float = 1e-6, max_steps: int = 10_000
     ) -> None:
         super().__init__()
         check_not_negative(reg=reg)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tlml_transfer.input_map import InputMap, Values, check_components, count_components
+from tlml.errors import check_positive
+from tlml_transfer.input_map import InputMap, Values, count_components
 
 
 class SubspaceAlignment(InputMap):
@@ -15,7 +16,7 @@ class SubspaceAlignment(InputMap):
     (x − m_T) X_T.
 
     Args:
-        components: Dimensions of the subspaces; None: as many as there are, at most 20.
+        components: Dimensions of the subspaces; None: as many as there are, at most 30.
 
     Raises:
         TlmlError: An option is out of range.
@@ -25,7 +26,7 @@ class SubspaceAlignment(InputMap):
 
     def __init__(self, components: int | None = None) -> None:
         super().__init__()
-        check_components(components)
+        check_positive(components=components)
         self.components = components
 
     def map_both(self, source: Values, target: Values) -> tuple[Values, Values]:
@@ -36,7 +37,7 @@ class SubspaceAlignment(InputMap):
         """
         sides = {"the source": _principal(source), "the target": _principal(target)}
         count = min(
-            count_components(self.title, self.components, found.explained_variance_, side)
+            count_components(self.components, found.explained_variance_, side)
             for side, found in sides.items()
         )
         x_s, x_t = (found.components_[:count].T for found in sides.values())

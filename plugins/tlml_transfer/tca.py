@@ -6,21 +6,28 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.spatial.distance import pdist
 
 from tlml.errors import check_choice, check_positive
-from tlml_transfer.input_map import InputMap, Values, check_components, count_components
+from tlml_transfer.input_map import (
+    MOST_COMPONENTS,
+    InputMap,
+    Values,
+    count_components,
+)
 
 
 class Tca(InputMap):
     """Map both sides to components along which their means agree and their variance is large.
 
-    The components are K W, with the kernel matrix K of all inputs and the leading solutions of
-    K H K w = λ (K L K + μ I) w (equation 8 as a symmetric problem): H centres, and K L K measures
-    the distance of the sides' means. Each has variance 1 over both sides, which is the paper's
-    constraint Wᵀ K H K W = I but for the number of inputs. The time grows with its third power.
+    The components are K W, with the kernel matrix K of all inputs and the leading solutions W of
+    K H K w = λ (K L K + μ I) w (the paper's equation 8 as a symmetric problem): H centres, and
+    K L K measures the distance between the means of the sides. Their scale is that of
+    Wᵀ (K L K + μ I) W = I, so that λ is a component's scatter. Time grows with the third power of
+    the number of inputs.
 
     Args:
-        components: How many; None: as many as there are, at most 20.
+        components: How many; None: as many as there are, at most 30.
         kernel: ``rbf``, exp(−gamma ‖x − y‖²), or ``linear``.
         gamma: Of the kernel ``rbf``; None: 1 over the median of the squared distances.
         mu: μ, how much large weights cost against distant means.
@@ -36,12 +43,11 @@ class Tca(InputMap):
         components: int | None = None,
         kernel: Literal["rbf", "linear"] = "rbf",
         gamma: float | None = None,
-        mu: float = 1.0,
+        mu: float = 0.1,
     ) -> None:
         super().__init__()
-        check_components(components)
         check_choice("kernel", kernel, ("rbf", "linear"))
-        check_positive(gamma=gamma, mu=mu)
+        check_positive(components=components, gamma=gamma, mu=mu)
         self.components, self.kernel, self.gamma, self.mu = components, kernel, gamma, mu
 
     def map_both(self, source: Values, target: Values) -> tuple[Values, Values]:
@@ -51,51 +57,43 @@ class Tca(InputMap):
             TlmlError: The inputs vary along less directions than there are components.
         """
         inputs = np.concatenate([source, target])
-        self.keep(inputs=inputs, gamma=self.gamma or _one_over_median(inputs))
-        kernel = self._kernel(inputs)
+        gamma = self.gamma or _one_over_median(inputs)
+        kernel = self._kernel(inputs, inputs, gamma)
         weights = self._weights(kernel, len(source))
-        self.keep(weights=weights)
+        self.keep(inputs=inputs, gamma=gamma, weights=weights)
         found = kernel @ weights
         return found[: len(source)], found[len(source) :]
 
     def map_target(self, target: Values) -> Values:
         """Return components by the kernel between `target` and all inputs of both sides."""
-        weights = self.recall("weights")
-        self.check_dimensions(target, self.recall("inputs").shape[1])
-        return self._kernel(target) @ weights
+        inputs, gamma, weights = (self.recall(name) for name in ("inputs", "gamma", "weights"))
+        self.check_dimensions(target, inputs.shape[1])
+        if not len(target):
+            return np.zeros((0, weights.shape[1]))
+        return self._kernel(target, inputs, float(gamma)) @ weights
 
-    def _kernel(self, x: Values) -> Values:
-        """Return the kernel ``[n, all]`` between `x` and the inputs of both sides."""
+    def _kernel(self, x: Values, y: Values, gamma: float) -> Values:
         from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 
-        inputs = self.recall("inputs")
-        if not len(x):
-            return np.zeros((0, len(inputs)))
-        if self.kernel == "linear":
-            linear: Values = linear_kernel(x, inputs)
-            return linear
-        rbf: Values = rbf_kernel(x, inputs, gamma=float(self.recall("gamma")))
-        return rbf
+        found: Values = linear_kernel(x, y) if self.kernel == "linear" else rbf_kernel(x, y, gamma)
+        return found
 
     def _weights(self, kernel: Values, sources: int) -> Values:
         """Return W ``[all, components]``."""
         total = len(kernel)
-        centred = kernel - kernel.mean(0)  # H K, and K H K is its square
-        apart = kernel[:, :sources].mean(1) - kernel[:, sources:].mean(1)  # K L K = apart apartᵀ
-        most = total if self.components is None else min(self.components, total)
+        centred = kernel - kernel.mean(0)  # H K; its square is K H K
+        apart = kernel[:, :sources].mean(1) - kernel[:, sources:].mean(1)
+        most = min(self.components or MOST_COMPONENTS, total)
         share, weights = eigh(
             centred.T @ centred,
-            np.outer(apart, apart) + self.mu * np.eye(total),
+            np.outer(apart, apart) + self.mu * np.eye(total),  # K L K + μ I
             subset_by_index=(total - most, total - 1),
         )
-        share, weights = share[::-1], weights[:, ::-1]
-        count = count_components(self.title, self.components, share, "the kernel of all inputs")
-        found: Values = weights[:, :count] * np.sqrt(total / share[:count])
+        count = count_components(self.components, share[::-1], "the kernel")
+        found: Values = weights[:, ::-1][:, :count]
         return found
 
 
 def _one_over_median(inputs: Values) -> float:
-    from scipy.spatial.distance import pdist
-
     distances = pdist(inputs, "sqeuclidean")
     return 1 / float(np.median(distances[distances > 0]))
