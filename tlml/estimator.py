@@ -67,7 +67,8 @@ class Estimator(Learner):
         self.automatic_optimization = False
         self.kept = Kept()
         self._pass: list[Pair] = []
-        self._met: Strategy | None = None  # who has learned what is kept
+        self._met: Strategy | None = None  # who has learned from what is kept
+        self._source_z = torch.zeros(0)  # what it mapped the source to
 
     # Training: one pass over the source
 
@@ -155,7 +156,7 @@ class Estimator(Learner):
         asked = _flat(x)
         if self.kept or type(strategy) is not Strategy:
             source = self._source(strategy)
-            mapped, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
+            mapped = self._mapped(strategy, source, target_x)
             known, asked = Batch(strategy.transform(known.x), known.y), strategy.transform(asked)
         if self.kept and same:
             found = weights_of(strategy.weigh_samples(source.x, target_x), len(mapped), strategy)
@@ -169,6 +170,13 @@ class Estimator(Learner):
             )
         model = make_model(self.model, isinstance(space, Discrete), self.model_options, self.seed)
         return _fitted(model, known, weights, asked, space).to(x.device)
+
+    def _mapped(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
+        """Return the source mapped: once, unless every task brings target inputs."""
+        if self._met is not strategy or "target_x" not in self.kept:
+            self._source_z, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
+            self._met = strategy
+        return self._source_z.to(target_x.device)
 
     def _space(self, support: Batch) -> Space[Any]:
         if self.carry is not None:
