@@ -67,7 +67,8 @@ class Estimator(Learner):
         self.automatic_optimization = False
         self.kept = Kept()
         self._pass: list[Pair] = []
-        self._met: Strategy | None = None  # who has learned from what is kept
+        # Who has learned from what is kept; in a tuple, where torch takes it for no part of this.
+        self._met: tuple[Strategy, ...] = ()
         self._source_z = torch.zeros(0)  # what it mapped the source to
 
     # Training: one pass over the source
@@ -94,7 +95,7 @@ class Estimator(Learner):
         view = self.current_view()
         if isinstance(view, PairView) and view.unlabelled:
             self.kept["target_x"] = view.unlabelled_examples()
-        self._met = None
+        self._met = ()
 
     def configure_optimizers(self) -> None:
         """Nothing is optimised."""
@@ -136,9 +137,9 @@ class Estimator(Learner):
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
         if not overrides(strategy, "learn"):
             return
-        if self._met is not strategy or "target_x" not in self.kept:
+        if strategy not in self._met or "target_x" not in self.kept:
             strategy.learn(self._source(strategy), target_x)
-            self._met = strategy
+            self._met = (strategy,)
 
     def _source(self, strategy: Strategy) -> Batch:
         if not self.kept:
@@ -173,9 +174,9 @@ class Estimator(Learner):
 
     def _mapped(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
         """Return the source mapped: once, unless every task brings target inputs."""
-        if self._met is not strategy or "target_x" not in self.kept:
+        if strategy not in self._met or "target_x" not in self.kept:
             self._source_z, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
-            self._met = strategy
+            self._met = (strategy,)
         return self._source_z.to(target_x.device)
 
     def _space(self, support: Batch) -> Space[Any]:
