@@ -73,18 +73,14 @@ class Estimator(Learner):
 
     # Training: one pass over the source
 
-    def on_train_start(self) -> None:
-        """One epoch is all there is to see."""
-        super().on_train_start()
-        self.trainer.should_stop = True
-
     def training_step(self, batch: Pair, batch_idx: int) -> None:
         """Keep the source examples."""
         self._pass.append(batch)
 
     def on_train_epoch_end(self) -> None:
-        """Put what was seen, by all processes, into the order of the data set."""
+        """Put what was seen, by all processes, into the order of the data set, and be done."""
         super().on_train_epoch_end()
+        self.trainer.should_stop = True
         parts = _from_all_ranks(
             [(pair.source.x.cpu(), pair.source.y.cpu(), pair.index.cpu()) for pair in self._pass]
         )
@@ -97,8 +93,9 @@ class Estimator(Learner):
             self.kept["target_x"] = view.unlabelled_examples()
         self._met = ()
 
-    def configure_optimizers(self) -> None:
-        """Nothing is optimised."""
+    def configure_optimizers(self) -> list[Any]:
+        """Return none: nothing is optimised."""
+        return []
 
     # Predicting
 
