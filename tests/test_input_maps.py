@@ -64,9 +64,7 @@ def test_coral_makes_covariances_equal_and_means_zero() -> None:
 
 def test_corals_ridge_is_in_units_of_the_mean_variance() -> None:
     source, target = sides()
-    ridged = [
-        np.cov(x.T) + 0.3 * np.mean(x.var(0, ddof=1)) * np.eye(4) for x in (source, target)
-    ]
+    ridged = [np.cov(x.T) + 0.3 * np.mean(x.var(0, ddof=1)) * np.eye(4) for x in (source, target)]
     expected = (source - source.mean(0)) @ np.linalg.solve(sqrtm(ridged[0]), sqrtm(ridged[1]))
     found, _ = tlml.strategy("coral_map", reg=0.3).fit_transform(source, target)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
@@ -75,10 +73,12 @@ def test_corals_ridge_is_in_units_of_the_mean_variance() -> None:
 def test_a_singular_covariance_needs_a_ridge() -> None:
     source, target = sides()
     source[:, 1] = 2.0
-    with fails("coral_map: the source's covariance is singular (rank 3 of 4: features are constant"):
+    with fails(
+        "coral_map: the source's covariance is singular (rank 3 of 4: features are constant"
+    ):
         tlml.strategy("coral_map", reg=0.0).fit_transform(source, target)
     # The target's need not be inverted.
-    z_t, z_s = tlml.strategy("coral_map", reg=0.0).fit_transform(target, source)
+    z_t, _ = tlml.strategy("coral_map", reg=0.0).fit_transform(target, source)
     np.testing.assert_allclose(np.cov(z_t.T), np.cov(source.T), rtol=1e-9, atol=1e-9)
     found, _ = tlml.strategy("coral_map").fit_transform(source, target)
     assert np.isfinite(found).all()
@@ -126,7 +126,9 @@ def test_tca_spans_the_leading_solutions(kernel: Any, mu: float) -> None:
     matrix = both @ both.T if kernel == "linear" else np.exp(-0.05 * squares)
     weights = components_by_the_paper(matrix, len(source), mu, 2)
     np.testing.assert_allclose(projector(z), projector(matrix @ weights), atol=1e-6)
-    np.testing.assert_allclose(projector(tca.kept["weights"].numpy()), projector(weights), atol=1e-6)
+    np.testing.assert_allclose(
+        projector(tca.kept["weights"].numpy()), projector(weights), atol=1e-6
+    )
 
 
 def test_tcas_components_have_the_scale_of_its_constraint() -> None:
@@ -135,9 +137,7 @@ def test_tcas_components_have_the_scale_of_its_constraint() -> None:
     z_s, z_t = tca.fit_transform(source, target)
     weights = tca.kept["weights"].numpy()
     apart = (z_s.mean(0) - z_t.mean(0))[:, None]  # Wᵀ K e
-    np.testing.assert_allclose(
-        apart @ apart.T + 0.5 * weights.T @ weights, np.eye(3), atol=1e-9
-    )
+    np.testing.assert_allclose(apart @ apart.T + 0.5 * weights.T @ weights, np.eye(3), atol=1e-9)
     scatter = np.cov(np.concatenate([z_s, z_t]).T)
     np.testing.assert_allclose(scatter - np.diag(scatter.diagonal()), 0, atol=1e-9)
     assert (np.diff(scatter.diagonal()) < 0).all()
@@ -169,7 +169,9 @@ def test_what_comes_back_is_of_the_kind_that_was_given(name: str) -> None:
         assert (type(wanted), wanted.dtype) == (np.ndarray, np.float64)
         assert found.dtype == torch.float32
         # Eigenvectors have no sign of their own, so compare what does not depend on it.
-        np.testing.assert_allclose((found @ found.T).numpy(), wanted @ wanted.T, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(
+            (found @ found.T).numpy(), wanted @ wanted.T, rtol=1e-3, atol=1e-3
+        )
     whole = tlml.strategy(name).fit_transform(*(side.round().long() for side in tensors))
     assert whole[0].dtype == torch.float32
 
@@ -200,7 +202,9 @@ def test_a_map_is_learned_before_it_is_used(name: str) -> None:
     with fails(f"{name}: there is no map yet; learn it by fit_transform(source_x, target_x)"):
         strategy.transform(target)
     strategy.fit_transform(source, target)
-    with fails(f"{name}: inputs must be [n, 4], as those that the map was learned from; are [20, 3]"):
+    with fails(
+        f"{name}: inputs must be [n, 4], as those that the map was learned from, are [20, 3]"
+    ):
         strategy.transform(target[:, :3])
 
 
@@ -218,15 +222,15 @@ def test_components_left_open_are_as_many_as_there_are(name: str) -> None:
     [
         (
             "subspace_alignment", {"components": 5},
-            "components: 5 is more than the 3 directions in which the source varies; take at most 3",
+            "components: 5 is more than the 3 directions in which the source varies; take",
         ),
         (
             "subspace_alignment", {"components": 3},
-            "components: 3 is more than the 2 directions in which the target varies; take at most 2",
+            "components: 3 is more than the 2 directions in which the target varies; take",
         ),
         (
             "tca", {"components": 6, "kernel": "linear"},
-            "components: 6 is more than the 4 directions in which the kernel varies; take at most 4",
+            "components: 6 is more than the 4 directions in which the kernel varies; take",
         ),
         (
             "tca", {"components": 60},
@@ -234,9 +238,7 @@ def test_components_left_open_are_as_many_as_there_are(name: str) -> None:
         ),
     ],
 )  # fmt: skip
-def test_more_components_than_directions_are_refused(
-    name: str, options: Any, message: str
-) -> None:
+def test_more_components_than_directions_are_refused(name: str, options: Any, message: str) -> None:
     source, _ = sides()
     source[:, 1] = 7.0
     target = sides()[1][:3]
@@ -283,7 +285,7 @@ def test_options_out_of_range_are_refused(name: str, options: Any, message: str)
 
 
 class Stretched(Domain[Table]):
-    """Two classes; the target's inputs are stretched and shifted."""
+    """Two classes, told apart by either of two inputs; the target's are shifted and stretched."""
 
     def __init__(self, number: int = 60) -> None:
         self.number = number
@@ -293,10 +295,10 @@ class Stretched(Domain[Table]):
         """Return the one task of a split."""
         rng = np.random.default_rng(SPLITS.index(split))
         labels = np.arange(self.number) % 2
-        x = rng.normal(size=(self.number, 3)) * [0.3, 1.0, 2.0]
-        x[:, 0] += 2 * labels - 1
+        x = rng.normal(size=(self.number, 3)) * [0.3, 0.3, 0.8]
+        x[:, :2] += 2 * labels[:, None] - 1
         if split == "target":
-            x = x * [3.0, 0.5, 1.0] + [6.0, 0.0, 0.0]
+            x = x * [1.0, 1.5, 1.0] + [6.0, 0.0, 0.0]
         given = torch.from_numpy(x).float(), torch.from_numpy(labels)
         return [Table(split, *given, train=self.number // 2, test=self.number // 2)]
 
@@ -320,8 +322,10 @@ def accuracy(learner: Any, **options: Any) -> float:
 def test_a_model_of_the_source_serves_a_target_that_is_mapped(name: str) -> None:
     alone = fitted(None)
     assert accuracy(alone, shots=0) < 0.7
-    assert accuracy(alone, shots=0, adapt=tlml.strategy(name)) > 0.9
-    assert accuracy(fitted(name), shots=2) > 0.9
+    # A kernel that is not linear may meet the target's mean with the classes exchanged.
+    options = {"kernel": "linear", "components": 2} if name == "tca" else {}
+    assert accuracy(alone, shots=0, adapt=tlml.strategy(name, **options)) > 0.9
+    assert accuracy(fitted(name, **options), shots=2) > 0.9
 
 
 def test_one_map_serves_all_episodes_unless_they_bring_the_inputs(

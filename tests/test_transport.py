@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.optimize import linprog
-from tlml_transfer import transport
-from tlml_transfer.transport import exact_plan, sinkhorn_plan
 
 import tlml
 from tlml import TlmlError
+from tlml_transfer import transport
+from tlml_transfer.transport import exact_plan, sinkhorn_plan
 
 Values = NDArray[np.float64]
 
@@ -73,11 +73,11 @@ def test_other_sizes_have_the_cost_of_the_dual(n: int, m: int) -> None:
 @pytest.mark.usefixtures("without_pot")
 def test_too_many_pairs_are_refused_before_long_work() -> None:
     with fails(
-        "optimal_transport: 300 and 200 examples are too many for SciPy's exact transport (at most "
-        "40000 pairs, or sides of one size); pip install 'tlml[ot]', or take reg above 0"
+        "optimal_transport: 500 and 450 examples are too many for SciPy's exact transport (at most "
+        "200000 pairs, or sides of one size); pip install 'tlml[ot]', or take reg above 0"
     ):
-        exact_plan(costs(300, 200))
-    assert exact_plan(costs(300, 300)).shape == (300, 300)
+        exact_plan(costs(500, 450))
+    assert exact_plan(costs(500, 500)).shape == (500, 500)
 
 
 def test_pot_solves_other_sizes_where_it_is_installed() -> None:
@@ -86,7 +86,7 @@ def test_pot_solves_other_sizes_where_it_is_installed() -> None:
     plan = exact_plan(cost)
     check_sums(plan)
     assert (plan * cost).sum() == pytest.approx(least_cost(cost), rel=1e-9)
-    assert exact_plan(costs(300, 200)).shape == (300, 200)
+    assert exact_plan(costs(500, 450)).shape == (500, 450)
 
 
 def test_what_pot_is_asked_and_when_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +127,8 @@ def test_sinkhorn_nears_the_exact_transport_where_his_steps_fail() -> None:
     cost = 100 * costs(8, 8) + 1000
     with np.errstate(all="ignore"):
         assert not np.isfinite(scaled_directly(cost, 1.0, steps=10)).all()
-    plan = sinkhorn_plan(cost, 1.0, tolerance=1e-6, most=100_000)
-    check_sums(plan, rtol=1e-4)
+    plan = sinkhorn_plan(cost, 1.0, tolerance=1e-4, most=100_000)
+    check_sums(plan, rtol=1e-3)
     assert (plan * cost).sum() == pytest.approx(least_cost(cost), rel=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""CORAL: whiten the source, recolour it as the target (Sun, Feng & Saenko 2016, arXiv 1511.05547)."""
+"""CORAL: whiten the source, recolour it (Sun, Feng & Saenko 2016, arXiv 1511.05547)."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class CoralMap(InputMap):
 def _covariance(x: Values, reg: float) -> Values:
     """Return the unbiased covariance ``[d, d]`` with its ridge."""
     covariance: Values = np.cov(x, rowvar=False).reshape(x.shape[1], -1)
-    ridge = reg * covariance.trace() / len(covariance)
-    return covariance + ridge * np.eye(len(covariance))
+    ridge: Values = reg * covariance.diagonal().mean() * np.eye(len(covariance))
+    return covariance + ridge
 
 
 def _power(covariance: Values, exponent: float) -> Values:

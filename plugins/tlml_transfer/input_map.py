@@ -82,8 +82,8 @@ class InputMap(Strategy):
         """Raise where inputs have other dimensions than those that the map was learned from."""
         if target.shape[1:] != (dimensions,):
             raise TlmlError(
-                f"{self.title}: inputs must be [n, {dimensions}], as those that the map was learned "
-                f"from; are {list(target.shape)}"
+                f"{self.title}: inputs must be [n, {dimensions}], as those that the map was "
+                f"learned from, are {list(target.shape)}"
             )
 
 
@@ -101,8 +101,8 @@ def count_components(wanted: int | None, variances: Values, whose: str) -> int:
     there = int((variances > 1e-12 * variances[0]).sum())
     if wanted is not None and wanted > there:
         raise TlmlError(
-            f"components: {wanted} is more than the {there} directions in which {whose} varies; take "
-            f"at most {there}"
+            f"components: {wanted} is more than the {there} directions in which {whose} varies; "
+            f"take at most {there}"
         )
     return wanted or min(there, MOST_COMPONENTS)
 

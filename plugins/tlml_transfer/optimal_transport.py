@@ -1,4 +1,4 @@
-"""Optimal transport of the source (Courty, Flamary, Tuia & Rakotomamonjy 2017, arXiv 1507.00504)."""
+"""Optimal transport of the source to the target (Courty et al. 2017, arXiv 1507.00504)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ class OptimalTransport(InputMap):
 
     title: ClassVar[str] = "optimal_transport"
 
-    def __init__(
-        self, reg: float = 0.1, tolerance: float = 1e-6, max_steps: int = 10_000
-    ) -> None:
+    def __init__(self, reg: float = 0.1, tolerance: float = 1e-6, max_steps: int = 10_000) -> None:
         super().__init__()
         check_not_negative(reg=reg)
         check_positive(tolerance=tolerance, max_steps=max_steps)
@@ -44,7 +42,7 @@ class OptimalTransport(InputMap):
         """Return the source carried to the target, and the target.
 
         Raises:
-            TlmlError: The transport has not converged, or the sides are too large for it to be exact.
+            TlmlError: The transport has not converged, or the sides are too large to be exact.
         """
         plan = self.plan(source, target)
         return plan @ target / plan.sum(1, keepdims=True), target
@@ -54,4 +52,6 @@ class OptimalTransport(InputMap):
         cost: Values = cdist(source, target, "sqeuclidean")
         if self.reg == 0:
             return exact_plan(cost)
-        return sinkhorn_plan(cost, self.reg * float(cost.mean()), self.tolerance, self.max_plan_steps)
+        return sinkhorn_plan(
+            cost, self.reg * float(cost.mean()), self.tolerance, self.max_plan_steps
+        )

@@ -12,16 +12,16 @@ from scipy.special import logsumexp
 from tlml import TlmlError
 from tlml_transfer.input_map import Values
 
-MOST_PAIRS = 40_000  # for the linear program of SciPy, some seconds
+MOST_PAIRS = 200_000  # that SciPy's linear program does in a few seconds
 _ABSORBED_EVERY = 20  # steps
-_LARGEST = 1e100
+_LARGEST = 1e100  # factor
 
 
 def exact_plan(cost: Values) -> Values:
     """Return the plan of least cost ``[n, m]``; rows sum to 1/n, columns to 1/m.
 
-    Sets of one size are a problem of assignment; others are solved by POT's network simplex where it
-    is installed, and else by SciPy's linear program, for small sets.
+    Sets of one size are a problem of assignment. Others are solved by POT's network simplex where
+    it is installed, and else by SciPy's linear program, for small sets.
 
     Raises:
         TlmlError: The sets are too large for that.
@@ -36,8 +36,8 @@ def exact_plan(cost: Values) -> Values:
     if n * m > MOST_PAIRS:
         raise TlmlError(
             f"optimal_transport: {n} and {m} examples are too many for SciPy's exact transport "
-            f"(at most {MOST_PAIRS} pairs, or sides of one size); pip install 'tlml[ot]', or take reg "
-            "above 0"
+            f"(at most {MOST_PAIRS} pairs, or sides of one size); pip install 'tlml[ot]', or take "
+            "reg above 0"
         )
     return _by_linear_program(cost)
 
@@ -45,8 +45,9 @@ def exact_plan(cost: Values) -> Values:
 def sinkhorn_plan(cost: Values, reg: float, tolerance: float, most: int) -> Values:
     """Return the plan that minimises cost − reg · entropy (Cuturi 2013, arXiv 1306.0895).
 
-    The potentials f and g stay in the log domain; between two absorptions they change by the factors
-    u and v of the plan exp((f + g − cost) / reg) (Schmitzer 2019, arXiv 1610.06519, algorithm 2).
+    The potentials f and g stay in the log domain. For some steps at a time they change by factors
+    of the plan exp(f + g − cost / reg), which are then absorbed (Schmitzer 2019, arXiv 1610.06519,
+    algorithm 2).
 
     Args:
         cost: ``[n, m]``.
@@ -62,7 +63,7 @@ def sinkhorn_plan(cost: Values, reg: float, tolerance: float, most: int) -> Valu
     for done in range(0, most, _ABSORBED_EVERY):
         f = -np.log(n) - logsumexp(scaled + g, axis=1)
         g = -np.log(m) - logsumexp(scaled + f[:, None], axis=0)
-        plan = np.exp(scaled + f[:, None] + g)
+        plan: Values = np.exp(scaled + f[:, None] + g)
         error = float(np.abs(plan.sum(1) * n - 1).mean())
         if error <= tolerance:
             return plan
@@ -74,7 +75,7 @@ def sinkhorn_plan(cost: Values, reg: float, tolerance: float, most: int) -> Valu
 
 
 def _scaled(plan: Values, f: Values, g: Values, steps: int) -> tuple[Values, Values]:
-    """Return the potentials after some steps of multiplication, of less while factors grow large."""
+    """Return the potentials after some steps by factors, or less where these grow too large."""
     n, m = plan.shape
     u, v = np.ones(n), np.ones(m)
     for _ in range(steps):
