@@ -16,7 +16,7 @@ from torch import Tensor
 from tlml.errors import TlmlError, check_choice
 from tlml.learners import Learner
 from tlml.named import Kept
-from tlml.strategies import Strategy, overrides, weights_of
+from tlml.strategies import Strategy, overrides, weighed
 from tlml.task import Batch, Pair
 from tlml.views import PairView, View
 
@@ -68,6 +68,8 @@ class Estimator(Learner):
         self.kept = Kept()
         self._pass: list[Pair] = []
         self._met: Strategy | None = None  # who has learned what is kept
+        self._weighing: Strategy | None = None  # who gave the weights that were found
+        self._found = torch.ones(0)
 
     # Training: one pass over the source
 
@@ -93,7 +95,7 @@ class Estimator(Learner):
         view = self.current_view()
         if isinstance(view, PairView) and view.unlabelled:
             self.kept["target_x"] = view.unlabelled_examples()
-        self._met = None
+        self._met = self._weighing = None
 
     def configure_optimizers(self) -> None:
         """Nothing is optimised."""
@@ -106,7 +108,7 @@ class Estimator(Learner):
         uses = overrides(self._strategy(), "learn") or any(
             overrides(self._strategy(), hook) for hook in _HOOKS[1:]
         )
-        return uses and "target_x" not in self.kept
+        return uses and self._strategy().uses_target and "target_x" not in self.kept
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
@@ -158,9 +160,7 @@ class Estimator(Learner):
             mapped, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
             known, asked = Batch(strategy.transform(known.x), known.y), strategy.transform(asked)
         if self.kept and same:
-            found = weights_of(strategy.weigh_samples(source.x, target_x), len(mapped), strategy)
-            found = torch.ones(len(mapped)) if found is None else found.cpu()
-            weights = torch.cat([found, weights])
+            weights = torch.cat([self._weights(strategy, source, target_x), weights])
             known = Batch(torch.cat([mapped, known.x]), torch.cat([source.y, known.y]))
         if not len(known.x):
             raise TlmlError(
@@ -168,7 +168,15 @@ class Estimator(Learner):
                 "there is nothing to predict from"
             )
         model = make_model(self.model, isinstance(space, Discrete), self.model_options, self.seed)
-        return _fitted(model, known, weights, asked, space).to(x.device)
+        return fit_predict(model, known, weights, asked, space).float().to(x.device)
+
+    def _weights(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
+        """Weigh what is kept: once, unless every task brings target inputs."""
+        if self._weighing is not strategy or "target_x" not in self.kept:
+            found = weighed(strategy, source, target_x)
+            self._found = torch.ones(len(source.x)) if found is None else found.cpu()
+            self._weighing = strategy
+        return self._found
 
     def _space(self, support: Batch) -> Space[Any]:
         if self.carry is not None:
@@ -209,7 +217,7 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
     return kind(**{"random_state": seed, **own} if "random_state" in takes else own)
 
 
-def _fitted(
+def fit_predict(
     model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]
 ) -> Tensor:
     """Train a model and return class scores ``[n, classes]`` or values ``[n, d]`` of `asked`."""
@@ -219,7 +227,7 @@ def _fitted(
         shape = (len(queries), *(space.shape or ()))
         columns = labels.reshape(len(labels), -1).T
         values = [model.fit(rows, own, sample_weight=weights).predict(queries) for own in columns]
-        return torch.from_numpy(np.stack(values, 1).reshape(shape)).float()
+        return torch.from_numpy(np.stack(values, 1).reshape(shape))
     kinds = np.unique(labels)
     scores = np.ones((len(queries), 1))
     if len(kinds) > 1:
@@ -227,7 +235,7 @@ def _fitted(
     # A class without examples is less likely than all that have some.
     full = np.full((len(queries), int(space.n)), scores.min() - 10.0)
     full[:, kinds.astype(int)] = scores
-    return torch.from_numpy(full).float()
+    return torch.from_numpy(full)
 
 
 def _scores(model: Any, x: Values) -> Values:

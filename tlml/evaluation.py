@@ -207,9 +207,12 @@ def evaluate(
         found = {"loss": criterion(scores, y, getattr(learner, "criterion", None))}
         found |= task_metrics(space, scores, y)
     steps = carry.calls if carry else 0
+    strategy = carry.strategy if carry else getattr(learner, "strategy", None)
+    weighs = getattr(strategy, "effective_sample_size", None)
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
+        **({} if weighs is None else {"effective_sample_size": weighs}),
         "seconds": seconds,
         "gradient_steps": steps,
     }

@@ -114,6 +114,7 @@ def run_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
         "learner": config["learner"],
         "strategy": config["strategy"],
         "checkpoint": CHECKPOINT,
+        "effective_sample_size": learner.strategy.effective_sample_size,
         "cost": {"fit_seconds": round(seconds, 3), "steps": trainer.global_step},
     }
 
@@ -135,7 +136,7 @@ def run_adapt(config: dict[str, Any], checkpoint: Path | None, report: Report) -
         learner.meet(view.test_spaces)
     metric, higher = primary(view.test_spaces.y)
     _test(learner, view, report)
-    records = learner.records
+    records, fit = learner.records, _fit_result(checkpoint)
     return {
         "learner": config["learner"],
         "strategy": config["strategy"],
@@ -146,8 +147,9 @@ def run_adapt(config: dict[str, Any], checkpoint: Path | None, report: Report) -
         "scores": [record[metric] for record in records],
         "losses": [record["loss"] for record in records],
         **_described(learner, view),
+        "effective_sample_size": _mean_size(records) or fit.get("effective_sample_size"),
         "cost": {
-            "fit_seconds": _fit_seconds(checkpoint),
+            "fit_seconds": float(fit["cost"]["fit_seconds"]) if fit else 0.0,
             "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
             "labels": len(view.dataset(view.split)[0].support.y),
@@ -223,11 +225,17 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
     }
 
 
-def _fit_seconds(checkpoint: Path | None) -> float:
+def _fit_result(checkpoint: Path | None) -> dict[str, Any]:
     if checkpoint is None:
-        return 0.0
-    result = json.loads((checkpoint.parent / "result.json").read_text())
-    return float(result["cost"]["fit_seconds"])
+        return {}
+    found: dict[str, Any] = json.loads((checkpoint.parent / "result.json").read_text())
+    return found
+
+
+def _mean_size(records: list[dict[str, Any]]) -> float | None:
+    """Return the mean effective sample size of source examples that were weighed for episodes."""
+    sizes = [one["effective_sample_size"] for one in records if "effective_sample_size" in one]
+    return float(np.mean(sizes)) if sizes else None
 
 
 def _tuned(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, Any]:

@@ -96,6 +96,7 @@ class AdaptResult(_Read):
     batchnorm: str | None = None
     transductive: bool = False
     head: str | None = None
+    effective_sample_size: float | None = None
     cost: Cost = Cost()
     versions: dict[str, str] = {}
 
