@@ -12,7 +12,7 @@ from tlml.errors import check_not_negative, check_positive
 from tlml_transfer.interior_point import minimum
 from tlml_transfer.weighing import Values, Weighing, median
 
-_TOLERANCE = 1e-10  # of the minimum
+_TOLERANCE = 1e-12  # of the minimum
 
 
 class Kmm(Weighing):
