@@ -130,10 +130,11 @@ class Evaluated(LightningModule, ABC):
 
     def _adapt_to(self, tasks: list[Episode], place: Place) -> list[dict[str, Any]]:
         view, loader = self.current_view(), _loader_of(self, place)
+        first = getattr(view, "first", 0) if place.stage == "test" else 0
         if self.carry is None and isinstance(view, EpisodeView):
             self.carry = carry_for(self, view)  # type: ignore[arg-type]
         return [
-            evaluate(self, task, view, place.stage, _index_of(loader, place.batch, i))
+            evaluate(self, task, view, place.stage, first + _index_of(loader, place.batch, i))
             for i, task in enumerate(tasks)
         ]
 
@@ -207,12 +208,13 @@ def evaluate(
         found = {"loss": criterion(scores, y, getattr(learner, "criterion", None))}
         found |= task_metrics(space, scores, y)
     steps = carry.calls if carry else 0
-    strategy = carry.strategy if carry else getattr(learner, "strategy", None)
-    weighs = getattr(strategy, "effective_sample_size", None)
+    weighing = [carry.strategy] if carry else []
+    weighing.append(learner.strategy)
+    sizes = [s.effective_sample_size for s in weighing if s.effective_sample_size is not None]
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
-        **({} if weighs is None else {"effective_sample_size": weighs}),
+        **({"effective_sample_size": sizes[0]} if sizes else {}),
         "seconds": seconds,
         "gradient_steps": steps,
     }

@@ -90,7 +90,7 @@ class Strategy(Recorded, nn.Module):
 
     # When `weigh_samples` acts: once, on inputs, or in each epoch, on the network's features.
     every: Literal["fit", "epoch"] = "fit"
-    uses_target: ClassVar[bool] = True  # whether maps, weights and `learn` look at target inputs
+    uses_target_x: ClassVar[bool] = True  # whether maps, weights and `learn` look at target inputs
     effective_sample_size: float | None = None  # of the latest weights
 
     def __init__(

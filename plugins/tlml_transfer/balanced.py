@@ -32,7 +32,7 @@ class Balanced(Strategy):
         TlmlError: An option is out of range.
     """
 
-    uses_target: ClassVar[bool] = False
+    uses_target_x: ClassVar[bool] = False
 
     def __init__(self, bins: int = 10, **options: Any) -> None:
         super().__init__(**options)

@@ -43,7 +43,7 @@ class Tradaboost(Strategy):
         TlmlError: An option is out of range, or the model has no such option.
     """
 
-    uses_target: ClassVar[bool] = False
+    uses_target_x: ClassVar[bool] = False
 
     def __init__(
         self,
