@@ -67,9 +67,11 @@ class Estimator(Learner):
         self.automatic_optimization = False
         self.kept = Kept()
         self._pass: list[Pair] = []
-        self._met: Strategy | None = None  # who has learned what is kept
-        self._weighing: Strategy | None = None  # who gave the weights that were found
-        self._found = torch.ones(0)
+        # Who has learned from what is kept; in a tuple, where torch takes it for no part of this.
+        self._met: tuple[Strategy, ...] = ()
+        self._source_z = torch.zeros(0)  # what it mapped the source to
+        self._weighing: tuple[Strategy, ...] = ()  # who has weighed what is kept
+        self._source_weights = torch.ones(0)
 
     # Training: one pass over the source
 
@@ -105,7 +107,7 @@ class Estimator(Learner):
         view = self.current_view()
         if isinstance(view, PairView) and view.unlabelled:
             self.kept["target_x"] = view.unlabelled_examples()
-        self._met = self._weighing = None
+        self._met = self._weighing = ()
 
     # Predicting
 
@@ -144,9 +146,9 @@ class Estimator(Learner):
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
         if not overrides(strategy, "learn"):
             return
-        if self._met is not strategy or "target_x" not in self.kept:
+        if strategy not in self._met or self.transductive:
             strategy.learn(self._source(strategy), target_x)
-            self._met = strategy
+            self._met = (strategy,)
 
     def _source(self, strategy: Strategy) -> Batch:
         if not self.kept:
@@ -164,7 +166,7 @@ class Estimator(Learner):
         asked = _flat(x)
         if self.kept or type(strategy) is not Strategy:
             source = self._source(strategy)
-            mapped, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
+            mapped = self._mapped(strategy, source, target_x)
             known, asked = Batch(strategy.transform(known.x), known.y), strategy.transform(asked)
         if self.kept and same:
             weights = torch.cat([self._weights(strategy, source, target_x), weights])
@@ -177,13 +179,20 @@ class Estimator(Learner):
         model = make_model(self.model, isinstance(space, Discrete), self.model_options, self.seed)
         return fit_predict(model, known, weights, asked, space).float().to(x.device)
 
+    def _mapped(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
+        """Return the source mapped: once, unless every task brings target inputs."""
+        if strategy not in self._met or "target_x" not in self.kept:
+            self._source_z, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
+            self._met = (strategy,)
+        return self._source_z.to(target_x.device)
+
     def _weights(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
         """Weigh what is kept: once, unless every task brings target inputs."""
-        if self._weighing is not strategy or "target_x" not in self.kept:
+        if strategy not in self._weighing or self.transductive:
             found = weighed(strategy, source, target_x)
-            self._found = torch.ones(len(source.x)) if found is None else found.cpu()
-            self._weighing = strategy
-        return self._found
+            self._source_weights = torch.ones(len(source.x)) if found is None else found.cpu()
+            self._weighing = (strategy,)
+        return self._source_weights
 
     def _space(self, support: Batch) -> Space[Any]:
         if self.carry is not None:
