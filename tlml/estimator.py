@@ -232,7 +232,10 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
                 f"{', '.join(sorted(takes))}"
             )
     own = {key: value for key, value in options.items() if key in takes}
-    return kind(**{"random_state": seed, **own} if "random_state" in takes else own)
+    made = kind(**own)
+    if "random_state" not in own and hasattr(made, "random_state"):
+        made.random_state = seed  # SVR draws, too, and takes no such option
+    return made
 
 
 def fit_predict(model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]) -> Tensor:
