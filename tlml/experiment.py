@@ -133,7 +133,7 @@ def run_adapt(config: dict[str, Any], checkpoint: Path | None, report: Report) -
     )  # fmt: skip
     if checkpoint is None:
         learner.meet(view.test_spaces)
-    metric, higher = primary(view.test_spaces.y)
+    metric, higher = primary(view.test_spaces.y, domain)
     _test(learner, view, report)
     records = learner.records
     return {
@@ -255,7 +255,7 @@ def _risk(
         _test(learner, made, lambda share: None)
     except TlmlError:  # it diverged
         return math.inf
-    metric, higher = primary(made.test_spaces.y)
+    metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
     return -mean if higher else mean
 
