@@ -30,7 +30,7 @@ from tlml.files import make_folder, write_atomic
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner
 from tlml.loading import load
-from tlml.metrics import primary, task_metrics
+from tlml.metrics import measured, primary
 from tlml.normalisation import has_batchnorm, uses_batch_statistics
 from tlml.plan import TARGET_LABELS
 from tlml.projection import write_projection
@@ -192,8 +192,8 @@ def _fit_risk(config: dict[str, Any], learner: Learner, view: View, folder: Path
         query = view.drawn().episode.query
         with torch.no_grad():
             scores = learner.eval().predict_now(query.x)
-        metric, higher = primary(view.target_spaces.y)
-        value = float(task_metrics(view.target_spaces.y, scores, query.y)[metric])
+        metric, higher = primary(view.target_spaces.y, view.domain)
+        value = float(measured(view.domain, view.target_spaces.y, query, scores)[metric])
         return -value if higher else value
 
     def train(domain: Any) -> GradientLearner:
@@ -254,7 +254,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
             learner.meet(view.test_spaces)
         _test(learner, view, _part(report, number, episodes) if own_fits else report)
         records += learner.records
-    metric, higher = primary(view.test_spaces.y)
+    metric, higher = primary(view.test_spaces.y, domain)
     return {
         "learner": config["learner"],
         "strategy": config["strategy"],
@@ -390,7 +390,7 @@ def _risk(
         _test(learner, made, lambda share: None)
     except TlmlError:  # it diverged
         return math.inf
-    metric, higher = primary(made.test_spaces.y)
+    metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
     return -mean if higher else mean
 
