@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Space
-from torch import nn
+from torch import Tensor, nn
 
 from tlml.counts import lowest
 from tlml.domains import Domain
@@ -98,7 +98,7 @@ def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
     if not own.keys() <= theirs.keys():
         return  # it learns what the other did not
     for name, value in own.items():
-        if value.shape != theirs[name].shape:
+        if isinstance(value, Tensor) and value.shape != theirs[name].shape:
             raise TlmlError(
                 f"adapt: what {type(strategy).__name__} learned as '{name}' has the shape "
                 f"{list(theirs[name].shape)}, and these options need {list(value.shape)}; leave "

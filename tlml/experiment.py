@@ -113,6 +113,7 @@ def run_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
         "strategy": config["strategy"],
         "checkpoint": CHECKPOINT,
         **chosen,
+        "effective_sample_size": learner.strategy.effective_sample_size,
         "cost": cost,
     }
 
@@ -265,6 +266,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         "scores": [record[metric] for record in records],
         "losses": [record["loss"] for record in records],
         **_described(learner, view),
+        "effective_sample_size": _mean_size(records),
         "chosen_by": _chosen_by(config, checkpoints),
         "cost": {
             "fit_seconds": round(
@@ -348,6 +350,12 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
 def _result(checkpoint: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((checkpoint.parent / "result.json").read_text())
     return found
+
+
+def _mean_size(records: list[dict[str, Any]]) -> float | None:
+    """Return the mean effective sample size of the source, where it was weighed."""
+    sizes = [one["effective_sample_size"] for one in records if "effective_sample_size" in one]
+    return float(np.mean(sizes)) if sizes else None
 
 
 def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:

@@ -6,7 +6,7 @@ import fnmatch
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive, did_you_mean
 from tlml.recording import Recorded
 from tlml.slopes import Loss, gradient
-from tlml.task import Batch, Params
+from tlml.task import Batch, Examples, Params
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -88,7 +88,10 @@ class Strategy(Recorded, nn.Module):
         TlmlError: An option is out of range.
     """
 
-    every: Literal["fit", "epoch"] = "fit"  # when `weigh_samples` acts
+    # When `weigh_samples` acts: once, on inputs, or in each epoch, on the network's features.
+    every: Literal["fit", "epoch"] = "fit"
+    uses_target_x: ClassVar[bool] = True  # whether maps, weights and `learn` look at target inputs
+    effective_sample_size: float | None = None  # of the latest weights
 
     def __init__(
         self,
@@ -146,7 +149,10 @@ class Strategy(Recorded, nn.Module):
     # Instance-transfer
 
     def weigh_samples(self, source_x: Tensor, target_x: Tensor) -> Tensor | None:
-        """Return a weight for each source example ``[n_source]``; None weighs nothing."""
+        """Return a weight for each source example ``[n_source]``; None weighs nothing.
+
+        What weighs by labels adds ``source_y: Tensor | None = None`` to its arguments.
+        """
         return None
 
     # Transfer without a network, for the learner `estimator`
@@ -243,16 +249,41 @@ def overrides(strategy: Strategy, method: str) -> bool:
     )
 
 
+def weighed(strategy: Strategy, source: Batch | Examples, target_x: Tensor) -> Tensor | None:
+    """Return a strategy's weights for source examples; it sees the labels if it asks for them."""
+    takes = inspect.signature(strategy.weigh_samples).parameters
+    labels = {"source_y": source.y} if "source_y" in takes else {}
+    found = strategy.weigh_samples(source.x, target_x, **labels)
+    return weights_of(found, len(source.x), strategy)
+
+
 def weights_of(weights: Tensor | None, count: int, strategy: Strategy) -> Tensor | None:
-    """Check a strategy's weights: one for each source example, finite, none negative."""
+    """Check a strategy's weights, and note in it their effective sample size (Kish 1965).
+
+    Raises:
+        TlmlError: They aren't one for each source example, finite, none negative, or all are 0.
+    """
     if weights is None:
         return None
+    name = type(strategy).__name__
     if weights.shape != (count,) or not bool(torch.isfinite(weights).all()) or weights.min() < 0:
         raise TlmlError(
-            f"strategy {type(strategy).__name__}: weigh_samples must return {count} finite weights "
+            f"strategy {name}: weigh_samples must return {count} finite weights "
             f"≥ 0, one for each source example; it gave shape {tuple(weights.shape)}"
         )
+    if not weights.any():
+        raise TlmlError(
+            f"strategy {name}: all {count} weights are 0, so that there is no source example to "
+            "learn from; source and target may have nothing in common"
+        )
+    strategy.effective_sample_size = effective_sample_size(weights)
     return weights
+
+
+def effective_sample_size(weights: Tensor) -> float:
+    """Return (Σ w)² / Σ w²: how many equally weighted examples tell as much."""
+    scaled = weights.double() / weights.max()  # squares of tiny weights would be 0
+    return float(scaled.sum().square() / scaled.square().sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,42 @@ def tlml_strategies() -> list[Spec]:
             "trains on features whose distribution is the target's, by kernels",
             "Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
         ),
+        _instances(
+            "kmm",
+            "kmm:Kmm",
+            "weighs the source so that its mean under a kernel is the target's",
+            "Huang et al. 2006, NeurIPS 19",
+        ),
+        _instances(
+            "kliep",
+            "kliep:Kliep",
+            "weighs the source by the density ratio nearest to the target's",
+            "Sugiyama et al. 2008, doi 10.1007/s10463-008-0197-x",
+        ),
+        _instances(
+            "domain_classifier",
+            "domain_classifier:DomainClassifier",
+            "weighs the source by the odds of a classifier of the domains",
+            "Bickel, Brückner & Scheffer 2009, JMLR 10:2137–2155",
+        ),
+        Spec(
+            "balanced",
+            "tlml_transfer.balanced:Balanced",
+            "weighs the source so that its classes count equally",
+            paper="King & Zeng 2001, doi 10.1093/oxfordjournals.pan.a004868",
+            approach="instance-transfer",
+            gives=frozenset({"weighs"}),
+            needs=("pair", "features|estimates"),
+        ),
+        Spec(
+            "tradaboost",
+            "tlml_transfer.tradaboost:Tradaboost",
+            "boosts a model on source and target, and drops the source examples that mislead",
+            paper="Dai et al. 2007, doi 10.1145/1273496.1273521; Pardoe & Stone 2010",
+            approach="instance-transfer",
+            gives=frozenset({"estimates"}),
+            needs=("pair", "regression|classification", "estimates"),
+        ),
     ]
 
 
@@ -111,4 +147,17 @@ def _features(name: str, target: str, summary: str, paper: str) -> Spec:
         approach="feature-representation-transfer",
         gives=frozenset({"aligns"}),
         needs=("pair", "features"),
+    )
+
+
+def _instances(name: str, target: str, summary: str, paper: str) -> Spec:
+    """Declare a strategy that weighs source examples by target inputs."""
+    return Spec(
+        name,
+        f"tlml_transfer.{target}",
+        summary,
+        paper=paper,
+        approach="instance-transfer",
+        gives=frozenset({"weighs", "unlabelled"}),
+        needs=("pair", "features|estimates"),
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tlml.networks import head_inputs
 from tlml.spec import VOCABULARY
-from tlml.strategies import Context, Strategy, overrides, weights_of
+from tlml.strategies import Context, Strategy, overrides, weighed
 from tlml.task import Batch, Episode
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.problem import OUTPUTS, NetworkOf, tiny_episode, tiny_learner
@@ -44,7 +44,7 @@ def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
     """
     _check_methods(subject, subject.make())
     if subject.gives("weighs"):
-        _check_weights(subject, network)
+        _check_weights(subject, network, classes)
     if subject.gives("aligns"):
         _check_terms(subject, network)
     if subject.gives("maps"):
@@ -71,18 +71,14 @@ def _check_methods(subject: Subject, strategy: Strategy) -> None:
         )
 
 
-def _check_weights(subject: Subject, network: NetworkOf) -> None:
+def _check_weights(subject: Subject, network: NetworkOf, classes: bool) -> None:
     strategy = tiny_learner(subject.make(), network).strategy
-    episode = tiny_episode()
-    source, target = episode.support.x.flatten(0, 1), episode.query.x[0]
+    episode = tiny_episode(classes)
+    source = Batch(*(part.flatten(0, 1) for part in episode.support))
     whose = f"{subject.label}: weigh_samples()"
     with doing(whose), without_global_draws(whose):
-        weights = strategy.weigh_samples(source, target)
-        require(
-            isinstance(weights, Tensor),
-            f"{whose} gives a {type(weights).__name__}; return a tensor [n_source]",
-        )
-        weights_of(weights, len(source), strategy)
+        weights = weighed(strategy, source, episode.query.x[0])
+        require(weights is not None, f"{whose} gives None; return a tensor [n_source]")
 
 
 def _check_terms(subject: Subject, network: NetworkOf) -> None:
