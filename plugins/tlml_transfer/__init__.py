@@ -86,6 +86,30 @@ def tlml_strategies() -> list[Spec]:
             "trains on features whose distribution is the target's, by kernels",
             "Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
         ),
+        _inputs(
+            "coral_map",
+            "coral_map:CoralMap",
+            "whitens the source's inputs and recolours them as the target's",
+            "Sun, Feng & Saenko 2016, arXiv 1511.05547",
+        ),
+        _inputs(
+            "subspace_alignment",
+            "subspace_alignment:SubspaceAlignment",
+            "turns the source's principal axes into the target's",
+            "Fernando, Habrard, Sebban & Tuytelaars 2013, doi 10.1109/ICCV.2013.368",
+        ),
+        _inputs(
+            "tca",
+            "tca:Tca",
+            "maps both sides to components of a kernel along which their means agree",
+            "Pan, Tsang, Kwok & Yang 2011, doi 10.1109/TNN.2010.2091281",
+        ),
+        _inputs(
+            "optimal_transport",
+            "optimal_transport:OptimalTransport",
+            "carries the source's inputs to the target's at the least cost",
+            "Courty, Flamary, Tuia & Rakotomamonjy 2017, arXiv 1507.00504",
+        ),
         _instances(
             "kmm",
             "kmm:Kmm",
@@ -147,6 +171,19 @@ def _features(name: str, target: str, summary: str, paper: str) -> Spec:
         approach="feature-representation-transfer",
         gives=frozenset({"aligns"}),
         needs=("pair", "features"),
+    )
+
+
+def _inputs(name: str, target: str, summary: str, paper: str) -> Spec:
+    """Declare a strategy that maps inputs, without a network."""
+    return Spec(
+        name,
+        f"tlml_transfer.{target}",
+        summary,
+        paper=paper,
+        approach="feature-representation-transfer",
+        gives=frozenset({"maps", "unlabelled"}),
+        needs=("pair", "estimates"),
     )
 
 
