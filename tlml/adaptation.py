@@ -87,7 +87,7 @@ class Adaptation(LightningModule):
         if new:
             replace_head(self.learner, spaces)
         self._attach()
-        key = (self.learner.seed, view.seed, SPLITS.index("target"), view.episode)
+        key = (self.learner.seed, view.episode_seed, SPLITS.index("target"), view.episode)
         start_at(self.network, self.strategy, lambda: self._fresh(key, new))
         self._ready = True
 

@@ -105,8 +105,8 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
     new = head == "new" and network is not None
     if new and not lowest(view.shots):
         raise TlmlError(
-            "shots: 0 labelled examples train no new head; take a domain whose labels mean the same "
-            "as in training, or head='kept'"
+            "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
+            "labels mean what they meant in training"
         )
     return Carry(strategy, network, spaces.y, new_head=new, same_labels=fits)
 

@@ -13,7 +13,7 @@ def tlml_learners() -> list[Spec]:
         Spec(
             "estimator",
             "tlml.estimator:Estimator",
-            "predicts without a network: by a strategy's closed form, or a model on source examples",
+            "predicts without a network: in closed form, or by a model on source examples",
             gives=frozenset({"estimates"}),
             needs=("pair",),
         )

@@ -30,9 +30,9 @@ class Estimator(Learner):
 
     Training keeps the source examples of one pass, and the target inputs that the view gives
     without labels. On a task, a strategy that has `estimate` predicts by itself. Any other maps or
-    weighs the source examples, and a scikit-learn model is trained on them and on the support; where
-    the task's labels are not the source's, on the mapped support alone. Where the view gave no
-    target inputs, those of support and query take their place (transductive, named in results).
+    weighs the source examples, and a scikit-learn model is trained on them and on the support;
+    where the task's labels are not the source's, on the mapped support alone. Where the view gave
+    no target inputs, those of support and query take their place (transductive, named in results).
     Without training and a strategy, the model is trained on the support: no transfer.
 
     Args:
@@ -71,18 +71,28 @@ class Estimator(Learner):
 
     # Training: one pass over the source
 
-    def on_train_start(self) -> None:
-        """One epoch is all there is to see."""
-        super().on_train_start()
-        self.trainer.should_stop = True
-
     def training_step(self, batch: Pair, batch_idx: int) -> None:
-        """Keep the source examples."""
+        """Note the source examples."""
         self._pass.append(batch)
 
+    def on_validation_start(self) -> None:
+        """Keep what was seen: Lightning validates before it ends the epoch."""
+        self._keep()
+
     def on_train_epoch_end(self) -> None:
-        """Put what was seen, by all processes, into the order of the data set."""
+        """Keep what was seen and stop: one epoch is all there is to see."""
         super().on_train_epoch_end()
+        self._keep()
+        self.trainer.should_stop = True
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Nothing is optimised; Lightning warns of None."""
+        return []
+
+    def _keep(self) -> None:
+        """Put what all processes saw into the order of the data set."""
+        if not self._pass:
+            return
         parts = _from_all_ranks(
             [(pair.source.x.cpu(), pair.source.y.cpu(), pair.index.cpu()) for pair in self._pass]
         )
@@ -94,9 +104,6 @@ class Estimator(Learner):
         if isinstance(view, PairView) and view.unlabelled:
             self.kept["target_x"] = view.unlabelled_examples()
         self._met = None
-
-    def configure_optimizers(self) -> None:
-        """Nothing is optimised."""
 
     # Predicting
 
@@ -198,7 +205,9 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
     }
     kind = kinds[name][not classes]
     takes = inspect.signature(kind).parameters
-    both = inspect.signature(kinds[name][0]).parameters | inspect.signature(kinds[name][1]).parameters
+    both = (
+        inspect.signature(kinds[name][0]).parameters | inspect.signature(kinds[name][1]).parameters
+    )
     for option in options:
         if option not in both:
             raise TlmlError(
@@ -209,9 +218,7 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
     return kind(**{"random_state": seed, **own} if "random_state" in takes else own)
 
 
-def _fitted(
-    model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]
-) -> Tensor:
+def _fitted(model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]) -> Tensor:
     """Train a model and return class scores ``[n, classes]`` or values ``[n, d]`` of `asked`."""
     rows, labels, queries = (part.double().cpu().numpy() for part in (*known, asked))
     weights = weight.numpy()

@@ -130,10 +130,11 @@ class Evaluated(LightningModule, ABC):
 
     def _adapt_to(self, tasks: list[Episode], place: Place) -> list[dict[str, Any]]:
         view, loader = self.current_view(), _loader_of(self, place)
+        first = getattr(view, "first", 0) if place.stage == "test" else 0
         if self.carry is None and isinstance(view, EpisodeView):
             self.carry = carry_for(self, view)  # type: ignore[arg-type]
         return [
-            evaluate(self, task, view, place.stage, _index_of(loader, place.batch, i))
+            evaluate(self, task, view, place.stage, first + _index_of(loader, place.batch, i))
             for i, task in enumerate(tasks)
         ]
 

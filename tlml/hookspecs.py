@@ -56,6 +56,6 @@ def tlml_strategies() -> list[Spec]:  # type: ignore[empty-body]
 
     They are subclasses of `tlml.Strategy`. ``gives`` says what it does (``differentiable`` steps,
     ``weighs`` samples, ``aligns`` features, ``maps`` inputs, ``relates`` tasks, ``estimates``, uses
-    ``unlabelled`` data); ``needs`` what it asks of the domain and of the learner. ``approach`` is its row in
-    ``tlml list``.
+    ``unlabelled`` data); ``needs`` what it asks of the domain and of the learner. ``approach`` is
+    its row in ``tlml list``.
     """

@@ -78,4 +78,4 @@ class Kept(nn.Module, MutableMapping[str, Tensor]):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         self._tensors = {name: fn(value) for name, value in self._tensors.items()}
-        return super()._apply(fn, recurse)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

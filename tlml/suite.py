@@ -76,7 +76,9 @@ Ranges = Annotated[
 ]
 Count = Annotated[int, Field(strict=True, gt=0)]
 Shots = Annotated[
-    tuple[Annotated[int, Field(strict=True, ge=0)], ...], BeforeValidator(_listed), AfterValidator(_unique)
+    tuple[Annotated[int, Field(strict=True, ge=0)], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_unique),
 ]
 Seeds = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0)], ...],
@@ -123,6 +125,10 @@ class SuiteFit(_Part):
         strategy: The strategy that takes part in training.
         strategy_options: Its options.
         view: Options of the view it trains on, over the domain's.
+        labels: Train on the target's labels, too: as many as the methods get. Such a fit, as one
+            whose view is `unlabelled`, is made for each target episode by itself.
+        tune: Ranges of options of that strategy, to choose from without target labels.
+        criterion: By what to choose: see `tlml.criteria`.
         trainer: Options of the Trainer, over the suite's and the domain's.
     """
 
@@ -131,6 +137,11 @@ class SuiteFit(_Part):
     strategy: Name | None = None
     strategy_options: Options = {}
     view: Options = {}
+    labels: Annotated[bool, Field(strict=True)] = False
+    tune: Ranges = {}
+    criterion: Literal[
+        "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse"
+    ] = "weighted_source_risk"
     trainer: Options = {}
 
 

@@ -31,6 +31,13 @@ def tlml_strategies() -> list[Spec]:
             approach="none",
             needs=("loss",),
         ),
+        Spec(
+            "as_trained",
+            "tlml_transfer.as_trained:AsTrained",
+            "adapts nothing: what training found predicts as it is",
+            approach="none",
+            needs=("loss",),
+        ),
         _model(
             "full",
             "full:Full",

@@ -15,7 +15,7 @@ from tlml.augmentation import Change, augmented, changes
 from tlml.counts import Counts, counts, drawn, highest, lowest
 from tlml.domains import ClassPool, Domain
 from tlml.episode_files import EpisodeFile, check_fits, read_episodes
-from tlml.errors import TlmlError, check_choice, check_positive
+from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.sampling import (
     POOL_WAYS,
     check_counts,
@@ -46,8 +46,10 @@ class EpisodeDataset(Dataset[Episode]):
     queries: Counts
     seed: int
     augment: tuple[Change, ...] = ()
+    first: int = 0
 
     def __getitem__(self, index: int) -> Episode:
+        index += self.first
         rng = keyed_rng(self.seed, self.split, index)
         ways = None if self.ways is None else drawn(self.ways, rng)
         task = draw_task(self.domain, self.split, rng, ways)
@@ -95,6 +97,7 @@ class EpisodeView(View):
             other splits, training and validation come from the domain.
         augment: Change the images of training episodes: names among ``flip``, ``crop``, ``jitter``,
             ``rotate`` and ``erase``, or a function of ``x [n, C, H, W]`` and a torch.Generator.
+        first: The number of the first episode of a test.
         adapt: The strategy that adapts in a test; the learner's own where None.
         head: Whether a test keeps the learner's head or adds a new one of zeros; kept where None
             and the labels mean the same as in training.
@@ -121,6 +124,7 @@ class EpisodeView(View):
         | Sequence[str]
         | Callable[[torch.Tensor, torch.Generator], torch.Tensor]
         | None = None,
+        first: int = 0,
         adapt: Strategy | None = None,
         head: Literal["kept", "new"] | None = None,
         seed: int = 0,
@@ -130,7 +134,10 @@ class EpisodeView(View):
         check_positive(
             tasks_per_batch=tasks_per_batch, episodes=episodes, val_episodes=val_episodes
         )
+        check_not_negative(first=first)
         check_choice("split", split, SPLITS)
+        if file is not None and first:
+            raise TlmlError("first: the episodes of a file are read from its first one on")
         if head is not None:
             check_choice("head", head, ("kept", "new"))
         self.split: Split = split
@@ -144,7 +151,7 @@ class EpisodeView(View):
         self.tasks_per_batch, self.episodes = tasks_per_batch, episodes or _EPISODES
         self.val_episodes = min(self.episodes, _VALIDATE) if val_episodes is None else val_episodes
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
-        self.adapt, self.head = adapt, head
+        self.first, self.adapt, self.head = first, adapt, head
 
     @property
     def test_episodes(self) -> int:
@@ -206,6 +213,8 @@ class EpisodeView(View):
         data = self.dataset(self.split)
         if isinstance(data, EpisodeFile):
             self._check_file(data)
+        else:
+            data = replace(data, first=self.first)
         return self._loader(data, self.test_episodes)
 
     def _loader(

@@ -136,6 +136,7 @@ class PairView(View):
         samples: Source examples in an epoch of a family that is sampled without end.
         held_out: Share of the source kept for validation where no validation task has its labels.
         episode: Which target episode.
+        episode_seed: The key of target episodes, as that of an `EpisodeView`; `seed` where None.
         ways: Classes of that episode.
         queries: Query examples of that episode, per class where targets are classes.
         augment: Change the source images of training batches: names among ``flip``, ``crop``,
@@ -161,6 +162,7 @@ class PairView(View):
         samples: int = 10_000,
         held_out: float = 0.1,
         episode: int = 0,
+        episode_seed: int | None = None,
         ways: int | tuple[int, int] | None = None,
         queries: int | tuple[int, int] = 15,
         augment: str
@@ -172,7 +174,10 @@ class PairView(View):
     ) -> None:
         super().__init__(domain, seed=seed, num_workers=num_workers)
         check_positive(batch_size=batch_size, samples=samples)
-        check_not_negative(shots=shots if isinstance(shots, int) else None, episode=episode)
+        check_not_negative(
+            shots=shots if isinstance(shots, int) else None, episode=episode,
+            episode_seed=episode_seed,
+        )  # fmt: skip
         if not 0 < held_out < 1:
             raise TlmlError(f"held_out: must be a share between 0 and 1, is {held_out}")
         if not (source or shots or unlabelled):
@@ -191,6 +196,7 @@ class PairView(View):
         self.ways = None if ways is None else counts("ways", ways)
         self.unlabelled, self.transductive = unlabelled, transductive
         self.source, self.balanced, self.episode = source, balanced, episode
+        self.episode_seed = seed if episode_seed is None else episode_seed
         self.samples, self.held_out = samples, held_out
 
     @property
@@ -213,7 +219,7 @@ class PairView(View):
 
     def drawn(self) -> Draw:
         """Return the target episode."""
-        rng = keyed_rng(self.seed, "target", self.episode)
+        rng = keyed_rng(self.episode_seed, "target", self.episode)
         ways = None if self.ways is None else drawn(self.ways, rng)
         task = draw_task(self.domain, "target", rng, ways)
         return draw(task, self.shots, self.queries, rng, ways)
@@ -314,7 +320,7 @@ class PairView(View):
     def _unlabelled(self, drawn: Draw) -> Tensor:
         task = drawn.task
         if not isinstance(task, Finite):
-            rng = keyed_rng(self.seed, "target", self.episode, _UNLABELLED)
+            rng = keyed_rng(self.episode_seed, "target", self.episode, _UNLABELLED)
             x: Tensor = task.sample(self.samples, rng).x
             return torch.cat([x, drawn.episode.query.x]) if self.transductive else x
         train = examples(task.split("train")).x
