@@ -196,15 +196,15 @@ def submodule(module: nn.Module, path: str, option: str) -> nn.Module:
     """Return a submodule by its path, which an option names.
 
     Raises:
-        TlmlError: There is none; near names are told.
+        TlmlError: There is none; near names are told, or the children.
     """
     try:
         return module.get_submodule(path)
     except AttributeError:
-        names = [name for name, _ in module.named_modules() if name]
-        raise TlmlError(
-            f"{option}: {type(module).__name__} has no module '{path}'{did_you_mean(path, names)}"
-        ) from None
+        near = did_you_mean(path, [name for name, _ in module.named_modules() if name])
+        if not near.startswith("; did"):  # a deep network has hundreds
+            near = did_you_mean(path, [name for name, _ in module.named_children()])
+        raise TlmlError(f"{option}: {type(module).__name__} has no module '{path}'{near}") from None
 
 
 def _check_sees(strategy: Strategy, features: str | None) -> None:

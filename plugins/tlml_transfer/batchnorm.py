@@ -54,7 +54,7 @@ class AdaBn(Strategy):
             TlmlError: No layer has stored statistics.
         """
         found: dict[str, Tensor] = {}
-        chunks = x.split(self.batch_size)
+        chunks = torch.split(x, self.batch_size)
         with evaluating(network), statistics(network, "stored"):
             for path in _in_order(network, params, chunks[0]):
                 with _moments(network.get_submodule(path)) as seen:

@@ -46,7 +46,8 @@ class Bss(Strategy):
         if not bool(torch.isfinite(features).all()):
             return features.sum()  # diverged, which is said elsewhere; a decomposition would raise
         exact = torch.promote_types(features.dtype, torch.float32)
-        return torch.linalg.svdvals(features.to(exact))[-self.k :].square().sum()
+        values: Tensor = torch.linalg.svdvals(features.to(exact))
+        return values[-self.k :].square().sum()
 
     def terms(self, context: Context) -> Mapping[str, Tensor]:
         """Return the weighted penalty of the target's features."""
