@@ -331,9 +331,7 @@ def test_constant_inputs_have_no_scale(name: str, option: str) -> None:
         tlml.strategy(name).weigh_samples(torch.ones(4, 2), torch.ones(3, 2))
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [("kmm", {"gamma": 1.0}), ("domain_classifier", {})]
-)
+@pytest.mark.parametrize(("name", "options"), [("kmm", {"gamma": 1.0}), ("domain_classifier", {})])
 def test_of_constant_inputs_all_weigh_the_same(name: str, options: Any) -> None:
     weights = tlml.strategy(name, **options).weigh_samples(torch.ones(4, 2), torch.ones(3, 2))
     torch.testing.assert_close(weights, torch.ones(4), atol=1e-5, rtol=0)

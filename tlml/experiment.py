@@ -344,6 +344,7 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
     return {
         "batchnorm": used if has_batchnorm(carry.network) else None,
         "head": "new" if carry.new_head else "kept",
+        "transductive": carry.strategy.unlabelled,
     }
 
 

@@ -74,6 +74,46 @@ def tlml_strategies() -> list[Spec]:
             "fine-tunes every layer, the more generic the slower",
             "Howard & Ruder 2018, arXiv 1801.06146",
         ),
+        _model(
+            "l2_sp",
+            "l2_sp:L2Sp",
+            "fine-tunes every parameter, pulled back to where it started",
+            "Li, Grandvalet & Davoine 2018, arXiv 1802.01483",
+        ),
+        _model(
+            "bss",
+            "bss:Bss",
+            "fine-tunes every parameter, shrinking the features that transfer least",
+            "Chen et al. 2019, NeurIPS (batch spectral shrinkage)",
+        ),
+        _model(
+            "lora",
+            "lora:Lora",
+            "keeps the weights and learns changes of low rank, and the head",
+            "Hu et al. 2021, arXiv 2106.09685",
+        ),
+        _model(
+            "rkd",
+            "rkd:Rkd",
+            "fine-tunes every parameter, keeping how examples lie to each other",
+            "Park et al. 2019, arXiv 1904.05068",
+            approach="relational-knowledge-transfer",
+        ),
+        _model(
+            "batchnorm",
+            "batchnorm:AdaBn",
+            "replaces BatchNorm's statistics by those of the target's inputs",
+            "Li et al. 2016, arXiv 1603.04779",
+            gives=frozenset({"unlabelled"}),
+        ),
+        _model(
+            "tent",
+            "tent:Tent",
+            "makes predictions on the target's inputs certain, by scales and shifts",
+            "Wang et al. 2021, arXiv 2006.10726",
+            gives=frozenset({"unlabelled"}),
+            needs=("loss", "classification"),
+        ),
         _features(
             "coral",
             "coral:Coral",
@@ -149,15 +189,25 @@ def tlml_strategies() -> list[Spec]:
     ]
 
 
-def _model(name: str, target: str, summary: str, paper: str) -> Spec:
+def _model(
+    name: str,
+    target: str,
+    summary: str,
+    paper: str,
+    *,
+    approach: str = "model-transfer",
+    gives: frozenset[str] = frozenset(),
+    needs: tuple[str, ...] = ("loss",),
+) -> Spec:
     """Declare a strategy that adapts a trained model."""
     return Spec(
         name,
         f"tlml_transfer.{target}",
         summary,
         paper=paper,
-        approach="model-transfer",
-        needs=("loss",),
+        approach=approach,
+        gives=gives,
+        needs=needs,
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
-from tlml.strategies import overrides, weighed
+from tlml.strategies import has_terms, overrides, weighed
 from tlml.task import Batch
 
 
@@ -77,7 +77,7 @@ class Supervised(GradientLearner):
                 there is no target.
         """
         view = self.current_view()
-        if overrides(self.strategy, "terms"):
+        if has_terms(self.strategy, "fit"):
             _check_both_sides(view, type(self.strategy).__name__)
         if isinstance(view, PairView) and view.source and view.shots:
             _check_labels(view)
@@ -110,7 +110,7 @@ class Supervised(GradientLearner):
             losses["target"] = criterion(
                 self._pass(target.x)[1], self._like(target.y), self.criterion
             )
-        if overrides(self.strategy, "terms"):
+        if has_terms(self.strategy, "fit"):
             free = unlabelled if len(unlabelled) else target.x
             features_t, logits_t = self._pass(free)
             losses |= self.strategy.terms(

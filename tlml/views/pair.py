@@ -40,8 +40,8 @@ _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
 class PairDataset(Dataset[Pair]):
     """Batch number i: chunk i mod `chunks` of epoch i div `chunks`, a function of (seed, i).
 
-    The data set that drives (the source, or the target where there is no source) is passed once
-    in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
+    The data set that drives (the source, else the target, else the unlabelled target) is passed
+    once in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
     Without shuffling the chunks are nearly equal, so that any number of processes can share them.
     """
 
@@ -56,12 +56,9 @@ class PairDataset(Dataset[Pair]):
     augment: tuple[Change, ...] = ()
 
     def __getitem__(self, number: int) -> Pair:
-        index = self._drive(number) if len(self.source) else torch.zeros(0, dtype=torch.int64)
-        if len(self.source):
-            target = self._some(len(self.target), number, _TARGET)
-        else:
-            target = self._drive(number)
-        free = self._some(len(self.unlabelled), number, _UNLABELLED)
+        index = self._part(self.source, number, _ORDER)
+        target = self._part(self.target, number, _TARGET)
+        free = self._part(self.unlabelled, number, _UNLABELLED)
         x = self.source.x[index]
         if self.augment:
             x = augmented(x, self.augment, keyed_rng(self.seed, "source", _CHANGES, number))
@@ -72,14 +69,19 @@ class PairDataset(Dataset[Pair]):
             index,
         )
 
-    def _drive(self, number: int) -> Tensor:
+    def _part(self, data: Examples | PoolExamples | Tensor, number: int, stream: int) -> Tensor:
+        parts = (self.source, self.target, self.unlabelled)
+        if data is next((part for part in parts if len(part)), None):
+            return self._drive(data, number)
+        return self._some(len(data), number, stream)
+
+    def _drive(self, data: Examples | PoolExamples | Tensor, number: int) -> Tensor:
         epoch, chunk = divmod(number, self.chunks)
-        data = self.source if len(self.source) else self.target
         if not self.shuffle:
             return torch.arange(len(data))[even_chunk(len(data), self.chunks, chunk)]
         rng = keyed_rng(self.seed, "source", _ORDER, epoch)
         if self.balanced:
-            order = _balanced(data.y, rng)
+            order = _balanced(data.y, rng)  # type: ignore[union-attr]  # labels were asked for
         else:
             order = torch.from_numpy(rng.permutation(len(data)))
         return order[chunk * self.batch_size : (chunk + 1) * self.batch_size]
@@ -128,7 +130,8 @@ class PairView(View):
         shots: Labelled target examples, per class where targets are classes; 0 for none.
         unlabelled: Whether target inputs without labels are given.
         transductive: Let the unlabelled target hold the query's inputs; results name it.
-        source: Whether source examples are given; without them the labelled target drives.
+        source: Whether source examples are given; without them the labelled target drives, or the
+            unlabelled one where there are no labels.
         balanced: Draw the source classes equally often, with replacement.
         samples: Source examples in an epoch of a family that is sampled without end.
         held_out: Share of the source kept for validation where no validation task has its labels.
@@ -177,8 +180,13 @@ class PairView(View):
         )  # fmt: skip
         if not 0 < held_out < 1:
             raise TlmlError(f"held_out: must be a share between 0 and 1, is {held_out}")
-        if not source and not shots:
-            raise TlmlError("shots: 0 labelled target examples and no source leave nothing to fit")
+        if not (source or shots or unlabelled):
+            raise TlmlError(
+                "shots: 0 labelled target examples, no unlabelled ones and no source leave nothing "
+                "to fit"
+            )
+        if balanced and not (source or shots):
+            raise TlmlError("balanced: there are no labels whose classes could be balanced")
         if augment is not None and not source:
             raise TlmlError("augment: changes source images, and source=False leaves none")
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
@@ -233,7 +241,7 @@ class PairView(View):
             )
             return self.loader(data, -(-self.samples // self.batch_size), train=True)
         source = self._pool()[0] if self.source else _nothing(target)
-        chunks = self._chunks(len(source) or len(target))
+        chunks = self._chunks(len(source) or len(target) or len(unlabelled))
         pairs = PairDataset(
             source, target, unlabelled, self.batch_size, chunks, self.seed, self.balanced,
             augment=self.augment,
