@@ -206,8 +206,9 @@ class Adaptation(LightningModule):
         total = total_steps(self.trainer)
         progress = min(self.global_step / total, 1.0) if total else 0.0
         return Context(
-            source, free, features_s, features_t, logits_s, logits_t, progress, self.network
-        )
+            source, free, features_s, features_t, logits_s, logits_t, progress, self.network,
+            batch.source.y,
+        )  # fmt: skip
 
     def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and scores of one forward pass; the features are what the head sees."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,8 @@ class Context:
     """What a loss term sees: one forward pass of each side, made by the learner.
 
     Inputs are ``[n, ...]``, features ``[n, d]``, logits ``[n, outputs]``; `progress` is the share
-    of training done, in [0, 1].
+    of training done, in [0, 1]. The source's labels are ``[n]`` (classes) or ``[n, d]`` (values);
+    there are none where there is no source.
     """
 
     source: Tensor
@@ -68,6 +69,7 @@ class Context:
     logits_target: Tensor
     progress: float
     network: nn.Module
+    labels_source: Tensor = field(default_factory=lambda: torch.zeros(0))
 
 
 class Strategy(Recorded, nn.Module):
@@ -89,6 +91,7 @@ class Strategy(Recorded, nn.Module):
     """
 
     every: Literal["fit", "epoch"] = "fit"  # when `weigh_samples` acts
+    same_labels: ClassVar[bool] = False  # whether `terms` take the target's labels for the source's
 
     def __init__(
         self,

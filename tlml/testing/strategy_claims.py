@@ -46,7 +46,7 @@ def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
     if subject.gives("weighs"):
         _check_weights(subject, network)
     if subject.gives("aligns"):
-        _check_terms(subject, network)
+        _check_terms(subject, network, classes)
     if subject.gives("maps"):
         _check_maps(subject)
     if subject.gives("estimates"):
@@ -85,11 +85,11 @@ def _check_weights(subject: Subject, network: NetworkOf) -> None:
         weights_of(weights, len(source), strategy)
 
 
-def _check_terms(subject: Subject, network: NetworkOf) -> None:
+def _check_terms(subject: Subject, network: NetworkOf, classes: bool) -> None:
     learner = tiny_learner(subject.make(), network)
     whose = f"{subject.label}: terms()"
     with doing(whose), without_global_draws(whose):
-        terms: Any = learner.strategy.terms(_context(learner.built()))
+        terms: Any = learner.strategy.terms(_context(learner.built(), classes))
     if not isinstance(terms, Mapping) or not terms:
         raise CheckFailed(f"{whose} gives {_short(terms)}; return a dict of losses by name")
     for name, value in terms.items():
@@ -120,12 +120,15 @@ def _check_maps(subject: Subject) -> None:
         require(bool(torch.isfinite(mapped).all()), f"{whose} gives NaN or infinity")
 
 
-def _context(network: torch.nn.Module) -> Context:
-    episode = tiny_episode()
+def _context(network: torch.nn.Module, classes: bool) -> Context:
+    episode = tiny_episode(classes)
     sides = [part.x.flatten(0, 1) for part in episode]
     with head_inputs(network) as features:
         logits = [network(x) for x in sides]
-    return Context(sides[0], sides[1], features[0], features[1], logits[0], logits[1], 0.5, network)
+    return Context(
+        sides[0], sides[1], features[0], features[1], logits[0], logits[1], 0.5, network,
+        episode.support.y.flatten(0, 1),
+    )  # fmt: skip
 
 
 def _short(value: object) -> str:
