@@ -232,7 +232,7 @@ class Adaptation(LightningModule):
         source, target = self._pass(batch.source.x), self._pass(free)
         return Context(
             batch.source.x, free, source.features, target.features, source.scores, target.scores,
-            progress(self.trainer), self.network,
+            progress(self.trainer), self.network, labels_source=batch.source.y,
         )  # fmt: skip
 
     def _of_target(self, seen: Pass) -> Context:

@@ -57,9 +57,10 @@ class Context:
     """What a loss term sees: one forward pass of each side, made by the learner.
 
     Inputs are ``[n, ...]``, features ``[n, d]``, logits ``[n, outputs]``; `progress` is the share
-    of training done, in [0, 1]. Terms that act in adaptation also see `params`, what is adapted by
-    name, and ``features_at(tensors)``: the target's features with other parameters and buffers in
-    the network, by name, without gradient.
+    of training done, in [0, 1]. The source's labels are ``[n]`` (classes) or ``[n, d]`` (values);
+    there are none where there is no source. Terms that act in adaptation also see `params`, what is
+    adapted by name, and ``features_at(tensors)``: the target's features with other parameters and
+    buffers in the network, by name, without gradient.
     """
 
     source: Tensor
@@ -70,6 +71,7 @@ class Context:
     logits_target: Tensor
     progress: float
     network: nn.Module
+    labels_source: Tensor = field(default_factory=lambda: torch.zeros(0))
     params: Params = field(default_factory=dict)
     features_at: Callable[[Params], Tensor] | None = None
 
@@ -99,6 +101,7 @@ class Strategy(Recorded, nn.Module):
     terms_in: ClassVar[Literal["fit", "adaptation"]] = "fit"  # where `terms` act
     sees: ClassVar[tuple[str, ...]] = ("features",)  # what they look at, beside parameters
     unlabelled: ClassVar[bool] = False  # whether it adapts to target inputs without labels
+    same_labels: ClassVar[bool] = False  # whether `terms` take the target's labels for the source's
 
     def __init__(
         self,

@@ -126,6 +126,32 @@ def tlml_strategies() -> list[Spec]:
             "trains on features whose distribution is the target's, by kernels",
             "Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
         ),
+        _features(
+            "dann",
+            "dann:Dann",
+            "trains on features that a discriminator cannot tell the side of",
+            "Ganin et al. 2016, arXiv 1505.07818",
+        ),
+        _features(
+            "cdan",
+            "cdan:Cdan",
+            "trains on features that a discriminator cannot tell the side of, class by class",
+            "Long, Cao, Wang & Jordan 2018, arXiv 1705.10667",
+            "classification",
+        ),
+        _features(
+            "mcc",
+            "mcc:Mcc",
+            "trains on target inputs to be of one class or another, not of two at once",
+            "Jin, Wang, Long & Wang 2020, arXiv 1912.03699",
+            "classification",
+        ),
+        _features(
+            "jdot",
+            "jdot:Jdot",
+            "trains target inputs to be like the source examples that they are transported to",
+            "Damodaran et al. 2018, arXiv 1803.10081",
+        ),
         _inputs(
             "coral_map",
             "coral_map:CoralMap",
@@ -211,7 +237,7 @@ def _model(
     )
 
 
-def _features(name: str, target: str, summary: str, paper: str) -> Spec:
+def _features(name: str, target: str, summary: str, paper: str, *needs: str) -> Spec:
     """Declare a strategy that aligns features in training."""
     return Spec(
         name,
@@ -220,7 +246,7 @@ def _features(name: str, target: str, summary: str, paper: str) -> Spec:
         paper=paper,
         approach="feature-representation-transfer",
         gives=frozenset({"aligns"}),
-        needs=("pair", "features"),
+        needs=("pair", "features", *needs),
     )
 
 

@@ -48,7 +48,7 @@ def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
     if subject.gives("weighs"):
         _check_weights(subject, network, classes)
     if overrides(subject.make(), "terms"):
-        _check_terms(subject, network)
+        _check_terms(subject, network, classes)
     if subject.gives("maps"):
         _check_maps(subject)
     if subject.gives("estimates"):
@@ -98,12 +98,12 @@ def _check_weights(subject: Subject, network: NetworkOf, classes: bool) -> None:
         require(weights is not None, f"{whose} gives None; return a tensor [n_source]")
 
 
-def _check_terms(subject: Subject, network: NetworkOf) -> None:
+def _check_terms(subject: Subject, network: NetworkOf, classes: bool) -> None:
     learner = tiny_learner(subject.make(), network)
     learner.start()
     whose = f"{subject.label}: terms()"
     with doing(whose), without_global_draws(whose):
-        terms: Any = learner.strategy.terms(_context(learner.built()))
+        terms: Any = learner.strategy.terms(_context(learner.built(), classes))
     if not isinstance(terms, Mapping) or not terms:
         raise CheckFailed(f"{whose} gives {_short(terms)}; return a dict of losses by name")
     for name, value in terms.items():
@@ -134,13 +134,14 @@ def _check_maps(subject: Subject) -> None:
         require(bool(torch.isfinite(mapped).all()), f"{whose} gives NaN or infinity")
 
 
-def _context(network: torch.nn.Module) -> Context:
-    episode = tiny_episode()
+def _context(network: torch.nn.Module, classes: bool) -> Context:
+    episode = tiny_episode(classes)
     sides = [part.x.flatten(0, 1) for part in episode]
     with head_inputs(network) as features:
         logits = [network(x) for x in sides]
     return Context(
         sides[0], sides[1], features[0], features[1], logits[0], logits[1], 0.5, network,
+        episode.support.y.flatten(0, 1),
         dict(network.named_parameters()),
         lambda tensors: features_with(network, tensors, sides[1], "stored"),
     )  # fmt: skip
