@@ -17,7 +17,7 @@ from tlml.draws import KeyedDraws
 from tlml.errors import TlmlError, check_choice
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner, as_strategy
-from tlml.metrics import criterion, task_metrics
+from tlml.metrics import criterion, measured
 from tlml.networks import Network, fresh_parameters, head_for, head_inputs
 from tlml.normalisation import Policy, statistics
 from tlml.recording import plain
@@ -237,7 +237,8 @@ class Adaptation(LightningModule):
             return
         scores = self._scores(x)
         found = {"loss": self._loss(scores, y)}
-        found |= task_metrics(self.learner.view_spaces.y, scores, y)  # type: ignore[union-attr]
+        space = self.learner.view_spaces.y  # type: ignore[union-attr]
+        found |= measured(self._view().domain, space, batch.target, scores)
         for name, value in found.items():
             self.log(
                 f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=len(x),

@@ -254,7 +254,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
             learner.meet(view.test_spaces)
         _test(learner, view, _part(report, number, episodes) if own_fits else report)
         records += learner.records
-    metric, higher = primary(view.test_spaces.y)
+    metric, higher = primary(view.test_spaces.y, domain)
     return {
         "learner": config["learner"],
         "strategy": config["strategy"],
@@ -390,7 +390,7 @@ def _risk(
         _test(learner, made, lambda share: None)
     except TlmlError:  # it diverged
         return math.inf
-    metric, higher = primary(made.test_spaces.y)
+    metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
     return -mean if higher else mean
 
