@@ -110,10 +110,7 @@ class Estimator(Learner):
     @property
     def transductive(self) -> bool:
         """Whether a prediction depends on the other queries."""
-        uses = overrides(self._strategy(), "learn") or any(
-            overrides(self._strategy(), hook) for hook in _HOOKS[1:]
-        )
-        return uses and "target_x" not in self.kept
+        return self._uses_target_x() and "target_x" not in self.kept
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
@@ -138,11 +135,17 @@ class Estimator(Learner):
     def _strategy(self) -> Strategy:
         return self.carry.strategy if self.carry else self.strategy
 
+    def _uses_target_x(self) -> bool:
+        strategy = self._strategy()
+        if overrides(strategy, "estimate"):
+            return overrides(strategy, "learn") and strategy.uses_target_x
+        return any(overrides(strategy, hook) for hook in _HOOKS[1:])
+
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
         if not overrides(strategy, "learn"):
             return
-        if self._met is not strategy or "target_x" not in self.kept:
+        if self._met is not strategy or self.transductive:
             strategy.learn(self._source(strategy), target_x)
             self._met = strategy
 

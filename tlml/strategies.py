@@ -89,6 +89,7 @@ class Strategy(Recorded, nn.Module):
     """
 
     every: Literal["fit", "epoch"] = "fit"  # when `weigh_samples` acts
+    uses_target_x: bool = True  # whether `learn` looks at target inputs; else it is asked once
 
     def __init__(
         self,
