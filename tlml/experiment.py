@@ -272,7 +272,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
             ),
             "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
-            "labels": len(view.dataset(view.split)[0].support.y),
+            "labels": _labels(config, view),
         },
     }
 
@@ -348,6 +348,13 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
 def _result(checkpoint: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((checkpoint.parent / "result.json").read_text())
     return found
+
+
+def _labels(config: dict[str, Any], view: EpisodeView) -> int:
+    """Return how many labels an episode has: none where inputs are to be told again."""
+    if "reconstruction" in default_registry().spec("domain", config["domain"]).gives:
+        return 0
+    return len(view.dataset(view.split)[0].support.y)
 
 
 def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:

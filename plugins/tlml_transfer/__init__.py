@@ -86,6 +86,22 @@ def tlml_strategies() -> list[Spec]:
             "trains on features whose distribution is the target's, by kernels",
             "Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
         ),
+        _unsupervised(
+            "transfer_pca",
+            "transfer_pca:TransferPca",
+            "principal components of few target samples, with the source's covariance as prior",
+        ),
+        _unsupervised(
+            "transfer_kmeans",
+            "transfer_kmeans:TransferKmeans",
+            "clusters of few target samples, with the source's centres as prior",
+        ),
+        _unsupervised(
+            "transfer_autoencoder",
+            "transfer_autoencoder:TransferAutoencoder",
+            "an autoencoder for few target samples, drawn to the source's weights",
+            "Li, Grandvalet & Davoine 2018, arXiv 1802.01483 (the pull)",
+        ),
     ]
 
 
@@ -111,4 +127,17 @@ def _features(name: str, target: str, summary: str, paper: str) -> Spec:
         approach="feature-representation-transfer",
         gives=frozenset({"aligns"}),
         needs=("pair", "features"),
+    )
+
+
+def _unsupervised(name: str, target: str, summary: str, paper: str = "") -> Spec:
+    """Declare a strategy that learns from inputs without labels."""
+    return Spec(
+        name,
+        f"tlml_transfer.{target}",
+        summary,
+        paper=paper,
+        approach="unsupervised",
+        gives=frozenset({"estimates", "maps"}),
+        needs=("estimates", "reconstruction"),
     )
