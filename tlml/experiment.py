@@ -274,7 +274,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
             ),
             "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
-            "labels": len(view.dataset(view.split)[0].support.y),
+            "labels": _labels(config, view),
         },
     }
 
@@ -357,6 +357,13 @@ def _mean_size(records: list[dict[str, Any]]) -> float | None:
     """Return the mean effective sample size of the source, where it was weighed."""
     sizes = [one["effective_sample_size"] for one in records if "effective_sample_size" in one]
     return float(np.mean(sizes)) if sizes else None
+
+
+def _labels(config: dict[str, Any], view: EpisodeView) -> int:
+    """Return how many labels an episode has: none where inputs are to be told again."""
+    if "reconstruction" in default_registry().spec("domain", config["domain"]).gives:
+        return 0
+    return len(view.dataset(view.split)[0].support.y)
 
 
 def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:

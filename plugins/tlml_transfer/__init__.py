@@ -212,6 +212,22 @@ def tlml_strategies() -> list[Spec]:
             gives=frozenset({"estimates"}),
             needs=("pair", "regression|classification", "estimates"),
         ),
+        _unsupervised(
+            "transfer_pca",
+            "transfer_pca:TransferPca",
+            "principal components of few target samples, with the source's covariance as prior",
+        ),
+        _unsupervised(
+            "transfer_kmeans",
+            "transfer_kmeans:TransferKmeans",
+            "clusters of few target samples, with the source's centres as prior",
+        ),
+        _unsupervised(
+            "transfer_autoencoder",
+            "transfer_autoencoder:TransferAutoencoder",
+            "an autoencoder for few target samples, drawn to the source's weights",
+            "Li, Grandvalet & Davoine 2018, arXiv 1802.01483 (the pull)",
+        ),
     ]
 
 
@@ -273,4 +289,17 @@ def _instances(name: str, target: str, summary: str, paper: str) -> Spec:
         approach="instance-transfer",
         gives=frozenset({"weighs", "unlabelled"}),
         needs=("pair", "features|estimates"),
+    )
+
+
+def _unsupervised(name: str, target: str, summary: str, paper: str = "") -> Spec:
+    """Declare a strategy that learns from inputs without labels."""
+    return Spec(
+        name,
+        f"tlml_transfer.{target}",
+        summary,
+        paper=paper,
+        approach="unsupervised",
+        gives=frozenset({"estimates", "maps"}),
+        needs=("estimates", "reconstruction"),
     )

@@ -25,6 +25,13 @@ def tlml_domains() -> list[Spec]:
             gives=_POOL,
         ),
         Spec(
+            "digit_vectors",
+            "tlml_vision.digit_vectors:DigitVectors",
+            "Printed and handwritten digits as vectors without labels, to be reconstructed",
+            paper="Alpaydin & Kaynak 1998, UCI, doi.org/10.24432/C50P49 (handwriting)",
+            gives=frozenset({"pair", "episodes", "reconstruction", "finite"}),
+        ),
+        Spec(
             "omniglot",
             "tlml_vision.omniglot:Omniglot",
             "Handwritten characters of 50 alphabets, each quarter turn a class",

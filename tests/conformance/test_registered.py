@@ -17,10 +17,13 @@ CHECKS = {"domain": check_domain, "learner": check_learner, "strategy": check_st
 # What makes a check small; a name without an entry is checked as it is.
 SMALL: dict[str, dict[str, Any]] = {
     "digits": {"options": {"size": 8, "variants": 8}},
+    "digit_vectors": {"options": {"variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14, "partial": True}},
     "tiered_imagenet": {"options": {"size": 12}},
+    "transfer_autoencoder": {"options": {"iterations": 5}},
+    "transfer_kmeans": {"options": {"n_clusters": 2}},
     "cub": {"options": {"size": 12}},
 }
 OWN = [plugin for plugin in Registry().plugins if plugin.distribution == OURS]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tlml.domains import ClassPool, Domain
 from tlml.metrics import measured
-from tlml.sampling import POOL_WAYS, check_finite, draw_task
+from tlml.sampling import POOL_WAYS, check_finite, draw_episode, draw_task
 from tlml.spaces import outputs
 from tlml.spec import VOCABULARY, Spec
 from tlml.task import MDP, SPLITS, Batch, Finite, Split, Task, examples
@@ -25,7 +25,7 @@ from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Given, Subject, find_subject
 from tlml.views import EpisodeView
 
-_TARGETS = {"classification": "Discrete", "regression": "Box"}
+_TARGETS = {"classification": "Discrete", "reconstruction": "Box", "regression": "Box"}
 
 
 def check_domain(
@@ -58,6 +58,8 @@ def check_domain(
         check_view(subject, made, word, ways)
     if made.metric is not None and subject.gives("episodes"):
         _check_metric(subject, made, ways)
+    if subject.gives("reconstruction"):
+        _check_reconstruction(subject, made)
     if subject.gives("finite"):
         check_splits(subject, made, ways, shared)
 
@@ -96,9 +98,10 @@ def _check_words(subject: Subject, domain: Domain[Any]) -> None:
         f"{subject.label}: spec gives none of {', '.join(sorted(VIEWS))}, so no learner can use "
         "it; say which views can be made of it",
     )
+    targets = VOCABULARY["domain"] - VIEWS - {"finite"}
     require(
-        not subject.spec.gives.isdisjoint(VOCABULARY["domain"] - VIEWS - {"finite"}),
-        f"{subject.label}: spec gives none of classification, control, regression; say what its "
+        not subject.spec.gives.isdisjoint(targets),
+        f"{subject.label}: spec gives none of {', '.join(sorted(targets))}; say what its "
         "targets are",
     )
 
@@ -150,6 +153,17 @@ def _check_metric(subject: Subject, domain: Domain[Any], ways: int | None) -> No
             isinstance(value, Tensor) and value.ndim == 0 and bool(torch.isfinite(value)),
             f"{subject.label}: measure() gives as '{name}' {value}; return a finite scalar tensor",
         )
+
+
+def _check_reconstruction(subject: Subject, domain: Domain[Any]) -> None:
+    task = draw_task(domain, "target", np.random.default_rng(0), None)
+    with doing(f"{subject.label}: drawing an episode of a target task"):
+        query = draw_episode(task, 1, 1, np.random.default_rng(0)).query
+    require(
+        torch.equal(query.x, query.y),
+        f"{subject.label}: spec gives 'reconstruction' but y is not x; make them equal or drop "
+        "'reconstruction' from gives",
+    )
 
 
 def _drawn(

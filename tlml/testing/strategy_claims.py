@@ -52,7 +52,7 @@ def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
     if subject.gives("maps"):
         _check_maps(subject)
     if subject.gives("estimates"):
-        for episode in [tiny_episode(True)] if classes else [tiny_episode(), tiny_episode(True)]:
+        for episode in _episodes(subject, classes):
             _check_estimate(subject, episode)
 
 
@@ -149,6 +149,14 @@ def _context(network: torch.nn.Module, classes: bool) -> Context:
 
 def _short(value: object) -> str:
     return " ".join(repr(value).split())[:60]
+
+
+def _episodes(subject: Subject, classes: bool) -> list[Episode]:
+    """Return episodes of the kinds of targets that a strategy is for."""
+    if subject.spec and "reconstruction" in subject.spec.needs:
+        support, query = tiny_episode()
+        return [Episode(Batch(support.x, support.x), Batch(query.x, query.x))]
+    return [tiny_episode(True)] if classes else [tiny_episode(), tiny_episode(True)]
 
 
 def _check_estimate(subject: Subject, episode: Episode) -> None:
