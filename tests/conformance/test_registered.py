@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14, "partial": True}},
+    "rotated_digits": {"options": {"size": 8}},
     "tiered_imagenet": {"options": {"size": 12}},
     "cub": {"options": {"size": 12}},
 }
