@@ -48,7 +48,9 @@ def test_what_is_registered_keeps_its_word(kind: str, name: str) -> None:
 
 
 def test_nothing_is_left_out() -> None:
-    assert {CORE, "maml", "transfer", "synthetic", "vision"} <= {plugin.name for plugin in OWN}
+    assert {CORE, "maml", "transfer", "synthetic", "tabular", "vision"} <= {
+        plugin.name for plugin in OWN
+    }
     assert [plugin.name for plugin in OWN if plugin.error] == []
     assert set(SMALL) <= {name for _, name in NAMES}
 
