@@ -211,9 +211,9 @@ def evaluate(
         found = {"loss": criterion(scores, y, getattr(learner, "criterion", None))}
         found |= measured(_domain_of(view), space, task.query, scores)
     steps = carry.calls if carry else 0
-    weighing = [carry.strategy] if carry else []
-    weighing.append(learner.strategy)
-    sizes = [s.effective_sample_size for s in weighing if s.effective_sample_size is not None]
+    weighing: list[Any] = [carry.strategy] if carry else []
+    weighing.append(getattr(learner, "strategy", None))
+    sizes = [s.effective_sample_size for s in weighing if s and s.effective_sample_size is not None]
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
