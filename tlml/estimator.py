@@ -114,10 +114,7 @@ class Estimator(Learner):
     @property
     def transductive(self) -> bool:
         """Whether a prediction depends on the other queries."""
-        uses = overrides(self._strategy(), "learn") or any(
-            overrides(self._strategy(), hook) for hook in _HOOKS[1:]
-        )
-        return uses and self._strategy().uses_target_x and "target_x" not in self.kept
+        return self._uses_target_x() and "target_x" not in self.kept
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
@@ -141,6 +138,11 @@ class Estimator(Learner):
 
     def _strategy(self) -> Strategy:
         return self.carry.strategy if self.carry else self.strategy
+
+    def _uses_target_x(self) -> bool:
+        strategy = self._strategy()
+        hooks = ("learn",) if overrides(strategy, "estimate") else _HOOKS[1:]
+        return strategy.uses_target_x and any(overrides(strategy, hook) for hook in hooks)
 
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
@@ -238,7 +240,9 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
     return made
 
 
-def fit_predict(model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]) -> Tensor:
+def fit_predict(
+    model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]
+) -> Tensor:
     """Train a model and return class scores ``[n, classes]`` or values ``[n, d]`` of `asked`."""
     rows, labels, queries = (part.double().cpu().numpy() for part in (*known, asked))
     weights = weight.numpy()

@@ -46,7 +46,8 @@ class DomainClassifier(Weighing):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        check_choice("degree", degree, (1, 2))
+        if degree not in (1, 2):
+            raise TlmlError(f"degree: must be 1 or 2, is {degree}")
         check_choice("every", every, ("fit", "epoch"))
         check_positive(penalty=penalty, clip=clip)
         check_not_negative(seed=seed)
