@@ -35,6 +35,7 @@ __all__ = [
     "Retention",
     "Spec",
     "Step",
+    "StoredExamples",
     "Strategy",
     "StreamView",
     "Task",
@@ -72,7 +73,18 @@ if TYPE_CHECKING:
     from tlml.slopes import gradient
     from tlml.spec import Spec
     from tlml.strategies import Context, Group, Phase, Strategy
-    from tlml.task import MDP, Batch, Episode, Episodes, Examples, Finite, Pair, Step, Task
+    from tlml.task import (
+        MDP,
+        Batch,
+        Episode,
+        Episodes,
+        Examples,
+        Finite,
+        Pair,
+        Step,
+        StoredExamples,
+        Task,
+    )
     from tlml.views import EnvView, EpisodeView, PairView, StreamView, View
 
     __version__: str
@@ -97,7 +109,7 @@ else:
         "tlml.spec": "Spec",
         "tlml.slopes": "gradient",
         "tlml.strategies": "Context Group Phase Strategy",
-        "tlml.task": "MDP Batch Episode Episodes Examples Finite Pair Step Task",
+        "tlml.task": "MDP Batch Episode Episodes Examples Finite Pair Step StoredExamples Task",
         "tlml.views": "EnvView EpisodeView PairView StreamView View",
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

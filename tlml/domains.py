@@ -5,32 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 from gymnasium.spaces import Discrete, Space
 
 from tlml.errors import TlmlError
 from tlml.recording import Recorded
-from tlml.task import Batch, Examples, Part, Split
+from tlml.task import Batch, Examples, Part, Samples, Split
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
 T = TypeVar("T")
-
-
-class Samples(Protocol):
-    """The samples of a class: a tensor ``[n, ...]``, or what reads those that are asked for."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
-
-    def __getitem__(self, index: Any, /) -> Tensor:
-        """Read the samples of an index tensor or a slice."""
-        ...
 
 
 class Metric(NamedTuple):

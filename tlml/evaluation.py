@@ -198,7 +198,8 @@ def evaluate(
     split = getattr(view, "split", "target") if stage == "test" else "validation"
     if carry is not None:
         seed = view.seed if view is not None else 0
-        carry.turn_to((getattr(learner, "seed", 0), seed, SPLITS.index(split), index))
+        key = (getattr(learner, "seed", 0), seed, SPLITS.index(split), index)
+        carry.turn_to(key, task.query.x)
     start = time.perf_counter()
     with keyed_draws((carry.seed(),), learner.device) if carry else nullcontext():
         scores = learner.predict(task.support, task.query.x)
@@ -210,9 +211,13 @@ def evaluate(
         found = {"loss": criterion(scores, y, getattr(learner, "criterion", None))}
         found |= measured(_domain_of(view), space, task.query, scores)
     steps = carry.calls if carry else 0
+    weighing: list[Any] = [carry.strategy] if carry else []
+    weighing.append(getattr(learner, "strategy", None))
+    sizes = [s.effective_sample_size for s in weighing if s and s.effective_sample_size is not None]
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
+        **({"effective_sample_size": sizes[0]} if sizes else {}),
         "seconds": seconds,
         "gradient_steps": steps,
     }
@@ -225,7 +230,8 @@ def diverged(learner: Any, task: Episode, index: int) -> TlmlError:
         return TlmlError(f"{where}: predictions are NaN or infinite")
     strategy = learner.carry.strategy if learner.carry else learner.strategy
     name = type(strategy).__name__
-    for step, params in enumerate(strategy.steps(learner.loss, learner.start(), task.support), 1):
+    steps = strategy.steps(learner.inner_loss(), learner.start(), task.support)
+    for step, params in enumerate(steps, 1):
         if not all(bool(torch.isfinite(value).all()) for value in params.values()):
             return TlmlError(
                 f"{where}: adapting by {name} diverged at inner step {step} (NaN or infinity); "

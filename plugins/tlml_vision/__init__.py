@@ -32,6 +32,13 @@ def tlml_domains() -> list[Spec]:
             gives=frozenset({"pair", "episodes", "reconstruction", "finite"}),
         ),
         Spec(
+            "rotated_digits",
+            "tlml_vision.rotated_digits:RotatedDigits",
+            "Handwritten digits; a task is an angle that they are turned by",
+            paper="Ghifary et al. 2015, arXiv 1508.07680 (turned MNIST)",
+            gives=_POOL,
+        ),
+        Spec(
             "omniglot",
             "tlml_vision.omniglot:Omniglot",
             "Handwritten characters of 50 alphabets, each quarter turn a class",
