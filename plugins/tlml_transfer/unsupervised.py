@@ -136,7 +136,7 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
         Raises:
             TlmlError: An option is out of range.
         """
-        known = self.get_params(deep=False)
+        known: dict[str, Any] = BaseEstimator.get_params(self, deep=False)
         if params.keys() <= known.keys():
             type(self)(**known | params)  # refuses what it always refuses
         BaseEstimator.set_params(self, **params)
