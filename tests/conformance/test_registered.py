@@ -18,6 +18,7 @@ CHECKS = {"domain": check_domain, "learner": check_learner, "strategy": check_st
 SMALL: dict[str, dict[str, Any]] = {
     "digits": {"options": {"size": 8, "variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
+    "lora": {"options": {"rank": 2}},
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14, "partial": True}},
     "tiered_imagenet": {"options": {"size": 12}},
