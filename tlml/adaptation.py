@@ -18,7 +18,7 @@ from tlml.draws import KeyedDraws
 from tlml.errors import TlmlError, check_choice
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner, as_strategy
-from tlml.metrics import criterion, task_metrics
+from tlml.metrics import criterion, measured
 from tlml.networks import Network, fresh_parameters, head_for
 from tlml.normalisation import Policy, statistics
 from tlml.phasing import own_parameters
@@ -232,7 +232,7 @@ class Adaptation(LightningModule):
         source, target = self._pass(batch.source.x), self._pass(free)
         return Context(
             batch.source.x, free, source.features, target.features, source.scores, target.scores,
-            progress(self.trainer), self.network,
+            progress(self.trainer), self.network, labels_source=batch.source.y,
         )  # fmt: skip
 
     def _of_target(self, seen: Pass) -> Context:
@@ -274,7 +274,8 @@ class Adaptation(LightningModule):
             return
         scores = self._scores(x)
         found = {"loss": self._loss(scores, y)}
-        found |= task_metrics(self.learner.view_spaces.y, scores, y)  # type: ignore[union-attr]
+        space = self.learner.view_spaces.y  # type: ignore[union-attr]
+        found |= measured(self._view().domain, space, batch.target, scores)
         for name, value in found.items():
             self.log(
                 f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=len(x),

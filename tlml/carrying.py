@@ -11,6 +11,7 @@ from gymnasium.spaces import Space
 from torch import Tensor, nn
 
 from tlml.counts import lowest
+from tlml.domains import Domain
 from tlml.errors import TlmlError
 from tlml.networks.build import keyed
 from tlml.spaces import same_space
@@ -32,6 +33,7 @@ class Carry:
         space: The targets' space of the tasks.
         new_head: Whether the head is new, of zeros, in the size of `space`.
         same_labels: Whether the labels mean what they meant in training.
+        domain: What the tasks are of; None: nothing that has metrics of its own.
         key: The task at hand; re-initialisations are a function of it.
         calls: How often the loss was asked for on this task: the gradient steps.
         unlabelled: The task's inputs that may be used without labels: those of its query.
@@ -43,6 +45,7 @@ class Carry:
     space: Space[Any]
     new_head: bool = False
     same_labels: bool = True
+    domain: Domain[Any] | None = None
     key: tuple[int, ...] = field(default=(0,))
     calls: int = 0
     unlabelled: Tensor | None = None
@@ -108,7 +111,7 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
             "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
             "labels mean what they meant in training"
         )
-    return Carry(strategy, network, spaces.y, new_head=new, same_labels=fits)
+    return Carry(strategy, network, spaces.y, new_head=new, same_labels=fits, domain=view.domain)
 
 
 def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
@@ -121,7 +124,7 @@ def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
     if not own.keys() <= theirs.keys():
         return  # it learns what the other did not
     for name, value in own.items():
-        if value.shape != theirs[name].shape:
+        if isinstance(value, Tensor) and value.shape != theirs[name].shape:
             raise TlmlError(
                 f"adapt: what {type(strategy).__name__} learned as '{name}' has the shape "
                 f"{list(theirs[name].shape)}, and these options need {list(value.shape)}; leave "

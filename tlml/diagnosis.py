@@ -188,7 +188,7 @@ def _diagnosed(
     return Diagnosis(
         pd.DataFrame(steps),
         _by_layer(layers, pd.DataFrame(changes), _rates(carry.strategy)),
-        primary(carry.space)[0],
+        primary(carry.space, carry.domain)[0],
         type(carry.strategy).__name__,
     )
 

@@ -68,13 +68,19 @@ class Kept(nn.Module, MutableMapping[str, Tensor]):
 
     __hash__ = nn.Module.__hash__
 
-    def get_extra_state(self) -> dict[str, Tensor]:
-        """Return the tensors, for a state dict."""
-        return dict(self._tensors)
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        for name, value in self._tensors.items():
+            destination[prefix + name.replace(".", _DOT)] = value
 
-    def set_extra_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take the tensors of a state dict."""
-        self._tensors = dict(state)
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any
+    ) -> None:
+        own = {key: value for key, value in state_dict.items() if key.startswith(prefix)}
+        self._tensors = {
+            key.removeprefix(prefix).replace(_DOT, "."): value.clone() for key, value in own.items()
+        }
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         self._tensors = {name: fn(value) for name, value in self._tensors.items()}

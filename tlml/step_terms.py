@@ -153,8 +153,8 @@ class StepTerms:
             nothing,
             self.progress(),
             self.network,
-            own_parameters(self.network, self.strategy),
-            lambda tensors: self._features_at(tensors, calls)[len(features) - last :],
+            params=own_parameters(self.network, self.strategy),
+            features_at=lambda tensors: self._features_at(tensors, calls)[len(features) - last :],
         )
 
     def _features(self, calls: list[Call], parts: list[Tensor]) -> Tensor:

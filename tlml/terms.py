@@ -57,8 +57,9 @@ def of_target(
     """Return what terms see that regard the target alone; the source is empty."""
     x, features, scores = seen
     return Context(
-        x[:0], x, features[:0], features, scores[:0], scores, progress, network, params, features_at
-    )
+        x[:0], x, features[:0], features, scores[:0], scores, progress, network,
+        params=params, features_at=features_at,
+    )  # fmt: skip
 
 
 @torch.no_grad()

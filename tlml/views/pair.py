@@ -19,6 +19,7 @@ from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.sampling import (
     POOL_WAYS,
     Draw,
+    Held,
     check_data,
     check_finite,
     draw,
@@ -28,9 +29,9 @@ from tlml.sampling import (
     keyed_rng,
 )
 from tlml.spaces import same_space
-from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples
+from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, readable
 from tlml.views.base import KeyedLoader, View, ViewSpaces
-from tlml.views.pool import PoolExamples, on_disk, part, pool_examples
+from tlml.views.pool import joined, on_disk, part, pool_examples
 
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
 _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
@@ -45,7 +46,7 @@ class PairDataset(Dataset[Pair]):
     Without shuffling the chunks are nearly equal, so that any number of processes can share them.
     """
 
-    source: Examples | PoolExamples
+    source: Held
     target: Examples
     unlabelled: Tensor
     batch_size: int
@@ -69,13 +70,13 @@ class PairDataset(Dataset[Pair]):
             index,
         )
 
-    def _part(self, data: Examples | PoolExamples | Tensor, number: int, stream: int) -> Tensor:
+    def _part(self, data: Held | Tensor, number: int, stream: int) -> Tensor:
         parts = (self.source, self.target, self.unlabelled)
         if data is next((part for part in parts if len(part)), None):
             return self._drive(data, number)
         return self._some(len(data), number, stream)
 
-    def _drive(self, data: Examples | PoolExamples | Tensor, number: int) -> Tensor:
+    def _drive(self, data: Held | Tensor, number: int) -> Tensor:
         epoch, chunk = divmod(number, self.chunks)
         if not self.shuffle:
             return torch.arange(len(data))[even_chunk(len(data), self.chunks, chunk)]
@@ -299,7 +300,7 @@ class PairView(View):
     def _chunks(self, examples_: int) -> int:
         return -(-examples_ // self.batch_size)
 
-    def _fixed(self, source: Examples | PoolExamples, target: Examples) -> KeyedLoader:
+    def _fixed(self, source: Held, target: Examples) -> KeyedLoader:
         total = max(len(source), len(target))
         chunks = even_chunks(total, self.batch_size, self.world()[1])
         data = PairDataset(
@@ -323,14 +324,14 @@ class PairView(View):
             rng = keyed_rng(self.episode_seed, "target", self.episode, _UNLABELLED)
             x: Tensor = task.sample(self.samples, rng).x
             return torch.cat([x, drawn.episode.query.x]) if self.transductive else x
-        train = examples(task.split("train")).x
+        train = readable(task.split("train")).x
         if drawn.query_part == "test":
-            return torch.cat([train, drawn.episode.query.x]) if self.transductive else train
+            return torch.cat([train[:], drawn.episode.query.x]) if self.transductive else train[:]
         keep = torch.ones(len(train), dtype=torch.bool)
         keep[drawn.query_index] = self.transductive
         return train[keep]
 
-    def _pool(self) -> tuple[Examples | PoolExamples, Examples | PoolExamples]:
+    def _pool(self) -> tuple[Held, Held]:
         """Return the pooled source to train on, and what validates it."""
         pool = self._whole("source")
         if not isinstance(self.domain, ClassPool) and self._validates():
@@ -340,10 +341,11 @@ class PairView(View):
         held, train = np.sort(order[:kept]), np.sort(order[kept:])
         return part(pool, torch.from_numpy(train)), part(pool, torch.from_numpy(held))
 
-    def _whole(self, split: Split) -> Examples | PoolExamples:
+    def _whole(self, split: Split) -> Held:
         if isinstance(self.domain, ClassPool) and on_disk(self.domain, split):
             return pool_examples(self.domain, split)
-        return _pooled([examples(task.split("train")) for task in self.domain.tasks(split)])
+        parts = [readable(task.split("train")) for task in self.domain.tasks(split)]
+        return joined(parts, f"{split} tasks of {type(self.domain).__name__}")
 
     def _validates(self) -> bool:
         """Return whether there are validation tasks with the source's labels."""
@@ -351,11 +353,7 @@ class PairView(View):
         return same and bool(self.domain.tasks("validation"))
 
 
-def _pooled(parts: list[Examples]) -> Examples:
-    return Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
-
-
-def _nothing(like: Examples | PoolExamples) -> Examples:
+def _nothing(like: Held) -> Examples:
     return Examples(like.x[:0], like.y[:0])
 
 
