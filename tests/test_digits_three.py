@@ -91,7 +91,7 @@ def test_files_may_lie_in_folders_and_without_gz(root):
     expected = examples(domain(root).tasks("target")[0].split("test"))
     (root / "mnist").mkdir()
     for path in (root / "MNIST" / "raw").iterdir():
-        (root / "mnist" / path.stem).write_bytes(gzip.open(path).read())
+        (root / "mnist" / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
     shutil.rmtree(root / "MNIST")
     (root / "svhn").mkdir()
     for path in root.glob("*.mat"):

@@ -41,7 +41,7 @@ def test_the_tests_trunks_are_read_by_the_list(root):
     task = made.tasks("target")[0]
     assert task.name == "test"
     file = Image.open(root / "test" / "trunk01" / "b02_3.jpg")
-    pixels = np.asarray(file.resize((8, 8), Image.Resampling.LANCZOS))
+    pixels = np.array(file.resize((8, 8), Image.Resampling.LANCZOS))
     expected = torch.from_numpy(pixels).permute(2, 0, 1) / 255
     held = [examples(task.split(part)) for part in ("train", "test")]
     x, y = torch.cat([part.x for part in held]), torch.cat([part.y for part in held])
