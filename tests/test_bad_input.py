@@ -77,8 +77,11 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], here: Path
             ["maml", "full", "differentiable", "do not go together"],
         ),
         (["check", "sinusoid", "estimator", "sgd"], ["estimator", "sgd", "do not go together"]),
-        (["fit", "--model", "estimator", *SINUSOID], ["strategy", "estimator"]),
-        (["fit", "--model", "maml", "--data.shots", "0", *SINUSOID], ["shots", "0", "greater"]),
+        (["fit", "--model", "estimator", "--model.strategy", "full", *SINUSOID], ["full", "loss"]),
+        (
+            ["fit", "--model", "maml", "--data.shots", "0", "--trainer.max_epochs", "1", *SINUSOID],
+            ["shots", "0", "nothing to adapt to"],
+        ),
         (["fit", "--model", "maml", "--data.shots", "few", *SINUSOID], ["shots", "few"]),
         (
             ["fit", "--model", "maml", "--data.domain", "digits", "--data.ways", "11"],

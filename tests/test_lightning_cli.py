@@ -368,7 +368,7 @@ def test_an_option_called_name_keeps_apart_from_the_name(
         ("--model.optimizer adm", "model.optimizer: must be one of adam, adamw, sgd, is 'adm'"),
         ("--trainer.max_epochs x", "trainer.max_epochs: must be int or null, is 'x'"),
         ("--trainer.max_epochs", "trainer.max_epochs: expected one argument"),
-        ("--data.shots 0", "data.shots: must be greater than 0, is 0"),
+        ("--data.shots -1", "data.shots: must be greater than 0, is -1"),
         ("--model.lr -1", "model.lr: must be greater than 0, is -1.0"),
         ("--model.strategy.lr=-1", "model.strategy.lr: must be greater than 0, is -1.0"),
         ("--model.network conv5", "no network is called 'conv5'; did you mean conv4?"),
@@ -424,13 +424,9 @@ def test_a_mistake_is_one_line_and_nothing_is_started(
             "data.domain is missing: name a domain, --data.domain glyphs (tlml list --kind domain)",
         ),
         (
-            "fit --model estimator --data.domain sinusoid",
-            "model.strategy is missing (Strategy | str | dict[str, Any]): A strategy that gives "
-            "estimates. (tlml info estimator)",
-        ),
-        (
             "adapt --model supervised --data.domain sinusoid",
-            "data.shots: 0 labelled target examples and no source leave nothing to fit",
+            "data.shots: 0 labelled target examples, no unlabelled ones and no source leave "
+            "nothing to fit",
         ),
         (
             "adapt --model supervised --data.domain sinusoid --data.adapt full",

@@ -68,10 +68,9 @@ def test_each_fit_is_planned_once_and_shared_by_shots(registry: Registry) -> Non
     ids = {fit.id: fit for fit in made.fits}
     for cell in made.adapts:
         if cell.method == "scratch":
-            assert cell.fit is None
+            assert cell.fits == ()
         else:
-            assert cell.fit is not None
-            fit = ids[cell.fit]
+            fit = ids[one(cell.fits)]
             assert (fit.domain, fit.seed) == (cell.domain, cell.seed)
     assert (made.name, made.baseline) == ("quick", "scratch")
     assert made.methods == ("scratch", "full", "maml")
@@ -89,6 +88,8 @@ def test_the_configuration_of_a_fit(registry: Registry) -> None:
         "options": {"network": "conv4"},
         "strategy": "sgd",
         "strategy_options": {"lr": 0.4},
+        "tune": {},
+        "criterion": None,
         "view": {},
         "view_defaults": {},
         "trainer": {},
@@ -101,7 +102,7 @@ def test_the_configuration_of_an_adaptation(registry: Registry) -> None:
     cell = next(c for c in cells if (c.domain, c.method, c.seed) == ("letters14", "maml", 1))
     assert cell.config == {
         "kind": "adapt",
-        "fit": cell.fit,
+        "fits": list(cell.fits),
         "domain": "letters",
         "domain_options": {"size": 14},
         "learner": "maml",
@@ -109,6 +110,7 @@ def test_the_configuration_of_an_adaptation(registry: Registry) -> None:
         "strategy": "sgd",
         "strategy_options": {"lr": 0.4, "steps": 5},
         "tune": {},
+        "criterion": None,
         "head": None,
         "view": {"shots": 1, "episodes": 100, "seed": 0},
         "seed": 1,
@@ -120,7 +122,7 @@ def test_a_method_without_a_fit_starts_from_an_untrained_supervised_learner(
 ) -> None:
     cell = next(c for c in planned(registry).adapts if c.domain == "letters14")
     assert cell.method == "scratch"
-    assert (cell.config["fit"], cell.config["learner"]) == (None, "supervised")
+    assert (cell.config["fits"], cell.config["learner"]) == ([], "supervised")
     assert cell.config["options"] == {"network": "conv4"}
 
 
@@ -199,7 +201,7 @@ def test_fits_that_come_to_the_same_are_one(registry: Registry) -> None:
         methods={"a": {"fit": "a"}, "b": {"fit": "b"}},
     )
     assert [fit.name for fit in made.fits] == ["a"]
-    assert [cell.fit for cell in made.adapts] == [made.fits[0].id] * 2
+    assert [cell.fits for cell in made.adapts] == [(made.fits[0].id,)] * 2
     assert [cell.config["strategy"] for cell in made.adapts] == ["full", "scratch"]
 
 
@@ -375,7 +377,7 @@ def test_a_plan_is_cut_to_patterns(
     whole = planned(registry)
     made = whole.only(patterns)
     assert {(cell.domain, cell.method) for cell in made.adapts} == kept
-    assert {f.id for f in made.fits} == {cell.fit for cell in made.adapts if cell.fit}
+    assert {f.id for f in made.fits} == {id for cell in made.adapts for id in cell.fits}
     assert {c.id for c in made.adapts} <= {c.id for c in whole.adapts}
 
 
@@ -394,3 +396,108 @@ def test_a_plan_is_written_as_json(registry: Registry, tmp_path: Path) -> None:
     read = json.loads((tmp_path / "runs" / "quick" / "plan.json").read_text())
     assert read == json.loads(json.dumps(made.as_dict()))
     assert read["adapts"][0]["id"] == made.adapts[0].id
+
+
+# Fits that see the target
+
+ALIGNED = {
+    "learner": "supervised", "strategy": "mmd", "strategy_options": {"weight": 1.0},
+    "view": {"unlabelled": True},
+}  # fmt: skip
+
+
+def test_a_fit_that_sees_the_target_is_made_for_each_episode(registry: Registry) -> None:
+    made = planned(
+        registry, seeds=2, episodes=3, domains={"letters": {"shots": [0, 5]}},
+        fits={"aligned": ALIGNED, "pre": {"learner": "supervised"}},
+        methods={"mmd": {"fit": "aligned"}, "pre": {"fit": "pre", "strategy": "full"}},
+    )  # fmt: skip
+    fits = {fit.id: fit for fit in made.fits}
+    for cell in (cell for cell in made.adapts if cell.method == "mmd"):
+        own = [fits[id] for id in cell.fits]
+        assert [fit.episode for fit in own] == [0, 1, 2]
+        assert {fit.seed for fit in own} == {cell.seed}
+        for fit in own:
+            # The target episodes are those of the test, whose key is the same for all seeds.
+            view = {"unlabelled": True, "episode": fit.episode, "episode_seed": 0}
+            assert fit.config["view"] == view
+            assert cell.config["view"]["seed"] == view["episode_seed"]
+    # Both numbers of shots share them, for no label takes part.
+    assert sum(fit.name == "aligned" for fit in made.fits) == 2 * 3
+    assert sum(fit.name == "pre" for fit in made.fits) == 2
+
+
+def test_a_fit_takes_the_labels_of_the_cell(registry: Registry) -> None:
+    made = planned(
+        registry, seeds=1, episodes=2, domains={"letters": {"shots": [0, 5]}},
+        fits={"joint": {"learner": "supervised", "labels": True}},
+        methods={"joint": {"fit": "joint", "strategy": "full"}},
+    )  # fmt: skip
+    views = {cell.shots: cell.fits for cell in made.adapts}
+    assert {shots: len(fits) for shots, fits in views.items()} == {0: 1, 5: 2}
+    configs = {fit.id: fit.config["view"] for fit in made.fits}
+    assert configs[one(views[0])] == {}
+    assert [configs[id]["shots"] for id in views[5]] == [5, 5]
+
+
+def test_patterns_keep_the_fits_of_all_episodes(registry: Registry) -> None:
+    made = planned(
+        registry, seeds=1, episodes=2, domains={"letters": {"shots": 1}},
+        fits={"aligned": ALIGNED},
+        methods={"mmd": {"fit": "aligned"}, "s": {"strategy": "scratch"}},
+    )  # fmt: skip
+    assert len(made.only(["mmd"]).fits) == 2
+    assert made.only(["s"]).fits == ()
+
+
+# Choosing
+
+
+def test_a_fit_is_tuned_by_its_criterion_and_the_oracle_by_target_labels(
+    registry: Registry,
+) -> None:
+    fit = {
+        **ALIGNED,
+        "strategy_options": {},
+        "tune": {"weight": {"values": [0.1, 1.0]}},
+        "criterion": "entropy",
+    }
+    changes: dict[str, Any] = {
+        "seeds": 1, "episodes": 1, "domains": {"letters": {"shots": 0}},
+        "fits": {"aligned": fit},
+        "methods": {"mmd": {"fit": "aligned"}, "s": {"strategy": "full"}},
+    }  # fmt: skip
+    suite = Suite.model_validate(example(**changes))
+    fair, bound = plan(suite, registry), plan(suite, registry, oracle=True)
+    assert [fit.config["criterion"] for fit in fair.fits] == ["entropy"]
+    assert fair.methods == ("mmd", "s")
+    assert bound.methods == ("mmd", "mmd (oracle)", "s")
+    # What is fair is the same cell with and without the bound beside it.
+    assert {cell.id for cell in fair.adapts} < {cell.id for cell in bound.adapts}
+    assert sorted(fit.config["criterion"] for fit in bound.fits) == [
+        "entropy",
+        "target labels (oracle)",
+    ]
+
+
+def test_the_oracle_of_a_method_chooses_on_the_episodes_of_the_test(registry: Registry) -> None:
+    made = plan(Suite.model_validate(example()), registry, oracle=True)
+    criteria = {cell.method: cell.config["criterion"] for cell in made.adapts}
+    assert criteria == {
+        "scratch": None,
+        "full": "validation tasks",
+        "full (oracle)": "target labels (oracle)",
+        "maml": None,
+    }
+
+
+def test_without_a_choice_there_is_no_oracle(registry: Registry) -> None:
+    suite = Suite.model_validate(example(methods={"s": {"strategy": "scratch"}}))
+    message = "oracle: nothing is tuned in suite quick, so there is no choice"
+    with pytest.raises(TlmlError, match=f"^{message}"):
+        plan(suite, registry, oracle=True)
+
+
+def one(values: Any) -> Any:
+    (value,) = values
+    return value

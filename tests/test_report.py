@@ -33,11 +33,11 @@ class Folder:
         """Write a plan of `cells` and the results of those that have scores."""
         adapts = [
             {"id": f"{d}-{shots}-{seed}-{m}", "domain": d, "shots": shots, "seed": seed,
-             "method": m, "fit": None if m == "scratch" else f"fit-{d}-{seed}"}
+             "method": m, "fits": [] if m == "scratch" else [f"fit-{d}-{seed}"]}
             for d, shots, seed, m in cells
         ]  # fmt: skip
-        fits = {c["fit"]: {"id": c["fit"], "name": "pre", "domain": c["domain"], "seed": c["seed"]}
-                for c in adapts if c["fit"]}  # fmt: skip
+        fits = {id: {"id": id, "name": "pre", "domain": c["domain"], "seed": c["seed"]}
+                for c in adapts for id in c["fits"]}  # fmt: skip
         plan = {
             "name": "quick", "baseline": baseline, "fits": list(fits.values()), "adapts": adapts,
             "methods": list(dict.fromkeys(cell["method"] for cell in adapts)),

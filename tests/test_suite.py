@@ -114,8 +114,8 @@ SCRATCH = "  scratch: {strategy: scratch}"
         ("name: quick", "episodes: 3", "1: the key 'name' is missing"),
         ("shots: 1, ", "", "5: domains.letters14: the key 'shots' is missing"),
         # Values
-        ("shots: 1", "shots: 0", "5: domains.letters14.shots: must be greater than 0, is 0"),
-        ("[5, 10]", "[5,\n   -1]", "5: domains.waves.shots[1]: must be greater than 0, is -1"),
+        ("shots: 1", "shots: -1", "5: domains.letters14.shots: must be at least 0, is -1"),
+        ("[5, 10]", "[5,\n   -1]", "5: domains.waves.shots[1]: must be at least 0, is -1"),
         ("shots: 1", "shots: []", "5: domains.letters14.shots: must not be empty"),
         ("shots: 1", "shots: [1, 1]", "5: domains.letters14.shots: holds 1 twice"),
         ("shots: 1", "shots: few",
@@ -247,8 +247,8 @@ def test_nothing_to_compare_is_an_error(here: Path, registry: Registry) -> None:
 
 
 def test_the_first_error_in_the_file_is_reported(here: Path, registry: Registry) -> None:
-    text = EXAMPLE.replace("shots: 1", "shots: 0").replace("fit: pre", "ft: pre")
-    message = "bad.yaml:5: domains.letters14.shots: must be greater than 0, is 0"
+    text = EXAMPLE.replace("shots: 1", "shots: -1").replace("fit: pre", "ft: pre")
+    message = "bad.yaml:5: domains.letters14.shots: must be at least 0, is -1"
     assert error_of(text, registry) == message
 
 

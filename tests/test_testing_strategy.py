@@ -243,7 +243,7 @@ class Grown(Descent):
             Descent,
             {"loss"},
             "strategy made: gives 'loss', which is no word for a strategy; there is aligns, "
-            "differentiable, estimates, relates, unlabelled, weighs",
+            "differentiable, estimates, maps, relates, unlabelled, weighs",
         ),
     ],
 )

@@ -59,7 +59,9 @@ def test_a_negative_seed_or_number_of_workers_is_refused(kind, seed, workers):
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (EpisodeView, {"shots": 0}, "shots: must be greater than 0, is 0"),
+        (EpisodeView, {"shots": -1}, "shots: must be greater than 0, is -1"),
+        (EpisodeView, {"first": -1}, "first: must be at least 0, is -1"),
+        (PairView, {"episode_seed": -1}, "episode_seed: must be at least 0, is -1"),
         (EpisodeView, {"queries": 0}, "queries: must be greater than 0, is 0"),
         (EpisodeView, {"episodes": -1}, "episodes: must be greater than 0, is -1"),
         (EpisodeView, {"val_episodes": 0}, "val_episodes: must be greater than 0, is 0"),
@@ -75,7 +77,8 @@ def test_a_negative_seed_or_number_of_workers_is_refused(kind, seed, workers):
         (
             PairView,
             {"source": False},
-            "shots: 0 labelled target examples and no source leave nothing to fit",
+            "shots: 0 labelled target examples, no unlabelled ones and no source leave nothing to "
+            "fit",
         ),
         (StreamView, {"batch_size": 0}, "batch_size: must be greater than 0, is 0"),
         (StreamView, {"tasks": 0}, "tasks: must be greater than 0, is 0"),

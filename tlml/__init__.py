@@ -26,6 +26,7 @@ __all__ = [
     "GradientLearner",
     "Group",
     "Learner",
+    "Metric",
     "NamedParameters",
     "Network",
     "Pair",
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from tlml.cka import linear_cka
     from tlml.diagnosis import Diagnosis, diagnose
     from tlml.diagnosis_callback import Diagnose
-    from tlml.domains import ClassPool, Domain
+    from tlml.domains import ClassPool, Domain, Metric
     from tlml.episode_files import write_episodes
     from tlml.errors import TlmlError
     from tlml.gradient_learner import GradientLearner
@@ -95,7 +96,7 @@ else:
         "tlml.cka": "linear_cka",
         "tlml.diagnosis": "Diagnosis diagnose",
         "tlml.diagnosis_callback": "Diagnose",
-        "tlml.domains": "ClassPool Domain",
+        "tlml.domains": "ClassPool Domain Metric",
         "tlml.episode_files": "write_episodes",
         "tlml.errors": "TlmlError",
         "tlml.gradient_learner": "GradientLearner",

@@ -63,12 +63,12 @@ def run_here(cell: dict[str, Any], out: str) -> str | None:
 
     torch.set_num_threads(1)
     folder = Path(out) / "cells" / cell["id"]
-    checkpoint = _checkpoint(cell, out)
+    checkpoints = _checkpoints(cell, out)
     try:
-        if checkpoint is not None and not (checkpoint.parent / "result.json").is_file():
+        if not all((path.parent / "result.json").is_file() for path in checkpoints):
             raise TlmlError("the fit that it starts from failed")
         (folder / "failed.json").unlink(missing_ok=True)
-        run_cell(cell, folder, checkpoint, _reporter(folder / _NOTE))
+        run_cell(cell, folder, checkpoints, _reporter(folder / _NOTE))
     except Exception as error:  # one cell's failure is written down and stops no other cell
         reason = " ".join(str(error).split()) or type(error).__name__
         named = reason if isinstance(error, TlmlError) else f"{type(error).__name__}: {reason}"
@@ -98,8 +98,8 @@ def _check(run: Callable[[Iterable[Any]], Iterator[Any]], todo: Sequence[Cell]) 
     # Seeds and shots change nothing in what can be wrong, except for the shots themselves.
     distinct: dict[str, dict[str, Any]] = {}
     for cell in todo:
-        about = {k: v for k, v in cell.config.items() if k not in ("seed", "fit")}
-        about["view"] = {k: v for k, v in about["view"].items() if k != "seed"}
+        about = {k: v for k, v in cell.config.items() if k not in ("seed", "fits")}
+        about["view"] = {k: v for k, v in about["view"].items() if k not in ("seed", "episode")}
         distinct.setdefault(json.dumps(about, sort_keys=True), cell.config)
     for wrong in run([delayed(check_here)(list(distinct.values()))]):
         if wrong:
@@ -162,12 +162,11 @@ def _done(out: Path, cell: Cell) -> bool:
 
 
 def _waits(cell: Cell) -> bool:
-    return isinstance(cell, AdaptCell) and cell.fit is not None
+    return isinstance(cell, AdaptCell) and bool(cell.fits)
 
 
-def _checkpoint(cell: dict[str, Any], out: str) -> Path | None:
-    fit = cell.get("fit")
-    return Path(out) / "cells" / fit / "last.ckpt" if fit else None
+def _checkpoints(cell: dict[str, Any], out: str) -> list[Path]:
+    return [Path(out) / "cells" / fit / "last.ckpt" for fit in cell.get("fits", ())]
 
 
 def _reporter(path: Path) -> Callable[[float], None]:
@@ -227,5 +226,6 @@ def _share(path: Path) -> float | None:
 
 def _title(cell: Cell) -> str:
     if isinstance(cell, FitCell):
-        return f"{cell.domain}: fit {cell.name}, seed {cell.seed}"
+        episode = "" if cell.episode is None else f", episode {cell.episode}"
+        return f"{cell.domain}: fit {cell.name}, seed {cell.seed}{episode}"
     return f"{cell.domain}, {cell.shots} shots: {cell.method}, seed {cell.seed}"

@@ -25,6 +25,7 @@ where it stopped, and after a change to the suite only what changed is run.
   tlml bench mine.yaml --dry-run          check it, and show what would run
   tlml bench mine.yaml --seeds 1          a first look
   tlml bench mine.yaml --only 'digits/*'  the cells of one domain
+  tlml bench mine.yaml --oracle           what the best choice of tuned options would give
   tlml report runs/mine                   the tables again, from files alone
 
 How to write one: docs/suites.md"""
@@ -47,7 +48,7 @@ def bench(argv: Sequence[str]) -> int:
     suite = load_suite(options.suite, registry)
     if options.seeds:
         suite = suite.model_copy(update={"seeds": tuple(range(options.seeds))})
-    whole = plan(suite, registry)
+    whole = plan(suite, registry, oracle=options.oracle)
     chosen = whole.only(options.only) if options.only else whole
     out = Path(options.out or Path("runs") / suite.name)
     if options.dry_run:
@@ -78,8 +79,10 @@ def shown(plan: Plan, out: Path) -> Iterator[str]:
     yield f"{plan.name}: {len(ids)} cells into {out}, {done} of them done"
     for domain, name in dict.fromkeys((cell.domain, cell.name) for cell in plan.fits):
         cells = [c for c in plan.fits if (c.domain, c.name) == (domain, name)]
-        seeds = ", ".join(str(cell.seed) for cell in cells)
-        yield f"  {domain}: fit {name} ({cells[0].config['learner']}), seeds {seeds}"
+        seeds = ", ".join(dict.fromkeys(str(cell.seed) for cell in cells))
+        own = len({cell.episode for cell in cells} - {None})
+        each = f", {len(cells)} in all: the target's {own} episodes have their own" if own else ""
+        yield f"  {domain}: fit {name} ({cells[0].config['learner']}), seeds {seeds}{each}"
     for domain, method in dict.fromkeys((cell.domain, cell.method) for cell in plan.adapts):
         mine = [c for c in plan.adapts if (c.domain, c.method) == (domain, method)]
         yield f"  {domain}: method {method}, {_extent(mine)}"
@@ -115,6 +118,11 @@ def _bench_parser() -> Parser:
     parser.add_argument(
         "--only", metavar="PATTERN", action="append",
         help="run only these cells: DOMAIN, METHOD or DOMAIN/METHOD with * and ?; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--oracle", action="store_true",
+        help="add to each tuned method one that chooses by the labels of the test, marked so: the "
+        "bound of what choosing can do",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="check, show the cells, run nothing")
     parser.add_argument(

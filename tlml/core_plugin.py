@@ -13,8 +13,8 @@ def tlml_learners() -> list[Spec]:
         Spec(
             "estimator",
             "tlml.estimator:Estimator",
-            "predicts by a strategy's closed form, without a network",
+            "predicts without a network: in closed form, or by a model on source examples",
             gives=frozenset({"estimates"}),
-            needs=("estimates",),
+            needs=("pair",),
         )
     ]

@@ -166,7 +166,7 @@ def _example(kind: Kind, spec: Spec, trio: Trio | None) -> str:
     if trio is None:
         return ""
     domain, learner, strategy = trio
-    if spec.gives & {"estimates", "relates"}:
+    if spec.gives & {"estimates", "maps", "relates"}:
         return f'tlml.learner("{learner}", strategy="{strategy}")'
     if kind == "strategy" and spec.gives.isdisjoint({"differentiable", "weighs", "aligns"}):
         return f'tlml.EpisodeView(tlml.domain("{domain}"), adapt=tlml.strategy("{strategy}"))'

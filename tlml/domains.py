@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 from gymnasium.spaces import Discrete, Space
 
 from tlml.errors import TlmlError
 from tlml.recording import Recorded
-from tlml.task import Examples, Part, Samples, Split
+from tlml.task import Batch, Examples, Part, Samples, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,15 +21,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Metric(NamedTuple):
+    """The metric that tasks are compared by, and which direction is better."""
+
+    name: str
+    higher_is_better: bool
+
+
 class Domain(Recorded, ABC, Generic[T]):
     """A family of tasks with the input space `x` and the target space `y`.
 
     A subclass sets `x` and `y` (gymnasium spaces: `Box` targets are regression, `Discrete` ones
     classes or actions) and writes `draw`, for an endless family, or `tasks`, for a finite one.
+    Accuracy of classes and mean squared error of values are what tasks are measured by, unless it
+    sets `metric` and writes `measure`.
     """
 
     x: Space[Any]
     y: Space[Any]
+    metric: Metric | None = None
 
     def spaces(self, split: Split) -> tuple[Space[Any], Space[Any]]:
         """Return the spaces of one split; label sets may differ between source and target."""
@@ -43,6 +53,13 @@ class Domain(Recorded, ABC, Generic[T]):
     def tasks(self, split: Split) -> Sequence[T]:
         """Return the tasks of a finite family; their order is the default stream."""
         raise TlmlError(f"{type(self).__name__} has endless tasks: it has draw(), not tasks()")
+
+    def measure(self, batch: Batch, scores: Tensor) -> Mapping[str, Tensor]:
+        """Return what predictions for examples of one task are worth, scalars by name.
+
+        Asked only where `metric` is set, whose name must be among them.
+        """
+        raise TlmlError(f"{type(self).__name__} has a metric and no measure(): write it")
 
 
 class ClassPool(Domain["ClassTask"]):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 import yaml
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, Timer
 from pytorch_lightning.loggers import CSVLogger
@@ -23,16 +24,20 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 import tlml
 from tlml.carrying import carry_for
+from tlml.criteria import risk
 from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner
 from tlml.loading import load
-from tlml.metrics import primary
+from tlml.metrics import measured, primary
 from tlml.normalisation import has_batchnorm, uses_batch_statistics
+from tlml.plan import TARGET_LABELS
+from tlml.projection import write_projection
 from tlml.registry import default_registry
+from tlml.results import FEATURES
 from tlml.strategies import Strategy
-from tlml.views import EpisodeView, View
+from tlml.views import EpisodeView, PairView, View
 
 Report = Callable[[float], None]  # takes the share of a cell that is done
 CHECKPOINT = "last.ckpt"
@@ -90,9 +95,32 @@ def check_cell(config: dict[str, Any]) -> None:
 def run_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
     """Train a learner, or go on where it was stopped; ``last.ckpt`` holds it in the end.
 
+    Where options of its strategy are to be chosen, each choice is trained in a folder of its own,
+    and the best by the criterion is kept.
+
     Returns:
         What ``result.json`` says beyond the cell's own description.
     """
+    if not config["tune"]:
+        learner, view, cost = _trained(config, folder, report)
+        chosen: dict[str, Any] = {}
+    else:
+        learner, view, cost, chosen = _chosen(config, folder, report)
+    if isinstance(view, PairView) and isinstance(learner, GradientLearner):
+        write_projection(learner, view, folder / FEATURES)
+    return {
+        "learner": config["learner"],
+        "strategy": config["strategy"],
+        "checkpoint": CHECKPOINT,
+        **chosen,
+        "effective_sample_size": learner.strategy.effective_sample_size,
+        "cost": cost,
+    }
+
+
+def _trained(
+    config: dict[str, Any], folder: Path, report: Report
+) -> tuple[Learner, View, dict[str, float]]:
     domain, learner = make_domain(config), make_learner(config)
     view = make_training_view(config, learner, domain)
     clock, path = Timer(), folder / CHECKPOINT
@@ -109,33 +137,125 @@ def run_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
     else:
         trainer.strategy.connect(learner)
     trainer.save_checkpoint(path)
-    seconds = clock.time_elapsed("train")
-    return {
-        "learner": config["learner"],
-        "strategy": config["strategy"],
-        "checkpoint": CHECKPOINT,
-        "cost": {"fit_seconds": round(seconds, 3), "steps": trainer.global_step},
+    seconds = round(clock.time_elapsed("train"), 3)
+    return learner, view, {"fit_seconds": seconds, "steps": trainer.global_step}
+
+
+def _chosen(
+    config: dict[str, Any], folder: Path, report: Report
+) -> tuple[Learner, View, dict[str, float], dict[str, Any]]:
+    """Train each choice of options once, and keep the one of the least risk."""
+    choices = list(_choices(config["tune"]))
+    tried = []
+    for number, options in enumerate(choices):
+        own = make_folder(folder / f"choice-{number}")
+        done = own / "choice.json"
+        if not done.is_file():
+            _try_choice(config | {"tune": {}}, options, own, _part(report, number, len(choices)))
+        tried.append(json.loads(done.read_text()))
+    best = min(range(len(choices)), key=lambda number: tried[number]["risk"])
+    checkpoint = folder / f"choice-{best}" / CHECKPOINT
+    write_atomic(folder / CHECKPOINT, checkpoint.read_bytes())
+    learner = load(checkpoint)
+    view = make_training_view(config, learner, make_domain(config))
+    cost = {name: sum(one["cost"][name] for one in tried) for name in tried[0]["cost"]}
+    chosen = {
+        "options": choices[best],
+        "criterion": config["criterion"],
+        "risks": [one["risk"] for one in tried],
+        "choices": choices,
     }
+    return learner, view, cost, chosen
 
 
-def run_adapt(config: dict[str, Any], checkpoint: Path | None, report: Report) -> dict[str, Any]:
+def _try_choice(
+    config: dict[str, Any], options: dict[str, Any], folder: Path, report: Report
+) -> None:
+    config = config | {"strategy_options": config["strategy_options"] | options}
+    try:
+        learner, view, cost = _trained(config, folder, report)
+        found = _fit_risk(config, learner, view, folder)
+    except TlmlError as error:
+        if "diverged" not in str(error) and "the loss is" not in str(error):
+            raise
+        found, cost = math.inf, {"fit_seconds": 0.0, "steps": 0}
+    text = json.dumps({"options": options, "risk": found, "cost": cost})
+    write_atomic(folder / "choice.json", text + "\n")
+
+
+def _fit_risk(config: dict[str, Any], learner: Learner, view: View, folder: Path) -> float:
+    if not (isinstance(learner, GradientLearner) and isinstance(view, PairView)):
+        raise TlmlError(
+            f"tune: {config['learner']} trains on no pairs of source and target, by which a fit "
+            "could be judged; tune the method instead"
+        )
+    if config["criterion"] == TARGET_LABELS:
+        query = view.drawn().episode.query
+        with torch.no_grad():
+            scores = learner.eval().predict_now(query.x)
+        metric, higher = primary(view.target_spaces.y, view.domain)
+        value = float(measured(view.domain, view.target_spaces.y, query, scores)[metric])
+        return -value if higher else value
+
+    def train(domain: Any) -> GradientLearner:
+        back, own = make_learner(config), {"episode": 0, "shots": 0}
+        return _reversed(config | {"view": config["view"] | own}, back, domain, folder)
+
+    return risk(config["criterion"], learner, view, train)
+
+
+def _reversed(
+    config: dict[str, Any], learner: Learner, domain: Any, folder: Path
+) -> GradientLearner:
+    """Train a learner on another domain, for reverse validation."""
+    view = make_training_view(config, learner, domain)
+    trainer = pl.Trainer(
+        logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, **_trainer_options(config),
+    )  # fmt: skip
+    trainer.fit(learner, datamodule=view)
+    assert isinstance(learner, GradientLearner)
+    return learner
+
+
+def _part(report: Report, number: int, of: int) -> Report:
+    return lambda share: report((number + share) / of)
+
+
+def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> dict[str, Any]:
     """Adapt a fitted or fresh learner to each target episode and measure it.
+
+    Args:
+        config: Of the cell.
+        checkpoints: One for all episodes, one for each, or none.
+        report: Takes the share that is done.
 
     Returns:
         What ``result.json`` says beyond the cell's own description.
     """
-    domain = make_domain(config)
-    learner = load(checkpoint) if checkpoint else make_learner(config)
-    options = _tuned(config, learner, domain)
-    view = EpisodeView(
-        domain, **config["view"], adapt=make_strategy(config["strategy"], options),
-        head=config["head"],
-    )  # fmt: skip
-    if checkpoint is None:
-        learner.meet(view.test_spaces)
-    metric, higher = primary(view.test_spaces.y)
-    _test(learner, view, report)
-    records = learner.records
+    domain, episodes = make_domain(config), config["view"]["episodes"]
+    own_fits = len(checkpoints) > 1
+    records: list[dict[str, Any]] = []
+    options: dict[str, Any] | None = None
+    for number, path in enumerate(checkpoints or [None]):
+        learner = load(path) if path else make_learner(config)
+        part = {"first": number, "episodes": 1} if own_fits else {}
+        fitted = _result(path) if path else {}
+        if fitted.get("options") and fitted["strategy"] == config["strategy"]:
+            # What was chosen for the fit holds for its strategy afterwards, too.
+            own = fitted["options"] | config["strategy_options"]
+            config = config | {"strategy_options": own}
+        if options is None:
+            options = _tuned(config, learner, domain)
+        view = EpisodeView(
+            domain, **config["view"] | part, adapt=make_strategy(config["strategy"], options),
+            head=config["head"],
+        )  # fmt: skip
+        if path is None:
+            learner.meet(view.test_spaces)
+        _test(learner, view, _part(report, number, episodes) if own_fits else report)
+        records += learner.records
+    metric, higher = primary(view.test_spaces.y, domain)
     return {
         "learner": config["learner"],
         "strategy": config["strategy"],
@@ -146,16 +266,20 @@ def run_adapt(config: dict[str, Any], checkpoint: Path | None, report: Report) -
         "scores": [record[metric] for record in records],
         "losses": [record["loss"] for record in records],
         **_described(learner, view),
+        "effective_sample_size": _mean_size(records),
+        "chosen_by": _chosen_by(config, checkpoints),
         "cost": {
-            "fit_seconds": _fit_seconds(checkpoint),
+            "fit_seconds": round(
+                sum(_result(path)["cost"]["fit_seconds"] for path in checkpoints), 3
+            ),
             "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
-            "labels": len(view.dataset(view.split)[0].support.y),
+            "labels": _labels(config, view),
         },
     }
 
 
-def run_cell(cell: dict[str, Any], folder: Path, checkpoint: Path | None, report: Report) -> None:
+def run_cell(cell: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report) -> None:
     """Run a cell and write its ``config.yaml`` first and its ``result.json`` last."""
     config = cell["config"]
     make_folder(folder)
@@ -164,7 +288,7 @@ def run_cell(cell: dict[str, Any], folder: Path, checkpoint: Path | None, report
         if config["kind"] == "fit":
             found = run_fit(config, folder, report)
         else:
-            found = run_adapt(config, checkpoint, report)
+            found = run_adapt(config, checkpoints, report)
     own = {key: value for key, value in cell.items() if key != "config"}
     text = json.dumps({"kind": config["kind"], **own, **found}, indent=1)
     write_atomic(folder / "result.json", text + "\n")
@@ -211,32 +335,62 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
     """Say which head and which statistics a test used."""
     carry = carry_for(learner, view)
     if not isinstance(learner, GradientLearner) or carry.network is None:
-        return {"batchnorm": None, "head": None}
+        learner.carry = carry
+        uses = bool(getattr(learner, "transductive", False))
+        learner.carry = None
+        return {"batchnorm": None, "head": None, "transductive": uses}
     policy = carry.strategy.batchnorm or learner.batchnorm
     used = "batch" if uses_batch_statistics(carry.network, policy) else "stored"
     return {
         "batchnorm": used if has_batchnorm(carry.network) else None,
         "head": "new" if carry.new_head else "kept",
+        "transductive": carry.strategy.unlabelled,
     }
 
 
-def _fit_seconds(checkpoint: Path | None) -> float:
-    if checkpoint is None:
-        return 0.0
-    result = json.loads((checkpoint.parent / "result.json").read_text())
-    return float(result["cost"]["fit_seconds"])
+def _result(checkpoint: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((checkpoint.parent / "result.json").read_text())
+    return found
+
+
+def _mean_size(records: list[dict[str, Any]]) -> float | None:
+    """Return the mean effective sample size of the source, where it was weighed."""
+    sizes = [one["effective_sample_size"] for one in records if "effective_sample_size" in one]
+    return float(np.mean(sizes)) if sizes else None
+
+
+def _labels(config: dict[str, Any], view: EpisodeView) -> int:
+    """Return how many labels an episode has: none where inputs are to be told again."""
+    if "reconstruction" in default_registry().spec("domain", config["domain"]).gives:
+        return 0
+    return len(view.dataset(view.split)[0].support.y)
+
+
+def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:
+    """Say by what options were chosen, of the fit or of the method."""
+    said = {_result(path).get("criterion") for path in checkpoints} | {config["criterion"]}
+    return ", ".join(sorted(filter(None, said))) or None
 
 
 def _tuned(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, Any]:
-    """Choose the options to tune on episodes of validation tasks, which no target label enters."""
+    """Choose the options to tune on episodes of validation tasks, which no target label enters.
+
+    The oracle chooses on the episodes of the test itself.
+    """
     fixed = dict(config["strategy_options"])
     if not config["tune"]:
         return fixed
-    names = list(config["tune"])
-    grid = itertools.product(*(candidates(config["tune"][name]) for name in names))
-    choices = [fixed | dict(zip(names, values, strict=True)) for values in grid]
+    choices = [fixed | options for options in _choices(config["tune"])]
     view = {**config["view"], "episodes": _TUNING_EPISODES, "split": "validation"}
+    if config["criterion"] == TARGET_LABELS:
+        view = config["view"]
     return min(choices, key=lambda options: _risk(config, learner, domain, view, options))
+
+
+def _choices(tune: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every combination of the values to try."""
+    for values in itertools.product(*(candidates(tune[name]) for name in tune)):
+        yield dict(zip(tune, values, strict=True))
 
 
 def _risk(
@@ -252,7 +406,7 @@ def _risk(
         _test(learner, made, lambda share: None)
     except TlmlError:  # it diverged
         return math.inf
-    metric, higher = primary(made.test_spaces.y)
+    metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
     return -mean if higher else mean
 

@@ -35,8 +35,8 @@ def tlml_domains() -> list[Spec]:  # type: ignore[empty-body]
     """Return the plugin's domains: families of tasks, subclasses of `tlml.Domain`.
 
     ``gives`` says which views can be made of it (``pair episodes stream env``), what its targets
-    are (``regression``, ``classification`` or ``control``), and ``finite`` where its tasks are
-    data sets of a fixed size.
+    are (``regression``, ``classification``, ``control``, or ``reconstruction`` where there are no
+    labels), and ``finite`` where its tasks are data sets of a fixed size.
     """
 
 
@@ -55,7 +55,7 @@ def tlml_strategies() -> list[Spec]:  # type: ignore[empty-body]
     """Return the plugin's strategies: ways to carry what was learned to a target task.
 
     They are subclasses of `tlml.Strategy`. ``gives`` says what it does (``differentiable`` steps,
-    ``weighs`` samples, ``aligns`` features, ``relates`` tasks, ``estimates``, uses ``unlabelled``
-    data); ``needs`` what it asks of the domain and of the learner. ``approach`` is its row in
-    ``tlml list``.
+    ``weighs`` samples, ``aligns`` features, ``maps`` inputs, ``relates`` tasks, ``estimates``, uses
+    ``unlabelled`` data); ``needs`` what it asks of the domain and of the learner. ``approach`` is
+    its row in ``tlml list``.
     """

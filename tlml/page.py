@@ -28,12 +28,12 @@ tbody th { font-weight: 400; border-bottom: 1px solid #e2e2e2; }
 """
 
 
-def page(report: Report, plots: Mapping[str, bytes]) -> str:
+def page(report: Report, plots: Mapping[str, Mapping[str, bytes]]) -> str:
     """Return the page.
 
     Args:
         report: What it says.
-        plots: PNG files by domain; they are put into the page itself.
+        plots: PNG files by domain and name; they are put into the page itself.
     """
     name = escape(report.name)
     return "\n".join(
@@ -53,12 +53,13 @@ def page(report: Report, plots: Mapping[str, bytes]) -> str:
     )
 
 
-def _domains(report: Report, plots: Mapping[str, bytes]) -> Iterator[str]:
+def _domains(report: Report, plots: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
     for domain in dict.fromkeys(block.domain for block in report.blocks):
         yield f"<h2>{escape(domain)}</h2>"
-        if domain in plots:
-            data = base64.b64encode(plots[domain]).decode()
-            words = escape(f"Scores of each method on {domain} against shots")
+        for name, picture in plots.get(domain, {}).items():
+            data = base64.b64encode(picture).decode()
+            told = "scores of each method against shots" if name == domain else name
+            words = escape(f"{domain}: {told}")
             yield f'<img alt="{words}" src="data:image/png;base64,{data}">'
         for block in report.blocks:
             if block.domain == domain:

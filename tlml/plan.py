@@ -17,6 +17,10 @@ from tlml.located import dotted
 from tlml.suite_check import EPISODES, Sources, adapting, problems, taken
 from tlml.trios import ALONE
 
+ORACLE = " (oracle)"  # marks a method that chose by the labels of the test
+VALIDATION_TASKS, TARGET_LABELS = "validation tasks", "target labels (oracle)"
+EPISODE_SEED = 0  # the key of target episodes, for every method and seed
+
 if TYPE_CHECKING:
     from tlml.registry import Registry
     from tlml.spec import Kind, Spec
@@ -34,9 +38,11 @@ class FitCell:
         seed: The seed of training.
         config: Everything needed to run it, plain data: ``kind``, ``domain``, ``domain_options``,
             ``learner``, ``options``, ``strategy``, ``strategy_options`` (None and none where
-            training does not use it), ``view``, ``view_defaults`` (for what of it the learner's
-            view takes, under `view`), ``trainer``, ``seed``.
+            training does not use it), ``tune`` (options of it to choose) and ``criterion`` (by
+            what), ``view``, ``view_defaults`` (for what of it the learner's view takes, under
+            `view`), ``trainer``, ``seed``.
         versions: Of tlml, torch and the plugins that it uses.
+        episode: The target episode that it sees; None: it sees source tasks only.
     """
 
     id: str
@@ -45,6 +51,7 @@ class FitCell:
     seed: int
     config: dict[str, Any]
     versions: dict[str, str]
+    episode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,12 @@ class AdaptCell:
         shots: Labelled target examples, per class where there are classes.
         seed: The seed of its fit and of fresh initialisations.
         method: The label of the method.
-        fit: The id of the fit that it starts from; None: an untrained network.
-        config: Everything needed to run it, plain data: ``kind``, ``fit`` (id or None),
-            ``domain``, ``domain_options``, ``learner``, ``options`` (of the learner),
-            ``strategy``, ``strategy_options``, ``tune``, ``head``, ``view`` (of EpisodeView, with
-            shots, episodes and seed), ``seed``.
+        fits: The ids of the fits that it starts from: one for all episodes, or one for each; none:
+            an untrained network.
+        config: Everything needed to run it, plain data: ``kind``, ``fits``, ``domain``,
+            ``domain_options``, ``learner``, ``options`` (of the learner), ``strategy``,
+            ``strategy_options``, ``tune``, ``criterion`` (by what to choose), ``head``, ``view``
+            (of EpisodeView, with shots, episodes and seed), ``seed``.
         versions: Of tlml, torch and the plugins that it uses.
     """
 
@@ -70,7 +78,7 @@ class AdaptCell:
     shots: int
     seed: int
     method: str
-    fit: str | None
+    fits: tuple[str, ...]
     config: dict[str, Any]
     versions: dict[str, str]
 
@@ -121,7 +129,7 @@ class Plan:
                     f"and the methods {', '.join(self.methods)}, both together as DOMAIN/METHOD"
                 )
         kept = tuple(c for c in self.adapts if any(_matches(c, pattern) for pattern in patterns))
-        fits = {cell.fit for cell in kept}
+        fits = {id for cell in kept for id in cell.fits}
         return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in fits))
 
     def as_dict(self) -> dict[str, Any]:
@@ -129,8 +137,14 @@ class Plan:
         return asdict(self)
 
 
-def plan(suite: Suite, registry: Registry) -> Plan:
+def plan(suite: Suite, registry: Registry, *, oracle: bool = False) -> Plan:
     """Resolve a suite into cells, from specs and sources alone.
+
+    Args:
+        suite: What to compare.
+        registry: What its names mean.
+        oracle: Add to each method that has something to choose a second one, marked `ORACLE`,
+            which chooses by the labels that it is tested on: the bound that no choice can pass.
 
     Raises:
         TlmlError: Something in the suite is wrong, or nothing in it can be run.
@@ -138,14 +152,26 @@ def plan(suite: Suite, registry: Registry) -> Plan:
     for where, message, _ in problems(suite, registry):
         raise TlmlError(f"suite {suite.name}: {dotted(where)}: {message}")
     planner = _Planner(suite, registry)
-    adapts = tuple(planner.adapts())
+    adapts = list(planner.adapts())
+    tuned = [label for label in suite.methods if planner.tunes(label)]
+    if oracle and not tuned:
+        raise TlmlError(f"oracle: nothing is tuned in suite {suite.name}, so there is no choice")
+    if oracle:
+        adapts += planner.adapts(tuned, oracle=True)
+        methods = [
+            name
+            for label in suite.methods
+            for name in ([label, label + ORACLE] if label in tuned else [label])
+        ]
+    else:
+        methods = list(suite.methods)
     refused = tuple(dict.fromkeys(planner.refused))
     if not adapts:
         reason = refused[0].reason
         raise TlmlError(f"suite {suite.name}: nothing in it can be run: {reason}")
     return Plan(
-        suite.name, suite.reference, tuple(suite.methods), tuple(suite.domains),
-        tuple(planner.fits.values()), adapts, refused,
+        suite.name, suite.reference, tuple(methods), tuple(suite.domains),
+        tuple(planner.fits.values()), tuple(adapts), refused,
     )  # fmt: skip
 
 
@@ -161,7 +187,7 @@ def write_plan(plan: Plan, folder: str | Path) -> None:
 
 def cell_id(config: dict[str, Any], versions: dict[str, str]) -> str:
     """Return the id of a cell: 16 hexadecimal digits that follow from what it is."""
-    text = json.dumps({"config": config, "versions": versions}, sort_keys=True, allow_nan=False,
+    text = json.dumps({"config": config, "versions": versions}, sort_keys=True,
                       separators=(",", ":"))  # fmt: skip
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -173,17 +199,24 @@ class _Planner:
         self.fits: dict[str, FitCell] = {}
         self.refused: list[Refused] = []
 
-    def adapts(self) -> Iterator[AdaptCell]:
+    def adapts(
+        self, methods: Sequence[str] | None = None, *, oracle: bool = False
+    ) -> Iterator[AdaptCell]:
         """Yield the adaptations, and collect on the way the fits that they need."""
         for domain, entry in self.suite.domains.items():
-            for method in self.suite.methods:
+            for method in self.suite.methods if methods is None else methods:
                 reason = self._refusal(domain, method)
                 if reason:
                     self.refused.append(Refused(domain, method, reason))
                     continue
                 for shots in entry.shots:
                     for seed in self.suite.seeds:
-                        yield self._adapt(domain, shots, seed, method)
+                        yield self._adapt(domain, shots, seed, method, oracle)
+
+    def tunes(self, method: str) -> bool:
+        """Say whether something is chosen in a method or in its fit."""
+        fit = self._fit_of(method)
+        return bool(self.suite.methods[method].tune or (fit and fit.tune))
 
     def _refusal(self, label: str, method: str) -> str:
         """Say why a method cannot be run on a domain; "" if it can."""
@@ -209,43 +242,75 @@ class _Planner:
             verdict = replace(verdict, lacks=kept)
         return verdict.text() if verdict.lacks else ""
 
-    def _adapt(self, label: str, shots: int, seed: int, method: str) -> AdaptCell:
-        fit_name = self.suite.methods[method].fit
-        fit = self._fit(label, seed, fit_name) if fit_name else None
-        config = self._adapt_config(label, shots, seed, method, fit)
+    def _adapt(self, label: str, shots: int, seed: int, method: str, oracle: bool) -> AdaptCell:
+        fits = tuple(self._fits(label, shots, seed, method, oracle))
+        config = self._adapt_config(label, shots, seed, method, fits, oracle)
         versions = self._versions(config)
-        id, start = cell_id(config, versions), config["fit"]
-        return AdaptCell(id, label, shots, seed, method, start, config, versions)
+        id, name = cell_id(config, versions), method + ORACLE * oracle
+        ids = tuple(fit.id for fit in fits)
+        return AdaptCell(id, label, shots, seed, name, ids, config, versions)
 
     def _adapt_config(
-        self, label: str, shots: int, seed: int, method: str, fit: FitCell | None
+        self, label: str, shots: int, seed: int, method: str, fits: Sequence[FitCell], oracle: bool
     ) -> dict[str, Any]:
         entry, own = self.suite.domains[label], self.suite.methods[method]
         strategy, inherited = adapting(self.suite, self.sources, method)
-        episodes = entry.episodes or self.suite.episodes
         view = taken(self.sources.target(EPISODES), entry.view)
+        made = fits[0].config if fits else None
         return {
             "kind": "adapt",
-            "fit": fit.id if fit else None,
+            "fits": [fit.id for fit in fits],
             **self._domain(label),
-            "learner": fit.config["learner"] if fit else own.learner,
-            "options": fit.config["options"] if fit else self._options(entry, own.learner, {}),
+            "learner": made["learner"] if made else own.learner,
+            "options": made["options"] if made else self._options(entry, own.learner, {}),
             "strategy": strategy,
             "strategy_options": {**inherited, **own.options},
             "tune": dict(own.tune),
+            "criterion": (TARGET_LABELS if oracle else VALIDATION_TASKS) if own.tune else None,
             "head": own.head,
             # All seeds of training meet the same target episodes.
-            "view": {**view, "shots": shots, "episodes": episodes, "seed": 0},
+            "view": {
+                **view, "shots": shots, "episodes": self._episodes(label), "seed": EPISODE_SEED
+            },
             "seed": seed,
-        }
+        }  # fmt: skip
 
-    def _fit(self, label: str, seed: int, name: str) -> FitCell:
-        config = self._fit_config(label, seed, name)
+    def _episodes(self, label: str) -> int:
+        return self.suite.domains[label].episodes or self.suite.episodes
+
+    def _fits(
+        self, label: str, shots: int, seed: int, method: str, oracle: bool
+    ) -> Iterator[FitCell]:
+        """Yield the fit of a method: one for all target episodes unless it sees them."""
+        name = self.suite.methods[method].fit
+        if name is None:
+            return
+        fit, entry = self.suite.fits[name], self.suite.domains[label]
+        shots = shots if fit.labels else 0
+        criterion = (TARGET_LABELS if oracle else fit.criterion) if fit.tune else None
+        given = {**entry.view, **fit.view} if self.sources.pairs(fit.learner) else {}
+        sees = bool(shots or given.get("unlabelled") or given.get("shots"))
+        if not sees and criterion != TARGET_LABELS:
+            yield self._fit(label, seed, name, {}, criterion, None)
+            return
+        for episode in range(self._episodes(label)):
+            view = {"episode": episode, "episode_seed": EPISODE_SEED}
+            if fit.labels:
+                view["shots"] = shots
+            yield self._fit(label, seed, name, view, criterion, episode)
+
+    def _fit(
+        self, label: str, seed: int, name: str, view: dict[str, Any], criterion: str | None,
+        episode: int | None,
+    ) -> FitCell:  # fmt: skip
+        config = self._fit_config(label, seed, name, view, criterion)
         versions = self._versions(config)
-        cell = FitCell(cell_id(config, versions), name, label, seed, config, versions)
+        cell = FitCell(cell_id(config, versions), name, label, seed, config, versions, episode)
         return self.fits.setdefault(cell.id, cell)
 
-    def _fit_config(self, label: str, seed: int, name: str) -> dict[str, Any]:
+    def _fit_config(
+        self, label: str, seed: int, name: str, view: dict[str, Any], criterion: str | None
+    ) -> dict[str, Any]:
         entry, fit = self.suite.domains[label], self.suite.fits[name]
         strategy = self.sources.trained_with(fit)
         matters = strategy is not None and self._takes_part(fit.learner, strategy)
@@ -256,7 +321,9 @@ class _Planner:
             "options": self._options(entry, fit.learner, fit.options),
             "strategy": strategy if matters else None,
             "strategy_options": dict(fit.strategy_options) if matters else {},
-            "view": dict(fit.view),
+            "tune": dict(fit.tune) if matters else {},
+            "criterion": criterion if matters else None,
+            "view": {**fit.view, **view},
             "view_defaults": dict(entry.view),
             "trainer": {**self.suite.trainer, **entry.trainer, **fit.trainer},
             "seed": seed,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe & Ito 2008 without its yellow, which is lost on white; markers tell them apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#8C564B")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#8C564B")
 # The circle is the baseline's; seven, so that with eight colours 56 methods look different.
 _MARKERS = "sD^vP*X"
 _GREY = "#4D4D4D"
@@ -54,7 +54,7 @@ def plot(report: Report, domain: str) -> bytes:
     else:
         _dots(axes, lines)
     _label(axes, blocks, shots)
-    return _png(figure)
+    return png(figure)
 
 
 def _lines(report: Report, blocks: Sequence[Block]) -> list[Line]:
@@ -71,7 +71,7 @@ def _lines(report: Report, blocks: Sequence[Block]) -> list[Line]:
                     method,
                     tuple(block.shots for block, _ in rows),
                     tuple(row.score for _, row in rows if row.score),
-                    _GREY if baseline else _COLOURS[position % len(_COLOURS)],
+                    _GREY if baseline else COLOURS[position % len(COLOURS)],
                     "o" if baseline else _MARKERS[position % len(_MARKERS)],
                     baseline,
                 )
@@ -84,20 +84,20 @@ def _drawn(row: Row, method: str) -> bool:
 
 
 def _curves(axes: Axes, lines: Sequence[Line], shots: Sequence[int]) -> None:
-    log = shots[-1] / shots[0] >= _WIDE
-    if log:
-        axes.set_xscale("log")
+    least = shots[0] or shots[1]
+    if shots[-1] / least >= _WIDE:
+        # Linear up to the first number that isn't 0, which a logarithm has no place for.
+        axes.set_xscale("log") if shots[0] else axes.set_xscale("symlog", linthresh=least)
     for line in lines:
         means = [score.mean for score in line.scores]
         low, high = zip(*[(score.low, score.high) for score in line.scores], strict=True)
         axes.fill_between(line.shots, low, high, color=line.colour, alpha=0.13, linewidth=0)
         axes.errorbar(
-            line.shots, means, yerr=_bars(line.scores), color=line.colour, marker=line.marker,
+            line.shots, means, yerr=bars(line.scores), color=line.colour, marker=line.marker,
             linestyle="--" if line.dashed else "-", markersize=5, capsize=3, elinewidth=1,
         )  # fmt: skip
     axes.set_xticks(shots, [str(number) for number in shots])
     axes.minorticks_off()
-    axes.set_xlabel("labelled target examples (shots)")
     _name_ends(axes, lines)
 
 
@@ -105,7 +105,7 @@ def _dots(axes: Axes, lines: Sequence[Line]) -> None:
     """Draw one number of shots: the methods below each other, best readable as dots."""
     for height, line in enumerate(reversed(lines)):
         axes.errorbar(
-            [line.scores[0].mean], [height], xerr=_bars(line.scores), color=line.colour,
+            [line.scores[0].mean], [height], xerr=bars(line.scores), color=line.colour,
             marker=line.marker, markersize=7, capsize=4, linestyle="none",
         )  # fmt: skip
         if line.dashed:
@@ -115,7 +115,8 @@ def _dots(axes: Axes, lines: Sequence[Line]) -> None:
     axes.set_ylim(-0.6, max(len(lines) - 0.4, 0.6))
 
 
-def _bars(scores: Sequence[Interval]) -> list[list[float]]:
+def bars(scores: Sequence[Interval]) -> list[list[float]]:
+    """Return how far each interval reaches below and above its mean."""
     # The mean may lie outside its own bootstrap interval by rounding alone.
     below = [max(score.mean - score.low, 0.0) for score in scores]
     return [below, [max(score.high - score.mean, 0.0) for score in scores]]
@@ -169,7 +170,13 @@ def _label(axes: Axes, blocks: Sequence[Block], shots: Sequence[int]) -> None:
     where = place(block) if len(shots) == 1 else block.domain
     axes.set_title(f"{where}: target score with 95% interval", loc="left", fontsize=11)
     text = f"target {metric(block)}"
-    axes.set_xlabel(text) if len(shots) == 1 else axes.set_ylabel(text)
+    if len(shots) == 1:
+        axes.set_xlabel(text)
+    else:
+        labelled = any(row.cost and row.cost.labels for each in blocks for row in each.rows)
+        kind = "labelled target examples" if labelled else "target examples without labels"
+        axes.set_xlabel(f"{kind} (shots)")
+        axes.set_ylabel(text)
     axes.grid(color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -177,7 +184,8 @@ def _label(axes: Axes, blocks: Sequence[Block], shots: Sequence[int]) -> None:
         axes.text(0.5, 0.5, "nothing is done yet", ha="center", transform=axes.transAxes)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG file, the same for the same figure."""
     buffer = io.BytesIO()
     options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15, "facecolor": "white"}
     figure.savefig(buffer, format="png", metadata={"Software": None}, **options)

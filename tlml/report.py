@@ -9,10 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tlml.feature_plots import panels, plot_features
 from tlml.files import make_folder, write_atomic
+from tlml.option_plots import curves, plot_curve
 from tlml.page import page
 from tlml.plots import plot
-from tlml.results import read_results
+from tlml.results import Results, read_results
+from tlml.size_plots import plot_sizes, sizes
 from tlml.summary import Block, Report, Row, summarise
 from tlml.tables import markdown, print_report
 
@@ -23,22 +26,39 @@ def report(folder: str | Path) -> Report:
     """Read a suite's folder and write its report into it; only files are read, nothing is run.
 
     Writes ``results.json``, ``report.md``, ``report.html`` and ``<domain>.png``, each whole or not
-    at all.
+    at all; beside it ``<domain>-features.png`` where fits saw the target,
+    ``<domain>-sizes.png`` where source examples are weighed, and
+    ``<domain>-<strategy>-<option>.png`` where several values of an option are compared.
 
     Raises:
         TlmlError: The folder holds no plan, a result is damaged, or it cannot be written to.
     """
     folder = Path(folder)
-    made = summarise(read_results(folder))
+    results = read_results(folder)
+    made = summarise(results)
     domains = dict.fromkeys(block.domain for block in made.blocks)
-    plots = {domain: plot(made, domain) for domain in domains}
+    plots = {domain: _plots(made, results, folder, domain) for domain in domains}
     make_folder(folder)
     write_atomic(folder / "results.json", results_json(made))
-    for domain, picture in plots.items():
-        write_atomic(folder / f"{domain}.png", picture)
+    for pictures in plots.values():
+        for name, picture in pictures.items():
+            write_atomic(folder / f"{name}.png", picture)
     write_atomic(folder / "report.md", markdown(made))
     write_atomic(folder / "report.html", page(made, plots))
     return made
+
+
+def _plots(made: Report, results: Results, folder: Path, domain: str) -> dict[str, bytes]:
+    """Draw what there is to see of a domain, by the names of the files."""
+    pictures = {domain: plot(made, domain)}
+    if found := panels(folder, results.plan, domain):
+        pictures[f"{domain}-features"] = plot_features(found)
+    if found_sizes := sizes(made, domain):
+        pictures[f"{domain}-sizes"] = plot_sizes(found_sizes, domain)
+    for curve in curves(made, domain):
+        name = f"{domain}-{curve.strategy}-{curve.option}"
+        pictures[name] = plot_curve(curve, domain)
+    return pictures
 
 
 def results_json(made: Report) -> str:

@@ -16,6 +16,7 @@ PLAN = "plan.json"
 CELLS = "cells"
 RESULT = "result.json"
 FAILED = "failed.json"
+FEATURES = "features.json"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -32,6 +33,7 @@ class PlannedFit(_Read):
     name: str
     domain: str
     seed: int
+    episode: int | None = None
 
 
 class PlannedAdapt(_Read):
@@ -42,7 +44,15 @@ class PlannedAdapt(_Read):
     shots: int
     seed: int
     method: str
-    fit: str | None
+    fits: list[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_fit(cls, data: Any) -> Any:
+        # Plans of 0.1.0 had one fit, or none, in each adaptation.
+        if isinstance(data, dict) and "fit" in data:
+            return {**data, "fits": [data["fit"]] if data["fit"] else []}
+        return data
 
 
 class PlannedRefusal(_Read):
@@ -94,7 +104,10 @@ class AdaptResult(_Read):
     strategy: str | None = None
     options: dict[str, Any] = {}
     batchnorm: str | None = None
+    transductive: bool = False
     head: str | None = None
+    chosen_by: str | None = None
+    effective_sample_size: float | None = None
     cost: Cost = Cost()
     versions: dict[str, str] = {}
 

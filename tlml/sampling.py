@@ -316,7 +316,7 @@ def _check_enough(
 ) -> None:
     if own >= shots and others >= queries:
         return
-    name = getattr(task, "classes", {})
+    name = task.classes if isinstance(task, ClassTask) else ()
     called = f"class '{name[label]}'" if label < len(name) else f"class {label}"
     has = f"{own} examples to train on, {others} to test on" if tested else f"{own} examples"
     raise TlmlError(

@@ -14,11 +14,12 @@ KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
 # The closed vocabulary of `gives`, by kind. Strangers add words as "vendor:word".
 VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
-        {"pair", "episodes", "stream", "env", "regression", "classification", "control", "finite"}
+        {"pair", "episodes", "stream", "env", "finite"}
+        | {"regression", "classification", "reconstruction", "control"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
     "strategy": frozenset(
-        {"differentiable", "weighs", "aligns", "relates", "estimates", "unlabelled"}
+        {"differentiable", "weighs", "aligns", "maps", "relates", "estimates", "unlabelled"}
     ),
 }
 WORDS = frozenset().union(*VOCABULARY.values())

@@ -75,7 +75,11 @@ Ranges = Annotated[
     dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_filled)
 ]
 Count = Annotated[int, Field(strict=True, gt=0)]
-Shots = Annotated[tuple[Count, ...], BeforeValidator(_listed), AfterValidator(_unique)]
+Shots = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0)], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_unique),
+]
 Seeds = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0)], ...],
     BeforeValidator(_counted),
@@ -94,7 +98,7 @@ class SuiteDomain(_Part):
     """A domain to compare on.
 
     Args:
-        shots: Labelled target examples (per class where there are classes) to compare at.
+        shots: Labelled target examples (per class where there are classes) to compare at, from 0.
         domain: The registered name, where the label is another.
         options: Options of the domain.
         view: Options of every view of it, where the view takes them.
@@ -121,6 +125,10 @@ class SuiteFit(_Part):
         strategy: The strategy that takes part in training.
         strategy_options: Its options.
         view: Options of the view it trains on, over the domain's.
+        labels: Train on the target's labels, too: as many as the methods get. Such a fit, as one
+            whose view is `unlabelled`, is made for each target episode by itself.
+        tune: Ranges of options of that strategy, to choose from without target labels.
+        criterion: By what to choose: see `tlml.criteria`.
         trainer: Options of the Trainer, over the suite's and the domain's.
     """
 
@@ -129,6 +137,11 @@ class SuiteFit(_Part):
     strategy: Name | None = None
     strategy_options: Options = {}
     view: Options = {}
+    labels: Annotated[bool, Field(strict=True)] = False
+    tune: Ranges = {}
+    criterion: Literal[
+        "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse"
+    ] = "weighted_source_risk"
     trainer: Options = {}
 
 

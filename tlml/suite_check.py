@@ -40,6 +40,11 @@ _TAKEN = {
     "adapt": "methods",
     "head": "methods",
 }
+_EPISODE = {
+    **_TAKEN,
+    "episode": "the suite: a fit that sees the target is made for each of its episodes",
+    "episode_seed": "the suite, likewise",
+}
 
 
 @dataclass(slots=True)
@@ -68,6 +73,10 @@ class Sources:
         words = {word for need in needs for word in need.split("|")}
         targets = [_VIEWS[word] for word in _VIEWS if word in words] or list(_VIEWS.values())
         return union(self.target(target) for target in targets)
+
+    def pairs(self, learner: str) -> bool:
+        """Return whether a learner trains on source and target side by side."""
+        return "pair" in self.registry.spec("learner", learner).needs
 
     def trained_with(self, fit: SuiteFit) -> str | None:
         """Return the strategy of a fit: the named one, or its learner's default."""
@@ -175,28 +184,40 @@ def _fit_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
             given = {**entry.learner, **fit.options, **dict.fromkeys(_TAKEN)}
             yield from _missing((*where, "options"), whose, options, given)
         views = sources.views(fit.learner)
-        yield from _checked((*where, "view"), f"view of {whose}", views, fit.view, _TAKEN)
+        yield from _checked((*where, "view"), f"view of {whose}", views, fit.view, _EPISODE)
+        strategy = sources.trained_with(fit)
         yield from _strategy_options(
-            (*where, "strategy_options"),
-            sources,
-            sources.trained_with(fit),
-            fit.strategy_options,
-            {},
+            (*where, "strategy_options"), sources, strategy, fit.strategy_options, fit.tune
         )
+        yield from _strategy_options(
+            (*where, "tune"), sources, strategy, _tried(fit.tune), fit.strategy_options
+        )
+        if fit.labels and not sources.pairs(fit.learner):
+            message = f"{whose} trains on no pairs of source and target, which could hold labels"
+            yield Problem((*where, "labels"), message)
 
 
 def _method_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
     for label, method in suite.methods.items():
         where = ("methods", label)
         name, inherited = adapting(suite, sources, label)
-        set_otherwise = {**inherited, **method.tune}
+        fit = suite.fits[method.fit] if method.fit else None
+        chosen = fit.tune if fit and name == sources.trained_with(fit) else {}
+        set_otherwise = {**inherited, **chosen, **method.tune}
         yield from _strategy_options(
             (*where, "options"), sources, name, method.options, set_otherwise
         )
-        tried = {key: value for key, ends in method.tune.items() for value in _ends(ends)}
         yield from _strategy_options(
-            (*where, "tune"), sources, name, tried, {**inherited, **method.options}
+            (*where, "tune"),
+            sources,
+            name,
+            _tried(method.tune),
+            {**set_otherwise, **method.options},
         )
+
+
+def _tried(tune: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, ends in tune.items() for value in _ends(ends)}
 
 
 def _ends(tunable: Any) -> list[Any]:

@@ -14,6 +14,8 @@ from tlml.metrics import bootstrap_interval, interquartile_mean, paired_differen
 from tlml.results import AdaptResult, Cost, PlannedAdapt, PlannedRefusal, Results
 
 TRANSDUCTIVE = "batch statistics (transductive)"
+USES_QUERIES = "uses the queries' inputs (transductive)"
+CHOSEN_BY = "options chosen by"
 NEGATIVE = "negative transfer"
 
 
@@ -144,7 +146,7 @@ class _Scores:
     def __init__(self, cells: Sequence[PlannedAdapt], results: Results) -> None:
         self.cells = cells
         self.done = {c.seed: results.done[c.id] for c in cells if c.id in results.done}
-        self.fitted = any(cell.fit for cell in cells)
+        self.fitted = any(cell.fits for cell in cells)
         self.by_pair = {
             (seed, episode): score
             for seed, result in self.done.items()
@@ -200,8 +202,13 @@ def _notes(mine: _Scores, baseline: _Scores, worse: bool) -> Iterable[str]:
     if worse:
         # Only what was carried over can transfer negatively, and only against not carrying over.
         yield NEGATIVE if mine.fitted and not baseline.fitted else "worse"
+    for chosen_by in dict.fromkeys(result.chosen_by for result in mine.done.values()):
+        if chosen_by:
+            yield f"{CHOSEN_BY} {chosen_by}"
     if any(result.batchnorm == "batch" for result in mine.done.values()):
         yield TRANSDUCTIVE
+    elif any(result.transductive for result in mine.done.values()):
+        yield USES_QUERIES
     lost = sum(not math.isfinite(score) for score in mine.by_pair.values())
     if lost:
         yield f"{lost} of {len(mine.by_pair)} episodes diverged"
@@ -225,21 +232,24 @@ def _with_best(rows: Sequence[Row], higher: bool) -> Iterable[Row]:
 
 def _failed(results: Results, cell: PlannedAdapt) -> bool:
     reasons = results.failures
-    return cell.id not in results.done and (cell.id in reasons or cell.fit in reasons)
+    return cell.id not in results.done and not reasons.keys().isdisjoint({cell.id, *cell.fits})
 
 
 def _failures(results: Results) -> Iterable[Failure]:
     for fit in results.plan.fits:
         if fit.id in results.failures:
-            name = f"{fit.name} on {fit.domain}, seed {fit.seed}"
+            episode = "" if fit.episode is None else f", episode {fit.episode}"
+            name = f"{fit.name} on {fit.domain}, seed {fit.seed}{episode}"
             yield Failure("fit", name, fit.id, results.failures[fit.id])
     for cell in results.plan.adapts:
-        if cell.id in results.failures and cell.fit not in results.failures:
+        if cell.id in results.failures and results.failures.keys().isdisjoint(cell.fits):
             name = f"{cell.method} on {cell.domain}, shots {cell.shots}, seed {cell.seed}"
             yield Failure("method", name, cell.id, results.failures[cell.id])
 
 
 def _scores(results: Results) -> Iterable[dict[str, Any]]:
+    names = {fit.id: fit.name for fit in results.plan.fits}
     for cell in results.plan.adapts:
         if cell.id in results.done:
-            yield {**cell.model_dump(), **results.done[cell.id].model_dump()}
+            fit = names.get(cell.fits[0]) if cell.fits else None
+            yield {**cell.model_dump(), "fit": fit, **results.done[cell.id].model_dump()}

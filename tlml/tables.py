@@ -6,7 +6,16 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from tlml.summary import NEGATIVE, TRANSDUCTIVE, Block, Interval, Report, Row
+from tlml.summary import (
+    CHOSEN_BY,
+    NEGATIVE,
+    TRANSDUCTIVE,
+    USES_QUERIES,
+    Block,
+    Interval,
+    Report,
+    Row,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,8 +160,15 @@ def footnotes(report: Report) -> Iterator[str]:
     notes = {note for block in report.blocks for row in block.rows for note in row.notes}
     if NEGATIVE in notes:
         yield f"{NEGATIVE}: the whole interval of the difference is on the worse side."
-    if TRANSDUCTIVE in notes:
-        yield f"{TRANSDUCTIVE}: a prediction depends on the other queries of its episode."
+    chosen = sorted(note for note in notes if note.startswith(CHOSEN_BY))
+    if chosen:
+        yield (
+            f"{CHOSEN_BY}: validation tasks and criteria of source and inputs see no target label; "
+            "a choice by target labels sees what it is measured on: a bound, not a method."
+        )
+    for note in (TRANSDUCTIVE, USES_QUERIES):
+        if note in notes:
+            yield f"{note}: a prediction depends on the other queries of its episode."
 
 
 def _difference(report: Report, block: Block, row: Row) -> tuple[str, str]:

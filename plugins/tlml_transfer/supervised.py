@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
-from tlml.strategies import overrides, weights_of
+from tlml.strategies import has_terms, overrides, weighed
+from tlml.task import Batch
 
 
 class Supervised(GradientLearner):
@@ -76,16 +77,29 @@ class Supervised(GradientLearner):
                 there is no target.
         """
         view = self.current_view()
-        if overrides(self.strategy, "terms"):
+        if has_terms(self.strategy, "fit"):
             _check_both_sides(view, type(self.strategy).__name__)
         if isinstance(view, PairView) and view.source and view.shots:
             _check_labels(view)
-        self._weigh()
+        elif isinstance(view, PairView) and self.strategy.same_labels:
+            _check_same_labels(view, type(self.strategy).__name__)
+        if self.strategy.every == "fit":
+            self._weigh()
 
     def on_train_epoch_start(self) -> None:
-        """Weigh them again, where the strategy does so in every epoch."""
+        """Weigh them by the features as they are now, where the strategy does so."""
         if self.strategy.every == "epoch":
             self._weigh()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the weights: in the middle of an epoch they can't be found again."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["weights"] = self._weights
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the weights of a training that goes on."""
+        super().on_load_checkpoint(checkpoint)
+        self._weights = checkpoint.get("weights")
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Return the loss on source and labelled target, and the strategy's terms."""
@@ -94,23 +108,27 @@ class Supervised(GradientLearner):
         features_s, logits_s = self._pass(source.x)
         if len(source.x):
             losses["source"] = self._source_loss(logits_s, source.y, index)
+        free = target.x
+        features_t, logits_t = self._pass(free)
         if len(target.x):
-            losses["target"] = criterion(
-                self._pass(target.x)[1], self._like(target.y), self.criterion
-            )
-        if overrides(self.strategy, "terms"):
-            free = unlabelled if len(unlabelled) else target.x
-            features_t, logits_t = self._pass(free)
+            losses["target"] = criterion(logits_t, self._like(target.y), self.criterion)
+        if has_terms(self.strategy, "fit"):
+            if len(unlabelled):
+                free = unlabelled
+                features_t, logits_t = self._pass(free)
             losses |= self.strategy.terms(
                 Context(
                     source.x, free, features_s, features_t, logits_s, logits_t,
-                    self._progress(), self.built(),
+                    self._progress(), self.built(), source.y,
                 )
             )  # fmt: skip
         loss = torch.stack(list(losses.values())).sum()
         self._check(loss)
-        named = {f"train_{name}_loss": value.detach() for name, value in losses.items()}
-        self.log_sparsely({"train_loss": loss.detach(), **named}, batch_size=max(len(source.x), 1))
+        named: dict[str, Tensor | float] = {
+            f"train_{name}_loss": value.detach() for name, value in losses.items()
+        }
+        named |= {"train_loss": loss.detach(), **self._sample_size()}
+        self.log_sparsely(named, batch_size=max(len(source.x), 1))
         return loss
 
     def predict_now(self, x: Tensor) -> Tensor:
@@ -141,9 +159,27 @@ class Supervised(GradientLearner):
         view = self.current_view()
         if not overrides(self.strategy, "weigh_samples") or not isinstance(view, PairView):
             return
-        source = view.source_examples()
-        found = self.strategy.weigh_samples(source.x, view.unlabelled_examples())
-        self._weights = weights_of(found, len(source), self.strategy)
+        examples = view.source_examples()
+        source, target_x = Batch(examples.x, examples.y), _target_inputs(view)
+        if self.strategy.every == "epoch":
+            source = Batch(self._features(source.x, view.batch_size), source.y)
+            target_x = self._features(target_x, view.batch_size)
+        self._weights = weighed(self.strategy, source, target_x)
+
+    def _features(self, x: Tensor, size: int) -> Tensor:
+        """Return what the head sees of each input ``[n, d]``, in parts, as in a prediction."""
+        network = self.built()
+        modes = {module: module.training for module in network.modules()}
+        with torch.no_grad(), head_inputs(network.eval()) as seen:
+            for part in x.split(size):
+                network(self._like(part))
+        for module, training in modes.items():
+            module.training = training
+        return torch.cat(seen).flatten(1)
+
+    def _sample_size(self) -> dict[str, float]:
+        size = self.strategy.effective_sample_size
+        return {} if size is None else {"train_effective_sample_size": size}
 
     def _progress(self) -> float:
         total = self.trainer.estimated_stepping_batches
@@ -165,11 +201,32 @@ def _check_both_sides(view: View | None, strategy: str) -> None:
         )
 
 
+def _target_inputs(view: PairView) -> Tensor:
+    """Return the target inputs that a view gives: the labelled ones where there are no others."""
+    if view.unlabelled:
+        return view.unlabelled_examples()
+    return view.drawn().episode.support.x if view.shots else view.source_examples().x[:0]
+
+
 def _check_labels(view: PairView) -> None:
-    source, target = view.spaces, view.target_spaces
-    if not source.same_labels(target):
+    if not view.spaces.same_labels(view.target_spaces):
         raise TlmlError(
-            f"shots: the target's labels ({target.y}, of its {target.labels}) are not the source's "
-            f"({source.y}, of the {source.labels}), so one head can't learn both; take shots=0 and "
-            "adapt on an EpisodeView"
+            f"shots: {_difference(view)}, so one head can't learn both; take shots=0 and adapt on "
+            "an EpisodeView"
         )
+
+
+def _check_same_labels(view: PairView, strategy: str) -> None:
+    if not view.spaces.same_labels(view.target_spaces):
+        raise TlmlError(
+            f"{strategy}: {_difference(view)}, and it looks at the target by the source's; take a "
+            "strategy that compares features alone, such as mmd"
+        )
+
+
+def _difference(view: PairView) -> str:
+    source, target = view.spaces, view.target_spaces
+    return (
+        f"the target's labels ({target.y}, of its {target.labels}) are not the source's "
+        f"({source.y}, of the {source.labels})"
+    )

@@ -18,6 +18,7 @@ CHECKS = {"domain": check_domain, "learner": check_learner, "strategy": check_st
 SMALL: dict[str, dict[str, Any]] = {
     "digits": {"options": {"size": 8, "variants": 8}},
     "digits_three": {"options": {"size": 8}},
+    "digit_vectors": {"options": {"variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "image_folder": {"options": {"source": "photo", "target": "art", "size": 12}},
     "mini_imagenet": {"options": {"size": 12}},
@@ -26,6 +27,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "visda": {"options": {"size": 12}},
     "rotated_digits": {"options": {"size": 8}},
     "tiered_imagenet": {"options": {"size": 12}},
+    "transfer_autoencoder": {"options": {"iterations": 5}},
+    "transfer_kmeans": {"options": {"n_clusters": 2}},
     "cub": {"options": {"size": 12}},
 }
 OWN = [plugin for plugin in Registry().plugins if plugin.distribution == OURS]

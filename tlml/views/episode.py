@@ -15,7 +15,7 @@ from tlml.augmentation import Change, augmented, changes
 from tlml.counts import Counts, counts, drawn, highest, lowest
 from tlml.domains import ClassPool, Domain
 from tlml.episode_files import EpisodeFile, check_fits, read_episodes
-from tlml.errors import TlmlError, check_choice, check_positive
+from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.sampling import (
     POOL_WAYS,
     check_counts,
@@ -46,8 +46,10 @@ class EpisodeDataset(Dataset[Episode]):
     queries: Counts
     seed: int
     augment: tuple[Change, ...] = ()
+    first: int = 0
 
     def __getitem__(self, index: int) -> Episode:
+        index += self.first
         rng = keyed_rng(self.seed, self.split, index)
         ways = None if self.ways is None else drawn(self.ways, rng)
         task = draw_task(self.domain, self.split, rng, ways)
@@ -84,7 +86,8 @@ class EpisodeView(View):
         domain: The family of tasks.
         ways: Classes in an episode. None: the file's, else 5 of a pool of classes, all of any other
             domain.
-        shots: Support examples, per class where targets are classes. None: the file's, else 5.
+        shots: Support examples, per class where targets are classes. None: the file's, else 5. A
+            test may have 0: what was trained predicts as it is, or adapts to inputs without labels.
         queries: Query examples, likewise. None: the file's, else 15.
         tasks_per_batch: Tasks in a batch of each process.
         episodes: Episodes in a training epoch and in a test. None: 200, and all of a file.
@@ -94,6 +97,7 @@ class EpisodeView(View):
             other splits, training and validation come from the domain.
         augment: Change the images of training episodes: names among ``flip``, ``crop``, ``jitter``,
             ``rotate`` and ``erase``, or a function of ``x [n, C, H, W]`` and a torch.Generator.
+        first: The number of the first episode of a test.
         adapt: The strategy that adapts in a test; the learner's own where None.
         head: Whether a test keeps the learner's head or adds a new one of zeros; kept where None
             and the labels mean the same as in training.
@@ -120,6 +124,7 @@ class EpisodeView(View):
         | Sequence[str]
         | Callable[[torch.Tensor, torch.Generator], torch.Tensor]
         | None = None,
+        first: int = 0,
         adapt: Strategy | None = None,
         head: Literal["kept", "new"] | None = None,
         seed: int = 0,
@@ -129,20 +134,24 @@ class EpisodeView(View):
         check_positive(
             tasks_per_batch=tasks_per_batch, episodes=episodes, val_episodes=val_episodes
         )
+        check_not_negative(first=first)
         check_choice("split", split, SPLITS)
+        if file is not None and first:
+            raise TlmlError("first: the episodes of a file are read from its first one on")
         if head is not None:
             check_choice("head", head, ("kept", "new"))
         self.split: Split = split
         self.file = None if file is None else _read(file, domain, split)
         self._asked = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes}
         self.ways = self._count("ways")
-        self.shots = self._count("shots") or _SHOTS
+        asked_shots = self._count("shots")
+        self.shots = _SHOTS if asked_shots is None else asked_shots
         self.queries = self._count("queries") or _QUERIES
         _check_ways(self.ways, domain)
         self.tasks_per_batch, self.episodes = tasks_per_batch, episodes or _EPISODES
         self.val_episodes = min(self.episodes, _VALIDATE) if val_episodes is None else val_episodes
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
-        self.adapt, self.head = adapt, head
+        self.first, self.adapt, self.head = first, adapt, head
 
     @property
     def test_episodes(self) -> int:
@@ -179,6 +188,8 @@ class EpisodeView(View):
 
     def setup(self, stage: str) -> None:
         """Check the data and draw an episode of each split: errors come before long work."""
+        if stage == "fit" and lowest(self.shots) == 0:
+            raise TlmlError("shots: 0 labelled examples leave nothing to adapt to in training")
         for split in self.splits(stage):
             data = self.dataset(split) if stage == "test" else self.drawn(split)
             if isinstance(data, EpisodeDataset):
@@ -202,6 +213,8 @@ class EpisodeView(View):
         data = self.dataset(self.split)
         if isinstance(data, EpisodeFile):
             self._check_file(data)
+        else:
+            data = replace(data, first=self.first)
         return self._loader(data, self.test_episodes)
 
     def _loader(
@@ -216,6 +229,8 @@ class EpisodeView(View):
     def _count(self, name: str) -> Counts | None:
         """Return what was asked for, or else the file's."""
         asked: Any = self._asked[name]
+        if name == "shots" and asked == 0 and asked is not False:
+            return 0
         if asked is not None:
             return counts(name, asked)
         filed: Counts | None = getattr(self.file.about, name) if self.file else None

@@ -41,8 +41,8 @@ _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
 class PairDataset(Dataset[Pair]):
     """Batch number i: chunk i mod `chunks` of epoch i div `chunks`, a function of (seed, i).
 
-    The data set that drives (the source, or the target where there is no source) is passed once
-    in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
+    The data set that drives (the source, else the target, else the unlabelled target) is passed
+    once in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
     Without shuffling the chunks are nearly equal, so that any number of processes can share them.
     """
 
@@ -57,12 +57,9 @@ class PairDataset(Dataset[Pair]):
     augment: tuple[Change, ...] = ()
 
     def __getitem__(self, number: int) -> Pair:
-        index = self._drive(number) if len(self.source) else torch.zeros(0, dtype=torch.int64)
-        if len(self.source):
-            target = self._some(len(self.target), number, _TARGET)
-        else:
-            target = self._drive(number)
-        free = self._some(len(self.unlabelled), number, _UNLABELLED)
+        index = self._part(self.source, number, _ORDER)
+        target = self._part(self.target, number, _TARGET)
+        free = self._part(self.unlabelled, number, _UNLABELLED)
         x = self.source.x[index]
         if self.augment:
             x = augmented(x, self.augment, keyed_rng(self.seed, "source", _CHANGES, number))
@@ -73,14 +70,19 @@ class PairDataset(Dataset[Pair]):
             index,
         )
 
-    def _drive(self, number: int) -> Tensor:
+    def _part(self, data: Held | Tensor, number: int, stream: int) -> Tensor:
+        parts = (self.source, self.target, self.unlabelled)
+        if data is next((part for part in parts if len(part)), None):
+            return self._drive(data, number)
+        return self._some(len(data), number, stream)
+
+    def _drive(self, data: Held | Tensor, number: int) -> Tensor:
         epoch, chunk = divmod(number, self.chunks)
-        data = self.source if len(self.source) else self.target
         if not self.shuffle:
             return torch.arange(len(data))[even_chunk(len(data), self.chunks, chunk)]
         rng = keyed_rng(self.seed, "source", _ORDER, epoch)
         if self.balanced:
-            order = _balanced(data.y, rng)
+            order = _balanced(data.y, rng)  # type: ignore[union-attr]  # labels were asked for
         else:
             order = torch.from_numpy(rng.permutation(len(data)))
         return order[chunk * self.batch_size : (chunk + 1) * self.batch_size]
@@ -129,11 +131,13 @@ class PairView(View):
         shots: Labelled target examples, per class where targets are classes; 0 for none.
         unlabelled: Whether target inputs without labels are given.
         transductive: Let the unlabelled target hold the query's inputs; results name it.
-        source: Whether source examples are given; without them the labelled target drives.
+        source: Whether source examples are given; without them the labelled target drives, or the
+            unlabelled one where there are no labels.
         balanced: Draw the source classes equally often, with replacement.
         samples: Source examples in an epoch of a family that is sampled without end.
         held_out: Share of the source kept for validation where no validation task has its labels.
         episode: Which target episode.
+        episode_seed: The key of target episodes, as that of an `EpisodeView`; `seed` where None.
         ways: Classes of that episode.
         queries: Query examples of that episode, per class where targets are classes.
         augment: Change the source images of training batches: names among ``flip``, ``crop``,
@@ -159,6 +163,7 @@ class PairView(View):
         samples: int = 10_000,
         held_out: float = 0.1,
         episode: int = 0,
+        episode_seed: int | None = None,
         ways: int | tuple[int, int] | None = None,
         queries: int | tuple[int, int] = 15,
         augment: str
@@ -170,11 +175,19 @@ class PairView(View):
     ) -> None:
         super().__init__(domain, seed=seed, num_workers=num_workers)
         check_positive(batch_size=batch_size, samples=samples)
-        check_not_negative(shots=shots if isinstance(shots, int) else None, episode=episode)
+        check_not_negative(
+            shots=shots if isinstance(shots, int) else None, episode=episode,
+            episode_seed=episode_seed,
+        )  # fmt: skip
         if not 0 < held_out < 1:
             raise TlmlError(f"held_out: must be a share between 0 and 1, is {held_out}")
-        if not source and not shots:
-            raise TlmlError("shots: 0 labelled target examples and no source leave nothing to fit")
+        if not (source or shots or unlabelled):
+            raise TlmlError(
+                "shots: 0 labelled target examples, no unlabelled ones and no source leave nothing "
+                "to fit"
+            )
+        if balanced and not (source or shots):
+            raise TlmlError("balanced: there are no labels whose classes could be balanced")
         if augment is not None and not source:
             raise TlmlError("augment: changes source images, and source=False leaves none")
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
@@ -184,6 +197,7 @@ class PairView(View):
         self.ways = None if ways is None else counts("ways", ways)
         self.unlabelled, self.transductive = unlabelled, transductive
         self.source, self.balanced, self.episode = source, balanced, episode
+        self.episode_seed = seed if episode_seed is None else episode_seed
         self.samples, self.held_out = samples, held_out
 
     @property
@@ -206,10 +220,10 @@ class PairView(View):
 
     def drawn(self) -> Draw:
         """Return the target episode."""
-        rng = keyed_rng(self.seed, "target", self.episode)
+        rng = keyed_rng(self.episode_seed, "target", self.episode)
         ways = None if self.ways is None else drawn(self.ways, rng)
         task = draw_task(self.domain, "target", rng, ways)
-        return draw(task, self.shots or 1, self.queries, rng, ways)
+        return draw(task, self.shots, self.queries, rng, ways)
 
     def setup(self, stage: str) -> None:
         """Check the data that this view uses: errors come before long work."""
@@ -228,7 +242,7 @@ class PairView(View):
             )
             return self.loader(data, -(-self.samples // self.batch_size), train=True)
         source = self._pool()[0] if self.source else _nothing(target)
-        chunks = self._chunks(len(source) or len(target))
+        chunks = self._chunks(len(source) or len(target) or len(unlabelled))
         pairs = PairDataset(
             source, target, unlabelled, self.batch_size, chunks, self.seed, self.balanced,
             augment=self.augment,
@@ -307,7 +321,7 @@ class PairView(View):
     def _unlabelled(self, drawn: Draw) -> Tensor:
         task = drawn.task
         if not isinstance(task, Finite):
-            rng = keyed_rng(self.seed, "target", self.episode, _UNLABELLED)
+            rng = keyed_rng(self.episode_seed, "target", self.episode, _UNLABELLED)
             x: Tensor = task.sample(self.samples, rng).x
             return torch.cat([x, drawn.episode.query.x]) if self.transductive else x
         train = readable(task.split("train")).x

@@ -1,0 +1,138 @@
+"""Criteria without target labels, against NumPy by their definitions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from tiny import Tables
+from torch import Tensor
+
+import tlml
+from tlml import Batch, TlmlError, criteria
+from tlml.criteria import CRITERIA, Evidence, Seen, risk
+
+QUIET: dict[str, Any] = {
+    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
+    "enable_checkpointing": False, "accelerator": "cpu",
+}  # fmt: skip
+
+
+def found(seed: int = 0, classes: int = 3) -> Evidence:
+    rng = torch.Generator().manual_seed(seed)
+
+    def some(n: int, d: int) -> Tensor:
+        return torch.randn(n, d, generator=rng, dtype=torch.float64)
+
+    y = torch.randint(classes, (8,), generator=rng)
+    source, target = Seen(some(8, 4), some(8, classes)), Seen(some(6, 4) + 1, some(6, classes))
+    return Evidence(Batch(some(8, 2), y), source, some(6, 2), target, None)
+
+
+def shares(scores: Tensor) -> np.ndarray:
+    powers = np.exp(scores.numpy())
+    return powers / powers.sum(1, keepdims=True)
+
+
+def losses(evidence: Evidence) -> np.ndarray:
+    return -np.log(shares(evidence.seen_source.scores)[range(8), evidence.source.y.numpy()])
+
+
+def test_the_source_risk_is_the_mean_loss() -> None:
+    assert criteria.source_risk(found()) == pytest.approx(losses(found()).mean(), rel=1e-12)
+
+
+def test_the_weighted_source_risk_weighs_by_the_ratio_of_densities(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = np.arange(1.0, 9.0)
+    monkeypatch.setattr(criteria, "density_ratio", lambda source, target: weights)
+    expected = np.average(losses(found()), weights=weights)
+    assert criteria.weighted_source_risk(found()) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_ratio_is_that_of_two_gaussians() -> None:
+    rng = torch.Generator().manual_seed(0)
+    source = torch.randn(4000, 1, generator=rng)
+    target = torch.randn(2000, 1, generator=rng) + 1
+    ratio = criteria.density_ratio(source, target)
+    truth = np.exp(source[:, 0].numpy() - 0.5)  # N(1, 1) over N(0, 1)
+    np.testing.assert_allclose(np.log(ratio), np.log(truth), atol=0.25)
+    assert ratio.mean() == pytest.approx(1, abs=0.1)
+
+
+def test_entropy() -> None:
+    p = shares(found().seen_target.scores)
+    assert criteria.entropy(found()) == pytest.approx(-(p * np.log(p)).sum(1).mean(), rel=1e-12)
+
+
+def test_the_density_of_neighbourhoods_by_pairs() -> None:
+    p = shares(found().seen_target.scores)
+    p /= np.sqrt((p**2).sum(1, keepdims=True))
+    entropies = []
+    for i, own in enumerate(p):
+        weights = np.array([np.exp(own @ other / 0.05) for j, other in enumerate(p) if j != i])
+        weights /= weights.sum()
+        entropies.append(-(weights * np.log(weights)).sum())
+    assert criteria.neighbourhood_density(found()) == pytest.approx(-np.mean(entropies), rel=1e-10)
+
+
+# On a learner
+
+
+def trained(domain: Any, epochs: int = 3, **options: Any) -> tuple[Any, Any]:
+    learner = tlml.learner("supervised", network="mlp", lr=0.05, **options)
+    view = learner.view(domain, batch_size=8, unlabelled=True, queries=2)
+    pl.Trainer(max_epochs=epochs, num_sanity_val_steps=0, **QUIET).fit(learner, view)
+    return learner, view
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_each_is_a_finite_number(name: str) -> None:
+    learner, view = trained(Tables(classes=3, train=12))
+    before = {key: value.clone() for key, value in learner.state_dict().items()}
+
+    def train(domain: Any) -> Any:
+        return trained(domain, epochs=1)[0]
+
+    assert np.isfinite(risk(name, learner, view, train))
+    assert all(torch.equal(value, before[key]) for key, value in learner.state_dict().items())
+
+
+def test_reverse_trains_on_predictions_and_asks_for_the_source() -> None:
+    learner, view = trained(Tables(classes=3, train=12))
+    met = []
+
+    def train(domain: Any) -> Any:
+        met.append(domain)
+        return learner
+
+    value = risk("reverse", learner, view, train)
+    (task,) = met[0].tasks("source")
+    x = view.unlabelled_examples()
+    assert torch.equal(task.split("train").x, x)
+    assert torch.equal(task.split("train").y, learner.predict_now(x).argmax(1))
+    # The same learner stands for the one trained back: its source risk is what comes out.
+    assert value == pytest.approx(risk("source_risk", learner, view))
+
+
+def test_values_have_no_class_probabilities() -> None:
+    learner, view = trained(Tables(train=12), epochs=1)
+    for name in ("entropy", "neighbourhood_density"):
+        message = (
+            f"criterion: {name} looks at class probabilities, and the targets are values; take "
+            "source_risk, weighted_source_risk or reverse"
+        )
+        with pytest.raises(TlmlError, match=f"^{re.escape(message)}$"):
+            risk(name, learner, view)
+    assert risk("source_risk", learner, view) > 0
+
+
+def test_an_unknown_criterion_lists_the_near_ones() -> None:
+    learner, view = trained(Tables(classes=3, train=12), epochs=1)
+    with pytest.raises(TlmlError, match=r"criterion.*'entropi'.*entropy"):
+        risk("entropi", learner, view)
