@@ -238,7 +238,9 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
     return made
 
 
-def fit_predict(model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]) -> Tensor:
+def fit_predict(
+    model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]
+) -> Tensor:
     """Train a model and return class scores ``[n, classes]`` or values ``[n, d]`` of `asked`."""
     rows, labels, queries = (part.double().cpu().numpy() for part in (*known, asked))
     weights = weight.numpy()

@@ -208,9 +208,7 @@ def evaluate(
         found = {"loss": criterion(scores, y, getattr(learner, "criterion", None))}
         found |= task_metrics(space, scores, y)
     steps = carry.calls if carry else 0
-    weighing = [carry.strategy] if carry else []
-    weighing.append(learner.strategy)
-    sizes = [s.effective_sample_size for s in weighing if s.effective_sample_size is not None]
+    sizes = _sample_sizes(learner)
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
@@ -218,6 +216,13 @@ def evaluate(
         "seconds": seconds,
         "gradient_steps": steps,
     }
+
+
+def _sample_sizes(learner: Any) -> list[float]:
+    """Return the effective sample sizes of what weighed the source: on the task, in training."""
+    strategies = [learner.carry.strategy] if learner.carry else []
+    sizes = [one.effective_sample_size for one in (*strategies, learner.strategy)]
+    return [size for size in sizes if size is not None]
 
 
 def diverged(learner: Any, task: Episode, index: int) -> TlmlError:

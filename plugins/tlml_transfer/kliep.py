@@ -84,8 +84,7 @@ class Kliep(Weighing):
         _, logs = _log_kernels(to_source, to_target, square)
         parts = np.array_split(np.arange(len(logs)), min(self.folds, len(logs)))
         scores = [
-            logsumexp(logs[part], axis=1, b=shares(np.delete(logs, part, axis=0)))
-            for part in parts
+            logsumexp(logs[part], axis=1, b=shares(np.delete(logs, part, axis=0))) for part in parts
         ]
         return float(np.concatenate(scores).mean())
 

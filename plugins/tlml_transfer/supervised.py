@@ -122,8 +122,8 @@ class Supervised(GradientLearner):
         loss = torch.stack(list(losses.values())).sum()
         self._check(loss)
         named = {f"train_{name}_loss": value.detach() for name, value in losses.items()}
-        named |= {"train_loss": loss.detach(), **self._sample_size()}
-        self.log_sparsely(named, batch_size=max(len(source.x), 1))
+        found = {"train_loss": loss.detach(), **named, **self._sample_size()}
+        self.log_sparsely(found, batch_size=max(len(source.x), 1))
         return loss
 
     def predict_now(self, x: Tensor) -> Tensor:
@@ -166,13 +166,13 @@ class Supervised(GradientLearner):
         network = self.built()
         modes = {module: module.training for module in network.modules()}
         with torch.no_grad(), head_inputs(network.eval()) as seen:
-            for part in x.split(size):
+            for part in torch.split(x, size):
                 network(self._like(part))
         for module, training in modes.items():
             module.training = training
         return torch.cat(seen).flatten(1)
 
-    def _sample_size(self) -> dict[str, float]:
+    def _sample_size(self) -> dict[str, Tensor | float]:
         size = self.strategy.effective_sample_size
         return {} if size is None else {"train_effective_sample_size": size}
 
