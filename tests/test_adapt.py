@@ -382,7 +382,9 @@ def test_a_submodule_adapts_alone() -> None:
     assert changed(before, module) == {
         "body.0.weight", "body.0.bias", "after.weight", "after.bias", *HEAD
     }  # fmt: skip
-    with pytest.raises(TlmlError, match=r"^network: Outer has no module 'trunk'$"):
+    with pytest.raises(
+        TlmlError, match=r"^network: Outer has no module 'trunk'; there is after, body, "
+    ):
         fit(Outer(), Adapt("full", network="trunk"))
 
 

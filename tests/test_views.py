@@ -77,7 +77,8 @@ def test_a_negative_seed_or_number_of_workers_is_refused(kind, seed, workers):
         (
             PairView,
             {"source": False},
-            "shots: 0 labelled target examples and no source leave nothing to fit",
+            "shots: 0 labelled target examples, no unlabelled ones and no source leave nothing to "
+            "fit",
         ),
         (StreamView, {"batch_size": 0}, "batch_size: must be greater than 0, is 0"),
         (StreamView, {"tasks": 0}, "tasks: must be greater than 0, is 0"),

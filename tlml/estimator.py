@@ -114,10 +114,7 @@ class Estimator(Learner):
     @property
     def transductive(self) -> bool:
         """Whether a prediction depends on the other queries."""
-        uses = overrides(self._strategy(), "learn") or any(
-            overrides(self._strategy(), hook) for hook in _HOOKS[1:]
-        )
-        return uses and self._strategy().uses_target_x and "target_x" not in self.kept
+        return self._uses_target_x() and "target_x" not in self.kept
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
@@ -141,6 +138,11 @@ class Estimator(Learner):
 
     def _strategy(self) -> Strategy:
         return self.carry.strategy if self.carry else self.strategy
+
+    def _uses_target_x(self) -> bool:
+        strategy = self._strategy()
+        hooks = ("learn",) if overrides(strategy, "estimate") else _HOOKS[1:]
+        return strategy.uses_target_x and any(overrides(strategy, hook) for hook in hooks)
 
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""

@@ -98,7 +98,6 @@ def _curves(axes: Axes, lines: Sequence[Line], shots: Sequence[int]) -> None:
         )  # fmt: skip
     axes.set_xticks(shots, [str(number) for number in shots])
     axes.minorticks_off()
-    axes.set_xlabel("labelled target examples (shots)")
     _name_ends(axes, lines)
 
 
@@ -171,7 +170,13 @@ def _label(axes: Axes, blocks: Sequence[Block], shots: Sequence[int]) -> None:
     where = place(block) if len(shots) == 1 else block.domain
     axes.set_title(f"{where}: target score with 95% interval", loc="left", fontsize=11)
     text = f"target {metric(block)}"
-    axes.set_xlabel(text) if len(shots) == 1 else axes.set_ylabel(text)
+    if len(shots) == 1:
+        axes.set_xlabel(text)
+    else:
+        labelled = any(row.cost and row.cost.labels for each in blocks for row in each.rows)
+        kind = "labelled target examples" if labelled else "target examples without labels"
+        axes.set_xlabel(f"{kind} (shots)")
+        axes.set_ylabel(text)
     axes.grid(color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

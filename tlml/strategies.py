@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 import torch
@@ -57,7 +57,10 @@ class Context:
     """What a loss term sees: one forward pass of each side, made by the learner.
 
     Inputs are ``[n, ...]``, features ``[n, d]``, logits ``[n, outputs]``; `progress` is the share
-    of training done, in [0, 1].
+    of training done, in [0, 1]. The source's labels are ``[n]`` (classes) or ``[n, d]`` (values);
+    there are none where there is no source. Terms that act in adaptation also see `params`, what is
+    adapted by name, and ``features_at(tensors)``: the target's features with other parameters and
+    buffers in the network, by name, without gradient.
     """
 
     source: Tensor
@@ -68,6 +71,9 @@ class Context:
     logits_target: Tensor
     progress: float
     network: nn.Module
+    labels_source: Tensor = field(default_factory=lambda: torch.zeros(0))
+    params: Params = field(default_factory=dict)
+    features_at: Callable[[Params], Tensor] | None = None
 
 
 class Strategy(Recorded, nn.Module):
@@ -92,6 +98,10 @@ class Strategy(Recorded, nn.Module):
     every: Literal["fit", "epoch"] = "fit"
     uses_target_x: ClassVar[bool] = True  # whether maps, weights and `learn` look at target inputs
     effective_sample_size: float | None = None  # of the latest weights
+    terms_in: ClassVar[Literal["fit", "adaptation"]] = "fit"  # where `terms` act
+    sees: ClassVar[tuple[str, ...]] = ("features",)  # what they look at, beside parameters
+    unlabelled: ClassVar[bool] = False  # whether it adapts to target inputs without labels
+    same_labels: ClassVar[bool] = False  # whether `terms` take the target's labels for the source's
 
     def __init__(
         self,
@@ -121,6 +131,16 @@ class Strategy(Recorded, nn.Module):
         """Return where an adaptation starts: at the source's `params`, or at `fresh` ones."""
         return params
 
+    def begin(self, network: nn.Module, params: Params, x: Tensor) -> Mapping[str, Tensor]:
+        """Look at what adapts before the first step; return buffers to replace, by name.
+
+        Args:
+            network: What adapts, with its buffers as they were trained.
+            params: Its parameters, where the adaptation starts.
+            x: The target's inputs without labels ``[n, ...]``; none unless `unlabelled` is set.
+        """
+        return {}
+
     def steps(self, loss: Loss, params: Params, support: Any) -> Iterator[Params]:
         """Yield the parameters after each inner step; by default the `phases`, by an optimiser.
 
@@ -143,7 +163,11 @@ class Strategy(Recorded, nn.Module):
     # Feature-representation-transfer
 
     def terms(self, context: Context) -> Mapping[str, Tensor]:
-        """Return losses to add in training, by name."""
+        """Return losses to add, by name: in training, or in adaptation where `terms_in` says so.
+
+        Those of training compare source and target. Those of adaptation see the target alone: its
+        labelled inputs, or those without labels where `unlabelled` is set.
+        """
         return {}
 
     # Instance-transfer
@@ -255,6 +279,11 @@ def weighed(strategy: Strategy, source: Batch | Examples, target_x: Tensor) -> T
     labels = {"source_y": source.y} if "source_y" in takes else {}
     found = strategy.weigh_samples(source.x, target_x, **labels)
     return weights_of(found, len(source.x), strategy)
+
+
+def has_terms(strategy: Strategy, place: Literal["fit", "adaptation"]) -> bool:
+    """Return whether a strategy has losses to add in training, or in adaptation alone."""
+    return overrides(strategy, "terms") and strategy.terms_in == place
 
 
 def weights_of(weights: Tensor | None, count: int, strategy: Strategy) -> Tensor | None:

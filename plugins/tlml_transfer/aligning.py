@@ -41,16 +41,33 @@ class Aligning(Strategy):
         return {self.term: self.weight * penalty}
 
 
-def check_features(whose: str, source: Tensor, target: Tensor) -> None:
-    """Raise where features are not two sets ``[n, d]`` and ``[m, d]`` of at least two rows each."""
+def check_features(whose: str, source: Tensor, target: Tensor, least: int = 2) -> None:
+    """Raise where features are not two sets ``[n, d]`` and ``[m, d]`` of at least `least` rows."""
     for side, features in (("source", source), ("target", target)):
-        if features.dim() != 2 or len(features) < 2:
+        if not len(features):
             raise TlmlError(
-                f"{whose}: {side} features must be [n, d] with n of at least 2, are "
-                f"{list(features.shape)}; take a batch_size of at least 2"
+                f"{whose}: compares source and target, and there are no {side} examples; the view "
+                "must give both"
+            )
+        if features.dim() != 2 or len(features) < least:
+            raise TlmlError(
+                f"{whose}: {side} features must be [n, d] with n of at least {least}, are "
+                f"{list(features.shape)}; take a batch_size of at least {least}"
             )
     if source.shape[1] != target.shape[1]:
         raise TlmlError(
             f"{whose}: source features have {source.shape[1]} dimensions, target features "
             f"{target.shape[1]}"
         )
+
+
+def squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """Return ‖x_i − y_j‖² ``[n, m]``; torch.cdist has no gradient where distances are 0."""
+    squares = x.square().sum(1)[:, None] + y.square().sum(1)
+    return (squares - 2 * x @ y.T).clamp_min(0)
+
+
+def certainty(logs: Tensor) -> Tensor:
+    """Return 1 + exp(−H) of log-probabilities ``[n, classes]``: ``[n]``, taken as constants."""
+    logs = logs.detach()
+    return 1 + (logs.exp() * logs).sum(1).exp()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tlml import TlmlError
 from tlml.errors import check_positive
-from tlml_transfer.aligning import Aligning, check_features
+from tlml_transfer.aligning import Aligning, check_features, squared_distances
 
 
 class Mmd(Aligning):
@@ -56,7 +56,7 @@ class Mmd(Aligning):
         """
         check_features("mmd", source_features, target_features)
         both = torch.cat([source_features, target_features])
-        kernels = self._kernels(_squared_distances(both))
+        kernels = self._kernels(squared_distances(both, both))
         n, m = len(source_features), len(target_features)
         across = kernels[:n, n:].mean()
         return self._within(kernels[:n, :n], n) + self._within(kernels[n:, n:], m) - 2 * across
@@ -75,9 +75,3 @@ class Mmd(Aligning):
         if not self.unbiased:
             return kernels.mean()
         return (kernels.sum() - kernels.diagonal().sum()) / (n * (n - 1))
-
-
-def _squared_distances(x: Tensor) -> Tensor:
-    """Return ‖x_i − x_j‖² ``[n, n]``; torch.cdist has no gradient where distances are 0."""
-    squares = x.square().sum(1)
-    return (squares[:, None] + squares - 2 * x @ x.T).clamp_min(0)

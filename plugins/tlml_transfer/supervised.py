@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
-from tlml.strategies import overrides, weighed
+from tlml.strategies import has_terms, overrides, weighed
 from tlml.task import Batch
 
 
@@ -77,10 +77,12 @@ class Supervised(GradientLearner):
                 there is no target.
         """
         view = self.current_view()
-        if overrides(self.strategy, "terms"):
+        if has_terms(self.strategy, "fit"):
             _check_both_sides(view, type(self.strategy).__name__)
         if isinstance(view, PairView) and view.source and view.shots:
             _check_labels(view)
+        elif isinstance(view, PairView) and self.strategy.same_labels:
+            _check_same_labels(view, type(self.strategy).__name__)
         if self.strategy.every == "fit":
             self._weigh()
 
@@ -106,24 +108,27 @@ class Supervised(GradientLearner):
         features_s, logits_s = self._pass(source.x)
         if len(source.x):
             losses["source"] = self._source_loss(logits_s, source.y, index)
+        free = target.x
+        features_t, logits_t = self._pass(free)
         if len(target.x):
-            losses["target"] = criterion(
-                self._pass(target.x)[1], self._like(target.y), self.criterion
-            )
-        if overrides(self.strategy, "terms"):
-            free = unlabelled if len(unlabelled) else target.x
-            features_t, logits_t = self._pass(free)
+            losses["target"] = criterion(logits_t, self._like(target.y), self.criterion)
+        if has_terms(self.strategy, "fit"):
+            if len(unlabelled):
+                free = unlabelled
+                features_t, logits_t = self._pass(free)
             losses |= self.strategy.terms(
                 Context(
                     source.x, free, features_s, features_t, logits_s, logits_t,
-                    self._progress(), self.built(),
+                    self._progress(), self.built(), source.y,
                 )
             )  # fmt: skip
         loss = torch.stack(list(losses.values())).sum()
         self._check(loss)
-        named = {f"train_{name}_loss": value.detach() for name, value in losses.items()}
-        found = {"train_loss": loss.detach(), **named, **self._sample_size()}
-        self.log_sparsely(found, batch_size=max(len(source.x), 1))
+        named: dict[str, Tensor | float] = {
+            f"train_{name}_loss": value.detach() for name, value in losses.items()
+        }
+        named |= {"train_loss": loss.detach(), **self._sample_size()}
+        self.log_sparsely(named, batch_size=max(len(source.x), 1))
         return loss
 
     def predict_now(self, x: Tensor) -> Tensor:
@@ -204,10 +209,24 @@ def _target_inputs(view: PairView) -> Tensor:
 
 
 def _check_labels(view: PairView) -> None:
-    source, target = view.spaces, view.target_spaces
-    if not source.same_labels(target):
+    if not view.spaces.same_labels(view.target_spaces):
         raise TlmlError(
-            f"shots: the target's labels ({target.y}, of its {target.labels}) are not the source's "
-            f"({source.y}, of the {source.labels}), so one head can't learn both; take shots=0 and "
-            "adapt on an EpisodeView"
+            f"shots: {_difference(view)}, so one head can't learn both; take shots=0 and adapt on "
+            "an EpisodeView"
         )
+
+
+def _check_same_labels(view: PairView, strategy: str) -> None:
+    if not view.spaces.same_labels(view.target_spaces):
+        raise TlmlError(
+            f"{strategy}: {_difference(view)}, and it looks at the target by the source's; take a "
+            "strategy that compares features alone, such as mmd"
+        )
+
+
+def _difference(view: PairView) -> str:
+    source, target = view.spaces, view.target_spaces
+    return (
+        f"the target's labels ({target.y}, of its {target.labels}) are not the source's "
+        f"({source.y}, of the {source.labels})"
+    )

@@ -25,6 +25,20 @@ def tlml_domains() -> list[Spec]:
             gives=_POOL,
         ),
         Spec(
+            "digit_vectors",
+            "tlml_vision.digit_vectors:DigitVectors",
+            "Printed and handwritten digits as vectors without labels, to be reconstructed",
+            paper="Alpaydin & Kaynak 1998, UCI, doi.org/10.24432/C50P49 (handwriting)",
+            gives=frozenset({"pair", "episodes", "reconstruction", "finite"}),
+        ),
+        Spec(
+            "rotated_digits",
+            "tlml_vision.rotated_digits:RotatedDigits",
+            "Handwritten digits; a task is an angle that they are turned by",
+            paper="Ghifary et al. 2015, arXiv 1508.07680 (turned MNIST)",
+            gives=_POOL,
+        ),
+        Spec(
             "omniglot",
             "tlml_vision.omniglot:Omniglot",
             "Handwritten characters of 50 alphabets, each quarter turn a class",

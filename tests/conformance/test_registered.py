@@ -17,10 +17,14 @@ CHECKS = {"domain": check_domain, "learner": check_learner, "strategy": check_st
 # What makes a check small; a name without an entry is checked as it is.
 SMALL: dict[str, dict[str, Any]] = {
     "digits": {"options": {"size": 8, "variants": 8}},
+    "digit_vectors": {"options": {"variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14, "partial": True}},
+    "rotated_digits": {"options": {"size": 8}},
     "tiered_imagenet": {"options": {"size": 12}},
+    "transfer_autoencoder": {"options": {"iterations": 5}},
+    "transfer_kmeans": {"options": {"n_clusters": 2}},
     "cub": {"options": {"size": 12}},
 }
 OWN = [plugin for plugin in Registry().plugins if plugin.distribution == OURS]
@@ -47,7 +51,9 @@ def test_what_is_registered_keeps_its_word(kind: str, name: str) -> None:
 
 
 def test_nothing_is_left_out() -> None:
-    assert {CORE, "maml", "transfer", "synthetic", "vision"} <= {plugin.name for plugin in OWN}
+    assert {CORE, "maml", "transfer", "synthetic", "tabular", "vision"} <= {
+        plugin.name for plugin in OWN
+    }
     assert [plugin.name for plugin in OWN if plugin.error] == []
     assert set(SMALL) <= {name for _, name in NAMES}
 
