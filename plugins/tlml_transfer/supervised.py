@@ -171,13 +171,13 @@ class Supervised(GradientLearner):
         network = self.built()
         modes = {module: module.training for module in network.modules()}
         with torch.no_grad(), head_inputs(network.eval()) as seen:
-            for part in x.split(size):
+            for part in torch.split(x, size):
                 network(self._like(part))
         for module, training in modes.items():
             module.training = training
         return torch.cat(seen).flatten(1)
 
-    def _sample_size(self) -> dict[str, float]:
+    def _sample_size(self) -> dict[str, Tensor | float]:
         size = self.strategy.effective_sample_size
         return {} if size is None else {"train_effective_sample_size": size}
 
