@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
-from tlml.strategies import has_terms, overrides, weighed
+from tlml.strategies import has_terms, overrides, weighed, weights_of
 from tlml.task import Batch
 
 
@@ -99,7 +99,9 @@ class Supervised(GradientLearner):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the weights of a training that goes on."""
         super().on_load_checkpoint(checkpoint)
-        self._weights = checkpoint.get("weights")
+        weights = checkpoint.get("weights")
+        if weights is not None and overrides(self.strategy, "weigh_samples"):
+            self._weights = weights_of(weights, len(weights), self.strategy)
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Return the loss on source and labelled target, and the strategy's terms."""
