@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,11 @@ from sklearn.utils.validation import check_is_fitted
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
+from tlml.bench import run_suite
+from tlml.plan import plan, write_plan
 from tlml.registry import default_registry
+from tlml.results import read_results
+from tlml.suite import load_suite
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
@@ -226,3 +231,25 @@ def test_ten_digits_and_print_explain_more_than_either_alone() -> None:
     }  # fmt: skip
     assert found[None] > found[0] + 0.1
     assert found[None] > found[math.inf]
+
+
+def test_suites_count_no_labels_where_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "name: small\n"
+        "seeds: 1\n"
+        "episodes: 2\n"
+        "domains: {digit_vectors: {shots: 5, options: {variants: 8}, view: {queries: 50}}}\n"
+        "fits: {print: {learner: estimator}}\n"
+        "methods:\n"
+        "  target: {fit: print, strategy: transfer_pca, options: {prior: 0}}\n"
+        "  source: {fit: print, strategy: transfer_pca, options: {prior: inf}}\n"
+        "trainer: {limit_val_batches: 0}\n"
+    )
+    planned = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
+    write_plan(planned, tmp_path / "out")
+    assert run_suite(planned, tmp_path / "out", jobs=1) == []
+    done = read_results(tmp_path / "out").done.values()
+    assert {one.metric for one in done} == {"explained_variance"}
+    assert {one.higher_is_better for one in done} == {True}
+    assert {one.cost.labels for one in done} == {0}
+    assert not any(one.transductive for one in done)

@@ -17,9 +17,14 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, EpisodeView, Network, Strategy, TlmlError
+from tlml.bench import run_suite
+from tlml.plan import plan
 from tlml.registry import default_registry
+from tlml.results import read_results
 from tlml.strategies import effective_sample_size, weighed
+from tlml.suite import load_suite
 from tlml_synthetic.covariate_shift import CovariateShift, CovariateShiftRegression
+from tlml_transfer.interior_point import minimum
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
@@ -119,6 +124,15 @@ def test_kmms_minimum_is_certified_where_other_solvers_are_slow(d: int, bound: f
     slope = np.exp(-gamma * cdist(source, source, "sqeuclidean")) @ weights + 1e-8 * weights
     slope -= n * np.exp(-gamma * across).mean(1)
     assert gap(slope, weights, bound, 1 - 1 / np.sqrt(n)) < 1e-6
+
+
+def test_what_rounding_leaves_unsolved_is_said() -> None:
+    matrix, kappa = program(*sides(), gamma=0.4, ridge=0.0)
+    with fails("ridge: the quadratic program is solved to ") as caught:
+        minimum(matrix, kappa, 10.0, (20.0, 60.0), tolerance=1e-25)
+    assert str(caught.value).endswith(
+        "of its value only, by rounding; raise ridge, which is added to the kernel's diagonal"
+    )
 
 
 def test_kmm_brings_the_weighted_mean_of_the_source_to_the_targets() -> None:
@@ -590,3 +604,38 @@ def test_a_network_can_be_trained_on_balanced_classes() -> None:
     y = view.source_examples().y
     sums = torch.zeros(3).index_add(0, y, learner._weights)
     torch.testing.assert_close(sums, torch.full((3,), len(y) / 3))
+
+
+SUITE = """
+name: tiny
+seeds: 1
+episodes: 1
+domains:
+  covariate_shift:
+    shots: 0
+    options: {size: 40}
+    view: {queries: 5, unlabelled: true}
+    learner: {network: mlp}
+fits:
+  net: {learner: supervised, strategy: kmm}
+  linear: {learner: estimator, strategy: balanced, options: {model: linear}}
+  plain: {learner: supervised}
+methods: {net: {fit: net}, linear: {fit: linear}, plain: {fit: plain}}
+trainer: {max_epochs: 1}
+"""
+
+
+def test_results_of_suites_say_what_the_weights_leave(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SUITE)
+    cells = plan(load_suite(path), default_registry())
+    assert run_suite(cells, tmp_path / "out", jobs=1) == []
+    done = read_results(tmp_path / "out").done
+    found = {cell.method: done[cell.id].effective_sample_size for cell in cells.adapts}
+    view = tlml.PairView(CovariateShift(size=40), unlabelled=True, queries=5)
+    kmm = tlml.strategy("kmm")
+    kmm.weigh_samples(view.source_examples().x, view.unlabelled_examples())
+    sizes = torch.bincount(view.source_examples().y).double()
+    assert found["plain"] is None
+    assert found["net"] == pytest.approx(kmm.effective_sample_size)
+    assert found["linear"] == pytest.approx(float(4 / (1 / sizes).sum()))

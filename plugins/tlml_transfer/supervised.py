@@ -12,7 +12,7 @@ from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, 
 from tlml.evaluation import Place
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
-from tlml.strategies import has_terms, overrides, weighed
+from tlml.strategies import has_terms, overrides, weighed, weights_of
 from tlml.task import Batch
 from tlml_transfer.source_statistics import SourceStatistics
 
@@ -110,7 +110,9 @@ class Supervised(GradientLearner):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the weights of a training that goes on."""
         super().on_load_checkpoint(checkpoint)
-        self._weights = checkpoint.get("weights")
+        weights = checkpoint.get("weights")
+        if weights is not None and overrides(self.strategy, "weigh_samples"):
+            self._weights = weights_of(weights, len(weights), self.strategy)
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Return the loss on source and labelled target, and the strategy's terms."""
