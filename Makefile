@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := 2.13.0
-EXTRAS := ray,vision,peft,rl,dev,docs
+EXTRAS := ray,vision,peft,ot,rl,dev,docs
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench bench-meta docs constraints clean

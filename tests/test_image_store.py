@@ -11,7 +11,7 @@ import tlml
 from tlml.domains import ClassTask
 from tlml.sampling import _draw_finite, draw, keyed_rng
 from tlml_vision import image_store
-from tlml_vision.image_pool import Found
+from tlml_vision.image_data import Found
 from tlml_vision.image_store import Bytes, stored
 from tlml_vision.mini_imagenet import MiniImageNet
 

@@ -211,6 +211,28 @@ def test_an_estimator_predicts_and_is_tested_without_a_fit():
 # Records and metrics
 
 
+class Errors(Tables):
+    """Tables of which the share of wrong classes is what counts."""
+
+    metric = tlml.Metric("errors", higher_is_better=False)
+
+    def measure(self, batch, scores):
+        return {"errors": (scores.argmax(1) != batch.y).double().mean()}
+
+
+def test_the_metric_of_a_domain_takes_the_place_of_accuracy():
+    view = {"shots": 1, "queries": 4, "episodes": 3}
+    accuracies = records_of(
+        tlml.learner("estimator", strategy=Nearest()), EpisodeView(FOUR, **view)
+    )
+    errors, learner = Errors(classes=4, train=24), tlml.learner("estimator", strategy=Nearest())
+    logged = pl.Trainer(**QUIET).test(learner, EpisodeView(errors, **view), verbose=False)[0]
+    for record, other in zip(learner.records, accuracies, strict=True):
+        assert record.keys() == {"episode", "loss", "errors", "seconds", "gradient_steps"}
+        assert record["errors"] == pytest.approx(1 - other["accuracy"])
+    assert logged.keys() == {"test_loss", "test_errors", "test_errors_ci95"}
+
+
 def adapted_by_hand(learner: tlml.GradientLearner, support: Batch, query: Batch) -> Tensor:
     """Return scores after three gradient steps of .1, by the chain of torch's own functions."""
     weight, bias = (p.detach().clone().requires_grad_() for p in learner.network.parameters())

@@ -425,7 +425,8 @@ def test_a_mistake_is_one_line_and_nothing_is_started(
         ),
         (
             "adapt --model supervised --data.domain sinusoid",
-            "data.shots: 0 labelled target examples and no source leave nothing to fit",
+            "data.shots: 0 labelled target examples, no unlabelled ones and no source leave "
+            "nothing to fit",
         ),
         (
             "adapt --model supervised --data.domain sinusoid --data.adapt full",

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
+from tiny import Tables
 from torch.func import grad, vmap
 
+import tlml
 from tlml.errors import TlmlError
 from tlml.metrics import (
     LOSSES,
@@ -26,6 +28,7 @@ from tlml.metrics import (
     interquartile_mean,
     learning_accuracy,
     loss_for,
+    measured,
     paired_difference,
     primary,
     retained_accuracy,
@@ -140,6 +143,41 @@ def test_every_loss_exists_in_torch():
 def test_the_primary_metric_follows_the_space():
     assert primary(CLASSES) == ("accuracy", True)
     assert primary(VALUES) == ("mse", False)
+
+
+class Ranked(Tables):
+    """Tables whose classes are ranked: the place of the right one counts, the first best."""
+
+    metric = tlml.Metric("rank", higher_is_better=False)
+
+    def measure(self, batch, scores):
+        above = (scores > scores.gather(1, batch.y[:, None])).sum(1)
+        return {"first": (above == 0).float().mean(), "rank": above.float().mean()}
+
+
+def test_a_domain_may_be_measured_by_a_metric_of_its_own():
+    domain = Ranked(classes=3)
+    assert primary(CLASSES, domain) == ("rank", False)
+    assert primary(CLASSES, Tables(classes=3)) == ("accuracy", True)
+    batch = tlml.Batch(torch.zeros(2, 2), torch.tensor([0, 1]))
+    scores = torch.tensor([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
+    found = measured(domain, CLASSES, batch, scores)
+    assert list(found) == ["rank", "first"]  # the primary one comes first
+    assert [value.item() for value in found.values()] == [1.0, 0.5]
+    for other in (None, Tables(classes=3)):
+        assert measured(other, CLASSES, batch, scores).keys() == {"accuracy"}
+
+
+def test_a_metric_without_its_measure_is_an_error():
+    domain, batch = Tables(classes=3), tlml.Batch(torch.zeros(1, 2), torch.zeros(1).long())
+    domain.metric = tlml.Metric("rank", higher_is_better=False)
+    assert message(measured, domain, CLASSES, batch, torch.zeros(1, 3)) == (
+        "Tables has a metric and no measure(): write it"
+    )
+    domain.measure = lambda batch, scores: {}
+    assert message(measured, domain, CLASSES, batch, torch.zeros(1, 3)) == (
+        "Tables: measure() gives nothing, and not 'rank', which its metric says"
+    )
 
 
 def test_task_metrics_equal_their_definitions():

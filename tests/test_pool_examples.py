@@ -12,7 +12,8 @@ from tiny import Letters
 import tlml
 from tlml import ClassPool, PairView, TlmlError
 from tlml.sampling import check_data
-from tlml.views.pool import PoolExamples, pool_examples
+from tlml.task import StoredExamples
+from tlml.views.pool import pool_examples
 from tlml_vision.image_store import Bytes
 from tlml_vision.mini_imagenet import MiniImageNet
 
@@ -60,8 +61,8 @@ def test_batches_read_from_the_disk_are_those_of_memory_to_the_bit(root, options
         PairView(kind(root, size=8), batch_size=5, ways=3, queries=3, **options)
         for kind in (MiniImageNet, InMemory)
     )
-    assert isinstance(disk._pool()[0], PoolExamples)
-    assert not isinstance(memory._pool()[0], PoolExamples)
+    assert isinstance(disk._pool()[0], StoredExamples)
+    assert not isinstance(memory._pool()[0], StoredExamples)
     assert same(batches(disk), batches(memory))
     one, other = disk.source_examples(), memory.source_examples()
     assert same([one.x, one.y], [other.x, other.y])
@@ -103,7 +104,7 @@ def test_the_order_is_that_of_the_task_of_all_classes(root):
 
 def test_pools_in_memory_stay_as_they_are():
     assert isinstance(PairView(Letters()).source_examples(), tlml.Examples)
-    assert not isinstance(PairView(Letters())._pool()[0], PoolExamples)
+    assert not isinstance(PairView(Letters())._pool()[0], StoredExamples)
 
 
 def test_data_on_the_disk_is_checked_as_it_is_read():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks import output
 from benchmarks.speed import check, meta, workload
 from benchmarks.speed.cases import OWN, Images, Waves, cases
 from benchmarks.speed.measured import HEADINGS
@@ -79,5 +80,5 @@ def test_options_that_cannot_be_followed(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_table_replaces_the_one_before_and_leaves_the_rest(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n\n{meta.MARK}| old |\n| 1 |\n\nafter\n")
-    meta.fill(page, "| new |\n")
+    output.fill(page, meta.MARK, "| new |\n")
     assert page.read_text() == f"before\n\n{meta.MARK}| new |\n\nafter\n"

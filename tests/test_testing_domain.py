@@ -113,6 +113,17 @@ class Wrong(Planes):
         return task
 
 
+class Scored(Planes):
+    """Measures its tasks by a metric of its own."""
+
+    def __init__(self, given: Any = 1.0, name: str = "gain") -> None:
+        super().__init__()
+        self.metric, self.given = tlml.Metric(name, higher_is_better=True), given
+
+    def measure(self, batch: Batch, scores: torch.Tensor) -> dict[str, Any]:
+        return {"gain": self.given}
+
+
 class Floating(Clouds):
     def _task(self, split: Split, number: int) -> Drawn:
         task = super()._task(split, number)
@@ -188,8 +199,14 @@ class FourActions(Walks):
         (
             Planes,
             {"episodes"},
-            "domain made: spec gives none of classification, control, regression; say what its "
-            "targets are",
+            "domain made: spec gives none of classification, control, reconstruction, regression; "
+            "say what its targets are",
+        ),
+        (
+            Planes,
+            {"episodes", "reconstruction"},
+            "domain made: spec gives 'reconstruction' but y is not x; make them equal or drop "
+            "'reconstruction' from gives",
         ),
         (
             Dice,
@@ -291,6 +308,28 @@ def test_values_that_are_no_numbers_are_found() -> None:
         r"infinite; remove or fill these examples in the domain",
         failure(check_domain, Wrong, spec(*FINITE), options={"values": "nan"}),
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"name": "again"},
+            "measure(): Scored: measure() gives gain, and not 'again', which its metric says",
+        ),
+        ({}, "measure() gives as 'gain' 1.0; return a finite scalar tensor"),
+        (
+            {"given": torch.tensor(torch.nan)},
+            "measure() gives as 'gain' nan; return a finite scalar tensor",
+        ),
+    ],
+)
+def test_metrics_that_are_none_are_found(options: dict[str, Any], text: str) -> None:
+    assert failure(check_domain, Scored, spec(*FINITE), options=options) == f"domain made: {text}"
+
+
+def test_a_domain_may_have_a_metric_of_its_own() -> None:
+    check_domain(Scored, spec(*FINITE), options={"given": torch.tensor(1.0)})
 
 
 def test_a_share_of_common_examples_may_be_allowed() -> None:

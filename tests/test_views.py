@@ -77,7 +77,8 @@ def test_a_negative_seed_or_number_of_workers_is_refused(kind, seed, workers):
         (
             PairView,
             {"source": False},
-            "shots: 0 labelled target examples and no source leave nothing to fit",
+            "shots: 0 labelled target examples, no unlabelled ones and no source leave nothing to "
+            "fit",
         ),
         (StreamView, {"batch_size": 0}, "batch_size: must be greater than 0, is 0"),
         (StreamView, {"tasks": 0}, "tasks: must be greater than 0, is 0"),
@@ -427,6 +428,17 @@ def test_without_source_the_labelled_target_drives():
     assert all(len(pair.source.x) == 0 for pair in pairs)
     seen = [x for pair in pairs for x in keys(pair.target.x)]
     assert sorted(seen) == sorted(keys(view.drawn().episode.support.x))
+
+
+def test_without_source_and_labels_the_unlabelled_target_drives():
+    view = PairView(Letters(), ways=3, queries=2, source=False, unlabelled=True, batch_size=5)
+    pairs = list(view.train_dataloader())
+    assert all(len(pair.source.x) == len(pair.target.x) == 0 for pair in pairs)
+    seen = [x for pair in pairs for x in keys(pair.unlabelled)]
+    assert sorted(seen) == sorted(keys(view.unlabelled_examples()))
+    assert not set(seen) & set(keys(view.drawn().episode.query.x))
+    with fails("balanced: there are no labels whose classes could be balanced"):
+        PairView(Letters(), source=False, unlabelled=True, balanced=True)
 
 
 @pytest.mark.parametrize(

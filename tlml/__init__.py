@@ -26,6 +26,7 @@ __all__ = [
     "GradientLearner",
     "Group",
     "Learner",
+    "Metric",
     "NamedParameters",
     "Network",
     "Pair",
@@ -34,6 +35,7 @@ __all__ = [
     "Retention",
     "Spec",
     "Step",
+    "StoredExamples",
     "Strategy",
     "StreamView",
     "Task",
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     from tlml.cka import linear_cka
     from tlml.diagnosis import Diagnosis, diagnose
     from tlml.diagnosis_callback import Diagnose
-    from tlml.domains import ClassPool, Domain
+    from tlml.domains import ClassPool, Domain, Metric
     from tlml.episode_files import write_episodes
     from tlml.errors import TlmlError
     from tlml.gradient_learner import GradientLearner
@@ -71,7 +73,18 @@ if TYPE_CHECKING:
     from tlml.slopes import gradient
     from tlml.spec import Spec
     from tlml.strategies import Context, Group, Phase, Strategy
-    from tlml.task import MDP, Batch, Episode, Episodes, Examples, Finite, Pair, Step, Task
+    from tlml.task import (
+        MDP,
+        Batch,
+        Episode,
+        Episodes,
+        Examples,
+        Finite,
+        Pair,
+        Step,
+        StoredExamples,
+        Task,
+    )
     from tlml.views import EnvView, EpisodeView, PairView, StreamView, View
 
     __version__: str
@@ -83,7 +96,7 @@ else:
         "tlml.cka": "linear_cka",
         "tlml.diagnosis": "Diagnosis diagnose",
         "tlml.diagnosis_callback": "Diagnose",
-        "tlml.domains": "ClassPool Domain",
+        "tlml.domains": "ClassPool Domain Metric",
         "tlml.episode_files": "write_episodes",
         "tlml.errors": "TlmlError",
         "tlml.gradient_learner": "GradientLearner",
@@ -96,7 +109,7 @@ else:
         "tlml.spec": "Spec",
         "tlml.slopes": "gradient",
         "tlml.strategies": "Context Group Phase Strategy",
-        "tlml.task": "MDP Batch Episode Episodes Examples Finite Pair Step Task",
+        "tlml.task": "MDP Batch Episode Episodes Examples Finite Pair Step StoredExamples Task",
         "tlml.views": "EnvView EpisodeView PairView StreamView View",
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

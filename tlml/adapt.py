@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.strategies import SingleDeviceStrategy
-from torch import nn
+from torch import Tensor, nn
 
 from tlml.errors import TlmlError, check_not_negative
 from tlml.learners import as_strategy
 from tlml.networks import fresh_parameters
+from tlml.networks.build import keyed
 from tlml.phasing import Phasing, own_parameters
+from tlml.step_terms import StepTerms, submodule
 from tlml.strategies import Group, Strategy, joined_groups, overrides
 from tlml.task import Params
 
@@ -47,10 +49,11 @@ def param_groups(network: nn.Module, strategy: Strategy) -> list[dict[str, Any]]
     return [*groups, _group("strategy", owned, strategy.lr)] if owned else groups
 
 
-def attach(strategy: Strategy, network: nn.Module) -> None:
-    """Attach a strategy to a network, unless that was done before."""
+def attach(strategy: Strategy, network: nn.Module, seed: int = 0) -> None:
+    """Attach a strategy to a network, unless that was done before; what it draws is keyed."""
     if not strategy._attached:
-        strategy.claim(network)
+        with keyed(seed):
+            strategy.claim(network)
 
 
 class Phased(Callback):
@@ -117,12 +120,7 @@ class Phased(Callback):
         self._phasing = None
 
     def _adapting(self, pl_module: LightningModule) -> nn.Module:
-        try:
-            return pl_module.get_submodule(self.network)
-        except AttributeError:
-            raise TlmlError(
-                f"network: {type(pl_module).__name__} has no module '{self.network}'"
-            ) from None
+        return submodule(pl_module, self.network, "network")
 
 
 def total_steps(trainer: Trainer) -> int | None:
@@ -140,36 +138,115 @@ class Adapt(Phased):
         trainer = pl.Trainer(max_epochs=10, callbacks=[tlml.Adapt("linear_probe")])
         trainer.fit(module, data)
 
-    Where phases have different rates, make the optimiser over `param_groups`.
+    Where phases have different rates, make the optimiser over `param_groups`. A strategy's loss
+    terms are what ``self.adapt(batch)`` returns in the module's training step (`StepTerms`); it is
+    there during the fit, and 0 for strategies without terms.
 
     Args:
         strategy: A strategy, a registered name, or a name with options.
         network: Path of the submodule that adapts, such as ``"model"``; the whole where empty.
-        seed: The key of a fresh start, for strategies such as ``scratch``.
+        seed: The key of a fresh start, for strategies such as ``scratch``, and of what a strategy
+            adds to the network.
+        features: Path of the submodule whose output is the features ``[n, ...]``, such as
+            ``"backbone"``, for loss terms that look at them.
 
     Raises:
-        TlmlError: The strategy or an option of it is unknown.
+        TlmlError: The strategy or an option of it is unknown, or it needs more than a callback has.
     """
 
     def __init__(
-        self, strategy: Strategy | str | dict[str, Any], network: str = "", seed: int = 0
+        self,
+        strategy: Strategy | str | dict[str, Any],
+        network: str = "",
+        seed: int = 0,
+        features: str | None = None,
     ) -> None:
         check_not_negative(seed=seed)
         super().__init__(as_strategy(strategy), network)
-        self.seed = seed
+        if self.strategy.unlabelled:
+            raise TlmlError(
+                f"strategy: {type(self.strategy).__name__} adapts to target inputs without labels, "
+                "which a callback is not given; take tlml adapt, or a test on an EpisodeView"
+            )
+        self.seed, self.features = seed, features
+        self._terms: StepTerms | None = None
+
+    @property
+    def state_key(self) -> str:
+        """What a checkpoint keeps the state under: several may adapt parts of one module."""
+        return self._generate_state_key(network=self.network)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the strategy's state, such as the weights that it keeps to."""
+        return {"strategy": self.strategy.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the strategy's state, where training resumes."""
+        self.strategy.load_state_dict(state_dict["strategy"])
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Attach the strategy, before optimisers are made."""
         if stage == "fit" and own_parameters(pl_module, self.strategy):
-            attach(self.strategy, self._adapting(pl_module))
+            attach(self.strategy, self._adapting(pl_module), self.seed)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start where the strategy says, unless training resumes."""
         network = self._adapting(pl_module)
-        attach(self.strategy, network)
+        attach(self.strategy, network, self.seed)
+        self.strategy.to(pl_module.device)
         if trainer.ckpt_path is None and trainer.global_step == 0:
             start_at(network, self.strategy, lambda: fresh_parameters(_bare(network), self.seed))
+            begin(network, self.strategy)
+        self._terms = StepTerms(
+            self.strategy, pl_module, self.network, self.features, lambda: progress(trainer)
+        )
         super().on_fit_start(trainer, pl_module)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Set what learns, and watch the features of this step."""
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        if self._terms is not None:
+            self._terms.begin_step()
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        """Keep validation from updating statistics, and its features to itself."""
+        super().on_train_batch_end(trainer, *args)
+        if self._terms is not None:
+            self._terms.end_step()
+
+    def _release(self) -> None:
+        super()._release()
+        if self._terms is not None:
+            self._terms.release()
+        self._terms = None
+
+
+def progress(trainer: Trainer) -> float:
+    """Return the share of a fit that is done; 0 where it has no end."""
+    total = total_steps(trainer)
+    return min(trainer.global_step / total, 1.0) if total else 0.0
+
+
+def begin(network: nn.Module, strategy: Strategy, x: Tensor | None = None) -> None:
+    """Let a strategy look at what adapts before the first step, and set the buffers that it says.
+
+    Args:
+        network: What adapts.
+        strategy: What looks.
+        x: The target's inputs without labels, if there are any.
+    """
+    if not overrides(strategy, "begin"):
+        return
+    named = own_parameters(network, strategy)
+    like = next(iter(named.values()))
+    x = like.new_zeros(0) if x is None else x
+    x = x.to(like.dtype) if x.is_floating_point() else x
+    buffers = dict(network.named_buffers())
+    with torch.no_grad():
+        for name, value in strategy.begin(network, named, x).items():
+            buffers[name].copy_(value)
 
 
 def start_at(network: nn.Module, strategy: Strategy, fresh: Callable[[], Params]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -11,19 +12,21 @@ from gymnasium.spaces import Box
 from pytorch_lightning import Callback, LightningModule
 from torch import Tensor, nn
 
-from tlml.adapt import Phased, attach, param_groups, start_at, total_steps
+from tlml.adapt import Phased, attach, begin, param_groups, progress, start_at
 from tlml.carrying import Carry
 from tlml.draws import KeyedDraws
 from tlml.errors import TlmlError, check_choice
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner, as_strategy
-from tlml.metrics import criterion, task_metrics
-from tlml.networks import Network, fresh_parameters, head_for, head_inputs
+from tlml.metrics import criterion, measured
+from tlml.networks import Network, fresh_parameters, head_for
 from tlml.normalisation import Policy, statistics
+from tlml.phasing import own_parameters
 from tlml.recording import plain
 from tlml.spaces import outputs, same_space
-from tlml.strategies import Context, Strategy, make_optimizer, overrides
+from tlml.strategies import Context, Strategy, has_terms, make_optimizer
 from tlml.task import SPLITS, Pair, Params
+from tlml.terms import Pass, features_with, of_target, passes
 from tlml.views import PairView, ViewSpaces
 
 KEY = "tlml_adaptation"  # what a checkpoint holds beside the learner's own form, to resume by
@@ -66,7 +69,7 @@ class Adaptation(LightningModule):
             copy.deepcopy(learner.strategy) if strategy is None else as_strategy(strategy)
         )
         self.head = head
-        self._ready = False
+        self._ready = self._begun = False
         self.save_hyperparameters({"learner": plain(learner), "strategy": plain(self.strategy)})
 
     # Setting up
@@ -76,6 +79,7 @@ class Adaptation(LightningModule):
         if self._ready:
             return
         view = self._view()
+        self._check_unlabelled(view)
         spaces = view.target_spaces
         if self.learner.view_spaces is None:
             self.learner.meet(spaces)
@@ -97,10 +101,23 @@ class Adaptation(LightningModule):
             needed.append(Phased(self.strategy, "learner.network"))
         return needed
 
-    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Optimise as the strategy says, by groups made once for all its phases."""
         groups = param_groups(self.network, self.strategy)
-        return make_optimizer(self.strategy, groups) if groups else None
+        return [make_optimizer(self.strategy, groups)] if groups else []
+
+    def on_fit_start(self) -> None:
+        """Let the strategy look at the target, unless that was done or the fit resumes."""
+        if self._begun or self.trainer.ckpt_path is not None:
+            return
+        x = self._view().unlabelled_examples().to(self.device) if self.strategy.unlabelled else None
+        begin(self.network, self.strategy, x)
+        self._begun = True
+
+    def on_train_start(self) -> None:
+        """Stop where nothing learns: all was done before."""
+        if not self.trainer.optimizers:
+            self.trainer.should_stop = True
 
     @property
     def network(self) -> nn.Module:
@@ -112,15 +129,19 @@ class Adaptation(LightningModule):
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Return the loss on the labelled target and the strategy's terms."""
         losses: dict[str, Tensor] = {}
+        labelled = self._pass(batch.target.x)
         if len(batch.target.x):
-            losses["target"] = self._loss(self._pass(batch.target.x)[1], batch.target.y)
-        if overrides(self.strategy, "terms"):
-            losses |= self.strategy.terms(self._context(batch))
-        if not losses:
+            losses["target"] = self._loss(labelled.scores, batch.target.y)
+        elif not (self.strategy.unlabelled or has_terms(self.strategy, "fit")):
             raise TlmlError(
-                f"shots: 0 labelled target examples, and {type(self.strategy).__name__} has no "
-                "loss terms: there is nothing to learn from"
+                f"shots: 0 labelled target examples, and {type(self.strategy).__name__} learns "
+                "from labels alone"
             )
+        if has_terms(self.strategy, "fit"):
+            losses |= self.strategy.terms(self._of_both(batch))
+        if has_terms(self.strategy, "adaptation"):
+            free = self._pass(batch.unlabelled) if self.strategy.unlabelled else labelled
+            losses |= self.strategy.terms(self._of_target(free))
         loss = torch.stack(list(losses.values())).sum()
         self._check_finite(loss.detach())
         self.log("train_loss", loss.detach(), prog_bar=True, batch_size=max(len(batch.target.x), 1))
@@ -167,6 +188,13 @@ class Adaptation(LightningModule):
             )
         return view
 
+    def _check_unlabelled(self, view: PairView) -> None:
+        if self.strategy.unlabelled and not view.unlabelled:
+            raise TlmlError(
+                f"unlabelled: {type(self.strategy).__name__} adapts to target inputs without "
+                "labels, and the view gives none; set unlabelled=True"
+            )
+
     def _head_is_new(self, spaces: ViewSpaces) -> bool:
         trained = self.learner.view_spaces
         assert trained is not None
@@ -186,7 +214,7 @@ class Adaptation(LightningModule):
 
     def _attach(self) -> None:
         before = set(self.network.state_dict())
-        attach(self.strategy, self.network)
+        attach(self.strategy, self.network, self.learner.seed)
         if set(self.network.state_dict()) != before:
             # What it added is part of the network now: who loads the learner must attach it too.
             self.learner.strategy = self.strategy
@@ -199,34 +227,42 @@ class Adaptation(LightningModule):
         head = head_for(self.network, outputs(space)) if new_head else {}
         return fresh_parameters(self.network, carry.seed()) | head
 
-    def _context(self, batch: Pair) -> Context:
-        source, free = batch.source.x, batch.unlabelled
-        free = free if len(free) else batch.target.x
-        (features_s, logits_s), (features_t, logits_t) = self._pass(source), self._pass(free)
-        total = total_steps(self.trainer)
-        progress = min(self.global_step / total, 1.0) if total else 0.0
+    def _of_both(self, batch: Pair) -> Context:
+        free = batch.unlabelled if len(batch.unlabelled) else batch.target.x
+        source, target = self._pass(batch.source.x), self._pass(free)
         return Context(
-            source, free, features_s, features_t, logits_s, logits_t, progress, self.network,
-            batch.source.y,
+            batch.source.x, free, source.features, target.features, source.scores, target.scores,
+            progress(self.trainer), self.network, labels_source=batch.source.y,
         )  # fmt: skip
 
-    def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _of_target(self, seen: Pass) -> Context:
+        named = own_parameters(self.network, self.strategy)
+        return of_target(self.network, seen, named, progress(self.trainer), partial(self._at, seen))
+
+    def _at(self, seen: Pass, tensors: Params) -> Tensor:
+        return features_with(self.network, tensors, seen.x, self._fixed() or "stored")
+
+    def _pass(self, x: Tensor) -> Pass:
         """Return features and scores of one forward pass; the features are what the head sees."""
         if not len(x):
-            return x, x
-        with head_inputs(self.network) as seen:
-            scores = self._scores(x)
-        return seen[0], scores
+            return Pass(x, x, x)
+        with passes(self.network) as seen:
+            self._scores(x)
+        return seen[0]
 
     def _scores(self, x: Tensor) -> Tensor:
         if x.is_floating_point():
             x = x.to(next(self.network.parameters()).dtype)
-        fixed: Policy | None = "batch" if self.learner.batchnorm == "batch" else None
-        if self.strategy.batchnorm == "stored":
-            fixed = "stored"
+        fixed = self._fixed()
         with statistics(self.network, fixed) if fixed else nullcontext():
             scores: Tensor = self.network(x)
         return scores
+
+    def _fixed(self) -> Policy | None:
+        """Return the statistics that BatchNorm uses throughout; None where phases say so."""
+        if self.strategy.batchnorm == "stored":
+            return "stored"
+        return "batch" if self.learner.batchnorm == "batch" else None
 
     def _loss(self, scores: Tensor, y: Tensor) -> Tensor:
         y = y.to(scores.dtype) if y.is_floating_point() else y
@@ -238,7 +274,8 @@ class Adaptation(LightningModule):
             return
         scores = self._scores(x)
         found = {"loss": self._loss(scores, y)}
-        found |= task_metrics(self.learner.view_spaces.y, scores, y)  # type: ignore[union-attr]
+        space = self.learner.view_spaces.y  # type: ignore[union-attr]
+        found |= measured(self._view().domain, space, batch.target, scores)
         for name, value in found.items():
             self.log(
                 f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=len(x),

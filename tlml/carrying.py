@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Space
-from torch import nn
+from torch import Tensor, nn
 
 from tlml.counts import lowest
+from tlml.domains import Domain
 from tlml.errors import TlmlError
 from tlml.networks.build import keyed
 from tlml.spaces import same_space
 from tlml.strategies import Strategy, overrides
+from tlml.task import Params
 from tlml.views import EpisodeView
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ class Carry:
         space: The targets' space of the tasks.
         new_head: Whether the head is new, of zeros, in the size of `space`.
         same_labels: Whether the labels mean what they meant in training.
+        domain: What the tasks are of; None: nothing that has metrics of its own.
         key: The task at hand; re-initialisations are a function of it.
         calls: How often the loss was asked for on this task: the gradient steps.
+        unlabelled: The task's inputs that may be used without labels: those of its query.
+        buffers: What replaces the network's buffers on this task, by name.
     """
 
     strategy: Strategy
@@ -40,16 +45,40 @@ class Carry:
     space: Space[Any]
     new_head: bool = False
     same_labels: bool = True
+    domain: Domain[Any] | None = None
     key: tuple[int, ...] = field(default=(0,))
     calls: int = 0
+    unlabelled: Tensor | None = None
+    buffers: dict[str, Tensor] = field(default_factory=dict)
 
     def seed(self) -> int:
         """Return the seed of the task at hand."""
         return int(np.random.SeedSequence(self.key).generate_state(1)[0])
 
-    def turn_to(self, key: tuple[int, ...]) -> None:
+    def turn_to(self, key: tuple[int, ...], unlabelled: Tensor | None = None) -> None:
         """Begin with another task."""
-        self.key, self.calls = key, 0
+        self.key, self.calls, self.unlabelled, self.buffers = key, 0, unlabelled, {}
+
+    def begin(self, network: nn.Module, params: Params) -> None:
+        """Let the strategy look at the task before its first step."""
+        if overrides(self.strategy, "begin"):
+            like = next(iter(params.values()))
+            x = self.free() if self.strategy.unlabelled else like.new_zeros(0)
+            x = x.to(like.dtype) if x.is_floating_point() else x
+            self.buffers = dict(self.strategy.begin(network, params, x))
+
+    def free(self) -> Tensor:
+        """Return the inputs without labels that the strategy adapts to.
+
+        Raises:
+            TlmlError: There are none.
+        """
+        if self.unlabelled is None or not len(self.unlabelled):
+            raise TlmlError(
+                f"{type(self.strategy).__name__} adapts to target inputs without labels, and there "
+                "are none"
+            )
+        return self.unlabelled
 
 
 def carry_for(learner: Learner, view: EpisodeView) -> Carry:
@@ -82,7 +111,7 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
             "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
             "labels mean what they meant in training"
         )
-    return Carry(strategy, network, spaces.y, new_head=new, same_labels=fits)
+    return Carry(strategy, network, spaces.y, new_head=new, same_labels=fits, domain=view.domain)
 
 
 def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
@@ -95,7 +124,7 @@ def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
     if not own.keys() <= theirs.keys():
         return  # it learns what the other did not
     for name, value in own.items():
-        if value.shape != theirs[name].shape:
+        if isinstance(value, Tensor) and value.shape != theirs[name].shape:
             raise TlmlError(
                 f"adapt: what {type(strategy).__name__} learned as '{name}' has the shape "
                 f"{list(theirs[name].shape)}, and these options need {list(value.shape)}; leave "

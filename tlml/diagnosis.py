@@ -180,15 +180,15 @@ def _diagnosed(
     steps: list[Row] = []
     changes: list[Row] = []
     for index in range(episodes):
-        carry.turn_to((learner.seed, view.seed, SPLITS.index(split), index))
-        episode = move_data_to_device(dataset[index], learner.device)
-        found = trace(learner, _normal(episode), layers)
+        episode = _normal(move_data_to_device(dataset[index], learner.device))
+        carry.turn_to((learner.seed, view.seed, SPLITS.index(split), index), episode.query.x)
+        found = trace(learner, episode, layers)
         steps += [{"episode": index, **row} for row in found.steps]
         changes += found.layers
     return Diagnosis(
         pd.DataFrame(steps),
         _by_layer(layers, pd.DataFrame(changes), _rates(carry.strategy)),
-        primary(carry.space)[0],
+        primary(carry.space, carry.domain)[0],
         type(carry.strategy).__name__,
     )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 from gymnasium.spaces import Discrete, Space
 
 from tlml.errors import TlmlError
 from tlml.recording import Recorded
-from tlml.task import Examples, Part, Split
+from tlml.task import Batch, Examples, Part, Samples, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +21,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Samples(Protocol):
-    """The samples of a class: a tensor ``[n, ...]``, or what reads those that are asked for."""
+class Metric(NamedTuple):
+    """The metric that tasks are compared by, and which direction is better."""
 
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
-
-    def __getitem__(self, index: Any, /) -> Tensor:
-        """Read the samples of an index tensor or a slice."""
-        ...
+    name: str
+    higher_is_better: bool
 
 
 class Domain(Recorded, ABC, Generic[T]):
@@ -38,10 +33,13 @@ class Domain(Recorded, ABC, Generic[T]):
 
     A subclass sets `x` and `y` (gymnasium spaces: `Box` targets are regression, `Discrete` ones
     classes or actions) and writes `draw`, for an endless family, or `tasks`, for a finite one.
+    Accuracy of classes and mean squared error of values are what tasks are measured by, unless it
+    sets `metric` and writes `measure`.
     """
 
     x: Space[Any]
     y: Space[Any]
+    metric: Metric | None = None
 
     def spaces(self, split: Split) -> tuple[Space[Any], Space[Any]]:
         """Return the spaces of one split; label sets may differ between source and target."""
@@ -55,6 +53,13 @@ class Domain(Recorded, ABC, Generic[T]):
     def tasks(self, split: Split) -> Sequence[T]:
         """Return the tasks of a finite family; their order is the default stream."""
         raise TlmlError(f"{type(self).__name__} has endless tasks: it has draw(), not tasks()")
+
+    def measure(self, batch: Batch, scores: Tensor) -> Mapping[str, Tensor]:
+        """Return what predictions for examples of one task are worth, scalars by name.
+
+        Asked only where `metric` is set, whose name must be among them.
+        """
+        raise TlmlError(f"{type(self).__name__} has a metric and no measure(): write it")
 
 
 class ClassPool(Domain["ClassTask"]):

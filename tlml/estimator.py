@@ -16,7 +16,7 @@ from torch import Tensor
 from tlml.errors import TlmlError, check_choice
 from tlml.learners import Learner
 from tlml.named import Kept
-from tlml.strategies import Strategy, overrides, weights_of
+from tlml.strategies import Strategy, overrides, weighed
 from tlml.task import Batch, Pair
 from tlml.views import PairView, View
 
@@ -67,7 +67,11 @@ class Estimator(Learner):
         self.automatic_optimization = False
         self.kept = Kept()
         self._pass: list[Pair] = []
-        self._met: Strategy | None = None  # who has learned what is kept
+        # Who has learned from what is kept; in a tuple, where torch takes it for no part of this.
+        self._met: tuple[Strategy, ...] = ()
+        self._source_z = torch.zeros(0)  # what it mapped the source to
+        self._weighing: tuple[Strategy, ...] = ()  # who has weighed what is kept
+        self._source_weights = torch.ones(0)
 
     # Training: one pass over the source
 
@@ -103,17 +107,14 @@ class Estimator(Learner):
         view = self.current_view()
         if isinstance(view, PairView) and view.unlabelled:
             self.kept["target_x"] = view.unlabelled_examples()
-        self._met = None
+        self._met = self._weighing = ()
 
     # Predicting
 
     @property
     def transductive(self) -> bool:
         """Whether a prediction depends on the other queries."""
-        uses = overrides(self._strategy(), "learn") or any(
-            overrides(self._strategy(), hook) for hook in _HOOKS[1:]
-        )
-        return uses and "target_x" not in self.kept
+        return self._uses_target_x() and "target_x" not in self.kept
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
@@ -138,13 +139,18 @@ class Estimator(Learner):
     def _strategy(self) -> Strategy:
         return self.carry.strategy if self.carry else self.strategy
 
+    def _uses_target_x(self) -> bool:
+        strategy = self._strategy()
+        hooks = ("learn",) if overrides(strategy, "estimate") else _HOOKS[1:]
+        return strategy.uses_target_x and any(overrides(strategy, hook) for hook in hooks)
+
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
         if not overrides(strategy, "learn"):
             return
-        if self._met is not strategy or "target_x" not in self.kept:
+        if strategy not in self._met or self.transductive:
             strategy.learn(self._source(strategy), target_x)
-            self._met = strategy
+            self._met = (strategy,)
 
     def _source(self, strategy: Strategy) -> Batch:
         if not self.kept:
@@ -162,12 +168,10 @@ class Estimator(Learner):
         asked = _flat(x)
         if self.kept or type(strategy) is not Strategy:
             source = self._source(strategy)
-            mapped, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
+            mapped = self._mapped(strategy, source, target_x)
             known, asked = Batch(strategy.transform(known.x), known.y), strategy.transform(asked)
         if self.kept and same:
-            found = weights_of(strategy.weigh_samples(source.x, target_x), len(mapped), strategy)
-            found = torch.ones(len(mapped)) if found is None else found.cpu()
-            weights = torch.cat([found, weights])
+            weights = torch.cat([self._weights(strategy, source, target_x), weights])
             known = Batch(torch.cat([mapped, known.x]), torch.cat([source.y, known.y]))
         if not len(known.x):
             raise TlmlError(
@@ -175,7 +179,22 @@ class Estimator(Learner):
                 "there is nothing to predict from"
             )
         model = make_model(self.model, isinstance(space, Discrete), self.model_options, self.seed)
-        return _fitted(model, known, weights, asked, space).to(x.device)
+        return fit_predict(model, known, weights, asked, space).float().to(x.device)
+
+    def _mapped(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
+        """Return the source mapped: once, unless every task brings target inputs."""
+        if strategy not in self._met or "target_x" not in self.kept:
+            self._source_z, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
+            self._met = (strategy,)
+        return self._source_z.to(target_x.device)
+
+    def _weights(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
+        """Weigh what is kept: once, unless every task brings target inputs."""
+        if strategy not in self._weighing or self.transductive:
+            found = weighed(strategy, source, target_x)
+            self._source_weights = torch.ones(len(source.x)) if found is None else found.cpu()
+            self._weighing = (strategy,)
+        return self._source_weights
 
     def _space(self, support: Batch) -> Space[Any]:
         if self.carry is not None:
@@ -221,7 +240,9 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
     return made
 
 
-def _fitted(model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]) -> Tensor:
+def fit_predict(
+    model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Space[Any]
+) -> Tensor:
     """Train a model and return class scores ``[n, classes]`` or values ``[n, d]`` of `asked`."""
     rows, labels, queries = (part.double().cpu().numpy() for part in (*known, asked))
     weights = weight.numpy()
@@ -229,7 +250,7 @@ def _fitted(model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Spac
         shape = (len(queries), *(space.shape or ()))
         columns = labels.reshape(len(labels), -1).T
         values = [model.fit(rows, own, sample_weight=weights).predict(queries) for own in columns]
-        return torch.from_numpy(np.stack(values, 1).reshape(shape)).float()
+        return torch.from_numpy(np.stack(values, 1).reshape(shape))
     kinds = np.unique(labels)
     scores = np.ones((len(queries), 1))
     if len(kinds) > 1:
@@ -237,7 +258,7 @@ def _fitted(model: Any, known: Batch, weight: Tensor, asked: Tensor, space: Spac
     # A class without examples is less likely than all that have some.
     full = np.full((len(queries), int(space.n)), scores.min() - 10.0)
     full[:, kinds.astype(int)] = scores
-    return torch.from_numpy(full).float()
+    return torch.from_numpy(full)
 
 
 def _scores(model: Any, x: Values) -> Values:

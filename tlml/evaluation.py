@@ -13,9 +13,10 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from tlml.carrying import Carry, carry_for
+from tlml.domains import Domain
 from tlml.draws import keyed_draws
 from tlml.errors import TlmlError
-from tlml.metrics import criterion, task_metrics
+from tlml.metrics import criterion, measured
 from tlml.sampling import KeyedSampler
 from tlml.task import SPLITS, Batch, Episode, Episodes, Pair, Step, tasks_of
 from tlml.views import Environments, EpisodeView, PairView, View
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tlml.views.base import KeyedLoader
 
 _NORMAL = 1.96  # half width of a 95% interval of the mean, in standard errors
+_COSTS = ("episode", "seconds", "gradient_steps")  # what of a record is no measurement
 
 
 class Place(NamedTuple):
@@ -91,7 +93,7 @@ class Evaluated(LightningModule, ABC):
         self.records = _gathered(self.records)
         for name in self.records[0] if self.records else ():
             values = torch.tensor([float(record[name]) for record in self.records])
-            if name in ("accuracy", "mse", "return") and len(values) > 1:
+            if name not in (*_COSTS, "loss") and len(values) > 1:
                 half = _NORMAL * values.std() / len(values) ** 0.5
                 self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=True)
 
@@ -124,7 +126,7 @@ class Evaluated(LightningModule, ABC):
         self.records += latest
         # In the same order on all ranks: their sums are matched by it.
         for name in latest[0]:
-            if name not in ("episode", "seconds", "gradient_steps"):
+            if name not in _COSTS:
                 mean = sum(record[name] for record in latest) / len(latest)
                 self._note(place, name, mean, len(latest))
 
@@ -157,7 +159,7 @@ class Evaluated(LightningModule, ABC):
         scores = self.predict_now(batch.x)
         y = batch.y.to(scores.dtype) if batch.y.is_floating_point() else batch.y
         found = {"loss": criterion(scores, y, getattr(self, "criterion", None))}
-        found |= task_metrics(self._target_space(), scores, y)
+        found |= measured(_domain_of(self.current_view()), self._target_space(), batch, scores)
         for name, value in found.items():
             self._note(place, name, value, len(batch.x), add_loader)
         return found | {"examples": torch.tensor(len(batch.x))}
@@ -178,7 +180,7 @@ class Evaluated(LightningModule, ABC):
     ) -> None:
         self.log(
             f"{place.stage}_{name}", value, on_step=False, on_epoch=True, batch_size=count,
-            prog_bar=name in ("accuracy", "mse", "return"), sync_dist=self.trainer.world_size > 1,
+            prog_bar=name != "loss", sync_dist=self.trainer.world_size > 1,
             add_dataloader_idx=add_loader,
         )  # fmt: skip
 
@@ -196,7 +198,8 @@ def evaluate(
     split = getattr(view, "split", "target") if stage == "test" else "validation"
     if carry is not None:
         seed = view.seed if view is not None else 0
-        carry.turn_to((getattr(learner, "seed", 0), seed, SPLITS.index(split), index))
+        key = (getattr(learner, "seed", 0), seed, SPLITS.index(split), index)
+        carry.turn_to(key, task.query.x)
     start = time.perf_counter()
     with keyed_draws((carry.seed(),), learner.device) if carry else nullcontext():
         scores = learner.predict(task.support, task.query.x)
@@ -206,11 +209,15 @@ def evaluate(
     with torch.no_grad():
         y = task.query.y.to(scores.dtype) if task.query.y.is_floating_point() else task.query.y
         found = {"loss": criterion(scores, y, getattr(learner, "criterion", None))}
-        found |= task_metrics(space, scores, y)
+        found |= measured(_domain_of(view), space, task.query, scores)
     steps = carry.calls if carry else 0
+    weighing: list[Any] = [carry.strategy] if carry else []
+    weighing.append(getattr(learner, "strategy", None))
+    sizes = [s.effective_sample_size for s in weighing if s and s.effective_sample_size is not None]
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
+        **({"effective_sample_size": sizes[0]} if sizes else {}),
         "seconds": seconds,
         "gradient_steps": steps,
     }
@@ -223,13 +230,18 @@ def diverged(learner: Any, task: Episode, index: int) -> TlmlError:
         return TlmlError(f"{where}: predictions are NaN or infinite")
     strategy = learner.carry.strategy if learner.carry else learner.strategy
     name = type(strategy).__name__
-    for step, params in enumerate(strategy.steps(learner.loss, learner.start(), task.support), 1):
+    steps = strategy.steps(learner.inner_loss(), learner.start(), task.support)
+    for step, params in enumerate(steps, 1):
         if not all(bool(torch.isfinite(value).all()) for value in params.values()):
             return TlmlError(
                 f"{where}: adapting by {name} diverged at inner step {step} (NaN or infinity); "
                 "lower its lr"
             )
     return TlmlError(f"{where}: predictions after adapting by {name} are NaN or infinite")
+
+
+def _domain_of(view: View | None) -> Domain[Any] | None:
+    return None if view is None else view.domain
 
 
 def _normal(task: Episode) -> Episode:

@@ -30,7 +30,7 @@ from tlml.files import make_folder, write_atomic
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner
 from tlml.loading import load
-from tlml.metrics import primary, task_metrics
+from tlml.metrics import measured, primary
 from tlml.normalisation import has_batchnorm, uses_batch_statistics
 from tlml.plan import TARGET_LABELS
 from tlml.projection import write_projection
@@ -113,6 +113,7 @@ def run_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
         "strategy": config["strategy"],
         "checkpoint": CHECKPOINT,
         **chosen,
+        "effective_sample_size": learner.strategy.effective_sample_size,
         "cost": cost,
     }
 
@@ -192,8 +193,8 @@ def _fit_risk(config: dict[str, Any], learner: Learner, view: View, folder: Path
         query = view.drawn().episode.query
         with torch.no_grad():
             scores = learner.eval().predict_now(query.x)
-        metric, higher = primary(view.target_spaces.y)
-        value = float(task_metrics(view.target_spaces.y, scores, query.y)[metric])
+        metric, higher = primary(view.target_spaces.y, view.domain)
+        value = float(measured(view.domain, view.target_spaces.y, query, scores)[metric])
         return -value if higher else value
 
     def train(domain: Any) -> GradientLearner:
@@ -254,7 +255,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
             learner.meet(view.test_spaces)
         _test(learner, view, _part(report, number, episodes) if own_fits else report)
         records += learner.records
-    metric, higher = primary(view.test_spaces.y)
+    metric, higher = primary(view.test_spaces.y, domain)
     return {
         "learner": config["learner"],
         "strategy": config["strategy"],
@@ -265,6 +266,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         "scores": [record[metric] for record in records],
         "losses": [record["loss"] for record in records],
         **_described(learner, view),
+        "effective_sample_size": _mean_size(records),
         "chosen_by": _chosen_by(config, checkpoints),
         "cost": {
             "fit_seconds": round(
@@ -272,7 +274,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
             ),
             "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
-            "labels": len(view.dataset(view.split)[0].support.y),
+            "labels": _labels(config, view),
         },
     }
 
@@ -342,12 +344,26 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
     return {
         "batchnorm": used if has_batchnorm(carry.network) else None,
         "head": "new" if carry.new_head else "kept",
+        "transductive": carry.strategy.unlabelled,
     }
 
 
 def _result(checkpoint: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((checkpoint.parent / "result.json").read_text())
     return found
+
+
+def _mean_size(records: list[dict[str, Any]]) -> float | None:
+    """Return the mean effective sample size of the source, where it was weighed."""
+    sizes = [one["effective_sample_size"] for one in records if "effective_sample_size" in one]
+    return float(np.mean(sizes)) if sizes else None
+
+
+def _labels(config: dict[str, Any], view: EpisodeView) -> int:
+    """Return how many labels an episode has: none where inputs are to be told again."""
+    if "reconstruction" in default_registry().spec("domain", config["domain"]).gives:
+        return 0
+    return len(view.dataset(view.split)[0].support.y)
 
 
 def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:
@@ -390,7 +406,7 @@ def _risk(
         _test(learner, made, lambda share: None)
     except TlmlError:  # it diverged
         return math.inf
-    metric, higher = primary(made.test_spaces.y)
+    metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
     return -mean if higher else mean
 

@@ -31,8 +31,9 @@ from tlml.slopes import FirstOrder, Loss, by_autograd
 from tlml.spaces import outputs
 from tlml.stacked import stacked_scores
 from tlml.stacked_calls import stacked_call
-from tlml.strategies import OPTIMIZERS, Strategy, make_optimizer
+from tlml.strategies import OPTIMIZERS, Strategy, has_terms, make_optimizer
 from tlml.task import Batch, Episode, Episodes, Params
+from tlml.terms import with_terms
 from tlml.views import EpisodeView, View, ViewSpaces
 
 
@@ -177,6 +178,8 @@ class GradientLearner(Learner):
                 return stacked_call(network, params, x)
             return stacked_scores(layers, params, x, self.policy)
         params, x = laid_out(self, params, x)
+        if self.carry is not None:
+            params = {**self.carry.buffers, **params}
         with statistics(network, self.policy):
             result: Tensor = functional_call(network, dict(params), (x,))
         return result
@@ -192,7 +195,9 @@ class GradientLearner(Learner):
     def inner_loss(self) -> Loss:
         """Return the loss that inner steps go down, with the way to take its slopes."""
         if self.carry is not None:
-            return FirstOrder(self.loss, by_autograd)  # no outer step comes after a test
+            # No outer step comes after a test.
+            adds = has_terms(self.carry.strategy, "adaptation")
+            return FirstOrder(with_terms(self) if adds else self.loss, by_autograd)
         return self.execution.differentiated(self.loss, self.first_order)
 
     def start(self) -> dict[str, Tensor]:
@@ -201,7 +206,9 @@ class GradientLearner(Learner):
         params: dict[str, Tensor] = dict(network.named_parameters())
         if self.carry is not None:
             params = {name: value.detach() for name, value in params.items()}
-            return dict(self.carry.strategy.start(params | self._new_head(), self._fresh))
+            begun = dict(self.carry.strategy.start(params | self._new_head(), self._fresh))
+            self.carry.begin(network, begun)
+            return begun
         if self.execution.path == "stack":
             params = {n: p.expand(self.execution.tasks, *p.shape) for n, p in params.items()}
         return dict(self.strategy.start(params, lambda: fresh_parameters(network, self.seed)))
@@ -256,7 +263,8 @@ class GradientLearner(Learner):
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Adapt to the support of one task and return the scores of ``x``."""
-        params = self.adapted(support) if len(support.x) else self.start()
+        label_free = self.carry is not None and self.carry.strategy.unlabelled
+        params = self.adapted(support) if len(support.x) or label_free else self.start()
         with torch.no_grad():
             return self.scores(params, x)
 

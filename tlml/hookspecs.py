@@ -35,8 +35,8 @@ def tlml_domains() -> list[Spec]:  # type: ignore[empty-body]
     """Return the plugin's domains: families of tasks, subclasses of `tlml.Domain`.
 
     ``gives`` says which views can be made of it (``pair episodes stream env``), what its targets
-    are (``regression``, ``classification`` or ``control``), and ``finite`` where its tasks are
-    data sets of a fixed size.
+    are (``regression``, ``classification``, ``control``, or ``reconstruction`` where there are no
+    labels), and ``finite`` where its tasks are data sets of a fixed size.
     """
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gymnasium.spaces import Space
     from torch import Tensor
 
+    from tlml.domains import Domain
+    from tlml.task import Batch
+
 Criterion = Callable[["Tensor", "Tensor"], "Tensor"]
 Array = NDArray[np.float64]
 
@@ -108,10 +111,17 @@ def summed_criterion(scores: Tensor, y: Tensor, name: str | None = None) -> Tens
     return (errors * errors).sum() / (y.numel() / tasks)
 
 
-def primary(space: Space[Any]) -> tuple[str, bool]:
-    """Return the name of the metric for a target space and whether higher is better."""
+def primary(space: Space[Any], domain: Domain[Any] | None = None) -> tuple[str, bool]:
+    """Return the name of the metric for a target space and whether higher is better.
+
+    Args:
+        space: The targets' space.
+        domain: What the tasks are of: it may have a metric of its own.
+    """
     from gymnasium.spaces import Box, Discrete
 
+    if domain is not None and domain.metric is not None:
+        return domain.metric
     if isinstance(space, Discrete):
         return "accuracy", True
     if isinstance(space, Box):
@@ -139,6 +149,31 @@ def task_metrics(space: Space[Any], scores: Tensor, y: Tensor) -> dict[str, Tens
     if scores.shape != y.shape:
         raise TlmlError(f"{name}: needs equal shapes{_shapes(scores, y)}")
     return {name: mean_squared_error(scores.reshape(-1), y.to(scores.dtype).reshape(-1))}
+
+
+def measured(
+    domain: Domain[Any] | None, space: Space[Any], batch: Batch, scores: Tensor
+) -> dict[str, Tensor]:
+    """Return the metrics of the predictions for one task, the primary one first.
+
+    Args:
+        domain: What the task is of; its `measure` decides where it has a metric of its own.
+        space: The targets' space, which decides elsewhere.
+        batch: The examples that were predicted.
+        scores: As of `task_metrics`.
+
+    Raises:
+        TlmlError: The domain's metric is not among those that it measures.
+    """
+    if domain is None or domain.metric is None:
+        return task_metrics(space, scores, batch.y)
+    found, name = dict(domain.measure(batch, scores)), domain.metric.name
+    if name not in found:
+        raise TlmlError(
+            f"{type(domain).__name__}: measure() gives {', '.join(found) or 'nothing'}, and not "
+            f"'{name}', which its metric says"
+        )
+    return {name: found.pop(name)} | found
 
 
 def retained_accuracy(matrix: ArrayLike) -> float:

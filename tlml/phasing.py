@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from tlml.errors import TlmlError
-from tlml.strategies import Group, Phase, Strategy, matching, until_step
+from tlml.strategies import Group, Phase, Strategy, matching, overrides, until_step
 
 HOW = "make it over tlml.param_groups(network, strategy)"
 
@@ -60,6 +60,7 @@ class Phasing:
         self, network: nn.Module, strategy: Strategy, total: Callable[[], int | None]
     ) -> None:
         self.named = own_parameters(network, strategy)
+        self._owned = dict(strategy.named_parameters()) if overrides(strategy, "terms") else {}
         norms = {
             f"{name}.weight".removeprefix("."): module
             for name, module in network.named_modules()
@@ -156,6 +157,9 @@ class Phasing:
             learns = any(stage.rates[id(parameter)] for stage in self.stages)
             if learns and id(parameter) in self._trainable and id(parameter) not in covered:
                 raise TlmlError(f"parameter '{name}' learns and is in no optimizer; {HOW}")
+        for name, parameter in self._owned.items():
+            if id(parameter) not in covered:
+                raise TlmlError(f"the strategy's '{name}' learns and is in no optimizer; {HOW}")
 
     def _check_groups(self, optimizer: Optimizer) -> None:
         for number, group in enumerate(optimizer.param_groups):

@@ -98,7 +98,6 @@ def _curves(axes: Axes, lines: Sequence[Line], shots: Sequence[int]) -> None:
         )  # fmt: skip
     axes.set_xticks(shots, [str(number) for number in shots])
     axes.minorticks_off()
-    axes.set_xlabel("labelled target examples (shots)")
     _name_ends(axes, lines)
 
 
@@ -171,7 +170,11 @@ def _label(axes: Axes, blocks: Sequence[Block], shots: Sequence[int]) -> None:
     where = place(block) if len(shots) == 1 else block.domain
     axes.set_title(f"{where}: target score with 95% interval", loc="left", fontsize=11)
     text = f"target {metric(block)}"
-    axes.set_xlabel(text) if len(shots) == 1 else axes.set_ylabel(text)
+    if len(shots) == 1:
+        axes.set_xlabel(text)
+    else:
+        axes.set_xlabel(_what_shots_are(blocks))
+        axes.set_ylabel(text)
     axes.grid(color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -185,3 +188,10 @@ def png(figure: Figure) -> bytes:
     options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15, "facecolor": "white"}
     figure.savefig(buffer, format="png", metadata={"Software": None}, **options)
     return buffer.getvalue()
+
+
+def _what_shots_are(blocks: Sequence[Block]) -> str:
+    costs = [row.cost for block in blocks if block.shots for row in block.rows if row.cost]
+    if costs and not any(cost.labels for cost in costs):
+        return "target examples without labels (shots)"
+    return "labelled target examples (shots)"

@@ -107,6 +107,7 @@ class AdaptResult(_Read):
     transductive: bool = False
     head: str | None = None
     chosen_by: str | None = None
+    effective_sample_size: float | None = None
     cost: Cost = Cost()
     versions: dict[str, str] = {}
 

@@ -14,7 +14,19 @@ from torch.utils.data import DistributedSampler
 from tlml.counts import Counts, drawn, highest
 from tlml.domains import ClassPool, ClassTask, Domain
 from tlml.errors import TlmlError, did_you_mean
-from tlml.task import SPLITS, Batch, Episode, Examples, Finite, Split, Task, examples
+from tlml.task import (
+    SPLITS,
+    Batch,
+    Episode,
+    Examples,
+    Finite,
+    Split,
+    StoredExamples,
+    Task,
+    readable,
+)
+
+Held = Examples | StoredExamples
 
 POOL_WAYS = 5  # classes in an episode of a class pool where nothing else is said
 
@@ -233,7 +245,7 @@ def _labelled(samples: list[Tensor]) -> Batch:
 def _draw_finite(
     task: Finite, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None
 ) -> Draw:
-    pool, test = examples(task.split("train")), examples(task.split("test"))
+    pool, test = readable(task.split("train")), readable(task.split("test"))
     if pool.y.is_floating_point():
         return _draw_regression(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
     labels = _labels(task, pool, ways, rng)
@@ -256,7 +268,7 @@ def _draw_finite(
 
 
 def _draw_regression(
-    task: Finite, pool: Examples, test: Examples, shots: int, queries: int, rng: np.random.Generator
+    task: Finite, pool: Held, test: Held, shots: int, queries: int, rng: np.random.Generator
 ) -> Draw:
     order = torch.from_numpy(rng.permutation(len(pool)))
     others = torch.from_numpy(rng.permutation(len(test))) if len(test) else order[shots:]
@@ -272,11 +284,11 @@ def _draw_regression(
     return Draw(task, episode, "test" if len(test) else "train", query_index)
 
 
-def _classes(pool: Examples) -> list[int]:
+def _classes(pool: Held) -> list[int]:
     return [int(label) for label in torch.unique(pool.y)]
 
 
-def _labels(task: Finite, pool: Examples, ways: int | None, rng: np.random.Generator) -> list[int]:
+def _labels(task: Finite, pool: Held, ways: int | None, rng: np.random.Generator) -> list[int]:
     labels = _classes(pool)
     if ways is None or labels == list(range(ways)):
         return labels
@@ -288,7 +300,7 @@ def _labels(task: Finite, pool: Examples, ways: int | None, rng: np.random.Gener
     return [labels[i] for i in rng.permutation(len(labels))[:ways]]
 
 
-def _permuted(pool: Examples, label: int, rng: np.random.Generator) -> Tensor:
+def _permuted(pool: Held, label: int, rng: np.random.Generator) -> Tensor:
     own = torch.nonzero(pool.y == label).flatten()
     return own[torch.from_numpy(rng.permutation(len(own)))]
 
@@ -304,7 +316,7 @@ def _check_enough(
 ) -> None:
     if own >= shots and others >= queries:
         return
-    name = getattr(task, "classes", {})
+    name = task.classes if isinstance(task, ClassTask) else ()
     called = f"class '{name[label]}'" if label < len(name) else f"class {label}"
     has = f"{own} examples to train on, {others} to test on" if tested else f"{own} examples"
     raise TlmlError(
@@ -312,7 +324,7 @@ def _check_enough(
     )
 
 
-def _take(pool: Examples, index: Tensor, relabel: list[int] | None) -> Batch:
+def _take(pool: Held, index: Tensor, relabel: list[int] | None) -> Batch:
     y = pool.y[index]
     if relabel is not None:
         table = torch.full((max(relabel) + 1,), -1)

@@ -14,7 +14,8 @@ KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
 # The closed vocabulary of `gives`, by kind. Strangers add words as "vendor:word".
 VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
-        {"pair", "episodes", "stream", "env", "regression", "classification", "control", "finite"}
+        {"pair", "episodes", "stream", "env", "finite"}
+        | {"regression", "classification", "reconstruction", "control"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
     "strategy": frozenset(

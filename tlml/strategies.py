@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive, did_you_mean
 from tlml.recording import Recorded
 from tlml.slopes import Loss, gradient
-from tlml.task import Batch, Params
+from tlml.task import Batch, Examples, Params
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -58,7 +58,9 @@ class Context:
 
     Inputs are ``[n, ...]``, features ``[n, d]``, logits ``[n, outputs]``; `progress` is the share
     of training done, in [0, 1]. The source's labels are ``[n]`` (classes) or ``[n, d]`` (values);
-    there are none where there is no source.
+    there are none where there is no source. Terms that act in adaptation also see `params`, what is
+    adapted by name, and ``features_at(tensors)``: the target's features with other parameters and
+    buffers in the network, by name, without gradient.
     """
 
     source: Tensor
@@ -70,6 +72,8 @@ class Context:
     progress: float
     network: nn.Module
     labels_source: Tensor = field(default_factory=lambda: torch.zeros(0))
+    params: Params = field(default_factory=dict)
+    features_at: Callable[[Params], Tensor] | None = None
 
 
 class Strategy(Recorded, nn.Module):
@@ -90,7 +94,13 @@ class Strategy(Recorded, nn.Module):
         TlmlError: An option is out of range.
     """
 
-    every: Literal["fit", "epoch"] = "fit"  # when `weigh_samples` acts
+    # When `weigh_samples` acts: once, on inputs, or in each epoch, on the network's features.
+    every: Literal["fit", "epoch"] = "fit"
+    uses_target_x: ClassVar[bool] = True  # whether maps, weights and `learn` look at target inputs
+    effective_sample_size: float | None = None  # of the latest weights
+    terms_in: ClassVar[Literal["fit", "adaptation"]] = "fit"  # where `terms` act
+    sees: ClassVar[tuple[str, ...]] = ("features",)  # what they look at, beside parameters
+    unlabelled: ClassVar[bool] = False  # whether it adapts to target inputs without labels
     same_labels: ClassVar[bool] = False  # whether `terms` take the target's labels for the source's
 
     def __init__(
@@ -121,6 +131,16 @@ class Strategy(Recorded, nn.Module):
         """Return where an adaptation starts: at the source's `params`, or at `fresh` ones."""
         return params
 
+    def begin(self, network: nn.Module, params: Params, x: Tensor) -> Mapping[str, Tensor]:
+        """Look at what adapts before the first step; return buffers to replace, by name.
+
+        Args:
+            network: What adapts, with its buffers as they were trained.
+            params: Its parameters, where the adaptation starts.
+            x: The target's inputs without labels ``[n, ...]``; none unless `unlabelled` is set.
+        """
+        return {}
+
     def steps(self, loss: Loss, params: Params, support: Any) -> Iterator[Params]:
         """Yield the parameters after each inner step; by default the `phases`, by an optimiser.
 
@@ -143,13 +163,20 @@ class Strategy(Recorded, nn.Module):
     # Feature-representation-transfer
 
     def terms(self, context: Context) -> Mapping[str, Tensor]:
-        """Return losses to add in training, by name."""
+        """Return losses to add, by name: in training, or in adaptation where `terms_in` says so.
+
+        Those of training compare source and target. Those of adaptation see the target alone: its
+        labelled inputs, or those without labels where `unlabelled` is set.
+        """
         return {}
 
     # Instance-transfer
 
     def weigh_samples(self, source_x: Tensor, target_x: Tensor) -> Tensor | None:
-        """Return a weight for each source example ``[n_source]``; None weighs nothing."""
+        """Return a weight for each source example ``[n_source]``; None weighs nothing.
+
+        What weighs by labels adds ``source_y: Tensor | None = None`` to its arguments.
+        """
         return None
 
     # Transfer without a network, for the learner `estimator`
@@ -246,16 +273,46 @@ def overrides(strategy: Strategy, method: str) -> bool:
     )
 
 
+def weighed(strategy: Strategy, source: Batch | Examples, target_x: Tensor) -> Tensor | None:
+    """Return a strategy's weights for source examples; it sees the labels if it asks for them."""
+    takes = inspect.signature(strategy.weigh_samples).parameters
+    labels = {"source_y": source.y} if "source_y" in takes else {}
+    found = strategy.weigh_samples(source.x, target_x, **labels)
+    return weights_of(found, len(source.x), strategy)
+
+
+def has_terms(strategy: Strategy, place: Literal["fit", "adaptation"]) -> bool:
+    """Return whether a strategy has losses to add in training, or in adaptation alone."""
+    return overrides(strategy, "terms") and strategy.terms_in == place
+
+
 def weights_of(weights: Tensor | None, count: int, strategy: Strategy) -> Tensor | None:
-    """Check a strategy's weights: one for each source example, finite, none negative."""
+    """Check a strategy's weights, and note in it their effective sample size (Kish 1965).
+
+    Raises:
+        TlmlError: They aren't one for each source example, finite, none negative, or all are 0.
+    """
     if weights is None:
         return None
+    name = type(strategy).__name__
     if weights.shape != (count,) or not bool(torch.isfinite(weights).all()) or weights.min() < 0:
         raise TlmlError(
-            f"strategy {type(strategy).__name__}: weigh_samples must return {count} finite weights "
+            f"strategy {name}: weigh_samples must return {count} finite weights "
             f"≥ 0, one for each source example; it gave shape {tuple(weights.shape)}"
         )
+    if not weights.any():
+        raise TlmlError(
+            f"strategy {name}: all {count} weights are 0, so that there is no source example to "
+            "learn from; source and target may have nothing in common"
+        )
+    strategy.effective_sample_size = effective_sample_size(weights)
     return weights
+
+
+def effective_sample_size(weights: Tensor) -> float:
+    """Return (Σ w)² / Σ w²: how many equally weighted examples tell as much."""
+    scaled = weights.double() / weights.max()  # squares of tiny weights would be 0
+    return float(scaled.sum().square() / scaled.square().sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -115,10 +115,47 @@ class Examples(Dataset[Batch]):
         return Batch(self.x[index], self.y[index])
 
 
+class Samples(Protocol):
+    """Inputs ``[n, ...]``: a tensor, or what reads those that are asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> Tensor:
+        """Read the inputs of an index tensor, a mask or a slice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExamples(Dataset[Batch]):
+    """A data set of inputs that are read when they are asked for, and of targets in memory.
+
+    Views read what a batch or an episode holds, so that `x` may be larger than memory. It must
+    pickle without its inputs.
+    """
+
+    x: Samples
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: int) -> Batch:
+        return Batch(self.x[torch.tensor([index])][0], self.y[index])
+
+
+def readable(dataset: Dataset[Batch]) -> Examples | StoredExamples:
+    """Return a data set of which single examples can be read, in memory where it is no such one."""
+    return dataset if isinstance(dataset, StoredExamples) else examples(dataset)
+
+
 def examples(dataset: Dataset[Batch]) -> Examples:
     """Return a data set as `Examples`, reading it item by item where it is not one already."""
     if isinstance(dataset, Examples):
         return dataset
+    if isinstance(dataset, StoredExamples):
+        return Examples(dataset.x[:], dataset.y)
     items = [dataset[i] for i in range(len(dataset))]  # type: ignore[arg-type]
     if not items:
         return Examples(torch.empty(0), torch.empty(0))

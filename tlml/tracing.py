@@ -12,7 +12,7 @@ from torch import Tensor
 from tlml.cka import linear_cka
 from tlml.draws import keyed_draws
 from tlml.layers import Layer, layer_outputs, norm, relative_change
-from tlml.metrics import criterion, task_metrics
+from tlml.metrics import criterion, measured
 from tlml.slopes import Loss, gradient
 from tlml.task import Batch, Episode, Params
 
@@ -93,7 +93,7 @@ def _judged(learner: GradientLearner, params: Params, batch: Batch) -> dict[str,
         scores = learner.scores(params, batch.x)
     y = batch.y.to(scores.dtype) if batch.y.is_floating_point() else batch.y
     found = {"loss": criterion(scores, y, learner.criterion)}
-    return found | task_metrics(carry.space, scores, y)
+    return found | measured(carry.domain, carry.space, batch, scores)
 
 
 def _changes(

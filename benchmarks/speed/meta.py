@@ -15,18 +15,16 @@ round: of a machine that is busy with other things, trust the ratios and not the
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import tlml
+from benchmarks.output import README, RESULTS, command, fill, write
 from benchmarks.speed import workload
 from benchmarks.speed.cases import Case, Images, cases
 from benchmarks.speed.check import check, first_task
@@ -36,9 +34,6 @@ from benchmarks.speed.peer import learn2learn_maml
 from benchmarks.speed.sides import LEARN2LEARN, PLAIN, side
 from benchmarks.speed.timing import LEAST, MOST, SECONDS, faster, time_in_turn, typical
 
-BENCHMARKS = Path(__file__).parent.parent
-RESULTS = BENCHMARKS / "results" / "meta.json"
-README = BENCHMARKS / "README.md"
 MARK = "<!-- speed table -->\n"
 
 
@@ -56,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(_lines(found[-1]), file=sys.stderr, flush=True)
     _write(found, options.out)
     if options.readme:
-        fill(README, markdown(found))
+        fill(README, MARK, markdown(found))
 
 
 def measure(case: Case, rounds: int | None = None, learn2learn: str | None = None) -> Measured:
@@ -80,7 +75,7 @@ def measure(case: Case, rounds: int | None = None, learn2learn: str | None = Non
     warm = first_task(episode) if isinstance(case.data, Images) else episode
     for one in sides.values():
         one.step(warm)
-    times = time_in_turn(sides, episode, rounds)
+    times = time_in_turn({name: one.on(episode) for name, one in sides.items()}, rounds)
     middle = {name: typical(of) for name, of in times.items()}
     return Measured(
         case=case.name, rounds=len(times[PLAIN]), gradient_error=float(f"{error:.1e}"),
@@ -88,13 +83,6 @@ def measure(case: Case, rounds: int | None = None, learn2learn: str | None = Non
         ratios={v: {o: faster(times[v], times[o]) for o in others} for v in case.variants},
         peak_mib=peaks,
     )  # fmt: skip
-
-
-def fill(page: Path, table: str) -> None:
-    """Put a table between the marks of a page; what follows it there stays."""
-    before, rest = page.read_text().split(MARK)
-    after = rest[rest.index("\n\n") + 1 :]
-    page.write_text(before + MARK + table + after)
 
 
 def _chosen(pattern: str) -> Iterator[Case]:
@@ -112,27 +100,14 @@ def _lines(found: Measured) -> str:
 
 
 def _write(found: Sequence[Measured], out: str) -> None:
-    command = ["python -m benchmarks.speed.meta", *(_shown(arg) for arg in sys.argv[1:])]
     content: dict[str, Any] = {
-        "command": " ".join(command),
+        "command": command("benchmarks.speed.meta"),
         "versions": {"tlml": tlml.__version__, "torch": torch.__version__},
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cases": [asdict(one) for one in found],
     }
-    text = json.dumps(content, indent=1) + "\n"
-    if out == "-":
-        print(text, end="")
-        return
-    print(markdown(found))
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    Path(out).write_text(text)
-    print(f"written: {os.path.relpath(out)}")
-
-
-def _shown(argument: str) -> str:
-    """Return an argument without where things lie on this machine."""
-    return "PATH" if os.sep in argument else argument
+    write(content, markdown(found), out)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -151,7 +126,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--learn2learn", metavar="PATH", help="a checkout of learn2learn")
     parser.add_argument(
-        "--out", metavar="FILE", default=str(RESULTS),
+        "--out", metavar="FILE", default=str(RESULTS / "meta.json"),
         help="where the JSON goes, benchmarks/results/meta.json by default; - prints it",
     )  # fmt: skip
     parser.add_argument(

@@ -32,6 +32,15 @@ class Side:
     module: nn.Module
     step: Callable[[Episode], None]
 
+    def on(self, episode: Episode) -> Callable[[], None]:
+        """Return the step on an episode, which forgets the gradient of the one before."""
+
+        def step() -> None:
+            self.module.zero_grad()
+            self.step(episode)
+
+        return step
+
 
 def side(case: Case, name: str, peer: Any = None) -> Side:
     """Return a side by name: a variant of the case, ``plain``, or ``learn2learn``.

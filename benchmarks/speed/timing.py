@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
-
-from benchmarks.speed.sides import Side
-from tlml import Episode
 
 SECONDS = 8.0  # of timing, after which no further round begins
 TURN = 0.1  # seconds that a side runs at a stretch, as in training: its memory stays in the caches
@@ -17,7 +14,7 @@ LEAST, MOST = 3, 50  # rounds
 
 @dataclass(frozen=True)
 class Time:
-    """Of one outer step, in milliseconds; the mean of a turn.
+    """Of one call, in milliseconds; the mean of a turn.
 
     Args:
         cpu_ms: Of CPU.
@@ -37,23 +34,22 @@ class Ratio:
 
 
 def time_in_turn(
-    sides: Mapping[str, Side], episode: Episode, rounds: int | None = None
+    calls: Mapping[str, Callable[[], object]], rounds: int | None = None
 ) -> dict[str, list[Time]]:
     """Return each side's times, one a round.
 
     Args:
-        sides: Who, by name; each round begins with the next one.
-        episode: The batch of tasks.
+        calls: What each side does, by its name; each round begins with the next one.
         rounds: How many; as many as fit `SECONDS` where None, from `LEAST` to `MOST`.
     """
-    times: dict[str, list[Time]] = {name: [] for name in sides}
-    names, start, done = list(sides), time.perf_counter(), 0
+    times: dict[str, list[Time]] = {name: [] for name in calls}
+    names, start, done = list(calls), time.perf_counter(), 0
     while done < (rounds or LEAST) or (
         rounds is None and done < MOST and time.perf_counter() - start < SECONDS
     ):
         first = done % len(names)
         for name in names[first:] + names[:first]:
-            times[name].append(_time(sides[name], episode))
+            times[name].append(_time(calls[name]))
         done += 1
     return times
 
@@ -73,12 +69,11 @@ def faster(one: list[Time], other: list[Time]) -> Ratio:
     return Ratio(round(middle, 3), (round(low, 3), round(high, 3)))
 
 
-def _time(side: Side, episode: Episode) -> Time:
-    steps = 0
+def _time(call: Callable[[], object]) -> Time:
+    done = 0
     cpu, wall = time.process_time(), time.perf_counter()
-    while steps == 0 or time.perf_counter() - wall < TURN:
-        side.module.zero_grad()
-        side.step(episode)
-        steps += 1
+    while done == 0 or time.perf_counter() - wall < TURN:
+        call()
+        done += 1
     spent = time.process_time() - cpu, time.perf_counter() - wall
-    return Time(1000 * spent[0] / steps, 1000 * spent[1] / steps)
+    return Time(1000 * spent[0] / done, 1000 * spent[1] / done)

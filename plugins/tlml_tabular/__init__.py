@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from tlml import Spec, hookimpl
 
+_GIVES = frozenset({"pair", "episodes", "stream", "finite"})
+
 
 @hookimpl
 def tlml_domains() -> list[Spec]:
     """Return the tables."""
-    return []
+    return [
+        Spec(
+            "diabetes",
+            "tlml_tabular.diabetes:Diabetes",
+            "Progression of a disease: slender patients as source, heavy ones as target",
+            paper="Efron, Hastie, Johnstone & Tibshirani 2004, arXiv math/0406456",
+            gives=_GIVES | {"regression"},
+        ),
+        Spec(
+            "wine",
+            "tlml_tabular.wine:Wine",
+            "Three cultivars: wines with little magnesium as source, with much as target",
+            paper="Aeberhard & Forina 1992, UCI, doi.org/10.24432/C5PC7J",
+            gives=_GIVES | {"classification"},
+        ),
+    ]

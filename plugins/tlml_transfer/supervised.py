@@ -12,7 +12,8 @@ from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, 
 from tlml.evaluation import Place
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
-from tlml.strategies import overrides, weights_of
+from tlml.strategies import has_terms, overrides, weighed, weights_of
+from tlml.task import Batch
 from tlml_transfer.source_statistics import SourceStatistics
 
 
@@ -85,7 +86,7 @@ class Supervised(GradientLearner):
                 there is no target.
         """
         view = self.current_view()
-        if overrides(self.strategy, "terms"):
+        if has_terms(self.strategy, "fit"):
             _check_both_sides(view, f"unlabelled: {type(self.strategy).__name__} compares")
         if self.separate_batchnorm:
             _check_both_sides(view, "separate_batchnorm: stores statistics of")
@@ -93,12 +94,25 @@ class Supervised(GradientLearner):
             _check_labels(view)
         elif isinstance(view, PairView) and self.strategy.same_labels:
             _check_same_labels(view, type(self.strategy).__name__)
-        self._weigh()
+        if self.strategy.every == "fit":
+            self._weigh()
 
     def on_train_epoch_start(self) -> None:
-        """Weigh them again, where the strategy does so in every epoch."""
+        """Weigh them by the features as they are now, where the strategy does so."""
         if self.strategy.every == "epoch":
             self._weigh()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the weights: in the middle of an epoch they can't be found again."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["weights"] = self._weights
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the weights of a training that goes on."""
+        super().on_load_checkpoint(checkpoint)
+        weights = checkpoint.get("weights")
+        if weights is not None and overrides(self.strategy, "weigh_samples"):
+            self._weights = weights_of(weights, len(weights), self.strategy)
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Return the loss on source and labelled target, and the strategy's terms."""
@@ -112,10 +126,10 @@ class Supervised(GradientLearner):
         features_t, logits_t = self._pass(free)
         if len(target.x):
             losses["target"] = criterion(logits_t, self._like(target.y), self.criterion)
-        if len(unlabelled) and (self.separate_batchnorm or overrides(self.strategy, "terms")):
+        if len(unlabelled) and (self.separate_batchnorm or has_terms(self.strategy, "fit")):
             free = unlabelled
             features_t, logits_t = self._pass(free)
-        if overrides(self.strategy, "terms"):
+        if has_terms(self.strategy, "fit"):
             losses |= self.strategy.terms(
                 Context(
                     source.x, free, features_s, features_t, logits_s, logits_t,
@@ -124,8 +138,11 @@ class Supervised(GradientLearner):
             )  # fmt: skip
         loss = torch.stack(list(losses.values())).sum()
         self._check(loss)
-        named = {f"train_{name}_loss": value.detach() for name, value in losses.items()}
-        self.log_sparsely({"train_loss": loss.detach(), **named}, batch_size=max(len(source.x), 1))
+        named: dict[str, Tensor | float] = {
+            f"train_{name}_loss": value.detach() for name, value in losses.items()
+        }
+        named |= {"train_loss": loss.detach(), **self._sample_size()}
+        self.log_sparsely(named, batch_size=max(len(source.x), 1))
         return loss
 
     def predict_now(self, x: Tensor) -> Tensor:
@@ -169,9 +186,28 @@ class Supervised(GradientLearner):
         view = self.current_view()
         if not overrides(self.strategy, "weigh_samples") or not isinstance(view, PairView):
             return
-        source = view.source_examples()
-        found = self.strategy.weigh_samples(source.x, view.unlabelled_examples())
-        self._weights = weights_of(found, len(source), self.strategy)
+        examples = view.source_examples()
+        source, target_x = Batch(examples.x, examples.y), _target_inputs(view)
+        if self.strategy.every == "epoch":
+            with self._on_source():
+                source = Batch(self._features(source.x, view.batch_size), source.y)
+            target_x = self._features(target_x, view.batch_size)
+        self._weights = weighed(self.strategy, source, target_x)
+
+    def _features(self, x: Tensor, size: int) -> Tensor:
+        """Return what the head sees of each input ``[n, d]``, in parts, as in a prediction."""
+        network = self.built()
+        modes = {module: module.training for module in network.modules()}
+        with torch.no_grad(), head_inputs(network.eval()) as seen:
+            for part in torch.split(x, size):
+                network(self._like(part))
+        for module, training in modes.items():
+            module.training = training
+        return torch.cat(seen).flatten(1)
+
+    def _sample_size(self) -> dict[str, Tensor | float]:
+        size = self.strategy.effective_sample_size
+        return {} if size is None else {"train_effective_sample_size": size}
 
     def _progress(self) -> float:
         total = self.trainer.estimated_stepping_batches
@@ -191,6 +227,13 @@ def _check_both_sides(view: View | None, what: str) -> None:
             f"{what} source and target, and the view has no target examples; set unlabelled=True "
             "(or shots above 0)"
         )
+
+
+def _target_inputs(view: PairView) -> Tensor:
+    """Return the target inputs that a view gives: the labelled ones where there are no others."""
+    if view.unlabelled:
+        return view.unlabelled_examples()
+    return view.drawn().episode.support.x if view.shots else view.source_examples().x[:0]
 
 
 def _check_labels(view: PairView) -> None:

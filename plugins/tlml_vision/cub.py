@@ -14,8 +14,9 @@ from tlml.errors import TlmlError
 from tlml.task import Split
 from tlml_vision import image_folder
 from tlml_vision.decoding import decoded, image_files, scaled
+from tlml_vision.image_data import Found
 from tlml_vision.image_folder import find_folders, of_files, subfolders
-from tlml_vision.image_pool import Found, ImagePool
+from tlml_vision.image_pool import ImagePool
 from tlml_vision.image_store import Classes
 
 Frame = tuple[int, int, int, int]  # left, top, right, bottom in pixels

@@ -188,12 +188,16 @@ def _examples(levels: Images, size: int) -> Examples:
     return Examples(_resized(torch.from_numpy(levels).flatten(0, 1), size), digits)
 
 
-def _handwriting(size: int) -> DigitTask:
+def handwriting(size: int) -> tuple[Tensor, Tensor]:
+    """Return scikit-learn's 1,797 images ``[n, 1, size, size]`` in [0, 1] and their digits."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    x = _resized(torch.from_numpy(data.images), size)
-    y = torch.from_numpy(data.target).long()
+    return _resized(torch.from_numpy(data.images), size), torch.from_numpy(data.target).long()
+
+
+def _handwriting(size: int) -> DigitTask:
+    x, y = handwriting(size)
     none = Examples(x[:0].clone(), y[:0].clone())
     pool = Examples(x[:POOL].clone(), y[:POOL].clone())
     return DigitTask(

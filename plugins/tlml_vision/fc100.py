@@ -8,8 +8,9 @@ from tlml.task import Split
 from tlml_vision import cifar100, image_folder
 from tlml_vision.cifar100 import CifarPool, find_cifar100
 from tlml_vision.decoding import scaled
+from tlml_vision.image_data import Found
 from tlml_vision.image_folder import find_folders
-from tlml_vision.image_pool import ON_DISK, Found
+from tlml_vision.image_pool import ON_DISK
 from tlml_vision.labelled_pickle import find_labelled
 
 # Superclasses of Oreshkin, Rodríguez & Lacoste 2018 (arXiv 1805.10123); all others are to learn

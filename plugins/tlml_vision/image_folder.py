@@ -8,7 +8,8 @@ from pathlib import Path
 from tlml.errors import TlmlError
 from tlml.task import Split
 from tlml_vision.decoding import Fit, decoded, image_files
-from tlml_vision.image_pool import ON_DISK, Found
+from tlml_vision.image_data import Found
+from tlml_vision.image_pool import ON_DISK
 from tlml_vision.image_store import Classes
 from tlml_vision.rendering import progress
 
@@ -43,7 +44,8 @@ def of_files(classes: Mapping[str, Sequence[Path]], folder: Path, fit: Fit) -> F
         for name in progress(list(classes), f"{folder.name}: reading images"):
             yield name, decoded(classes[name], fit)
 
-    return Found(tuple(path for files in classes.values() for path in files), read)
+    files = tuple(path for files in classes.values() for path in files)
+    return Found(files, read, tuple(classes))
 
 
 def subfolders(folder: Path) -> dict[str, Path]:

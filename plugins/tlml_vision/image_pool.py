@@ -1,39 +1,23 @@
-"""What the domains of image data sets share: where the data is, and reading it once."""
+"""What pools of classes of images share: the splits of a data set, each read once."""
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import PIL
 from gymnasium.spaces import Box
 from torch import Tensor
 
 from tlml import ClassPool
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.task import SPLITS, Split
-from tlml_vision.image_store import Bytes, Classes, Floats, stored
+from tlml_vision.image_data import Found, data_folder, missing, read_once
+from tlml_vision.image_store import Bytes, Floats
 
-RECIPE = 2  # to be raised with each change to how images are decoded
 ON_DISK: dict[Split, str] = {"source": "train", "validation": "val", "target": "test"}
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The images of a split in one layout.
-
-    Args:
-        files: What they are made from; they are read anew when one of these changes.
-        read: Yields each class with its images, bytes ``[n, C, H, W]``.
-    """
-
-    files: tuple[Path, ...]
-    read: Callable[[], Classes]
 
 
 class ImagePool(ClassPool):
@@ -82,18 +66,14 @@ class ImagePool(ClassPool):
         return {**self.__dict__, "_splits": {}}
 
     def _load(self, split: Split) -> dict[str, Bytes]:
-        folder = self._folder()
+        folder = data_folder(self.name, self.root, self.obtain)
         found = self.find(folder, split)
         if found is None and self.get(folder):
             found = self.find(folder, split)
         if found is None:
-            raise TlmlError(self._missing(folder, split))
-        recipe = {
-            "recipe": [RECIPE, PIL.__version__],
-            "options": [type(self).__qualname__, split, repr(self._options())],
-            "files": _fingerprint(found.files),
-        }
-        classes = stored(self.name, recipe, self.x.shape, lambda: _checked(self, found.read()))  # type: ignore[arg-type]
+            raise missing(f"{self.name}: no {split} images", folder, self.layouts, self.obtain)
+        options = [type(self).__qualname__, split, repr(self._options())]
+        classes = read_once(self.name, options, (self.channels, self.size, self.size), found)
         if not classes:
             raise TlmlError(f"{self.name}: {folder} holds no {split} class")
         return classes
@@ -102,39 +82,3 @@ class ImagePool(ClassPool):
         """Return the options that images depend on: all but where they are."""
         hidden = ("root", "x", "download")
         return sorted((k, v) for k, v in vars(self).items() if k[0] != "_" and k not in hidden)
-
-    def _folder(self) -> Path:
-        if self.root is not None:
-            return Path(self.root).expanduser()
-        data = os.environ.get("TLML_DATA")
-        if not data:
-            raise TlmlError(
-                f"{self.name}: where is the data? set root to its folder, or the environment "
-                f"variable TLML_DATA to the folder that holds {self.name}/; {self.obtain}"
-            )
-        return Path(data).expanduser() / self.name
-
-    def _missing(self, folder: Path, split: Split) -> str:
-        there = (
-            "it has none of the layouts"
-            if folder.is_dir()
-            else "there is no such folder; it may hold"
-        )
-        return (
-            f"{self.name}: no {split} images in {folder}: {there} "
-            f"{', or '.join(self.layouts)}; {self.obtain}"
-        )
-
-
-def _checked(pool: ImagePool, classes: Classes) -> Iterable[tuple[str, Any]]:
-    for name, images in classes:
-        if images.dtype != np.uint8 or images.shape[1:] != pool.x.shape:
-            raise TlmlError(
-                f"{pool.name}: class '{name}' was read as {images.dtype} {list(images.shape)}, and "
-                f"must be uint8 [n, {', '.join(map(str, pool.x.shape or ()))}]"
-            )
-        yield name, images
-
-
-def _fingerprint(files: Iterable[Path]) -> list[list[Any]]:
-    return [[str(path), (stat := path.stat()).st_size, stat.st_mtime_ns] for path in files]

@@ -8,7 +8,7 @@ import numpy as np
 
 from tlml.errors import TlmlError
 from tlml_vision.decoding import fitted, scaled
-from tlml_vision.image_pool import Found
+from tlml_vision.image_data import Found
 from tlml_vision.image_store import Classes
 from tlml_vision.safe_pickle import load_pickle
 

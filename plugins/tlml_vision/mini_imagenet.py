@@ -12,8 +12,9 @@ from tlml.errors import TlmlError
 from tlml.task import Split
 from tlml_vision import image_folder
 from tlml_vision.decoding import fitted, scaled
+from tlml_vision.image_data import Found
 from tlml_vision.image_folder import check_apart, find_folders, of_files
-from tlml_vision.image_pool import ON_DISK, Found, ImagePool
+from tlml_vision.image_pool import ON_DISK, ImagePool
 from tlml_vision.image_store import Classes
 from tlml_vision.safe_pickle import load_pickle
 

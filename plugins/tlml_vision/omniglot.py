@@ -11,8 +11,9 @@ from PIL import Image
 from tlml.errors import TlmlError, check_choice, check_not_negative
 from tlml.task import Split
 from tlml_vision.decoding import Fit, decoded, image_files
+from tlml_vision.image_data import Found
 from tlml_vision.image_folder import subfolders
-from tlml_vision.image_pool import Found, ImagePool
+from tlml_vision.image_pool import ImagePool
 from tlml_vision.image_store import Classes, Images
 from tlml_vision.rendering import progress
 from tlml_vision.torchvision_data import download as torchvision_download

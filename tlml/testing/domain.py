@@ -13,7 +13,9 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from tlml.domains import ClassPool, Domain
-from tlml.sampling import POOL_WAYS, check_finite, draw_task
+from tlml.metrics import measured
+from tlml.sampling import POOL_WAYS, check_finite, draw_episode, draw_task
+from tlml.spaces import outputs
 from tlml.spec import VOCABULARY, Spec
 from tlml.task import MDP, SPLITS, Batch, Finite, Split, Task, examples
 from tlml.testing.domain_splits import check_splits
@@ -21,8 +23,9 @@ from tlml.testing.domain_views import VIEWS, check_view
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Given, Subject, find_subject
+from tlml.views import EpisodeView
 
-_TARGETS = {"classification": "Discrete", "regression": "Box"}
+_TARGETS = {"classification": "Discrete", "reconstruction": "Box", "regression": "Box"}
 
 
 def check_domain(
@@ -53,6 +56,10 @@ def check_domain(
     _check_pickles(subject, made, ways)
     for word in sorted(VIEWS & _gives(subject)):
         check_view(subject, made, word, ways)
+    if made.metric is not None and subject.gives("episodes"):
+        _check_metric(subject, made, ways)
+    if subject.gives("reconstruction"):
+        _check_reconstruction(subject, made)
     if subject.gives("finite"):
         check_splits(subject, made, ways, shared)
 
@@ -91,9 +98,10 @@ def _check_words(subject: Subject, domain: Domain[Any]) -> None:
         f"{subject.label}: spec gives none of {', '.join(sorted(VIEWS))}, so no learner can use "
         "it; say which views can be made of it",
     )
+    targets = VOCABULARY["domain"] - VIEWS - {"finite"}
     require(
-        not subject.spec.gives.isdisjoint(VOCABULARY["domain"] - VIEWS - {"finite"}),
-        f"{subject.label}: spec gives none of classification, control, regression; say what its "
+        not subject.spec.gives.isdisjoint(targets),
+        f"{subject.label}: spec gives none of {', '.join(sorted(targets))}; say what its "
         "targets are",
     )
 
@@ -131,6 +139,31 @@ def _check_pickles(subject: Subject, domain: Domain[Any], ways: int | None) -> N
     task = draw_task(domain, "source", np.random.default_rng(0), ways)
     with doing(f"{subject.label}: pickling task '{task.name}'", mend):
         pickle.loads(pickle.dumps(task))
+
+
+def _check_metric(subject: Subject, domain: Domain[Any], ways: int | None) -> None:
+    view = EpisodeView(domain, ways=ways, shots=1, queries=1, episodes=1)
+    query, y = view.dataset("target")[0].query, view.test_spaces.y
+    shape = (len(query.y), outputs(y)) if isinstance(y, Discrete) else tuple(query.y.shape)
+    scores = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with doing(f"{subject.label}: measure()"):
+        found = measured(domain, y, query, scores)
+    for name, value in found.items():
+        require(
+            isinstance(value, Tensor) and value.ndim == 0 and bool(torch.isfinite(value)),
+            f"{subject.label}: measure() gives as '{name}' {value}; return a finite scalar tensor",
+        )
+
+
+def _check_reconstruction(subject: Subject, domain: Domain[Any]) -> None:
+    task = draw_task(domain, "target", np.random.default_rng(0), None)
+    with doing(f"{subject.label}: drawing an episode of a target task"):
+        query = draw_episode(task, 1, 1, np.random.default_rng(0)).query
+    require(
+        torch.equal(query.x, query.y),
+        f"{subject.label}: spec gives 'reconstruction' but y is not x; make them equal or drop "
+        "'reconstruction' from gives",
+    )
 
 
 def _drawn(

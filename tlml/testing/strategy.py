@@ -185,7 +185,7 @@ def _check_life(subject: Subject, network: NetworkOf) -> None:
         fresh.load_state_dict(torch.load(held, weights_only=True))
     theirs = copied.state_dict()
     require(
-        all(torch.equal(value, theirs[name]) for name, value in strategy.state_dict().items()),
+        all(_same(value, theirs[name]) for name, value in strategy.state_dict().items()),
         f"{subject.label}: unpickled, its tensors differ",
     )
     try:
@@ -195,6 +195,12 @@ def _check_life(subject: Subject, network: NetworkOf) -> None:
     raise CheckFailed(
         f"{subject.label}: it lets two learners have it; leave claim() as it is and write attach()"
     )
+
+
+def _same(value: Any, other: Any) -> bool:
+    if isinstance(value, Mapping):  # an extra state, such as that of `Kept`
+        return value.keys() == other.keys() and all(_same(value[k], other[k]) for k in value)
+    return torch.equal(value, other) if isinstance(value, Tensor) else bool(value == other)
 
 
 def _learner(subject: Subject, network: NetworkOf) -> GradientLearner:

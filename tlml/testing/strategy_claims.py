@@ -13,8 +13,9 @@ from torch import Tensor
 
 from tlml.networks import head_inputs
 from tlml.spec import VOCABULARY
-from tlml.strategies import Context, Strategy, overrides, weights_of
+from tlml.strategies import Context, Strategy, overrides, weighed
 from tlml.task import Batch, Episode
+from tlml.terms import features_with
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.problem import OUTPUTS, NetworkOf, tiny_episode, tiny_learner
 from tlml.testing.randomness import without_global_draws
@@ -43,14 +44,15 @@ def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
         CheckFailed: A method is missing, not declared, or returns what it must not.
     """
     _check_methods(subject, subject.make())
+    _check_unlabelled(subject, subject.make())
     if subject.gives("weighs"):
-        _check_weights(subject, network)
-    if subject.gives("aligns"):
+        _check_weights(subject, network, classes)
+    if overrides(subject.make(), "terms"):
         _check_terms(subject, network, classes)
     if subject.gives("maps"):
         _check_maps(subject)
     if subject.gives("estimates"):
-        for episode in [tiny_episode(True)] if classes else [tiny_episode(), tiny_episode(True)]:
+        for episode in _episodes(subject, classes):
             _check_estimate(subject, episode)
 
 
@@ -64,6 +66,13 @@ def _check_methods(subject: Subject, strategy: Strategy) -> None:
             f"{subject.label}: spec gives '{word}' but {method}() is not there; write {method}() "
             f"or drop '{word}' from gives",
         )
+        if word == "aligns" and written and strategy.terms_in == "adaptation":
+            require(
+                not subject.gives(word),
+                f"{subject.label}: its terms() act in adaptation alone, so that they align nothing "
+                "in training; drop 'aligns' from gives",
+            )
+            continue
         require(
             subject.gives(word) or not written,
             f"{subject.label}: it has {method}() but its spec does not give '{word}', so nothing "
@@ -71,22 +80,27 @@ def _check_methods(subject: Subject, strategy: Strategy) -> None:
         )
 
 
-def _check_weights(subject: Subject, network: NetworkOf) -> None:
+def _check_unlabelled(subject: Subject, strategy: Strategy) -> None:
+    require(
+        subject.spec is None or subject.gives("unlabelled") or not strategy.unlabelled,
+        f"{subject.label}: it adapts to inputs without labels but its spec does not give "
+        "'unlabelled'; add 'unlabelled' to gives",
+    )
+
+
+def _check_weights(subject: Subject, network: NetworkOf, classes: bool) -> None:
     strategy = tiny_learner(subject.make(), network).strategy
-    episode = tiny_episode()
-    source, target = episode.support.x.flatten(0, 1), episode.query.x[0]
+    episode = tiny_episode(classes)
+    source = Batch(*(part.flatten(0, 1) for part in episode.support))
     whose = f"{subject.label}: weigh_samples()"
     with doing(whose), without_global_draws(whose):
-        weights = strategy.weigh_samples(source, target)
-        require(
-            isinstance(weights, Tensor),
-            f"{whose} gives a {type(weights).__name__}; return a tensor [n_source]",
-        )
-        weights_of(weights, len(source), strategy)
+        weights = weighed(strategy, source, episode.query.x[0])
+        require(weights is not None, f"{whose} gives None; return a tensor [n_source]")
 
 
 def _check_terms(subject: Subject, network: NetworkOf, classes: bool) -> None:
     learner = tiny_learner(subject.make(), network)
+    learner.start()
     whose = f"{subject.label}: terms()"
     with doing(whose), without_global_draws(whose):
         terms: Any = learner.strategy.terms(_context(learner.built(), classes))
@@ -128,11 +142,21 @@ def _context(network: torch.nn.Module, classes: bool) -> Context:
     return Context(
         sides[0], sides[1], features[0], features[1], logits[0], logits[1], 0.5, network,
         episode.support.y.flatten(0, 1),
+        dict(network.named_parameters()),
+        lambda tensors: features_with(network, tensors, sides[1], "stored"),
     )  # fmt: skip
 
 
 def _short(value: object) -> str:
     return " ".join(repr(value).split())[:60]
+
+
+def _episodes(subject: Subject, classes: bool) -> list[Episode]:
+    """Return episodes of the kinds of targets that a strategy is for."""
+    if subject.spec and "reconstruction" in subject.spec.needs:
+        support, query = tiny_episode()
+        return [Episode(Batch(support.x, support.x), Batch(query.x, query.x))]
+    return [tiny_episode(True)] if classes else [tiny_episode(), tiny_episode(True)]
 
 
 def _check_estimate(subject: Subject, episode: Episode) -> None:

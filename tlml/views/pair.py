@@ -19,6 +19,7 @@ from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.sampling import (
     POOL_WAYS,
     Draw,
+    Held,
     check_data,
     check_finite,
     draw,
@@ -28,9 +29,9 @@ from tlml.sampling import (
     keyed_rng,
 )
 from tlml.spaces import same_space
-from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples
+from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, readable
 from tlml.views.base import KeyedLoader, View, ViewSpaces
-from tlml.views.pool import PoolExamples, on_disk, part, pool_examples
+from tlml.views.pool import joined, on_disk, part, pool_examples
 
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
 _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
@@ -40,12 +41,12 @@ _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
 class PairDataset(Dataset[Pair]):
     """Batch number i: chunk i mod `chunks` of epoch i div `chunks`, a function of (seed, i).
 
-    The data set that drives (the source, or the target where there is no source) is passed once
-    in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
+    The data set that drives (the source, else the target, else the unlabelled target) is passed
+    once in an epoch in a fresh order; the other parts are drawn to fill the same number of batches.
     Without shuffling the chunks are nearly equal, so that any number of processes can share them.
     """
 
-    source: Examples | PoolExamples
+    source: Held
     target: Examples
     unlabelled: Tensor
     batch_size: int
@@ -56,12 +57,9 @@ class PairDataset(Dataset[Pair]):
     augment: tuple[Change, ...] = ()
 
     def __getitem__(self, number: int) -> Pair:
-        index = self._drive(number) if len(self.source) else torch.zeros(0, dtype=torch.int64)
-        if len(self.source):
-            target = self._some(len(self.target), number, _TARGET)
-        else:
-            target = self._drive(number)
-        free = self._some(len(self.unlabelled), number, _UNLABELLED)
+        index = self._part(self.source, number, _ORDER)
+        target = self._part(self.target, number, _TARGET)
+        free = self._part(self.unlabelled, number, _UNLABELLED)
         x = self.source.x[index]
         if self.augment:
             x = augmented(x, self.augment, keyed_rng(self.seed, "source", _CHANGES, number))
@@ -72,14 +70,19 @@ class PairDataset(Dataset[Pair]):
             index,
         )
 
-    def _drive(self, number: int) -> Tensor:
+    def _part(self, data: Held | Tensor, number: int, stream: int) -> Tensor:
+        parts = (self.source, self.target, self.unlabelled)
+        if data is next((part for part in parts if len(part)), None):
+            return self._drive(data, number)
+        return self._some(len(data), number, stream)
+
+    def _drive(self, data: Held | Tensor, number: int) -> Tensor:
         epoch, chunk = divmod(number, self.chunks)
-        data = self.source if len(self.source) else self.target
         if not self.shuffle:
             return torch.arange(len(data))[even_chunk(len(data), self.chunks, chunk)]
         rng = keyed_rng(self.seed, "source", _ORDER, epoch)
         if self.balanced:
-            order = _balanced(data.y, rng)
+            order = _balanced(data.y, rng)  # type: ignore[union-attr]  # labels were asked for
         else:
             order = torch.from_numpy(rng.permutation(len(data)))
         return order[chunk * self.batch_size : (chunk + 1) * self.batch_size]
@@ -128,7 +131,8 @@ class PairView(View):
         shots: Labelled target examples, per class where targets are classes; 0 for none.
         unlabelled: Whether target inputs without labels are given.
         transductive: Let the unlabelled target hold the query's inputs; results name it.
-        source: Whether source examples are given; without them the labelled target drives.
+        source: Whether source examples are given; without them the labelled target drives, or the
+            unlabelled one where there are no labels.
         balanced: Draw the source classes equally often, with replacement.
         samples: Source examples in an epoch of a family that is sampled without end.
         held_out: Share of the source kept for validation where no validation task has its labels.
@@ -177,8 +181,13 @@ class PairView(View):
         )  # fmt: skip
         if not 0 < held_out < 1:
             raise TlmlError(f"held_out: must be a share between 0 and 1, is {held_out}")
-        if not source and not shots:
-            raise TlmlError("shots: 0 labelled target examples and no source leave nothing to fit")
+        if not (source or shots or unlabelled):
+            raise TlmlError(
+                "shots: 0 labelled target examples, no unlabelled ones and no source leave nothing "
+                "to fit"
+            )
+        if balanced and not (source or shots):
+            raise TlmlError("balanced: there are no labels whose classes could be balanced")
         if augment is not None and not source:
             raise TlmlError("augment: changes source images, and source=False leaves none")
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
@@ -233,7 +242,7 @@ class PairView(View):
             )
             return self.loader(data, -(-self.samples // self.batch_size), train=True)
         source = self._pool()[0] if self.source else _nothing(target)
-        chunks = self._chunks(len(source) or len(target))
+        chunks = self._chunks(len(source) or len(target) or len(unlabelled))
         pairs = PairDataset(
             source, target, unlabelled, self.batch_size, chunks, self.seed, self.balanced,
             augment=self.augment,
@@ -291,7 +300,7 @@ class PairView(View):
     def _chunks(self, examples_: int) -> int:
         return -(-examples_ // self.batch_size)
 
-    def _fixed(self, source: Examples | PoolExamples, target: Examples) -> KeyedLoader:
+    def _fixed(self, source: Held, target: Examples) -> KeyedLoader:
         total = max(len(source), len(target))
         chunks = even_chunks(total, self.batch_size, self.world()[1])
         data = PairDataset(
@@ -315,14 +324,14 @@ class PairView(View):
             rng = keyed_rng(self.episode_seed, "target", self.episode, _UNLABELLED)
             x: Tensor = task.sample(self.samples, rng).x
             return torch.cat([x, drawn.episode.query.x]) if self.transductive else x
-        train = examples(task.split("train")).x
+        train = readable(task.split("train")).x
         if drawn.query_part == "test":
-            return torch.cat([train, drawn.episode.query.x]) if self.transductive else train
+            return torch.cat([train[:], drawn.episode.query.x]) if self.transductive else train[:]
         keep = torch.ones(len(train), dtype=torch.bool)
         keep[drawn.query_index] = self.transductive
         return train[keep]
 
-    def _pool(self) -> tuple[Examples | PoolExamples, Examples | PoolExamples]:
+    def _pool(self) -> tuple[Held, Held]:
         """Return the pooled source to train on, and what validates it."""
         pool = self._whole("source")
         if not isinstance(self.domain, ClassPool) and self._validates():
@@ -332,10 +341,11 @@ class PairView(View):
         held, train = np.sort(order[:kept]), np.sort(order[kept:])
         return part(pool, torch.from_numpy(train)), part(pool, torch.from_numpy(held))
 
-    def _whole(self, split: Split) -> Examples | PoolExamples:
+    def _whole(self, split: Split) -> Held:
         if isinstance(self.domain, ClassPool) and on_disk(self.domain, split):
             return pool_examples(self.domain, split)
-        return _pooled([examples(task.split("train")) for task in self.domain.tasks(split)])
+        parts = [readable(task.split("train")) for task in self.domain.tasks(split)]
+        return joined(parts, f"{split} tasks of {type(self.domain).__name__}")
 
     def _validates(self) -> bool:
         """Return whether there are validation tasks with the source's labels."""
@@ -343,11 +353,7 @@ class PairView(View):
         return same and bool(self.domain.tasks("validation"))
 
 
-def _pooled(parts: list[Examples]) -> Examples:
-    return Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
-
-
-def _nothing(like: Examples | PoolExamples) -> Examples:
+def _nothing(like: Held) -> Examples:
     return Examples(like.x[:0], like.y[:0])
 
 

@@ -1,0 +1,124 @@
+"""Transfer by tlml and by skada on the same arrays: accuracy and time.
+
+Both get the same inputs and, where an option means the same to both, the same options. Maps and
+weights are handed to one support vector machine, which is not timed; networks start from the same
+parameters and take as many steps. The libraries are timed in turn, in one process and one thread,
+by CPU time, and ratios are taken within each round.
+
+    python -m benchmarks.transfer.compare                       all cases, in about five minutes
+    python -m benchmarks.transfer.compare --only 'digits: tca'  some of them
+    python -m benchmarks.transfer.compare --rounds 20 --out -   more rounds; print the JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from functools import partial
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from benchmarks.output import README, RESULTS, command, fill, write
+from benchmarks.speed.timing import LEAST, MOST, SECONDS, faster, time_in_turn, typical
+from benchmarks.transfer.cases import cases
+from benchmarks.transfer.deep import quiet
+from benchmarks.transfer.measured import Measured, markdown
+from benchmarks.transfer.sides import SKADA, TLML, Case
+
+MARK = "<!-- transfer table -->\n"
+PACKAGES = ("tlml", "torch", "scikit-learn", "skada", "POT")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compare what was asked for, print the table and write the results."""
+    options = _options(argv)
+    known = list(cases())
+    chosen = [case for case in known if fnmatchcase(_title(case), options.only)]
+    if not chosen:
+        raise SystemExit(
+            f"--only: '{options.only}' matches none of {', '.join(map(_title, known))}"
+        )
+    quiet()
+    torch.set_num_threads(1)
+    found = []
+    with threadpool_limits(1):
+        for case in chosen:
+            found.append(measure(case, options.rounds))
+            print("  ".join(found[-1].row()), file=sys.stderr, flush=True)
+    content = {
+        "command": command("benchmarks.transfer.compare"),
+        "versions": {name: version(name) for name in PACKAGES},
+        "cases": [asdict(one) for one in found],
+    }
+    write(content, markdown(found), options.out)
+    if options.readme:
+        fill(README, MARK, markdown(found))
+
+
+def measure(case: Case, rounds: int | None = None) -> Measured:
+    """Compare the accuracy of both sides, and time them in turn.
+
+    Args:
+        case: What to compare.
+        rounds: How often to time it; as often as fits some seconds where None.
+    """
+    asked = case.arrays.query_y
+    answers = {
+        name: [side.answer(side.learn(seed)) for seed in range(case.seeds)]
+        for name, side in case.sides.items()
+    }
+    calls = {name: partial(side.learn, 0) for name, side in case.sides.items()}
+    times = time_in_turn(calls, rounds)
+    return Measured(
+        case.arrays.name,
+        case.method,
+        len(times[TLML]),
+        {
+            name: round(float(np.mean([a == asked for a in own])), 4)
+            for name, own in answers.items()
+        },
+        round(float(np.mean(answers[TLML][0] == answers[SKADA][0])), 4),
+        {name: typical(of) for name, of in times.items()},
+        faster(times[TLML], times[SKADA]),
+    )
+
+
+def _title(case: Case) -> str:
+    return f"{case.arrays.name}: {case.method}"
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.transfer.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--only", metavar="PATTERN", default="*", help="of 'data: method', with * and ?"
+    )
+    parser.add_argument(
+        "--rounds", metavar="N", type=int, help="rounds of each case, at least 2; by default "
+        f"{LEAST} to {MOST}, as many as take {SECONDS:g} seconds",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", metavar="FILE", default=str(RESULTS / "transfer.json"),
+        help="where the JSON goes, benchmarks/results/transfer.json by default; - prints it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--readme", action="store_true", help="put the table into benchmarks/README.md"
+    )
+    options = parser.parse_args(argv)
+    if options.rounds is not None and options.rounds < 2:
+        parser.error(f"--rounds: must be at least 2, is {options.rounds}")
+    return options
+
+
+if __name__ == "__main__":
+    main()
