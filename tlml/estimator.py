@@ -145,7 +145,7 @@ class Estimator(Learner):
 
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
-        if not overrides(strategy, "learn"):
+        if not overrides(strategy, "learn") or not strategy.uses_source:
             return
         if strategy not in self._met or self.transductive:
             strategy.learn(self._source(strategy), target_x)
