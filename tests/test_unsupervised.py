@@ -225,7 +225,7 @@ def test_ten_digits_and_print_explain_more_than_either_alone() -> None:
             made("transfer_pca", components=20, prior=prior)
             .fit(hand.split("train").x[start : start + 10], source_x=source)
             .score(hand.split("test").x)
-            for start in range(0, 100, 10)
+            for start in range(0, 50, 10)
         ])
         for prior in (0, None, math.inf)
     }  # fmt: skip
