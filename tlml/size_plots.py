@@ -27,10 +27,11 @@ def plot_sizes(found: Sizes, domain: str) -> bytes:
     figure = Figure(figsize=(7.0, 0.45 * len(found) + 1.2), dpi=150)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for height, values in enumerate(reversed(found.values())):
+    names = list(found)[::-1]
+    for height, values in enumerate(found[name] for name in names):
         axes.barh(height, sum(values) / len(values), color=COLOURS[0], alpha=0.45, height=0.6)
         axes.plot(values, [height] * len(values), "o", color=COLOURS[0], markersize=4)
-    axes.set_yticks(range(len(found)), list(reversed(found)))
+    axes.set_yticks(range(len(found)), names)
     axes.set_xlabel("effective sample size of the weighted source: (Σw)² / Σw²")
     axes.set_title(f"{domain}: what the weights leave of the source", loc="left", fontsize=11)
     axes.set_xlim(left=0)

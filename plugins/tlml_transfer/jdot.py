@@ -38,6 +38,7 @@ class Jdot(Strategy):
     """
 
     same_labels = True
+    sees = ("features", "logits", "labels")
 
     def __init__(self, alpha: float = 0.1, weight: float = 1.0, **options: Any) -> None:
         super().__init__(**options)

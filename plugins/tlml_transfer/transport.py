@@ -20,19 +20,19 @@ _LARGEST = 1e100  # factor
 def exact_plan(cost: Values) -> Values:
     """Return the plan of least cost ``[n, m]``; rows sum to 1/n, columns to 1/m.
 
-    Sets of one size are a problem of assignment. Others are solved by POT's network simplex where
-    it is installed, and else by SciPy's linear program, for small sets.
+    By POT's network simplex where it is installed; else by SciPy, as a problem of assignment where
+    the sets have one size, and as a linear program where they are small.
 
     Raises:
         TlmlError: The sets are too large for that.
     """
     n, m = cost.shape
+    if find_spec("ot"):
+        return _by_simplex(cost)
     if n == m:
         plan = np.zeros((n, n))
         plan[linear_sum_assignment(cost)] = 1 / n
         return plan
-    if find_spec("ot"):
-        return _by_simplex(cost)
     if n * m > MOST_PAIRS:
         raise TlmlError(
             f"optimal_transport: {n} and {m} examples are too many for SciPy's exact transport "
