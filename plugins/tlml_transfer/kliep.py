@@ -89,13 +89,14 @@ class Kliep(Weighing):
         return float(np.concatenate(scores).mean())
 
 
-def shares(logs: Values) -> Values:
+def shares(logs: Values, tolerance: float = 1e-14) -> Values:
     """Return the π on the simplex that maximises the mean of log Σ_l π_l exp(logs_jl).
 
     By −mean log + Σ π over π ≥ 0 alone, whose minimum lies on the simplex.
 
     Args:
         logs: log φ_l(x'_j) − log of φ_l's mean over the source, ``[m, centres]``.
+        tolerance: Relative change of the loss at which it ends; choosing a width needs little.
     """
     kernels = np.exp(logs - logs.max(1, keepdims=True))  # a factor of a row moves no optimum
 
@@ -106,7 +107,7 @@ def shares(logs: Values) -> Values:
     count = kernels.shape[1]
     found = minimize(
         loss, np.full(count, 1 / count), jac=True, method="L-BFGS-B", bounds=[(0, None)] * count,
-        options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": 5000, "maxfun": 10_000, "maxcor": 30},
+        options={"ftol": tolerance, "gtol": 1e-9, "maxiter": 5000, "maxfun": 10_000, "maxcor": 30},
     ).x  # fmt: skip
     pi: Values = found / found.sum()
     return pi
