@@ -38,7 +38,7 @@ class Jdot(Strategy):
     same_labels = True
     sees = ("features", "logits", "labels")
 
-    def __init__(self, alpha: float = 0.1, weight: float = 1.0, **options: Any) -> None:
+    def __init__(self, alpha: float = 0.1, weight: float = 0.1, **options: Any) -> None:
         super().__init__(**options)
         check_not_negative(alpha=alpha, weight=weight)
         self.alpha, self.weight = alpha, weight

@@ -50,8 +50,7 @@ def sinkhorn_plan(cost: Values, reg: float, tolerance: float, most: int) -> Valu
     """Return the plan that minimises cost − reg · entropy (Cuturi 2013, arXiv 1306.0895).
 
     The potentials f and g stay in the log domain. For some steps at a time they change by factors
-    of the plan exp(f + g − cost / reg), which are then absorbed (Schmitzer 2019, arXiv 1610.06519,
-    algorithm 2).
+    of the plan exp(f + g − cost / reg), which are then absorbed (Schmitzer 2019, arXiv 1610.06519).
 
     Args:
         cost: ``[n, m]``.
