@@ -130,7 +130,7 @@ class Estimator(Learner):
         return self.predict(Batch(x[:0], self.kept["y"][:0]), x)
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
-        """Measure a batch of validation tasks; what estimates needs a support, and a pair has none."""
+        """Measure a batch of validation tasks; an estimate needs a support, and a pair has none."""
         if isinstance(batch, Pair) and (overrides(self.strategy, "estimate") or not self.kept):
             return None
         return super().validation_step(batch, batch_idx, dataloader_idx)
@@ -145,7 +145,7 @@ class Estimator(Learner):
 
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
-        if not overrides(strategy, "learn"):
+        if not overrides(strategy, "learn") or not strategy.uses_source:
             return
         if strategy not in self._met or self.transductive:
             strategy.learn(self._source(strategy), target_x)

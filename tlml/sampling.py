@@ -130,9 +130,9 @@ def draw_episode(
     """Draw support and query of one task; no example is in both.
 
     A `Finite` task is permuted: `shots` and `queries` examples of each class where targets are
-    classes, else of the whole; the query comes from its ``test`` part if it has one. Any other
-    task gives one sample, which is divided. A range of counts is drawn from for each class by
-    itself, or once where the task isn't divided by class.
+    classes, unless the task says ``by_class = False``, else of the whole; the query comes from its
+    ``test`` part if it has one. Any other task gives one sample, which is divided. A range of
+    counts is drawn from for each class by itself, or once where the task isn't divided by class.
 
     Args:
         task: A `Finite` or a `Task`.
@@ -246,8 +246,8 @@ def _draw_finite(
     task: Finite, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None
 ) -> Draw:
     pool, test = readable(task.split("train")), readable(task.split("test"))
-    if pool.y.is_floating_point():
-        return _draw_regression(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
+    if pool.y.is_floating_point() or not getattr(task, "by_class", True):
+        return _draw_whole(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
     labels = _labels(task, pool, ways, rng)
     part = "test" if len(test) else "train"
     support, query = [], []
@@ -267,7 +267,7 @@ def _draw_finite(
     return Draw(task, episode, part, query_index)
 
 
-def _draw_regression(
+def _draw_whole(
     task: Finite, pool: Held, test: Held, shots: int, queries: int, rng: np.random.Generator
 ) -> Draw:
     order = torch.from_numpy(rng.permutation(len(pool)))

@@ -15,7 +15,7 @@ KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
 VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
         {"pair", "episodes", "stream", "env", "finite"}
-        | {"regression", "classification", "reconstruction", "control"}
+        | {"regression", "classification", "reconstruction", "control", "triples"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
     "strategy": frozenset(

@@ -97,6 +97,7 @@ class Strategy(Recorded, nn.Module):
     # When `weigh_samples` acts: once, on inputs, or in each epoch, on the network's features.
     every: Literal["fit", "epoch"] = "fit"
     uses_target_x: ClassVar[bool] = True  # whether maps, weights and `learn` look at target inputs
+    uses_source: bool = True  # whether `learn` has anything to take in; False: needs no fit
     effective_sample_size: float | None = None  # of the latest weights
     terms_in: ClassVar[Literal["fit", "adaptation"]] = "fit"  # where `terms` act
     sees: ClassVar[tuple[str, ...]] = ("features",)  # what they look at, beside parameters

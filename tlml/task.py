@@ -81,7 +81,11 @@ class Task(Protocol):
 
 @runtime_checkable
 class Finite(Protocol):
-    """A task that is a data set of a fixed size, divided into parts."""
+    """A task that is a data set of a fixed size, divided into parts.
+
+    Episodes of classes hold so many examples of each, unless a task has ``by_class = False``: then
+    they hold so many of the whole, as where targets are values.
+    """
 
     name: str
 

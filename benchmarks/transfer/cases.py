@@ -74,9 +74,10 @@ def _maps(arrays: Arrays, skada: Any) -> Iterator[tuple[str, Side, Side]]:
 
 
 def _kernel_mean_matching(skada: Any, gamma: float) -> tuple[Side, Side]:
+    bound = 1000.0  # above all weights: skada's solver passes a bound that would hold
     return (
-        our_weights("kmm", gamma=gamma, bound=10.0),
-        their_weights(lambda arrays: skada.KMMReweightAdapter(gamma=gamma, B=10.0)),
+        our_weights("kmm", gamma=gamma, bound=bound),
+        their_weights(lambda arrays: skada.KMMReweightAdapter(gamma=gamma, B=bound)),
     )
 
 

@@ -212,6 +212,15 @@ def tlml_strategies() -> list[Spec]:
             gives=frozenset({"estimates"}),
             needs=("pair", "regression|classification", "estimates"),
         ),
+        Spec(
+            "relational_rules",
+            "tlml_transfer.relational_rules:RelationalRules",
+            "tells links of a graph by rules of another, between relations that play the same part",
+            paper="Mihalkova, Huynh & Mooney 2007, AAAI (TAMAR)",
+            approach="relational-knowledge-transfer",
+            gives=frozenset({"relates", "estimates"}),
+            needs=("pair", "estimates", "triples"),
+        ),
         _unsupervised(
             "transfer_pca",
             "transfer_pca:TransferPca",

@@ -13,7 +13,7 @@ class OptimalTransport(InputMap):
     """Map each source input to where the cheapest transport of all of them to the target takes it.
 
     The cost is the squared Euclidean distance, all inputs weigh the same, and an input that is
-    spread over several target inputs goes to their mean (the barycentric map, equation 14). The
+    spread over several target inputs goes to their mean (the barycentric map). The
     target stays as it is.
 
     Args:

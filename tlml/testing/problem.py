@@ -47,6 +47,14 @@ def tiny_episode(classes: bool = False) -> Episode:
     return Episode(batch(), batch())
 
 
+def tiny_triples() -> Episode:
+    """Return links of a ring of six entities as one task: ``x [1, 6, 3]``, ``y [1, 6]``."""
+    places = torch.arange(6)
+    near = torch.stack([places, places % 2, torch.zeros_like(places)], 1)
+    far = torch.stack([(places + 1) % 6, places % 2, torch.ones_like(places)], 1)
+    return Episode(Batch(near[None], ((places + 1) % 6)[None]), Batch(far[None], places[None]))
+
+
 def slopes(
     loss: Callable[[], Tensor], parameters: dict[str, nn.Parameter]
 ) -> dict[str, tuple[float, float]]:

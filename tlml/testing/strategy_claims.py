@@ -17,7 +17,7 @@ from tlml.strategies import Context, Strategy, overrides, weighed
 from tlml.task import Batch, Episode
 from tlml.terms import features_with
 from tlml.testing.failure import CheckFailed, doing, require
-from tlml.testing.problem import OUTPUTS, NetworkOf, tiny_episode, tiny_learner
+from tlml.testing.problem import NetworkOf, tiny_episode, tiny_learner, tiny_triples
 from tlml.testing.randomness import without_global_draws
 from tlml.testing.subject import Subject
 
@@ -156,6 +156,8 @@ def _episodes(subject: Subject, classes: bool) -> list[Episode]:
     if subject.spec and "reconstruction" in subject.spec.needs:
         support, query = tiny_episode()
         return [Episode(Batch(support.x, support.x), Batch(query.x, query.x))]
+    if subject.spec and "triples" in subject.spec.needs:
+        return [tiny_triples()]
     return [tiny_episode(True)] if classes else [tiny_episode(), tiny_episode(True)]
 
 
@@ -166,12 +168,12 @@ def _check_estimate(subject: Subject, episode: Episode) -> None:
     whose = f"{subject.label}: estimate()"
     space: Any = Box(-math.inf, math.inf, tuple(y.shape[1:]))
     if not y.is_floating_point():
-        space = Discrete(OUTPUTS)
+        space = Discrete(int(max(support.y.max(), y.max())) + 1)
     with doing(whose), without_global_draws(whose):
         if overrides(strategy, "learn"):
             strategy.learn(support, x)
         found = torch.as_tensor(strategy.estimate(support, x, space))
-    wanted = y.shape if y.is_floating_point() else (len(y), OUTPUTS)
+    wanted = y.shape if y.is_floating_point() else (len(y), int(space.n))
     require(
         found.shape == wanted,
         f"{whose} gives the shape {list(found.shape)} for {len(x)} inputs, must be {list(wanted)}: "
