@@ -103,6 +103,20 @@ def test_equal_episodes_have_an_interval_of_no_width(folder: Folder) -> None:
     assert row(made, "scratch").score == Interval(0.5, 0.5, 0.5)
 
 
+def test_of_one_episode_the_seeds_are_resampled(folder: Folder) -> None:
+    cells = {("d", 1, seed, "scratch"): [score] for seed, score in enumerate([0.2, 0.4, 0.9])}
+    better = {("d", 1, seed, "full"): [score] for seed, score in enumerate([0.3, 0.5, 1.0])}
+    made = report(folder.write(cells | better))
+    score = row(made, "scratch").score
+    assert score is not None
+    assert score.mean == pytest.approx(0.5)
+    assert score.low < 0.35 < 0.65 < score.high
+    difference = row(made, "full").difference
+    assert difference is not None
+    for value in (difference.mean, difference.low, difference.high):  # paired by seed
+        assert value == pytest.approx(0.1)
+
+
 def test_differences_are_paired_by_seed_and_episode(folder: Folder) -> None:
     # The scores vary by .6, the differences not at all: unpaired, the interval would be wide.
     made = report(

@@ -153,19 +153,24 @@ class _Scores:
             for episode, score in zip(result.episodes, result.scores, strict=True)
         }
 
-    def by_episode(self, pairs: Iterable[tuple[int, int]]) -> NDArray[np.float64]:
-        """Average each episode over the seeds of `pairs`: the units of the bootstrap."""
-        episodes: dict[int, list[float]] = {}
-        for seed, episode in sorted(pairs):
-            episodes.setdefault(episode, []).append(self.by_pair[seed, episode])
-        return np.array([np.mean(episodes[episode]) for episode in sorted(episodes)])
+    def units(self, pairs: Iterable[tuple[int, int]]) -> NDArray[np.float64]:
+        """Return the units of the bootstrap: each episode of `pairs`, averaged over its seeds.
+
+        Where there is one episode, the seeds are all that differ: they are the units.
+        """
+        ordered = sorted(pairs)
+        one = len({episode for _, episode in ordered}) == 1
+        found: dict[int, list[float]] = {}
+        for seed, episode in ordered:
+            found.setdefault(seed if one else episode, []).append(self.by_pair[seed, episode])
+        return np.array([np.mean(found[unit]) for unit in sorted(found)])
 
 
 def _row(mine: _Scores, baseline: _Scores, higher: bool) -> Row:
     method = mine.cells[0].method
     if not mine.done:
         return Row(method, 0, len(mine.cells), notes=(_missing(mine),))
-    units = mine.by_episode(mine.by_pair)
+    units = mine.units(mine.by_pair)
     difference = _difference(mine, baseline)
     worse = difference is not None and (difference.high < 0 if higher else difference.low > 0)
     return Row(
@@ -185,7 +190,7 @@ def _difference(mine: _Scores, baseline: _Scores) -> Interval | None:
     pairs = mine.by_pair.keys() & baseline.by_pair.keys()
     if not pairs or mine.cells == baseline.cells:
         return None
-    return Interval(*paired_difference(mine.by_episode(pairs), baseline.by_episode(pairs)))
+    return Interval(*paired_difference(mine.units(pairs), baseline.units(pairs)))
 
 
 def _cost(done: Iterable[AdaptResult]) -> Cost:

@@ -149,8 +149,8 @@ def footnotes(report: Report) -> Iterator[str]:
     """Explain the columns and the notes that occur."""
     yield (
         "Means are over target episodes, each averaged over its seeds; 95% intervals resample "
-        "these episodes (bootstrap) and do not hold the spread between training seeds. IQM: mean "
-        "of the middle half of all scores."
+        "these episodes (bootstrap) and do not hold the spread between training seeds; of a single "
+        "episode they resample the seeds. IQM: mean of the middle half of all scores."
     )
     yield f"Differences to {report.baseline} are paired: the same seeds and the same episodes."
     yield (
