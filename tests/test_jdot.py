@@ -80,7 +80,7 @@ def test_the_plan_is_a_constant_in_the_gradient() -> None:
     context = some()
     for part in (context.features_source, context.features_target, context.logits_target):
         part.requires_grad_()
-    loss = tlml.strategy("jdot", alpha=0.3).terms(context)["jdot"]
+    loss = tlml.strategy("jdot", alpha=0.3, weight=1.0).terms(context)["jdot"]
     source, target, logits = torch.autograd.grad(
         loss, [context.features_source, context.features_target, context.logits_target]
     )
@@ -140,7 +140,7 @@ def test_what_can_not_be_transported_is_refused(parts: dict[str, Any], message: 
 def test_constant_features_are_transported_by_their_labels() -> None:
     constant = torch.ones(5, 4, dtype=torch.float64)
     context = changed(some(), features_source=constant, features_target=constant)
-    found = tlml.strategy("jdot").terms(context)["jdot"]
+    found = tlml.strategy("jdot", weight=1.0).terms(context)["jdot"]
     assert found.item() == pytest.approx(by_programming(costs(context, 0.0)), rel=1e-8)
 
 

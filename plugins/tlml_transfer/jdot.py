@@ -22,8 +22,9 @@ class Jdot(Strategy):
     Each batch is transported exactly, at the least cost C_ij = α‖f_i − f_j‖² + L(y_i, g(f_j)) of a
     source example i and a target input j (arXiv 1803.10081, section 3.2); features and classifier
     then go down the cost of that plan, which is a constant. L is cross-entropy where targets are
-    classes, and the squared error where they are values. Since every target input of a batch has
-    to go somewhere, batches should hold all classes in the target's proportions.
+    classes, and the squared error where they are values. Every target input of a batch has to go
+    somewhere, to another class where its own has run out: take batches that are large beside the
+    number of classes. Choose `alpha` and `weight` for each domain; the defaults may do harm.
 
     Args:
         alpha: α over λ of the paper: what distances of features count beside the loss of labels.
@@ -38,7 +39,7 @@ class Jdot(Strategy):
     same_labels = True
     sees = ("features", "logits", "labels")
 
-    def __init__(self, alpha: float = 0.1, weight: float = 1.0, **options: Any) -> None:
+    def __init__(self, alpha: float = 0.01, weight: float = 0.1, **options: Any) -> None:
         super().__init__(**options)
         check_not_negative(alpha=alpha, weight=weight)
         self.alpha, self.weight = alpha, weight
