@@ -9,10 +9,10 @@ TORCH := 2.13.0
 EXTRAS := ray,vision,peft,ot,rl,dev,docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-meta docs constraints clean
+.PHONY: help demo test lint format bench bench-meta bench-transfer docs constraints clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## compare four ways of transfer on glyphs and digits: a table, plots, a report
 	$(BIN)/tlml bench quickstart
@@ -32,6 +32,10 @@ bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
 
 bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compares with it
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
+
+bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
+	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs site

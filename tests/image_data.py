@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import pickle
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.io import savemat
 
 PARTS = ("train", "val", "test")
 # Two characters at least of each split of Vinyals et al.
@@ -146,6 +149,90 @@ def tiered_imagenet(root: Path, plain: bool = False, each: int = 4) -> None:
             write_pickle(root / f"{part}_images_png.pkl", [encoded(i) for i in images], 2)
 
 
+def family(root: Path, places: dict[str, dict[str, int]]) -> None:
+    """A folder for each place, with a folder for each class and so many images of noise in it."""
+    seed = 0
+    for place, classes in places.items():
+        for name, number in classes.items():
+            for i in range(number):
+                seed += 1
+                write_image(root / place / name / f"frame_{i:04d}.png", noise(9, 12, 3, seed=seed))
+
+
+def office31(root: Path, each: int = 20) -> None:
+    """Three classes of the three places, in folders called images."""
+    for p, place in enumerate(("amazon", "dslr", "webcam")):
+        for c, name in enumerate(("back_pack", "bike", "ring_binder")):
+            for i in range(each):
+                path = root / place / "images" / name / f"frame_{i + 1:04d}.jpg"
+                write_image(path, noise(12, 10, 3, seed=10_000 + 1000 * p + 100 * c + i))
+
+
+def visda(root: Path, each: int = 20) -> None:
+    """Three of the twelve classes, with lists; the test's images are in trunks."""
+    names = {0: "aeroplane", 2: "bus", 11: "truck"}
+    for p, place in enumerate(("train", "validation", "test")):
+        lines = []
+        for label, name in names.items():
+            for i in range(each):
+                folder = f"trunk{i % 2:02d}" if place == "test" else name
+                file = f"{folder}/{name[0]}{label:02d}_{i}.{'jpg' if p else 'png'}"
+                pixels = noise(10, 14, 3, seed=20_000 + 1000 * p + 50 * label + i)
+                write_image(root / place / file, pixels)
+                lines.append(f"{file} {label}")
+        (root / place / "image_list.txt").write_text("\n".join(lines) + "\n")
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    """Bytes in IDX, as the files of MNIST hold them."""
+    head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return head + array.tobytes()
+
+
+def labels_of_digits(number: int) -> NDArray[np.uint8]:
+    return (np.arange(number) * 7 % 10).astype(np.uint8)  # all ten, and not in their order
+
+
+def mnist(root: Path, train: int = 200, test: int = 30) -> None:
+    for seed, (part, number) in enumerate((("train", train), ("t10k", test))):
+        for kind, array in (
+            ("images-idx3", noise(number, 28, 28, seed=30_000 + seed)),
+            ("labels-idx1", labels_of_digits(number)),
+        ):
+            with gzip.open(root / f"{part}-{kind}-ubyte.gz", "wb") as file:
+                file.write(idx(array))
+
+
+def svhn(root: Path, train: int = 200, test: int = 30) -> None:
+    for seed, (part, number) in enumerate((("train", train), ("test", test))):
+        labels = labels_of_digits(number)
+        data = {
+            "X": noise(32, 32, 3, number, seed=31_000 + seed),
+            "y": np.where(labels == 0, 10, labels)[:, None],
+        }
+        savemat(root / f"{part}_32x32.mat", data)
+
+
+def usps(root: Path, train: int = 200, test: int = 30) -> None:
+    for seed, (name, number) in enumerate((("usps.bz2", train), ("usps.t.bz2", test))):
+        values = noise(number, 256, seed=32_000 + seed) / 127.5 - 1
+        lines = [
+            " ".join([f"{label + 1}", *(f"{i}:{value:.6f}" for i, value in enumerate(row, 1))])
+            for label, row in zip(labels_of_digits(number), values, strict=True)
+        ]
+        with bz2.open(root / name, "wt") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+def digits_three(root: Path) -> None:
+    """The files of the three, each in the folder that torchvision downloads it to."""
+    raw = root / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    mnist(raw)
+    svhn(root)
+    usps(root)
+
+
 def write_all(root: Path) -> None:
     """A little of each data set, in the folder that its domain looks in by itself."""
     omniglot(root / "omniglot")
@@ -154,3 +241,7 @@ def write_all(root: Path) -> None:
     cifar100(root / "fc100")
     cub(root / "cub")
     tiered_imagenet(root / "tiered_imagenet")
+    family(root / "image_folder", {place: {"cat": 20, "dog": 21} for place in ("art", "photo")})
+    office31(root / "office31")
+    visda(root / "visda")
+    digits_three(root / "digits_three")

@@ -261,6 +261,75 @@ def test_resume_equals_the_uninterrupted_run(tmp_path: Path) -> None:
     assert changed(state(whole), module) == set()
 
 
+SCHEDULERS: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
+    "lambda": lambda made: torch.optim.lr_scheduler.LambdaLR(made, lambda step: 0.9**step),
+    "cosine": lambda made: torch.optim.lr_scheduler.CosineAnnealingLR(made, 4 * STEPS),
+    "one cycle": lambda made: torch.optim.lr_scheduler.OneCycleLR(made, 0.2, 4 * STEPS + 1),
+    "plateau": lambda made: torch.optim.lr_scheduler.ReduceLROnPlateau(made, "max", 0.5, 3),
+}
+
+
+class Scheduled(Foreign):
+    """Its groups are those of phases, its rates a scheduler's; what it watches never improves."""
+
+    def __init__(self, kind: str, strategy: Strategy) -> None:
+        super().__init__()
+        self.kind, self.strategy = kind, strategy
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        self.log("watched", 1.0)
+        return super().training_step(batch, batch_idx)
+
+    def configure_optimizers(self) -> Any:
+        made = torch.optim.SGD(param_groups(self, self.strategy), momentum=0.9, weight_decay=0.1)
+        scheduler = SCHEDULERS[self.kind](made)
+        # By steps: what Lightning steps by epochs on a plateau it steps after it has saved.
+        how = {"scheduler": scheduler, "monitor": "watched", "interval": "step"}
+        return {"optimizer": made, "lr_scheduler": how}
+
+
+class Rates(Callback):
+    """Notes the rates that each step is taken by; it comes after what changes them."""
+
+    def __init__(self) -> None:
+        self.used: list[list[float]] = []
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.optimizers[0].register_step_pre_hook(
+            lambda made, *_: self.used.append([group["lr"] for group in made.param_groups])
+        )
+
+
+def halves() -> Phases:
+    """The head for six steps, then everything, the body at half the rate."""
+    body = (Group("head.*"), Group("*", lr=0.5))
+    return Phases(Phase(6, (Group("head.*"),)), Phase(1.0, body))
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_schedulers_work_through_an_unfreezing_and_a_resumed_run(kind: str, tmp_path: Path) -> None:
+    free, used, module = Rates(), Rates(), Scheduled(kind, halves())
+    fit(Scheduled(kind, halves()), free, max_epochs=4)
+    seen = Watch(lambda trainer, module: changed(before, module))
+    before = state(module)
+    fit(module, Adapt(module.strategy), used, seen, max_epochs=4)
+    assert len({tuple(rates) for rates in free.used}) > 2
+    assert seen.notes == [HEAD] * 6 + [HEAD | BODY | STATISTICS] * 10
+    scales = [[1.0, 1.0]] * 6 + [[0.5, 1.0]] * 10
+    expected = [
+        [rate * scale for rate, scale in zip(*pair, strict=True)]
+        for pair in zip(free.used, scales, strict=True)
+    ]
+    assert used.used == [pytest.approx(rates) for rates in expected]
+
+    def make() -> tuple[Foreign, Adapt]:
+        strategy = halves()
+        return Scheduled(kind, strategy), Adapt(strategy)
+
+    whole, later = resumed(tmp_path, make)
+    assert changed(state(whole), later) == set()
+
+
 def test_a_fresh_start_is_keyed_and_not_repeated_by_resuming(tmp_path: Path) -> None:
     def make() -> tuple[Foreign, Adapt]:
         return Foreign(), Adapt("scratch", seed=3)

@@ -138,7 +138,7 @@ domain
   waves      sea   water that moves
 
 learner
-  estimator  core  predicts by a strategy's closed form, without a network
+  estimator  core  predicts without a network: in closed form, or by a model on source examples
 
 learner: meta-learning
   climber    sea   goes up
@@ -208,7 +208,7 @@ water that moves
   paper       Newton 1687
   settings    inductive (target labels), transductive (no target labels)
   gives       episodes, pair, regression
-  learners    climber
+  learners    climber, estimator
   strategies  step
 
 options
@@ -281,7 +281,7 @@ def test_info_as_json_holds_the_options(alone: Site, capsys: pytest.CaptureFixtu
         "help": "",
     }
     assert waves["options"][0]["required"]
-    assert waves["goes_with"] == {"learner": ["climber"], "strategy": ["step"]}
+    assert waves["goes_with"] == {"learner": ["climber", "estimator"], "strategy": ["step"]}
     assert waves["target"] == "sea_waves:Waves"
     assert waves["note"] == ""
 

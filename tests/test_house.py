@@ -19,7 +19,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = CONFIGURATION["project"]
-TARGETS = "bench bench-meta clean constraints demo docs format help lint test".split()
+TARGETS = (
+    "bench bench-meta bench-transfer clean constraints demo docs format help lint test".split()
+)
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))
 
 

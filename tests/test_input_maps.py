@@ -105,7 +105,7 @@ def test_subspaces_are_those_of_the_singular_vectors(n: int, m: int, d: int) -> 
 
 
 def components_by_the_paper(kernel: Values, n: int, mu: float, count: int) -> Values:
-    """Return W by equation 8 as it stands there, with its matrix that is not symmetric."""
+    """Return W by the paper's matrix, which is not symmetric."""
     total = len(kernel)
     e = np.r_[np.full(n, 1 / n), np.full(total - n, -1 / (total - n))][:, None]
     h = np.eye(total) - np.ones((total, total)) / total

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlml.plots import _lines, plot, spread
+from tlml.plots import _lines, _what_shots_are, plot, spread
+from tlml.results import Cost
 from tlml.summary import Block, Interval, Report, Row
 
 
@@ -50,6 +51,19 @@ def test_many_methods_get_a_taller_picture(shots: list[int]) -> None:
     _, few = size(plot(made_report(shots, ["scratch", "full"]), "d"))
     _, many = size(plot(made_report(shots, [f"method{i}" for i in range(30)]), "d"))
     assert many > few + 300
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        ([5, 0], "labelled target examples (shots)"),
+        ([0, 0], "target examples without labels (shots)"),
+        ([], "labelled target examples (shots)"),
+    ],
+)
+def test_shots_without_labels_are_called_so(labels: list[float], text: str) -> None:
+    rows = tuple(Row(f"m{i}", 1, 1, cost=Cost(labels=own)) for i, own in enumerate(labels))
+    assert _what_shots_are([Block("d", 5, "mse", False, rows)]) == text
 
 
 def test_no_global_figure_is_left() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -283,6 +283,23 @@ def test_a_class_with_too_few_samples_is_named():
 
 def test_a_class_with_too_few_examples_to_train_or_test_on_is_named():
     task = Tables(classes=2, train=8, test=2).tasks("target")[0]
+    with fails(
+        "task target 0: class 0 has 4 examples to train on, 1 to test on; 2 shots and 3 queries "
+        "are more"
+    ):
+        draw_episode(task, 2, 3, keyed_rng(0, "target", 0))
+
+
+@dataclass(frozen=True)
+class Counted(Table):
+    """A task that has something of its own by the name of classes."""
+
+    classes: bool = True
+
+
+def test_what_a_task_calls_classes_itself_names_none():
+    table = Tables(classes=2, train=8, test=2).tasks("target")[0]
+    task = Counted(table.name, table.x, table.y, table.train, table.test)
     with fails(
         "task target 0: class 0 has 4 examples to train on, 1 to test on; 2 shots and 3 queries "
         "are more"

@@ -265,8 +265,12 @@ def test_what_is_asked_for_without_features_is_refused() -> None:
         fit(Mine(), {"strategy": "coral"})
     with fails("features: Mine has no module 'bakbone'; did you mean backbone?"):
         fit(Mine(), {"strategy": "coral", "features": "bakbone"})
-    with fails("strategy: Spy looks at logits, which tlml.Adapt does not know; take a learner"):
-        fit(Mine(), Adapt(Spy("fit", ("features", "logits")), features="backbone"))
+    for name, beyond in (("mcc", "logits"), ("jdot", "logits and labels")):
+        with fails(
+            f"strategy: {name.title()} looks at {beyond}, which tlml.Adapt does not know; take a "
+            "learner, or tlml adapt"
+        ):
+            fit(Mine(), {"strategy": name, "features": "backbone"})
 
 
 def test_terms_that_a_step_does_not_ask_for_are_refused() -> None:
@@ -353,6 +357,23 @@ def test_what_a_strategy_with_terms_owns_must_be_optimised() -> None:
     make = lambda module: torch.optim.SGD(param_groups(module, strategy))  # noqa: E731
     fit(Mine(make), Adapt(strategy, features="backbone"))
     assert not torch.equal(strategy.critic.weight, before)
+
+
+def test_a_discriminator_learns_and_is_resumed_with_the_callback(tmp_path: Path) -> None:
+    strategies: list[Strategy] = []
+
+    def callbacks() -> list[Any]:
+        strategies.append(tlml.strategy("dann"))
+        return [Adapt(strategies[-1], features="backbone")]
+
+    def made() -> Both:
+        return Both(optimizer=lambda own: torch.optim.SGD(param_groups(own, strategies[-1])))
+
+    whole, resumed = interrupted(tmp_path, made, Listed(pairs(True)), callbacks)
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+    first, second = (dict(each.named_parameters()) for each in strategies)
+    assert len(first) > 0
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def test_resuming_from_a_checkpoint_without_the_start_is_refused(tmp_path: Path) -> None:

@@ -203,6 +203,12 @@ class FourActions(Walks):
             "say what its targets are",
         ),
         (
+            Planes,
+            {"episodes", "reconstruction"},
+            "domain made: spec gives 'reconstruction' but y is not x; make them equal or drop "
+            "'reconstruction' from gives",
+        ),
+        (
             Dice,
             {"episodes", "regression"},
             "domain made: drawing from split 'source' draws from the global random state of NumPy; "

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import tlml
 import tlml.testing
-from tlml import Strategy, gradient
+from tlml import Context, Strategy, gradient
 from tlml.task import Params
 from tlml.testing import check_strategy
 from tlml.testing.toys import (
@@ -109,6 +109,21 @@ class NoPhase(Strategy):
 class Vector(Strategy):
     def terms(self, context: Any) -> Mapping[str, Tensor]:
         return {"gap": context.features_source.mean(0) - context.features_target.mean(0)}
+
+
+class Regularised(Strategy):
+    """Adds a loss where it adapts."""
+
+    terms_in = "adaptation"
+
+    def terms(self, context: Context) -> Mapping[str, Tensor]:
+        return {"size": torch.stack([p.square().sum() for p in context.params.values()]).sum()}
+
+
+class Peeking(Strategy):
+    """Uses inputs without labels and says so in one place only."""
+
+    unlabelled = True
 
 
 class Cut(Strategy):
@@ -222,6 +237,18 @@ class Grown(Descent):
             "call it; add 'aligns' to gives",
         ),
         (
+            Regularised,
+            {"aligns"},
+            "strategy made: its terms() act in adaptation alone, so that they align nothing in "
+            "training; drop 'aligns' from gives",
+        ),
+        (
+            Peeking,
+            set(),
+            "strategy made: it adapts to inputs without labels but its spec does not give "
+            "'unlabelled'; add 'unlabelled' to gives",
+        ),
+        (
             Cut,
             {"aligns"},
             "strategy made: terms() gives losses without gradient, so that they align nothing; "
@@ -286,6 +313,8 @@ def test_a_state_that_is_not_plain_is_found() -> None:
         (LearnedRates, {"differentiable"}),
         (Nearest, {"estimates"}),
         (Strategy, set()),
+        (Regularised, set()),
+        (Peeking, {"unlabelled"}),
     ],
 )
 def test_strategies_that_keep_their_word_pass(strategy: type, gives: set[str]) -> None:

@@ -430,6 +430,17 @@ def test_without_source_the_labelled_target_drives():
     assert sorted(seen) == sorted(keys(view.drawn().episode.support.x))
 
 
+def test_without_source_and_labels_the_unlabelled_target_drives():
+    view = PairView(Letters(), ways=3, queries=2, source=False, unlabelled=True, batch_size=5)
+    pairs = list(view.train_dataloader())
+    assert all(len(pair.source.x) == len(pair.target.x) == 0 for pair in pairs)
+    seen = [x for pair in pairs for x in keys(pair.unlabelled)]
+    assert sorted(seen) == sorted(keys(view.unlabelled_examples()))
+    assert not set(seen) & set(keys(view.drawn().episode.query.x))
+    with fails("balanced: there are no labels whose classes could be balanced"):
+        PairView(Letters(), source=False, unlabelled=True, balanced=True)
+
+
 @pytest.mark.parametrize(
     ("domain", "options", "spaces", "target"),
     [

@@ -108,6 +108,21 @@ class Tables(Domain[Table]):
         )
 
 
+class Moved(Tables):
+    """Two classes beside each other; in the target both are moved, the left one half across."""
+
+    def __init__(self, train: int = 60, test: int = 60) -> None:
+        super().__init__(2, number=1, train=train, test=test)
+
+    def _table(self, split: Split, number: int) -> Table:
+        rng = np.random.default_rng(SPLITS.index(split))
+        y = np.arange(self.train + self.test) % 2
+        x = rng.normal(size=(len(y), 2)) * [0.3, 1.0]
+        x[:, 0] += 4 * y - 2 + 1.8 * (split == "target")
+        x = torch.from_numpy(x.astype(np.float32))
+        return Table(split, x, torch.from_numpy(y), self.train, self.test)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A task that can be sampled without end: y = slope · x."""

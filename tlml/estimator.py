@@ -130,9 +130,8 @@ class Estimator(Learner):
         return self.predict(Batch(x[:0], self.kept["y"][:0]), x)
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
-        """Measure a batch of validation tasks, where they can be predicted by what is kept."""
-        alone = overrides(self.strategy, "estimate") and not overrides(self.strategy, "learn")
-        if isinstance(batch, Pair) and (alone or not self.kept):
+        """Measure a batch of validation tasks; an estimate needs a support, and a pair has none."""
+        if isinstance(batch, Pair) and (overrides(self.strategy, "estimate") or not self.kept):
             return None
         return super().validation_step(batch, batch_idx, dataloader_idx)
 

@@ -187,7 +187,7 @@ def write_plan(plan: Plan, folder: str | Path) -> None:
 
 def cell_id(config: dict[str, Any], versions: dict[str, str]) -> str:
     """Return the id of a cell: 16 hexadecimal digits that follow from what it is."""
-    text = json.dumps({"config": config, "versions": versions}, sort_keys=True,
+    text = json.dumps({"config": config, "versions": versions}, sort_keys=True, allow_nan=False,
                       separators=(",", ":"))  # fmt: skip
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -173,9 +173,7 @@ def _label(axes: Axes, blocks: Sequence[Block], shots: Sequence[int]) -> None:
     if len(shots) == 1:
         axes.set_xlabel(text)
     else:
-        labelled = any(row.cost and row.cost.labels for each in blocks for row in each.rows)
-        kind = "labelled target examples" if labelled else "target examples without labels"
-        axes.set_xlabel(f"{kind} (shots)")
+        axes.set_xlabel(_what_shots_are(blocks))
         axes.set_ylabel(text)
     axes.grid(color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -190,3 +188,10 @@ def png(figure: Figure) -> bytes:
     options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15, "facecolor": "white"}
     figure.savefig(buffer, format="png", metadata={"Software": None}, **options)
     return buffer.getvalue()
+
+
+def _what_shots_are(blocks: Sequence[Block]) -> str:
+    costs = [row.cost for block in blocks if block.shots for row in block.rows if row.cost]
+    if costs and not any(cost.labels for cost in costs):
+        return "target examples without labels (shots)"
+    return "labelled target examples (shots)"

@@ -15,6 +15,7 @@ from tlml.option_plots import curves, plot_curve
 from tlml.page import page
 from tlml.plots import plot
 from tlml.results import Results, read_results
+from tlml.size_plots import plot_sizes, sizes
 from tlml.summary import Block, Report, Row, summarise
 from tlml.tables import markdown, print_report
 
@@ -25,7 +26,8 @@ def report(folder: str | Path) -> Report:
     """Read a suite's folder and write its report into it; only files are read, nothing is run.
 
     Writes ``results.json``, ``report.md``, ``report.html`` and ``<domain>.png``, each whole or not
-    at all; beside it ``<domain>-features.png`` where fits saw the target, and
+    at all; beside it ``<domain>-features.png`` where fits saw the target,
+    ``<domain>-sizes.png`` where source examples are weighed, and
     ``<domain>-<strategy>-<option>.png`` where several values of an option are compared.
 
     Raises:
@@ -51,6 +53,8 @@ def _plots(made: Report, results: Results, folder: Path, domain: str) -> dict[st
     pictures = {domain: plot(made, domain)}
     if found := panels(folder, results.plan, domain):
         pictures[f"{domain}-features"] = plot_features(found)
+    if found_sizes := sizes(made, domain):
+        pictures[f"{domain}-sizes"] = plot_sizes(found_sizes, domain)
     for curve in curves(made, domain):
         name = f"{domain}-{curve.strategy}-{curve.option}"
         pictures[name] = plot_curve(curve, domain)

@@ -39,11 +39,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Compare what was asked for, print the table and write the results."""
     options = _options(argv)
     known = list(cases())
-    chosen = [case for case in known if fnmatchcase(_title(case), options.only)]
+    chosen = [case for case in known if fnmatchcase(case.title, options.only)]
     if not chosen:
-        raise SystemExit(
-            f"--only: '{options.only}' matches none of {', '.join(map(_title, known))}"
-        )
+        titles = ", ".join(case.title for case in known)
+        raise SystemExit(f"--only: '{options.only}' matches none of {titles}")
     quiet()
     torch.set_num_threads(1)
     found = []
@@ -68,29 +67,21 @@ def measure(case: Case, rounds: int | None = None) -> Measured:
         case: What to compare.
         rounds: How often to time it; as often as fits some seconds where None.
     """
-    asked = case.arrays.query_y
-    answers = {
-        name: [side.answer(side.learn(seed)) for seed in range(case.seeds)]
-        for name, side in case.sides.items()
-    }
-    calls = {name: partial(side.learn, 0) for name, side in case.sides.items()}
+    runs = [(arrays, seed) for arrays in case.draws for seed in range(case.seeds)]
+    right: dict[str, float] = {}
+    for name, side in case.sides.items():
+        found = [side.answer(side.learn(*run), run[0]) == run[0].query_y for run in runs]
+        right[name] = round(float(np.mean(found)), 4)
+    calls = {name: partial(side.learn, *runs[0]) for name, side in case.sides.items()}
     times = time_in_turn(calls, rounds)
     return Measured(
-        case.arrays.name,
+        case.draws[0].name,
         case.method,
         len(times[TLML]),
-        {
-            name: round(float(np.mean([a == asked for a in own])), 4)
-            for name, own in answers.items()
-        },
-        round(float(np.mean(answers[TLML][0] == answers[SKADA][0])), 4),
+        right,
         {name: typical(of) for name, of in times.items()},
         faster(times[TLML], times[SKADA]),
     )
-
-
-def _title(case: Case) -> str:
-    return f"{case.arrays.name}: {case.method}"
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

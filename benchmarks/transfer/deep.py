@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import tlml
 from benchmarks.transfer.arrays import Arrays, Labels, printed_and_handwritten
-from benchmarks.transfer.sides import SOURCE, TARGET, Side
+from benchmarks.transfer.sides import Side
 
-EPOCHS, STEPS, BATCH, RATE = 10, 10, 64, 1e-3
+EPOCHS, STEPS, BATCH, RATE = 30, 10, 64, 1e-3
 FEATURES = 64
 
 
@@ -40,10 +40,10 @@ class Convolutions(nn.Module):
         return scores
 
 
-def our_network(arrays: Arrays, name: str, **options: Any) -> Side:
+def our_network(name: str, **options: Any) -> Side:
     """Return the learner `supervised` with a strategy that aligns."""
 
-    def learn(seed: int) -> nn.Module:
+    def learn(arrays: Arrays, seed: int) -> nn.Module:
         network = Convolutions(seed)
         learner = tlml.learner(
             "supervised", network=network, strategy=tlml.strategy(name, **options), lr=RATE
@@ -57,16 +57,14 @@ def our_network(arrays: Arrays, name: str, **options: Any) -> Side:
         trainer.fit(learner, view)
         return network
 
-    return Side(learn, lambda network: _answer(network, arrays))
+    return Side(learn, _answer)
 
 
-def their_network(arrays: Arrays, make: Any, **options: Any) -> Side:
+def their_network(make: Any, **options: Any) -> Side:
     """Return a network of skada; `make` is its function, such as ``DeepCoral``."""
-    x = _images(np.concatenate([arrays.source_x, arrays.target_x])).numpy()
-    y = np.concatenate([arrays.source_y, np.full(len(arrays.target_x), -1)])
-    domains = np.repeat([SOURCE, TARGET], [len(arrays.source_x), len(arrays.target_x)])
 
-    def learn(seed: int) -> nn.Module:
+    def learn(arrays: Arrays, seed: int) -> nn.Module:
+        labels = np.concatenate([arrays.source_y, np.full(len(arrays.target_x), -1)])
         network = Convolutions(seed)
         torch.manual_seed(seed)  # its loader draws from the global generator
         made = make(
@@ -74,11 +72,11 @@ def their_network(arrays: Arrays, make: Any, **options: Any) -> Side:
             optimizer=torch.optim.Adam, train_split=None, verbose=0,
             iterator_train__max_samples="source", **options,
         )  # fmt: skip
-        made.fit(x, y, domains)
+        made.fit(_images(arrays.both).numpy(), labels, arrays.domains)
         trained: nn.Module = made.module_.base_module_
         return trained
 
-    return Side(learn, lambda network: _answer(network, arrays))
+    return Side(learn, _answer)
 
 
 def quiet() -> None:

@@ -20,7 +20,6 @@ class Measured:
         method: The method's.
         rounds: How often it was timed.
         accuracy: On the queries, by side.
-        same: Share of the queries that both answer alike, in the first run.
         times: Medians by side.
         ratio: How many times as fast as the peer tlml is.
     """
@@ -29,7 +28,6 @@ class Measured:
     method: str
     rounds: int
     accuracy: dict[str, float]
-    same: float
     times: dict[str, Time]
     ratio: Ratio
 

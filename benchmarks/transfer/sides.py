@@ -11,10 +11,9 @@ import torch
 from sklearn.svm import SVC
 
 import tlml
-from benchmarks.transfer.arrays import Arrays, Labels, Values
+from benchmarks.transfer.arrays import TARGET, Arrays, Labels, Values
 
 TLML, SKADA = "tlml", "skada"
-SOURCE, TARGET = 1, -2  # how skada tells domains apart
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class Side:
         answer: Predicts the labels of the queries from what was learned.
     """
 
-    learn: Callable[[int], Any]
-    answer: Callable[[Any], Labels]
+    learn: Callable[[Arrays, int], Any]
+    answer: Callable[[Any, Arrays], Labels]
 
 
 @dataclass(frozen=True)
@@ -36,80 +35,76 @@ class Case:
 
     Args:
         method: Its name in tlml.
-        arrays: The data.
+        draws: The data; accuracies are means over them.
         sides: The libraries, by name.
-        seeds: Runs that the accuracy is the mean of, where the method draws at random.
+        seeds: Runs on each, where the method draws at random.
     """
 
     method: str
-    arrays: Arrays
+    draws: tuple[Arrays, ...]
     sides: dict[str, Side]
     seeds: int = 1
+
+    @property
+    def title(self) -> str:
+        """What `--only` is matched with."""
+        return f"{self.draws[0].name}: {self.method}"
 
 
 Mapped = tuple[Values, Values, Values | None]  # source, queries, and weights of the source
 
 
-def mapped(arrays: Arrays, learn: Callable[[], Mapped]) -> Side:
+def mapped(learn: Callable[[Arrays], Mapped]) -> Side:
     """Return a side that maps or weighs examples, of which a support vector machine then learns."""
-
-    def answer(learned: Mapped) -> Labels:
-        source, query, weights = learned
-        found: Labels = SVC().fit(source, arrays.source_y, sample_weight=weights).predict(query)
-        return found
-
-    return Side(lambda seed: learn(), answer)
+    return Side(lambda arrays, seed: learn(arrays), _by_svm)
 
 
-def our_map(arrays: Arrays, name: str, **options: Any) -> Side:
+def our_map(name: str, **options: Any) -> Side:
     """Return a strategy of tlml that maps inputs."""
 
-    def learn() -> Mapped:
-        strategy = tlml.strategy(name, **options)
-        source, _ = strategy.fit_transform(arrays.source_x, arrays.target_x)  # type: ignore[arg-type]
-        return source, strategy.transform(arrays.query_x), None  # type: ignore[arg-type, return-value]
+    def learn(arrays: Arrays) -> Mapped:
+        strategy: Any = tlml.strategy(name, **options)
+        source, _ = strategy.fit_transform(arrays.source_x, arrays.target_x)
+        return source, strategy.transform(arrays.query_x), None
 
-    return mapped(arrays, learn)
+    return mapped(learn)
 
 
-def our_weights(arrays: Arrays, name: str, **options: Any) -> Side:
+def our_weights(name: str, **options: Any) -> Side:
     """Return a strategy of tlml that weighs source examples."""
 
-    def learn() -> Mapped:
+    def learn(arrays: Arrays) -> Mapped:
+        strategy: Any = tlml.strategy(name, **options)
         both = torch.from_numpy(arrays.source_x), torch.from_numpy(arrays.target_x)
-        weights = tlml.strategy(name, **options).weigh_samples(*both)
-        assert weights is not None
-        return arrays.source_x, arrays.query_x, weights.numpy()
+        return arrays.source_x, arrays.query_x, strategy.weigh_samples(*both).numpy()
 
-    return mapped(arrays, learn)
+    return mapped(learn)
 
 
-def their_map(arrays: Arrays, make: Callable[[], Any]) -> Side:
+def their_map(make: Callable[[Arrays], Any]) -> Side:
     """Return an adapter of skada that maps inputs."""
-    both, domains = _together(arrays)
-    asked = np.full(len(arrays.query_x), TARGET)
 
-    def learn() -> Mapped:
-        adapter = make()
-        found = adapter.fit_transform(both, sample_domain=domains)
+    def learn(arrays: Arrays) -> Mapped:
+        adapter, asked = make(arrays), np.full(len(arrays.query_x), TARGET)
+        found = adapter.fit_transform(arrays.both, sample_domain=arrays.domains)
         query = adapter.transform(arrays.query_x, sample_domain=asked)
         return found[: len(arrays.source_x)], query, None
 
-    return mapped(arrays, learn)
+    return mapped(learn)
 
 
-def their_weights(arrays: Arrays, make: Callable[[], Any]) -> Side:
+def their_weights(make: Callable[[Arrays], Any]) -> Side:
     """Return an adapter of skada that weighs source examples."""
-    both, domains = _together(arrays)
 
-    def learn() -> Mapped:
-        adapter = make().fit(both, sample_domain=domains)
-        weights = adapter.compute_weights(both, sample_domain=domains)
+    def learn(arrays: Arrays) -> Mapped:
+        adapter = make(arrays).fit(arrays.both, sample_domain=arrays.domains)
+        weights = adapter.compute_weights(arrays.both, sample_domain=arrays.domains)
         return arrays.source_x, arrays.query_x, weights[: len(arrays.source_x)]
 
-    return mapped(arrays, learn)
+    return mapped(learn)
 
 
-def _together(arrays: Arrays) -> tuple[Values, Labels]:
-    both = np.concatenate([arrays.source_x, arrays.target_x])
-    return both, np.repeat([SOURCE, TARGET], [len(arrays.source_x), len(arrays.target_x)])
+def _by_svm(learned: Mapped, arrays: Arrays) -> Labels:
+    source, query, weights = learned
+    found: Labels = SVC().fit(source, arrays.source_y, sample_weight=weights).predict(query)
+    return found

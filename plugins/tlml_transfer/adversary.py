@@ -72,7 +72,7 @@ def schedule(progress: float, gamma: float) -> float:
 
 def reverse_gradient(x: Tensor, rate: float) -> Tensor:
     """Return ``x``; on the way back gradients are multiplied by −rate (equations 16 and 17)."""
-    reversed_: Tensor = _Reversal.apply(x, rate)
+    reversed_: Tensor = _Reversal.apply(x, rate)  # type: ignore[no-untyped-call]
     return reversed_
 
 
@@ -93,8 +93,8 @@ def head_sizes(network: nn.Module) -> HeadSizes:
     layers = [module for module in head.modules() if isinstance(module, nn.Linear)]
     if not layers:
         raise TlmlError(
-            f"{type(network).__name__}: no layer of its head {type(head).__name__} is an nn.Linear, "
-            "so that the size of its features is unknown"
+            f"{type(network).__name__}: no layer of its head {type(head).__name__} is an "
+            "nn.Linear, so that the size of its features is unknown"
         )
     return HeadSizes(layers[0].in_features, layers[-1].out_features)
 

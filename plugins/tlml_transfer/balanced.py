@@ -20,8 +20,8 @@ class Balanced(Strategy):
     """Weigh the source so that each of its classes counts as much as any other.
 
     Taking the same number of examples of each class balances them too, and leaves few where one
-    class is rare. Here all stay: an example of class c weighs n / (classes · n_c), 1 on average. What
-    rare classes cost is in `effective_sample_size`: classes times the harmonic mean of their sizes.
+    class is rare. Here all stay: an example of class c weighs n / (classes · n_c), on average 1.
+    What rare classes cost is in `effective_sample_size`, classes times the harmonic mean of sizes.
 
     Args:
         bins: Where targets are values: into how many intervals of equal width, from the least to
@@ -50,10 +50,10 @@ class Balanced(Strategy):
         if source_y is None or not len(source_y):
             raise TlmlError("balanced: weighs by labels; pass source_y, one for each source input")
         labels = self._intervals(source_y) if source_y.is_floating_point() else source_y
-        _, classes, sizes = labels.unique(dim=0, return_inverse=True, return_counts=True)
+        _, classes, sizes = torch.unique(labels, dim=0, return_inverse=True, return_counts=True)
         weights = len(labels) / (len(sizes) * sizes[classes].double())
         kind = source_x.dtype if source_x.is_floating_point() else torch.float32
-        found = weights.to(source_x.device, kind)
+        found: Tensor = weights.to(source_x.device, kind)
         weights_of(found, len(labels), self)
         return found
 

@@ -42,6 +42,7 @@ class Cdan(Strategy):
     """
 
     same_labels = True
+    sees = ("features", "logits")
     adversary: Adversary
     random_features: Tensor | None
     random_classes: Tensor | None

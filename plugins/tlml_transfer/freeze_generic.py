@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from tlml import Phase, TlmlError
-from tlml.errors import check_positive
+from tlml.errors import check_not_negative
 from tlml_transfer.layered import Layered
 
 
@@ -16,7 +16,7 @@ class FreezeGeneric(Layered):
     """Freeze the first layers of a network, which are generic, and fine-tune those after them.
 
     Args:
-        frozen: How many layers are frozen, n in the paper; the head is the last layer and learns.
+        frozen: How many layers are frozen, n in the paper, from 0; the head is the last and learns.
         **options: Those of `tlml.Strategy`.
 
     Raises:
@@ -25,7 +25,7 @@ class FreezeGeneric(Layered):
 
     def __init__(self, frozen: int = 1, **options: Any) -> None:
         super().__init__(**options)
-        check_positive(frozen=frozen)
+        check_not_negative(frozen=frozen)
         self.frozen = frozen
 
     def attach(self, network: nn.Module) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from tlml import TlmlError
 
@@ -56,7 +56,10 @@ def minimum(
             best, found = excess, x
         if best <= tolerance or excess > _LOST * best:
             break
-        step, changes, dual_step = _direction(matrix, slacks, duals, residual)
+        try:
+            step, changes, dual_step = _direction(matrix, slacks, duals, residual)
+        except LinAlgError:
+            break
         size = _TO_THE_WALL * min(_room(slacks, changes), _room(duals, dual_step))
         # Slacks go on by themselves: found from x, those near 0 would be rounding alone.
         x, slacks, duals = x + size * step, slacks + size * changes, duals + size * dual_step
@@ -65,7 +68,8 @@ def minimum(
             f"ridge: the quadratic program is solved to {best:.1g} of its value only, by rounding; "
             "raise ridge, which is added to the kernel's diagonal"
         )
-    return np.clip(found, 0, upper)
+    inside: Values = np.clip(found, 0, upper)
+    return inside
 
 
 def _direction(

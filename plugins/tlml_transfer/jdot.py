@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.sparse import eye_array, kron, vstack
 from torch import Tensor
 from torch.nn import functional as F
 
 from tlml import Context, Strategy, TlmlError
 from tlml.errors import check_not_negative
 from tlml_transfer.aligning import check_features, squared_distances
+from tlml_transfer.transport import exact_plan
 
 
 class Jdot(Strategy):
@@ -38,6 +36,7 @@ class Jdot(Strategy):
     """
 
     same_labels = True
+    sees = ("features", "logits", "labels")
 
     def __init__(self, alpha: float = 0.1, weight: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
@@ -65,21 +64,8 @@ class Jdot(Strategy):
         known = cost.detach().double().cpu().numpy()
         if not np.isfinite(known).all():
             raise TlmlError("jdot: features or predictions are NaN or infinite; lower the lr")
-        plan = torch.from_numpy(transport_plan(known)).to(cost)
+        plan = torch.from_numpy(exact_plan(known, most=known.size)).to(cost)
         return {"jdot": self.weight * (plan * cost).sum()}
-
-
-def transport_plan(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cheapest plan ``[n, m]`` whose rows add up to 1/n and columns to 1/m."""
-    n, m = cost.shape
-    if n == m:  # some permutation is among the best
-        plan = np.zeros((n, m))
-        plan[linear_sum_assignment(cost)] = 1 / n
-        return plan
-    sums = vstack([kron(eye_array(n), np.ones((1, m))), kron(np.ones((1, n)), eye_array(m))])
-    masses = np.concatenate([np.full(n, 1 / n), np.full(m, 1 / m)])
-    found: NDArray[np.float64] = linprog(cost.ravel(), A_eq=sums, b_eq=masses).x
-    return found.reshape(n, m)
 
 
 def _label_losses(labels: Tensor, outputs: Tensor) -> Tensor:

@@ -49,7 +49,8 @@ class Lora(Strategy):
         alpha: α, by which the change is scaled: α / r.
         patterns: Which layers, as patterns of their paths, such as ``blocks.*``.
         head: Whether the head learns.
-        **options: Those of `tlml.Strategy`.
+        lr: Learning rate of the adaptation.
+        **options: The others of `tlml.Strategy`.
 
     Raises:
         TlmlError: An option is out of range, or fits no layer.
@@ -61,9 +62,10 @@ class Lora(Strategy):
         alpha: float = 4.0,
         patterns: Sequence[str] = ("*",),
         head: bool = True,
+        lr: float = 0.01,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(lr, **options)
         check_positive(rank=rank, alpha=alpha)
         self.rank, self.alpha, self.head = rank, alpha, head
         self.patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns)

@@ -32,6 +32,7 @@ class Mcc(Strategy):
     """
 
     same_labels = True
+    sees = ("logits",)
 
     def __init__(self, temperature: float = 2.5, weight: float = 1.0, **options: Any) -> None:
         super().__init__(**options)

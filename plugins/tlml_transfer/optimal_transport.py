@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from scipy.spatial.distance import cdist
-
 from tlml.errors import check_not_negative, check_positive
 from tlml_transfer.input_map import InputMap, Values
 from tlml_transfer.transport import exact_plan, sinkhorn_plan
@@ -15,7 +13,7 @@ class OptimalTransport(InputMap):
     """Map each source input to where the cheapest transport of all of them to the target takes it.
 
     The cost is the squared Euclidean distance, all inputs weigh the same, and an input that is
-    spread over several target inputs goes to their mean (the barycentric map, equation 14). The
+    spread over several target inputs goes to their mean (the barycentric map). The
     target stays as it is.
 
     Args:
@@ -49,7 +47,9 @@ class OptimalTransport(InputMap):
 
     def plan(self, source: Values, target: Values) -> Values:
         """Return how much of each source input goes to each target input, ``[n, m]``; all is 1."""
-        cost: Values = cdist(source, target, "sqeuclidean")
+        from sklearn.metrics.pairwise import euclidean_distances
+
+        cost: Values = euclidean_distances(source, target, squared=True)
         if self.reg == 0:
             return exact_plan(cost)
         return sinkhorn_plan(

@@ -52,12 +52,14 @@ class Rkd(Anchored):
             TlmlError: There are not two rows for the same examples, or all of them are equal.
         """
         _check(source_features, target_features)
-        sides = source_features.detach(), target_features
+        sides, n = (source_features.detach(), target_features), len(target_features)
         loss = target_features.new_zeros(())
         if self.distance:
-            loss = loss + self.distance * _huber(*(_distances(side) for side in sides))
-        if self.angle and len(target_features) > 2:
-            loss = loss + self.angle * _huber(*(_angles(side) for side in sides))
+            teacher, student = map(_distances, sides)
+            loss = loss + self.distance * _huber(teacher, student, n * (n - 1))
+        if self.angle and n > 2:
+            teacher, student = map(_angles, sides)
+            loss = loss + self.angle * _huber(teacher, student, n * (n - 1) * (n - 2))
         return loss
 
     def terms(self, context: Context) -> Mapping[str, Tensor]:
@@ -69,21 +71,16 @@ class Rkd(Anchored):
         return {"rkd": self.penalty(context.features_at(self.anchored()), features)}
 
 
-def _huber(teacher: Tensor, student: Tensor) -> Tensor:
-    """Return the mean of l_1 over all relations (equation 6, with δ = 1)."""
-    return F.huber_loss(student, teacher)
-
-
-def _differences(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return f_i − f_j ``[n, n, d]`` and their lengths ``[n, n, 1]``."""
-    found = features[:, None] - features[None]
-    return found, found.norm(dim=2, keepdim=True)
+def _huber(teacher: Tensor, student: Tensor, relations: int) -> Tensor:
+    """Return the mean of l_1 over the relations (equation 6, with δ = 1); others are 0 in both."""
+    return F.huber_loss(student, teacher, reduction="sum") / relations
 
 
 def _distances(features: Tensor) -> Tensor:
-    """Return ‖f_i − f_j‖ / μ of all pairs i ≠ j ``[n (n − 1)]``, μ their mean (equation 5)."""
-    lengths = _differences(features)[1].squeeze(2)[_apart(len(features), features)]
-    mean = lengths.mean()
+    """Return ‖f_i − f_j‖ / μ ``[n, n]``, with μ the mean over the pairs i ≠ j (equation 5)."""
+    n = len(features)
+    lengths: Tensor = torch.linalg.vector_norm(features[:, None] - features[None], dim=2)
+    mean = lengths.sum() / (n * (n - 1))
     if not mean > 0:
         raise TlmlError(
             "rkd: all features are equal, so that their distances have no scale; the network maps "
@@ -93,17 +90,12 @@ def _distances(features: Tensor) -> Tensor:
 
 
 def _angles(features: Tensor) -> Tensor:
-    """Return cos ∠ f_i f_j f_k of all triplets of different examples (equation 8)."""
-    difference, length = _differences(features)
+    """Return cos ∠ f_i f_j f_k ``[j, i, k]`` (equation 8); 0 where two of them are the same."""
+    difference = features[None] - features[:, None]  # [j, i, d]: from f_j to f_i
+    length = torch.linalg.vector_norm(difference, dim=2, keepdim=True)
     # Equal examples have no direction: theirs is 0, with gradient 0.
     unit = torch.where(length > 0, difference / length.clamp_min(1e-12), 0.0)
-    cosines = torch.einsum("ijd,kjd->jik", unit, unit)
-    apart = _apart(len(features), features)
-    return cosines[apart[:, :, None] & apart[:, None] & apart[None]]
-
-
-def _apart(n: int, like: Tensor) -> Tensor:
-    return ~torch.eye(n, dtype=torch.bool, device=like.device)
+    return (unit @ unit.mT) * (1 - torch.eye(len(features)).to(features))
 
 
 def _check(teacher: Tensor, student: Tensor) -> None:

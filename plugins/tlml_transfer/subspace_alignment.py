@@ -12,7 +12,7 @@ class SubspaceAlignment(InputMap):
     """Map both sides to their principal subspaces, the source's aligned to the target's.
 
     With the first principal axes X_S and X_T ``[d, components]``, the source becomes
-    (x − m_S) X_S M with M = X_Sᵀ X_T (equation 3), which minimises ‖X_S M − X_T‖_F, and the target
+    (x − m_S) X_S M with M = X_Sᵀ X_T, which minimises ‖X_S M − X_T‖_F, and the target
     (x − m_T) X_T.
 
     Args:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
+from tlml.evaluation import Place
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
-from tlml.strategies import has_terms, overrides, weighed
+from tlml.strategies import has_terms, overrides, weighed, weights_of
 from tlml.task import Batch
+from tlml_transfer.source_statistics import SourceStatistics
 
 
 class Supervised(GradientLearner):
@@ -32,6 +35,9 @@ class Supervised(GradientLearner):
             targets where None (integers: cross-entropy, floats: mean squared error).
         batchnorm: Statistics that BatchNorm uses on a target task: as ``stored`` in training, or
             the ``batch``'s (transductive).
+        separate_batchnorm: Store statistics of source and target apart, where both are trained
+            on: predictions use those of the target, validation on source examples those of the
+            source. Weights and biases of BatchNorm are shared.
         seed: The key of the initialisation.
         spaces: Input and target space as plain data, as checkpoints hold them.
 
@@ -40,6 +46,7 @@ class Supervised(GradientLearner):
     """
 
     view_type: ClassVar[type[View]] = PairView
+    source_statistics: SourceStatistics | None
 
     def __init__(
         self,
@@ -52,9 +59,11 @@ class Supervised(GradientLearner):
         weight_decay: float = 0.0,
         loss: str | None = None,
         batchnorm: Literal["batch", "stored"] = "stored",
+        separate_batchnorm: bool = False,
         seed: int = 0,
         spaces: dict[str, Any] | None = None,
     ) -> None:
+        self.separate_batchnorm = separate_batchnorm  # before the network is built
         super().__init__(
             network,
             strategy,
@@ -78,7 +87,9 @@ class Supervised(GradientLearner):
         """
         view = self.current_view()
         if has_terms(self.strategy, "fit"):
-            _check_both_sides(view, type(self.strategy).__name__)
+            _check_both_sides(view, f"unlabelled: {type(self.strategy).__name__} compares")
+        if self.separate_batchnorm:
+            _check_both_sides(view, "separate_batchnorm: stores statistics of")
         if isinstance(view, PairView) and view.source and view.shots:
             _check_labels(view)
         elif isinstance(view, PairView) and self.strategy.same_labels:
@@ -99,23 +110,26 @@ class Supervised(GradientLearner):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the weights of a training that goes on."""
         super().on_load_checkpoint(checkpoint)
-        self._weights = checkpoint.get("weights")
+        weights = checkpoint.get("weights")
+        if weights is not None and overrides(self.strategy, "weigh_samples"):
+            self._weights = weights_of(weights, len(weights), self.strategy)
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Return the loss on source and labelled target, and the strategy's terms."""
         source, target, unlabelled, index = batch
         losses: dict[str, Tensor] = {}
-        features_s, logits_s = self._pass(source.x)
+        with self._on_source():
+            features_s, logits_s = self._pass(source.x)
         if len(source.x):
             losses["source"] = self._source_loss(logits_s, source.y, index)
         free = target.x
         features_t, logits_t = self._pass(free)
         if len(target.x):
             losses["target"] = criterion(logits_t, self._like(target.y), self.criterion)
+        if len(unlabelled) and (self.separate_batchnorm or has_terms(self.strategy, "fit")):
+            free = unlabelled
+            features_t, logits_t = self._pass(free)
         if has_terms(self.strategy, "fit"):
-            if len(unlabelled):
-                free = unlabelled
-                features_t, logits_t = self._pass(free)
             losses |= self.strategy.terms(
                 Context(
                     source.x, free, features_s, features_t, logits_s, logits_t,
@@ -135,6 +149,19 @@ class Supervised(GradientLearner):
         """Predict with the network as it is."""
         scores: Tensor = self.built()(self._like(x))
         return scores
+
+    def _build(self, network: nn.Module) -> None:
+        super()._build(network)
+        self.source_statistics = SourceStatistics(network) if self.separate_batchnorm else None
+
+    def _on_source(self) -> AbstractContextManager[None]:
+        """Let BatchNorm use and store what is of the source, where that is kept apart."""
+        apart = self.source_statistics
+        return nullcontext() if apart is None else apart.of(self.built())
+
+    def _measure_pair(self, pair: Pair, place: Place) -> None:
+        with self._on_source() if len(pair.source.x) else nullcontext():
+            super()._measure_pair(pair, place)
 
     def _source_loss(self, logits: Tensor, y: Tensor, index: Tensor) -> Tensor:
         y = self._like(y)
@@ -162,7 +189,8 @@ class Supervised(GradientLearner):
         examples = view.source_examples()
         source, target_x = Batch(examples.x, examples.y), _target_inputs(view)
         if self.strategy.every == "epoch":
-            source = Batch(self._features(source.x, view.batch_size), source.y)
+            with self._on_source():
+                source = Batch(self._features(source.x, view.batch_size), source.y)
             target_x = self._features(target_x, view.batch_size)
         self._weights = weighed(self.strategy, source, target_x)
 
@@ -171,13 +199,13 @@ class Supervised(GradientLearner):
         network = self.built()
         modes = {module: module.training for module in network.modules()}
         with torch.no_grad(), head_inputs(network.eval()) as seen:
-            for part in x.split(size):
+            for part in torch.split(x, size):
                 network(self._like(part))
         for module, training in modes.items():
             module.training = training
         return torch.cat(seen).flatten(1)
 
-    def _sample_size(self) -> dict[str, float]:
+    def _sample_size(self) -> dict[str, Tensor | float]:
         size = self.strategy.effective_sample_size
         return {} if size is None else {"train_effective_sample_size": size}
 
@@ -193,11 +221,11 @@ class Supervised(GradientLearner):
             )
 
 
-def _check_both_sides(view: View | None, strategy: str) -> None:
+def _check_both_sides(view: View | None, what: str) -> None:
     if isinstance(view, PairView) and not (view.unlabelled or view.shots):
         raise TlmlError(
-            f"unlabelled: {strategy} compares source and target, and the view has no target "
-            "examples; set unlabelled=True (or shots above 0)"
+            f"{what} source and target, and the view has no target examples; set unlabelled=True "
+            "(or shots above 0)"
         )
 
 

@@ -9,20 +9,15 @@ from scipy.linalg import eigh
 from scipy.spatial.distance import pdist
 
 from tlml.errors import check_choice, check_positive
-from tlml_transfer.input_map import (
-    MOST_COMPONENTS,
-    InputMap,
-    Values,
-    count_components,
-)
+from tlml_transfer.input_map import MOST_COMPONENTS, InputMap, Values, count_components
 
 
 class Tca(InputMap):
     """Map both sides to components along which their means agree and their variance is large.
 
     The components are K W, with the kernel matrix K of all inputs and the leading solutions W of
-    K H K w = λ (K L K + μ I) w (the paper's equation 8 as a symmetric problem): H centres, and
-    K L K measures the distance between the means of the sides. Their scale is that of
+    K H K w = λ (K L K + μ I) w, which is the paper's problem kept symmetric: H centres, and K L K
+    measures the distance between the means of the sides. Their scale is that of
     Wᵀ (K L K + μ I) W = I, so that λ is a component's scatter. Time grows with the third power of
     the number of inputs.
 

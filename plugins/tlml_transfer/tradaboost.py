@@ -47,7 +47,7 @@ class Tradaboost(Strategy):
 
     def __init__(
         self,
-        rounds: int = 20,
+        rounds: int = 50,
         model: Literal["svm", "linear", "tree"] = "tree",
         model_options: dict[str, Any] | None = None,
         seed: int = 0,
@@ -89,7 +89,9 @@ class Tradaboost(Strategy):
         self.effective_sample_size = effective_sample_size(weights[:n])
         # Of N rounds ⌈N/2⌉ to N, counted from 1.
         late = slice((self.rounds + 1) // 2 - 1, None)
-        return _vote(torch.stack(answers[late]), torch.tensor(says[late]), space).to(x)
+        return _vote(
+            torch.stack(answers[late]), torch.tensor(says[late], dtype=torch.float64), space
+        ).to(x)
 
     def _answers(self, known: Batch, weights: Tensor, asked: Tensor, space: Any) -> Tensor:
         """Train a model and return what it says of what is known, and of what is asked."""
@@ -143,13 +145,13 @@ def _losses(found: Tensor, y: Tensor) -> Tensor:
     """Return 1 where a class is wrong, or how far off values are over the farthest."""
     if not y.is_floating_point():
         return (found != y).double()
-    distances = (found - y).reshape(len(y), -1).norm(dim=1)
+    distances: Tensor = torch.linalg.vector_norm((found - y).reshape(len(y), -1), dim=1)
     return distances / distances.max().clamp_min(_NEAR_ZERO)
 
 
 def _vote(answers: Tensor, says: Tensor, space: Any) -> Tensor:
-    """Return the shares of votes ``[n, classes]``, or the weighted median of values ``[n, ...]``."""
-    says = torch.where(says.sum() > 0, says, torch.ones_like(says)).double()
+    """Return the shares of votes ``[n, classes]``, or weighted medians ``[n, ...]``."""
+    says = torch.where(says.sum() > 0, says, torch.ones_like(says))
     says = says / says.sum()
     if isinstance(space, Discrete):
         votes = torch.nn.functional.one_hot(answers, int(space.n)).double()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class TransferAutoencoder(Unsupervised):
         self,
         components: int | None = None,
         hidden: Sequence[int] = (64,),
-        prior: float | None = None,
+        prior: float | Literal["inf"] | None = None,
         iterations: int = 500,
         batch_size: int = 64,
         lr: float = 0.003,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,9 @@ class TransferKmeans(ClusterMixin, Unsupervised):  # type: ignore[misc]
 
     title: ClassVar[str] = "transfer_kmeans"
 
-    def __init__(self, n_clusters: int = 8, prior: float | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, n_clusters: int = 8, prior: float | Literal["inf"] | None = None, seed: int = 0
+    ) -> None:
         super().__init__(prior, seed)
         check_positive(n_clusters=n_clusters)
         self.n_clusters = n_clusters

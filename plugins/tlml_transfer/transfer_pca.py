@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
@@ -60,7 +60,10 @@ class TransferPca(Unsupervised):
     title: ClassVar[str] = "transfer_pca"
 
     def __init__(
-        self, components: int | None = None, prior: float | None = None, seed: int = 0
+        self,
+        components: int | None = None,
+        prior: float | Literal["inf"] | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(prior, seed)
         check_positive(components=components)

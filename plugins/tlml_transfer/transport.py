@@ -17,26 +17,30 @@ _ABSORBED_EVERY = 20  # steps
 _LARGEST = 1e100  # factor
 
 
-def exact_plan(cost: Values) -> Values:
+def exact_plan(cost: Values, most: int = MOST_PAIRS) -> Values:
     """Return the plan of least cost ``[n, m]``; rows sum to 1/n, columns to 1/m.
 
-    Sets of one size are a problem of assignment. Others are solved by POT's network simplex where
-    it is installed, and else by SciPy's linear program, for small sets.
+    By POT's network simplex where it is installed; else by SciPy, as a problem of assignment where
+    the sets have one size, and as a linear program where they are small.
+
+    Args:
+        cost: ``[n, m]``.
+        most: Pairs n · m of sets of two sizes from above which SciPy is not asked.
 
     Raises:
         TlmlError: The sets are too large for that.
     """
     n, m = cost.shape
+    if find_spec("ot"):
+        return _by_simplex(cost)
     if n == m:
         plan = np.zeros((n, n))
         plan[linear_sum_assignment(cost)] = 1 / n
         return plan
-    if find_spec("ot"):
-        return _by_simplex(cost)
-    if n * m > MOST_PAIRS:
+    if n * m > most:
         raise TlmlError(
             f"optimal_transport: {n} and {m} examples are too many for SciPy's exact transport "
-            f"(at most {MOST_PAIRS} pairs, or sides of one size); pip install 'tlml[ot]', or take "
+            f"(at most {most} pairs, or sides of one size); pip install 'tlml[ot]', or take "
             "reg above 0"
         )
     return _by_linear_program(cost)
@@ -46,8 +50,7 @@ def sinkhorn_plan(cost: Values, reg: float, tolerance: float, most: int) -> Valu
     """Return the plan that minimises cost − reg · entropy (Cuturi 2013, arXiv 1306.0895).
 
     The potentials f and g stay in the log domain. For some steps at a time they change by factors
-    of the plan exp(f + g − cost / reg), which are then absorbed (Schmitzer 2019, arXiv 1610.06519,
-    algorithm 2).
+    of the plan exp(f + g − cost / reg), which are then absorbed (Schmitzer 2019, arXiv 1610.06519).
 
     Args:
         cost: ``[n, m]``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold
 from torch import Tensor
 
 from tlml import Batch, Strategy, TlmlError
-from tlml.errors import check_not_negative
+from tlml.errors import check_choice, check_not_negative
 
 Values = NDArray[np.float64]
 Rows = TypeVar("Rows", Tensor, NDArray[Any])
@@ -34,9 +34,10 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
     It has the methods of scikit-learn's estimators, on arrays or tensors, and computes in float64.
     In the learner `estimator` it gives reconstructions, on domains whose targets are their inputs.
 
-    `prior` 0 leaves the source out, and infinity the target. Where it is None, that of `priors` is
-    taken whose reconstructions of target inputs that were held out are best, in `folds`; the source
-    alone where there are less than two inputs. No label is looked at.
+    `prior` 0 leaves the source out, infinity the target; that may be written ``"inf"``, since
+    suites hold finite numbers only. Where it is None, that of `priors` is taken whose
+    reconstructions of target inputs that were held out are best, in `folds`, and the source alone
+    where there are less than two inputs. No label is looked at.
 
     A subclass writes `prepare`, `combine`, `rebuild`, `publish` and `transform`.
     """
@@ -47,9 +48,11 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
     priors: ClassVar[Sequence[float]] = (0, 1, 3, 10, 30, 100, 300, 1000, math.inf)
     folds: ClassVar[int] = 5
 
-    def __init__(self, prior: float | None, seed: int) -> None:
+    def __init__(self, prior: float | Literal["inf"] | None, seed: int) -> None:
         super().__init__()
-        check_not_negative(prior=prior, seed=seed)
+        if isinstance(prior, str):
+            check_choice("prior", prior, ("inf",))
+        check_not_negative(prior=None if prior is None else float(prior), seed=seed)
         self.prior, self.seed = prior, seed
         self._source: Source | None = None
 
@@ -133,7 +136,7 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
         Raises:
             TlmlError: An option is out of range.
         """
-        known = self.get_params(deep=False)
+        known: dict[str, Any] = BaseEstimator.get_params(self, deep=False)
         if params.keys() <= known.keys():
             type(self)(**known | params)  # refuses what it always refuses
         BaseEstimator.set_params(self, **params)

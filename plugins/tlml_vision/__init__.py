@@ -80,4 +80,31 @@ def tlml_domains() -> list[Spec]:
             paper="Wah et al. 2011 (data); Chen et al. 2019, arXiv 1904.04232 (split)",
             gives=_POOL,
         ),
+        Spec(
+            "image_folder",
+            "tlml_vision.family_folder:ImageFolder",
+            "Any folders of images with the same classes: one as source, another as target",
+            gives=_POOL,
+        ),
+        Spec(
+            "office31",
+            "tlml_vision.office31:Office31",
+            "31 things of an office: a shop's pictures, a camera's, a webcam's",
+            paper="Saenko et al. 2010, doi.org/10.1007/978-3-642-15561-1_16",
+            gives=_POOL,
+        ),
+        Spec(
+            "visda",
+            "tlml_vision.visda:VisDA",
+            "Renderings of 12 things as source, photographs of them as target",
+            paper="Peng et al. 2017, arXiv 1710.06924",
+            gives=_POOL,
+        ),
+        Spec(
+            "digits_three",
+            "tlml_vision.digits_three:DigitsThree",
+            "Digits of house numbers (SVHN), forms (MNIST) and envelopes (USPS)",
+            paper="Netzer et al. 2011; LeCun et al. 1998; Hull 1994",
+            gives=_POOL,
+        ),
     ]

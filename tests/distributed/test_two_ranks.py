@@ -106,6 +106,17 @@ def test_dropout_differs_between_ranks_and_parameters_do_not(ranks):
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
 
 
+@pytest.mark.parametrize("name", ["unfreezing", "pulled", "distilled"])
+def test_somebodys_module_adapts_on_two_ranks_as_on_one(ranks, alone, name):
+    expected = alone[name]["state"]
+    for rank in ranks:
+        for key, value in rank[name]["state"].items():
+            assert torch.equal(value, ranks[0][name]["state"][key])
+            if name != "distilled":  # relations are those within a rank's own batch
+                torch.testing.assert_close(value, expected[key], rtol=0, atol=1e-6)
+        assert rank[name]["moved"] == [name != "unfreezing"] * 4 + [True] * 4
+
+
 def test_what_two_can_not_divide_is_refused(ranks):
     assert ranks[0]["refusals"] == ranks[1]["refusals"] == [
         "EpisodeView: 5 episodes can't be divided among 2 processes; take 4 or 6",

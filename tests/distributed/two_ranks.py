@@ -107,6 +107,45 @@ def dropout(world: int) -> dict[str, Any]:
     return {"state": state_of(learner), "masks": masks}
 
 
+class Theirs(pl.LightningModule):
+    """Somebody's module, which asks for the losses of what adapts it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            self.backbone = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 4))
+            self.head = nn.Linear(4, 1)
+        self.start = state_of(self)
+        self.moved: list[bool] = []
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = nn.functional.mse_loss(self.head(self.backbone(x)), y)
+        return loss + self.adapt(batch)
+
+    def train_dataloader(self) -> torch.utils.data.DataLoader[Any]:
+        x = torch.randn(32, 2, generator=torch.Generator().manual_seed(1))
+        x = x[self.trainer.global_rank :: self.trainer.world_size]
+        data = torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True))
+        return torch.utils.data.DataLoader(data, 8 // self.trainer.world_size)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.moved.append(not torch.equal(self.backbone[0].weight, self.start["backbone.0.weight"]))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
+
+
+def adapting(world: int, strategy: Any) -> dict[str, Any]:
+    """Adapt somebody's module; 8 examples in a batch of all processes together."""
+    module = Theirs()
+    callback = tlml.Adapt(strategy, features="backbone")
+    options = {"limit_val_batches": 0, "use_distributed_sampler": False}  # that one shuffles
+    trainer_for(world, callback, **options).fit(module)
+    return {"state": state_of(module), "moved": module.moved}
+
+
 def refusals() -> list[str]:
     """Return the errors for what two processes can't divide."""
     found = []
@@ -139,6 +178,9 @@ def work(world: int, folder: Path) -> dict[str, Any]:
         "convnet, second order": maml(world, second, Letters(shape=(1, 6, 6)), folder / "second"),
         "supervised": supervised(world),
         "dropout": dropout(world),
+        "unfreezing": adapting(world, {"name": "gradual_unfreeze", "options": {"unfrozen": 0.5}}),
+        "pulled": adapting(world, {"name": "l2_sp", "options": {"alpha": 1.0}}),
+        "distilled": adapting(world, "rkd"),
         "refusals": refusals() if world > 1 else [],
     }
 
