@@ -22,7 +22,7 @@ from tlml_graphs.triples import Graph, read_graph
 
 Triples = NDArray[np.int64]
 _TESTED = 0.2  # share of a task's triples that are asked for
-_LEAST = 10  # triples of a split
+_LEAST = 5  # triples of a split: one is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +83,21 @@ class KnowledgeGraph(Domain[Links]):
     ) -> None:
         check_share(validation=validation)
         check_not_negative(division=division)
-        source = read_graph(Path(root).expanduser())
+        near = far = read_graph(Path(root).expanduser())
         if target_root is None:
-            graphs, pieces = [source], _divided(source, validation, division, 2)
+            pieces = _divided(near, validation, division, others=2)
         else:
-            target = read_graph(Path(target_root).expanduser())
-            graphs = [source, target]
-            pieces = [source.triples, *_divided(target, validation, division, 1)]
+            far = read_graph(Path(target_root).expanduser())
+            pieces = [near.triples, *_divided(far, validation, division, others=1)]
+        graphs = [near] if far is near else [near, far]
         self.relations = tuple(sorted({name for graph in graphs for name in graph.relations}))
         self.entities = tuple(name for graph in graphs for name in graph.entities)
-        numbered = [
-            _numbered(
-                piece, graph, self.relations, len(source.entities) if graph is not source else 0
-            )
-            for piece, graph in zip(pieces, [source, graphs[-1], graphs[-1]], strict=True)
-        ]
+        first = len(self.entities) - len(far.entities)
         self._links = {
-            split: _task(split, triples, division)
-            for split, triples in zip(SPLITS, numbered, strict=True)
+            split: _task(split, _numbered(triples, graph, self.relations, offset), division)
+            for split, triples, graph, offset in zip(
+                SPLITS, pieces, (near, far, far), (0, first, first), strict=True
+            )
         }
         high = np.array([len(self.entities) - 1, len(self.relations) - 1, 1])
         self.x = Box(0, high, (3,), np.int64)
@@ -169,8 +166,8 @@ def _numbered(triples: Triples, graph: Graph, relations: Sequence[str], offset: 
 def _task(split: Split, triples: Triples, division: int) -> Links:
     if len(triples) < _LEAST:
         raise TlmlError(
-            f"validation: the {split} has {len(triples)} links among its own entities, and "
-            f"{_LEAST} are needed; take another share, another division, or a larger graph"
+            f"validation: the part for {split} has {len(triples)} links, and {_LEAST} are needed; "
+            "take another share, another division, or a larger graph"
         )
     rng = np.random.default_rng([division, SPLITS.index(split), len(triples)])
     tested = 0 if split == "source" else round(_TESTED * len(triples))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import graph_data
 import image_data
 import pytest
 
 import tlml
+import tlml_graphs
 from tlml.registry import CORE, OURS, Registry
 from tlml.spec import KINDS
 from tlml.testing import check_domain, check_learner, check_plugin, check_strategy
@@ -20,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "digits_three": {"options": {"size": 8}},
     "digit_vectors": {"options": {"variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
+    "knowledge_graph": {"options": {"root": str(Path(tlml_graphs.__file__).parent / "nations")}},
     "lora": {"options": {"rank": 2}},
     "image_folder": {"options": {"source": "photo", "target": "art", "size": 12}},
     "mini_imagenet": {"options": {"size": 12}},
@@ -38,9 +41,10 @@ NAMES = [(kind, name) for plugin in OWN for kind in KINDS for name in plugin.nam
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a little of each data set, in its layout."""
+    """A folder with a little of each data set of images, and of graphs, in its layout."""
     root = tmp_path_factory.mktemp("images")
     image_data.write_all(root)
+    graph_data.write_all(root)
     return root
 
 
@@ -56,7 +60,7 @@ def test_what_is_registered_keeps_its_word(kind: str, name: str) -> None:
 
 
 def test_nothing_is_left_out() -> None:
-    assert {CORE, "maml", "transfer", "synthetic", "tabular", "vision"} <= {
+    assert {CORE, "maml", "transfer", "graphs", "synthetic", "tabular", "vision"} <= {
         plugin.name for plugin in OWN
     }
     assert [plugin.name for plugin in OWN if plugin.error] == []
