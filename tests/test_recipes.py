@@ -83,7 +83,9 @@ def test_maml_is_set_as_in_its_paper() -> None:
     found = {}
     for path in RECIPES:
         _, made = planned(path)
-        tested = {c.fit: c.config["strategy_options"] for c in made.adapts if c.method == "maml"}
+        tested = {
+            c.fits[0]: c.config["strategy_options"] for c in made.adapts if c.method == "maml"
+        }
         for cell in made.fits:
             if cell.name == "maml" and cell.seed == 0:
                 view, inner = cell.config["view_defaults"], cell.config["strategy_options"]
