@@ -24,7 +24,7 @@ class Jdot(Strategy):
     then go down the cost of that plan, which is a constant. L is cross-entropy where targets are
     classes, and the squared error where they are values. Every target input of a batch has to go
     somewhere, to another class where its own has run out: take batches that are large beside the
-    number of classes. Choose `alpha` and `weight` for each domain; the defaults may do harm.
+    number of classes. Choose `alpha` and `weight` for each domain: large ones may do harm.
 
     Args:
         alpha: α over λ of the paper: what distances of features count beside the loss of labels.
@@ -39,7 +39,7 @@ class Jdot(Strategy):
     same_labels = True
     sees = ("features", "logits", "labels")
 
-    def __init__(self, alpha: float = 0.01, weight: float = 0.1, **options: Any) -> None:
+    def __init__(self, alpha: float = 10.0, weight: float = 1e-4, **options: Any) -> None:
         super().__init__(**options)
         check_not_negative(alpha=alpha, weight=weight)
         self.alpha, self.weight = alpha, weight
