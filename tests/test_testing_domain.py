@@ -199,8 +199,8 @@ class FourActions(Walks):
         (
             Planes,
             {"episodes"},
-            "domain made: spec gives none of classification, control, reconstruction, regression; "
-            "say what its targets are",
+            "domain made: spec gives none of classification, control, reconstruction, regression, "
+            "triples; say what its targets are",
         ),
         (
             Planes,
