@@ -148,3 +148,16 @@ def test_what_would_run_names_the_fits_of_episodes(
         "own\n"
     ) in said
     assert "digits: method coral (oracle), shots 0, 1" in said
+
+
+def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
+    fits = {"aligned": {**SUITE["fits"]["aligned"], "tune": {"weight": {"values": [1e300, 0.0]}}}}
+    changed = {**SUITE, "fits": fits, "methods": {"coral": SUITE["methods"]["coral"]}}
+    changed["domains"] = {"digits": {**SUITE["domains"]["digits"], "shots": 0, "episodes": 1}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
+    made = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
+    assert run_suite(made, tmp_path / "out", jobs=1) == []
+    found = result(tmp_path / "out", made.fits[0].id)
+    assert found["risks"][0] == float("inf")
+    assert found["options"] == {"weight": 0.0}
+    report(tmp_path / "out")

@@ -25,7 +25,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 import tlml
 from tlml.carrying import carry_for
 from tlml.criteria import risk
-from tlml.errors import TlmlError
+from tlml.errors import Diverged, TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner
@@ -174,16 +174,14 @@ def _try_choice(
     config = config | {"strategy_options": config["strategy_options"] | options}
     try:
         learner, view, cost = _trained(config, folder, report)
-        found = _fit_risk(config, learner, view, folder)
-    except TlmlError as error:
-        if "diverged" not in str(error) and "the loss is" not in str(error):
-            raise
+        found = _fit_risk(config, learner, view)
+    except Diverged:
         found, cost = math.inf, {"fit_seconds": 0.0, "steps": 0}
     text = json.dumps({"options": options, "risk": found, "cost": cost})
     write_atomic(folder / "choice.json", text + "\n")
 
 
-def _fit_risk(config: dict[str, Any], learner: Learner, view: View, folder: Path) -> float:
+def _fit_risk(config: dict[str, Any], learner: Learner, view: View) -> float:
     if not (isinstance(learner, GradientLearner) and isinstance(view, PairView)):
         raise TlmlError(
             f"tune: {config['learner']} trains on no pairs of source and target, by which a fit "
@@ -199,14 +197,12 @@ def _fit_risk(config: dict[str, Any], learner: Learner, view: View, folder: Path
 
     def train(domain: Any) -> GradientLearner:
         back, own = make_learner(config), {"episode": 0, "shots": 0}
-        return _reversed(config | {"view": config["view"] | own}, back, domain, folder)
+        return _reversed(config | {"view": config["view"] | own}, back, domain)
 
     return risk(config["criterion"], learner, view, train)
 
 
-def _reversed(
-    config: dict[str, Any], learner: Learner, domain: Any, folder: Path
-) -> GradientLearner:
+def _reversed(config: dict[str, Any], learner: Learner, domain: Any) -> GradientLearner:
     """Train a learner on another domain, for reverse validation."""
     view = make_training_view(config, learner, domain)
     trainer = pl.Trainer(
@@ -240,13 +236,8 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
     for number, path in enumerate(checkpoints or [None]):
         learner = load(path) if path else make_learner(config)
         part = {"first": number, "episodes": 1} if own_fits else {}
-        fitted = _result(path) if path else {}
-        if fitted.get("options") and fitted["strategy"] == config["strategy"]:
-            # What was chosen for the fit holds for its strategy afterwards, too.
-            own = fitted["options"] | config["strategy_options"]
-            config = config | {"strategy_options": own}
-        if options is None:
-            options = _tuned(config, learner, domain)
+        if options is None or not config["tune"]:
+            options = _tuned(_as_fitted(config, path), learner, domain)
         view = EpisodeView(
             domain, **config["view"] | part, adapt=make_strategy(config["strategy"], options),
             head=config["head"],
@@ -351,6 +342,17 @@ def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
 def _result(checkpoint: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((checkpoint.parent / "result.json").read_text())
     return found
+
+
+def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any]:
+    """Return an adaptation's configuration with the options that were chosen for its fit.
+
+    They hold for the same strategy afterwards, where the method says nothing else.
+    """
+    fitted = _result(checkpoint) if checkpoint else {}
+    if not fitted.get("options") or fitted["strategy"] != config["strategy"]:
+        return config
+    return config | {"strategy_options": fitted["options"] | config["strategy_options"]}
 
 
 def _mean_size(records: list[dict[str, Any]]) -> float | None:

@@ -9,6 +9,7 @@ import torch
 from gymnasium.spaces import Box
 
 from tlml.criteria import held_out, seen
+from tlml.errors import TlmlError
 from tlml.files import write_atomic
 from tlml.gradient_learner import GradientLearner
 from tlml.task import Batch
@@ -21,13 +22,18 @@ def write_projection(learner: GradientLearner, view: PairView, path: Path) -> No
     """Write the two main directions of the features of both sides, with classes and sides.
 
     Source examples are those held out of training, target examples the episode's query, whose
-    labels serve for colours only. Nothing is written where the labels differ or are values.
+    labels serve for colours only. Nothing is written where the labels differ or are values, or
+    where the target has no such episode.
     """
     from sklearn.decomposition import PCA
 
     if not view.spaces.same_labels(view.target_spaces) or isinstance(view.spaces.y, Box):
         return
-    sides = [_some(held_out(view)), _some(view.drawn().episode.query)]
+    try:
+        query = view.drawn().episode.query
+    except TlmlError:  # the fit did without it, and so does its picture
+        return
+    sides = [_some(held_out(view)), _some(query)]
     features = [seen(learner, side.x).features for side in sides]
     plane = PCA(2, svd_solver="full").fit_transform(torch.cat(features).double().numpy())
     found = {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
+from tlml.errors import Diverged
 from tlml.evaluation import Place
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
@@ -215,7 +216,7 @@ class Supervised(GradientLearner):
 
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
-            raise TlmlError(
+            raise Diverged(
                 f"supervised: the loss is {loss.item()} in step {self.global_step}; lower lr "
                 f"({self.lr})"
             )
