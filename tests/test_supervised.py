@@ -134,21 +134,23 @@ def test_each_part_is_passed_through_the_network_once(
 # Alignment
 
 
-def aligned(domain: Any, name: str, weight: float) -> tuple[Any, PairView]:
+def aligned(domain: Any, name: str, weight: float, **more: Any) -> tuple[Any, PairView]:
     options = {"network": "mlp", "network_options": {"hidden": [16]}}
-    strategy = tlml.strategy(name, weight=weight)
+    strategy = tlml.strategy(name, weight=weight, **more)
     learner = tlml.learner("supervised", strategy=strategy, lr=0.01, **options)
     view = learner.view(domain, batch_size=30, unlabelled=True, queries=2)
     fitted(learner, view, max_epochs=40)
     return learner, view
 
 
-@pytest.mark.parametrize("name", ["mcc", "jdot"])
-def test_what_looks_at_predictions_finds_moved_classes_again(name: str) -> None:
+@pytest.mark.parametrize(("name", "options"), [("mcc", {}), ("jdot", {"alpha": 0.01})])
+def test_what_looks_at_predictions_finds_moved_classes_again(
+    name: str, options: dict[str, float]
+) -> None:
     domain, found = Moved(), []
     test = domain.tasks("target")[0].split("test")
     for weight in (0.0, 1.0):
-        learner = aligned(domain, name, weight)[0]
+        learner = aligned(domain, name, weight, **options)[0]
         with torch.no_grad():
             right = learner.predict_now(test.x).argmax(1) == test.y
         found.append(right.float().mean())
