@@ -48,6 +48,11 @@ def test_the_wheel_holds_every_file_of_the_core_and_none_else(wheel: ZipFile) ->
     assert "tlml/suites/quickstart.yaml" in sources
 
 
+def test_the_wheel_holds_the_graph_that_comes_with_tlml_and_whose_it_is(wheel: ZipFile) -> None:
+    files = {"README.md", "test.txt", "train.txt", "valid.txt"}
+    assert {f"tlml_graphs/nations/{file}" for file in files} <= set(wheel.namelist())
+
+
 def test_the_wheel_declares_its_command_its_plugins_and_its_fixtures(wheel: ZipFile) -> None:
     text = next(name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
     points = ConfigParser()
