@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 
 from tlml.bench import run_suite
 from tlml.bench_cli import main
+from tlml.errors import TlmlError
 from tlml.plan import Plan, plan
 from tlml.registry import default_registry
 from tlml.report import report
@@ -161,3 +163,31 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
     assert found["risks"][0] == float("inf")
     assert found["options"] == {"weight": 0.0}
     report(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("fit", "method", "message"),
+    [
+        (
+            {"strategy": "coral", "labels": True},
+            {"strategy": "as_trained"},
+            "nothing was run: digits, supervised: unlabelled: Coral compares source and target",
+        ),
+        (
+            {},
+            {"strategy": "lora", "options": {"rank": 400}},
+            "nothing was run: digits, supervised: rank: 400 is more than the weight of",
+        ),
+    ],
+    ids=["no target", "rank"],
+)
+def test_what_can_not_work_is_told_before_anything_runs(
+    fit: dict[str, Any], method: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    fits = {"fit": {"learner": "supervised", **fit}}
+    changed = {**SUITE, "fits": fits, "methods": {"method": {"fit": "fit", **method}}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
+    made = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
+    with pytest.raises(TlmlError, match=f"^{re.escape(message)}"):
+        run_suite(made, tmp_path / "out", jobs=1)
+    assert not list((tmp_path / "out").rglob("config.yaml"))

@@ -218,7 +218,7 @@ options
   period: int = 12
 
 example
-  tlml fit --model climber --data.domain waves --model.strategy step
+  tlml fit --model climber --data.domain waves --data.domain.height HEIGHT --model.strategy step
 """
     )
     assert "sea_waves" not in sys.modules
@@ -528,3 +528,13 @@ def test_a_command_line_error_is_one_line_in_a_process(site: Site) -> None:
     ended = run(["check", "waves", "climber", "jmp"], site.folder)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "tlml: no strategy is called 'jmp'; did you mean jump?\n"
+
+
+def test_the_example_of_a_domain_holds_what_it_requires(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from tlml.cli import main as installed
+
+    assert installed(["info", "image_folder"]) == 0
+    *_, example = capsys.readouterr().out.strip().splitlines()
+    assert "--data.domain.source SOURCE --data.domain.target TARGET" in example

@@ -110,14 +110,14 @@ def test_the_view_of_a_test_names_another_strategy() -> None:
 
 def test_without_target_inputs_of_the_view_it_uses_those_of_the_episode() -> None:
     learner, support = fitted(strategy=Doubled()), Batch(torch.randn(3, 2), torch.arange(3))
-    assert learner.transductive
+    assert learner.transductive(learner.strategy)
     learner.predict(support, torch.randn(5, 2))
     assert learner.strategy.met == 3 + 5
     given = fitted(strategy=Doubled(), unlabelled=True)
-    assert not given.transductive
+    assert not given.transductive(given.strategy)
     given.predict(support, torch.randn(5, 2))
     assert given.strategy.met == len(given.kept["target_x"])
-    assert not fitted().transductive  # nothing looks at them
+    assert not fitted().transductive(Strategy())  # nothing looks at them
 
 
 class Means(Strategy):

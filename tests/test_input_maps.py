@@ -341,10 +341,10 @@ def test_one_map_serves_all_episodes_unless_they_bring_the_inputs(
 
     monkeypatch.setattr(kind, "map_both", counted)
     accuracy(learner, shots=1)
-    assert (learned, learner.transductive) == ([30], False)
+    assert (learned, learner.transductive(learner.strategy)) == ([30], False)
     del learner.kept["target_x"]
     accuracy(learner, shots=1)
-    assert (learned, learner.transductive) == ([30, 32, 32], True)
+    assert (learned, learner.transductive(learner.strategy)) == ([30, 32, 32], True)
 
 
 def test_a_checkpoint_predicts_as_before(tmp_path: Path) -> None:

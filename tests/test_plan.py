@@ -498,6 +498,25 @@ def test_without_a_choice_there_is_no_oracle(registry: Registry) -> None:
         plan(suite, registry, oracle=True)
 
 
+def test_a_strategy_of_training_is_refused_where_it_would_do_nothing(registry: Registry) -> None:
+    changes: dict[str, Any] = {
+        "seeds": 1, "domains": {"letters": {"shots": 1}},
+        "fits": {"pre": {"learner": "supervised"}, "aligned": ALIGNED},
+    }  # fmt: skip
+    mmd = {"strategy": "mmd", "options": {"weight": 1.0}}
+    methods = {"late": {"fit": "pre", **mmd}, "never": mmd, "right": {"fit": "aligned", **mmd}}
+    made = planned(registry, methods=methods, **changes)
+    assert {cell.method for cell in made.adapts} == {"right"}
+    reason = (
+        "strategy mmd acts in training, and this training is without it; name it in a fit, and "
+        "here how to adapt, such as as_trained or full"
+    )
+    assert [(refused.name, refused.reason) for refused in made.refused] == [
+        ("late", reason),
+        ("never", reason),
+    ]
+
+
 def one(values: Any) -> Any:
     (value,) = values
     return value

@@ -200,7 +200,7 @@ def test_the_estimator_boosts_on_source_and_support(classes: int) -> None:
     assert [record["gradient_steps"] for record in learner.records] == [0, 0]
     assert all(0 < one["effective_sample_size"] <= 90 for one in learner.records)
     learner.carry = None
-    assert not learner.transductive
+    assert not learner.transductive(learner.strategy)
 
 
 def test_what_is_missing_is_named() -> None:

@@ -203,7 +203,7 @@ def test_the_estimator_tests_it_and_prepares_the_source_once(
     monkeypatch.setattr(
         type(strategy), "prepare", lambda self, x: asked.append(len(x)) or prepare(self, x)
     )
-    assert not learner.transductive
+    assert not learner.transductive(learner.strategy)
     scores = {}
     for prior in (0, math.inf, None):
         adapt = made("transfer_pca", components=8, prior=prior)

@@ -429,7 +429,7 @@ def test_weighting_helps_a_linear_model_under_covariate_shift(classes: bool) -> 
         assert error < 0.6 * plain, name
         (record,) = learner.records
         assert 2 < record["effective_sample_size"] < 400
-    assert not learner.transductive
+    assert not learner.transductive(learner.strategy)
 
 
 def test_the_estimator_weighs_its_source_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +446,7 @@ def test_the_estimator_weighs_its_source_once(monkeypatch: pytest.MonkeyPatch) -
     del learner.kept["target_x"]
     pl.Trainer(**QUIET).test(learner, tests, verbose=False)
     assert len(calls) == 4
-    assert learner.transductive
+    assert learner.transductive(learner.strategy)
 
 
 def test_the_estimator_hands_labels_to_what_weighs_by_them() -> None:
@@ -459,7 +459,7 @@ def test_the_estimator_hands_labels_to_what_weighs_by_them() -> None:
     sizes = torch.bincount(learner.kept["y"]).double()
     (record,) = learner.records
     assert record["effective_sample_size"] == pytest.approx(float(9 / (1 / sizes).sum()))
-    assert not learner.transductive
+    assert not learner.transductive(learner.strategy)
 
 
 class Logged(pl.Callback):

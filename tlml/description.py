@@ -64,7 +64,7 @@ def description(registry: Registry, kind: Kind, spec: Spec, imports: bool = Fals
         "note": note,
         "settings": _settings(spec),
         "goes_with": registry.partners(kind, spec.name),
-        "example": _example(kind, spec, trios[0] if trios else None),
+        "example": _example(kind, spec, options.known, trios[0] if trios else None),
     }
 
 
@@ -157,12 +157,14 @@ def _settings(spec: Spec) -> list[str]:
     """Which types of transfer (Pan & Yang) the pairs of a domain allow."""
     if "pair" not in spec.gives:
         return []
+    if "triples" in spec.gives:
+        return ["inductive (links of the target)"]
     if spec.gives.isdisjoint({"regression", "classification"}):
         return ["unsupervised (no labels)"]
     return ["inductive (target labels)", "transductive (no target labels)"]
 
 
-def _example(kind: Kind, spec: Spec, trio: Trio | None) -> str:
+def _example(kind: Kind, spec: Spec, options: Sequence[Option], trio: Trio | None) -> str:
     if trio is None:
         return ""
     domain, learner, strategy = trio
@@ -171,7 +173,9 @@ def _example(kind: Kind, spec: Spec, trio: Trio | None) -> str:
     if kind == "strategy" and spec.gives.isdisjoint({"differentiable", "weighs", "aligns"}):
         return f'tlml.EpisodeView(tlml.domain("{domain}"), adapt=tlml.strategy("{strategy}"))'
     named = f" --model.strategy {strategy}" if strategy else ""
-    return f"tlml fit --model {learner} --data.domain {domain}{named}"
+    needed = [o.name for o in options if kind == "domain" and o.default is None]
+    given = "".join(f" --data.domain.{name} {name.upper()}" for name in needed)
+    return f"tlml fit --model {learner} --data.domain {domain}{given}{named}"
 
 
 def _joined(value: str | Sequence[str]) -> str:

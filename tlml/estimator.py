@@ -111,10 +111,11 @@ class Estimator(Learner):
 
     # Predicting
 
-    @property
-    def transductive(self) -> bool:
-        """Whether a prediction depends on the other queries."""
-        return self._uses_target_x() and "target_x" not in self.kept
+    def transductive(self, strategy: Strategy) -> bool:
+        """Say whether a strategy looks at target inputs that each task has to bring."""
+        hooks = ("learn",) if overrides(strategy, "estimate") else _HOOKS[1:]
+        uses = strategy.uses_target_x and any(overrides(strategy, hook) for hook in hooks)
+        return uses and "target_x" not in self.kept
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
@@ -138,16 +139,11 @@ class Estimator(Learner):
     def _strategy(self) -> Strategy:
         return self.carry.strategy if self.carry else self.strategy
 
-    def _uses_target_x(self) -> bool:
-        strategy = self._strategy()
-        hooks = ("learn",) if overrides(strategy, "estimate") else _HOOKS[1:]
-        return strategy.uses_target_x and any(overrides(strategy, hook) for hook in hooks)
-
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
         if not overrides(strategy, "learn") or not strategy.uses_source:
             return
-        if strategy not in self._met or self.transductive:
+        if strategy not in self._met or self.transductive(strategy):
             strategy.learn(self._source(strategy), target_x)
             self._met = (strategy,)
 
@@ -189,7 +185,7 @@ class Estimator(Learner):
 
     def _weights(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
         """Weigh what is kept: once, unless every task brings target inputs."""
-        if strategy not in self._weighing or self.transductive:
+        if strategy not in self._weighing or self.transductive(strategy):
             found = weighed(strategy, source, target_x)
             self._source_weights = torch.ones(len(source.x)) if found is None else found.cpu()
             self._weighing = (strategy,)

@@ -86,10 +86,14 @@ def check_cell(config: dict[str, Any]) -> None:
     if config["kind"] == "fit":
         view = make_training_view(config, learner, domain)
         view.setup("fit")
+        learner.check(view)
         pl.Trainer(**_trainer_options(config), logger=False, enable_checkpointing=False)
         return
-    make_strategy(config["strategy"], config["strategy_options"])
-    EpisodeView(domain, **config["view"]).setup("test")
+    adapt = make_strategy(config["strategy"], config["strategy_options"])
+    test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
+    test.setup("test")
+    learner.meet(test.test_spaces)
+    carry_for(learner, test)  # attaches the strategy to the network
 
 
 def run_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
@@ -323,19 +327,17 @@ def _test(learner: Learner, view: EpisodeView, report: Report) -> None:
 
 
 def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
-    """Say which head and which statistics a test used."""
+    """Say which head and which statistics a test used, and whether it looked at the queries."""
     carry = carry_for(learner, view)
+    uses = learner.transductive(carry.strategy)
     if not isinstance(learner, GradientLearner) or carry.network is None:
-        learner.carry = carry
-        uses = bool(getattr(learner, "transductive", False))
-        learner.carry = None
         return {"batchnorm": None, "head": None, "transductive": uses}
     policy = carry.strategy.batchnorm or learner.batchnorm
     used = "batch" if uses_batch_statistics(carry.network, policy) else "stored"
     return {
         "batchnorm": used if has_batchnorm(carry.network) else None,
         "head": "new" if carry.new_head else "kept",
-        "transductive": carry.strategy.unlabelled,
+        "transductive": uses,
     }
 
 

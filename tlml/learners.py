@@ -78,6 +78,19 @@ class Learner(Recorded, Evaluated):
         self.view_spaces = spaces
         self.hparams["spaces"] = spaces_to_plain(spaces)
 
+    def check(self, view: View) -> None:
+        """Raise where this learner can't train on a view; called before a fit, and by suites."""
+
+    def on_fit_start(self) -> None:
+        """Check the Trainer's view."""
+        view = self.current_view()
+        if view is not None:
+            self.check(view)
+
+    def transductive(self, strategy: Strategy) -> bool:
+        """Say whether predictions after adapting by a strategy depend on the other queries."""
+        return strategy.unlabelled
+
     def configure_model(self) -> None:
         """Take the spaces of the Trainer's view; called by Lightning, also when it loads."""
         view = self.current_view()

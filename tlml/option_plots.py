@@ -55,7 +55,8 @@ def plot_curve(curve: Curve, domain: str) -> bytes:
         intervals = [scores[value] for value in values]
         axes.errorbar(
             values, [one.mean for one in intervals], yerr=bars(intervals), marker="o", capsize=3,
-            color=COLOURS[number % len(COLOURS)], label=f"{shots} shots", markersize=5,
+            color=COLOURS[number % len(COLOURS)], markersize=5,
+            label=f"{shots} shot" if shots == 1 else f"{shots} shots",
         )  # fmt: skip
     axes.set_xticks(sorted({value for scores in curve.scores.values() for value in scores}))
     axes.set_xlabel(f"{curve.option} of {curve.strategy}")

@@ -227,11 +227,24 @@ class _Planner:
         strategy, _ = adapting(self.suite, self.sources, method)
         if fit is None:
             learner = self.suite.methods[method].learner
-            return self._clash(domain, learner, strategy)
+            return self._clash(domain, learner, strategy) or self._idle(learner, strategy, None)
         trained = self.sources.trained_with(fit)
         in_training = self._clash(domain, fit.learner, trained)
         # What a learner asks of its strategy, it asks of the one that it is trained with.
-        return in_training or self._clash(domain, fit.learner, strategy, adapting_only=True)
+        in_test = self._clash(domain, fit.learner, strategy, adapting_only=True)
+        return in_training or in_test or self._idle(fit.learner, strategy, trained)
+
+    def _idle(self, learner: str, strategy: str | None, trained: str | None) -> str:
+        """Say why a strategy would do nothing of its own in a test; "" if it does something."""
+        runs = "estimates" in self.registry.spec("learner", learner).gives
+        if strategy is None or strategy == trained or runs:
+            return ""
+        if self.registry.spec("strategy", strategy).gives.isdisjoint({"aligns", "weighs"}):
+            return ""
+        return (
+            f"strategy {strategy} acts in training, and this training is without it; name it in a "
+            "fit, and here how to adapt, such as as_trained or full"
+        )
 
     def _clash(
         self, domain: Spec, learner: str, strategy: str | None, adapting_only: bool = False

@@ -24,7 +24,8 @@ from typing import Any
 import torch
 
 import tlml
-from benchmarks.output import README, RESULTS, command, fill, write
+from benchmarks.command_line import parsed, parser
+from benchmarks.output import README, command, fill, write
 from benchmarks.speed import workload
 from benchmarks.speed.cases import Case, Images, cases
 from benchmarks.speed.check import check, first_task
@@ -32,7 +33,7 @@ from benchmarks.speed.measured import Measured, markdown
 from benchmarks.speed.memory import can_measure, peak_memory
 from benchmarks.speed.peer import learn2learn_maml
 from benchmarks.speed.sides import LEARN2LEARN, PLAIN, side
-from benchmarks.speed.timing import LEAST, MOST, SECONDS, faster, time_in_turn, typical
+from benchmarks.speed.timing import faster, time_in_turn, typical
 
 MARK = "<!-- speed table -->\n"
 
@@ -111,30 +112,9 @@ def _write(found: Sequence[Measured], out: str) -> None:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.speed.meta",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--only", metavar="PATTERN", default="*", help="of 'case: variant', with * and ?"
-    )
-    parser.add_argument(
-        "--rounds", metavar="N", type=int, help="rounds of each case, at least 2; by default "
-        f"{LEAST} to {MOST}, as many as take {SECONDS:g} seconds",
-    )  # fmt: skip
-    parser.add_argument("--learn2learn", metavar="PATH", help="a checkout of learn2learn")
-    parser.add_argument(
-        "--out", metavar="FILE", default=str(RESULTS / "meta.json"),
-        help="where the JSON goes, benchmarks/results/meta.json by default; - prints it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--readme", action="store_true", help="put the table into benchmarks/README.md"
-    )
-    options = parser.parse_args(argv)
-    if options.rounds is not None and options.rounds < 2:
-        parser.error(f"--rounds: must be at least 2, is {options.rounds}")
+    made = parser("benchmarks.speed.meta", __doc__, "case: variant", "meta.json")
+    made.add_argument("--learn2learn", metavar="PATH", help="a checkout of learn2learn")
+    options = parsed(made, argv)
     if options.learn2learn is not None:
         learn2learn_maml(options.learn2learn)  # whether it is there, before long work
     return options

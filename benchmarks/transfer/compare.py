@@ -24,8 +24,9 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.output import README, RESULTS, command, fill, write
-from benchmarks.speed.timing import LEAST, MOST, SECONDS, faster, time_in_turn, typical
+from benchmarks.command_line import parsed, parser
+from benchmarks.output import README, command, fill, write
+from benchmarks.speed.timing import faster, time_in_turn, typical
 from benchmarks.transfer.cases import cases
 from benchmarks.transfer.deep import quiet
 from benchmarks.transfer.measured import Measured, markdown
@@ -85,30 +86,8 @@ def measure(case: Case, rounds: int | None = None) -> Measured:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.transfer.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--only", metavar="PATTERN", default="*", help="of 'data: method', with * and ?"
-    )
-    parser.add_argument(
-        "--rounds", metavar="N", type=int, help="rounds of each case, at least 2; by default "
-        f"{LEAST} to {MOST}, as many as take {SECONDS:g} seconds",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", metavar="FILE", default=str(RESULTS / "transfer.json"),
-        help="where the JSON goes, benchmarks/results/transfer.json by default; - prints it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--readme", action="store_true", help="put the table into benchmarks/README.md"
-    )
-    options = parser.parse_args(argv)
-    if options.rounds is not None and options.rounds < 2:
-        parser.error(f"--rounds: must be at least 2, is {options.rounds}")
-    return options
+    made = parser("benchmarks.transfer.compare", __doc__, "data: method", "transfer.json")
+    return parsed(made, argv)
 
 
 if __name__ == "__main__":

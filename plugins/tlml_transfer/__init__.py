@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
+
 from tlml import Spec, hookimpl
 
 
@@ -22,293 +25,304 @@ def tlml_learners() -> list[Spec]:
 
 @hookimpl
 def tlml_strategies() -> list[Spec]:
-    """Return the ways to carry a model over."""
+    """Return the ways to carry knowledge over."""
     return [
-        Spec(
+        *_without_transfer(),
+        *_model_transfer(),
+        *_alignment(),
+        *_maps(),
+        *_instance_transfer(),
+        *_relational_transfer(),
+        *_unsupervised(),
+    ]
+
+
+def _without_transfer() -> list[Spec]:
+    """Return what the others are compared with."""
+    strategy = partial(_strategy, approach="none", needs=("loss",))
+    return [
+        strategy(
             "scratch",
-            "tlml_transfer.scratch:Scratch",
+            "Scratch",
             "no transfer: a fresh network trained on the target's support alone",
-            approach="none",
-            needs=("loss",),
         ),
-        Spec(
+        strategy(
             "as_trained",
-            "tlml_transfer.as_trained:AsTrained",
+            "AsTrained",
             "adapts nothing: what training found predicts as it is",
-            approach="none",
-            needs=("loss",),
         ),
-        _model(
+    ]
+
+
+def _model_transfer() -> list[Spec]:
+    """Return what adapts a trained network."""
+    strategy = partial(_strategy, approach="model-transfer", needs=("loss",))
+    return [
+        strategy(
             "full",
-            "full:Full",
+            "Full",
             "fine-tunes every parameter on the target's support",
             "Yosinski et al. 2014, arXiv 1411.1792",
         ),
-        _model(
+        strategy(
             "linear_probe",
-            "linear_probe:LinearProbe",
+            "LinearProbe",
             "keeps the features and trains the head on the target's support",
             "Kumar et al. 2022, arXiv 2202.10054",
         ),
-        _model(
+        strategy(
             "lp_ft",
-            "lp_ft:LpFt",
+            "LpFt",
             "trains the head, then fine-tunes everything from there",
             "Kumar et al. 2022, arXiv 2202.10054",
         ),
-        _model(
+        strategy(
             "gradual_unfreeze",
-            "gradual_unfreeze:GradualUnfreeze",
+            "GradualUnfreeze",
             "fine-tunes the head first, and one more layer at a time",
             "Howard & Ruder 2018, arXiv 1801.06146",
         ),
-        _model(
+        strategy(
             "freeze_generic",
-            "freeze_generic:FreezeGeneric",
+            "FreezeGeneric",
             "freezes the first, generic layers and fine-tunes the specific ones",
             "Yosinski et al. 2014, arXiv 1411.1792",
         ),
-        _model(
+        strategy(
             "discriminative_lr",
-            "discriminative_lr:DiscriminativeLr",
+            "DiscriminativeLr",
             "fine-tunes every layer, the more generic the slower",
             "Howard & Ruder 2018, arXiv 1801.06146",
         ),
-        _model(
+        strategy(
             "l2_sp",
-            "l2_sp:L2Sp",
+            "L2Sp",
             "fine-tunes every parameter, pulled back to where it started",
             "Li, Grandvalet & Davoine 2018, arXiv 1802.01483",
         ),
-        _model(
+        strategy(
             "bss",
-            "bss:Bss",
+            "Bss",
             "fine-tunes every parameter, shrinking the features that transfer least",
             "Chen et al. 2019, NeurIPS (batch spectral shrinkage)",
         ),
-        _model(
+        strategy(
             "lora",
-            "lora:Lora",
+            "Lora",
             "keeps the weights and learns changes of low rank, and the head",
             "Hu et al. 2021, arXiv 2106.09685",
         ),
-        _model(
-            "rkd",
-            "rkd:Rkd",
-            "fine-tunes every parameter, keeping how examples lie to each other",
-            "Park et al. 2019, arXiv 1904.05068",
-            approach="relational-knowledge-transfer",
-        ),
-        _model(
+        strategy(
             "batchnorm",
-            "batchnorm:AdaBn",
+            "AdaBn",
             "replaces BatchNorm's statistics by those of the target's inputs",
             "Li et al. 2016, arXiv 1603.04779",
-            gives=frozenset({"unlabelled"}),
+            gives=("unlabelled",),
         ),
-        _model(
+        strategy(
             "tent",
-            "tent:Tent",
+            "Tent",
             "makes predictions on the target's inputs certain, by scales and shifts",
             "Wang et al. 2021, arXiv 2006.10726",
-            gives=frozenset({"unlabelled"}),
+            gives=("unlabelled",),
             needs=("loss", "classification"),
         ),
-        _features(
+    ]
+
+
+def _alignment() -> list[Spec]:
+    """Return what aligns features in training."""
+    strategy = partial(
+        _strategy,
+        approach="feature-representation-transfer",
+        gives=("aligns",),
+        needs=("pair", "features"),
+    )
+    return [
+        strategy(
             "coral",
-            "coral:Coral",
+            "Coral",
             "trains on features whose covariance is the target's",
             "Sun & Saenko 2016, arXiv 1607.01719",
         ),
-        _features(
+        strategy(
             "mmd",
-            "mmd:Mmd",
+            "Mmd",
             "trains on features whose distribution is the target's, by kernels",
             "Long, Cao, Wang & Jordan 2015, arXiv 1502.02791",
         ),
-        _features(
+        strategy(
             "dann",
-            "dann:Dann",
+            "Dann",
             "trains on features that a discriminator cannot tell the side of",
             "Ganin et al. 2016, arXiv 1505.07818",
         ),
-        _features(
+        strategy(
             "cdan",
-            "cdan:Cdan",
+            "Cdan",
             "trains on features that a discriminator cannot tell the side of, class by class",
             "Long, Cao, Wang & Jordan 2018, arXiv 1705.10667",
-            "classification",
+            needs=("pair", "features", "classification"),
         ),
-        _features(
+        strategy(
             "mcc",
-            "mcc:Mcc",
+            "Mcc",
             "trains on target inputs to be of one class or another, not of two at once",
             "Jin, Wang, Long & Wang 2020, arXiv 1912.03699",
-            "classification",
+            needs=("pair", "features", "classification"),
         ),
-        _features(
+        strategy(
             "jdot",
-            "jdot:Jdot",
+            "Jdot",
             "trains target inputs to be like the source examples that they are transported to",
             "Damodaran et al. 2018, arXiv 1803.10081",
         ),
-        _inputs(
+    ]
+
+
+def _maps() -> list[Spec]:
+    """Return what maps inputs, without a network."""
+    strategy = partial(
+        _strategy,
+        approach="feature-representation-transfer",
+        gives=("maps", "unlabelled"),
+        needs=("pair", "regression|classification", "estimates"),
+    )
+    return [
+        strategy(
             "coral_map",
-            "coral_map:CoralMap",
+            "CoralMap",
             "whitens the source's inputs and recolours them as the target's",
             "Sun, Feng & Saenko 2016, arXiv 1511.05547",
         ),
-        _inputs(
+        strategy(
             "subspace_alignment",
-            "subspace_alignment:SubspaceAlignment",
+            "SubspaceAlignment",
             "turns the source's principal axes into the target's",
             "Fernando, Habrard, Sebban & Tuytelaars 2013, doi 10.1109/ICCV.2013.368",
         ),
-        _inputs(
+        strategy(
             "tca",
-            "tca:Tca",
+            "Tca",
             "maps both sides to components of a kernel along which their means agree",
             "Pan, Tsang, Kwok & Yang 2011, doi 10.1109/TNN.2010.2091281",
         ),
-        _inputs(
+        strategy(
             "optimal_transport",
-            "optimal_transport:OptimalTransport",
+            "OptimalTransport",
             "carries the source's inputs to the target's at the least cost",
             "Courty, Flamary, Tuia & Rakotomamonjy 2017, arXiv 1507.00504",
         ),
-        _instances(
+    ]
+
+
+def _instance_transfer() -> list[Spec]:
+    """Return what weighs source examples, or drops them."""
+    strategy = partial(
+        _strategy,
+        approach="instance-transfer",
+        gives=("weighs", "unlabelled"),
+        needs=("pair", "regression|classification", "features|estimates"),
+    )
+    return [
+        strategy(
             "kmm",
-            "kmm:Kmm",
+            "Kmm",
             "weighs the source so that its mean under a kernel is the target's",
             "Huang et al. 2006, NeurIPS 19",
         ),
-        _instances(
+        strategy(
             "kliep",
-            "kliep:Kliep",
+            "Kliep",
             "weighs the source by the density ratio nearest to the target's",
             "Sugiyama et al. 2008, doi 10.1007/s10463-008-0197-x",
         ),
-        _instances(
+        strategy(
             "domain_classifier",
-            "domain_classifier:DomainClassifier",
+            "DomainClassifier",
             "weighs the source by the odds of a classifier of the domains",
             "Bickel, Brückner & Scheffer 2009, JMLR 10:2137–2155",
         ),
-        Spec(
+        strategy(
             "balanced",
-            "tlml_transfer.balanced:Balanced",
+            "Balanced",
             "weighs the source so that its classes count equally",
-            paper="King & Zeng 2001, doi 10.1093/oxfordjournals.pan.a004868",
-            approach="instance-transfer",
-            gives=frozenset({"weighs"}),
-            needs=("pair", "features|estimates"),
+            "King & Zeng 2001, doi 10.1093/oxfordjournals.pan.a004868",
+            gives=("weighs",),
         ),
-        Spec(
+        strategy(
             "tradaboost",
-            "tlml_transfer.tradaboost:Tradaboost",
+            "Tradaboost",
             "boosts a model on source and target, and drops the source examples that mislead",
-            paper="Dai et al. 2007, doi 10.1145/1273496.1273521; Pardoe & Stone 2010",
-            approach="instance-transfer",
-            gives=frozenset({"estimates"}),
+            "Dai et al. 2007, doi 10.1145/1273496.1273521; Pardoe & Stone 2010",
+            gives=("estimates",),
             needs=("pair", "regression|classification", "estimates"),
         ),
-        Spec(
+    ]
+
+
+def _relational_transfer() -> list[Spec]:
+    """Return what carries over how things are related."""
+    strategy = partial(_strategy, approach="relational-knowledge-transfer")
+    return [
+        strategy(
             "relational_rules",
-            "tlml_transfer.relational_rules:RelationalRules",
+            "RelationalRules",
             "tells links of a graph by rules of another, between relations that play the same part",
-            paper="Mihalkova, Huynh & Mooney 2007, AAAI (TAMAR)",
-            approach="relational-knowledge-transfer",
-            gives=frozenset({"relates", "estimates"}),
+            "Mihalkova, Huynh & Mooney 2007, AAAI (TAMAR)",
+            gives=("estimates", "relates"),
             needs=("pair", "estimates", "triples"),
         ),
-        _unsupervised(
+        strategy(
+            "rkd",
+            "Rkd",
+            "fine-tunes every parameter, keeping how examples lie to each other",
+            "Park et al. 2019, arXiv 1904.05068",
+            needs=("loss",),
+        ),
+    ]
+
+
+def _unsupervised() -> list[Spec]:
+    """Return what learns from inputs without labels."""
+    strategy = partial(
+        _strategy,
+        approach="unsupervised",
+        gives=("estimates", "maps"),
+        needs=("estimates", "reconstruction"),
+    )
+    return [
+        strategy(
             "transfer_pca",
-            "transfer_pca:TransferPca",
+            "TransferPca",
             "principal components of few target samples, with the source's covariance as prior",
         ),
-        _unsupervised(
+        strategy(
             "transfer_kmeans",
-            "transfer_kmeans:TransferKmeans",
+            "TransferKmeans",
             "clusters of few target samples, with the source's centres as prior",
         ),
-        _unsupervised(
+        strategy(
             "transfer_autoencoder",
-            "transfer_autoencoder:TransferAutoencoder",
+            "TransferAutoencoder",
             "an autoencoder for few target samples, drawn to the source's weights",
             "Li, Grandvalet & Davoine 2018, arXiv 1802.01483 (the pull)",
         ),
     ]
 
 
-def _model(
+def _strategy(
     name: str,
-    target: str,
+    kind: str,
     summary: str,
-    paper: str,
+    paper: str = "",
     *,
-    approach: str = "model-transfer",
-    gives: frozenset[str] = frozenset(),
-    needs: tuple[str, ...] = ("loss",),
+    approach: str,
+    gives: Collection[str] = (),
+    needs: tuple[str, ...] = (),
 ) -> Spec:
-    """Declare a strategy that adapts a trained model."""
+    """Declare a strategy whose class `kind` is in the module of its name."""
+    target = f"tlml_transfer.{name}:{kind}"
     return Spec(
-        name,
-        f"tlml_transfer.{target}",
-        summary,
-        paper=paper,
-        approach=approach,
-        gives=gives,
-        needs=needs,
-    )
-
-
-def _features(name: str, target: str, summary: str, paper: str, *needs: str) -> Spec:
-    """Declare a strategy that aligns features in training."""
-    return Spec(
-        name,
-        f"tlml_transfer.{target}",
-        summary,
-        paper=paper,
-        approach="feature-representation-transfer",
-        gives=frozenset({"aligns"}),
-        needs=("pair", "features", *needs),
-    )
-
-
-def _inputs(name: str, target: str, summary: str, paper: str) -> Spec:
-    """Declare a strategy that maps inputs, without a network."""
-    return Spec(
-        name,
-        f"tlml_transfer.{target}",
-        summary,
-        paper=paper,
-        approach="feature-representation-transfer",
-        gives=frozenset({"maps", "unlabelled"}),
-        needs=("pair", "estimates"),
-    )
-
-
-def _instances(name: str, target: str, summary: str, paper: str) -> Spec:
-    """Declare a strategy that weighs source examples by target inputs."""
-    return Spec(
-        name,
-        f"tlml_transfer.{target}",
-        summary,
-        paper=paper,
-        approach="instance-transfer",
-        gives=frozenset({"weighs", "unlabelled"}),
-        needs=("pair", "features|estimates"),
-    )
-
-
-def _unsupervised(name: str, target: str, summary: str, paper: str = "") -> Spec:
-    """Declare a strategy that learns from inputs without labels."""
-    return Spec(
-        name,
-        f"tlml_transfer.{target}",
-        summary,
-        paper=paper,
-        approach="unsupervised",
-        gives=frozenset({"estimates", "maps"}),
-        needs=("estimates", "reconstruction"),
+        name, target, summary, paper=paper, approach=approach, gives=frozenset(gives), needs=needs
     )

@@ -8,7 +8,8 @@ import numpy as np
 
 from tlml import TlmlError
 from tlml.errors import check_not_negative
-from tlml_transfer.input_map import InputMap, Values
+from tlml_transfer.input_map import InputMap
+from tlml_transfer.rows import Values
 
 
 class CoralMap(InputMap):

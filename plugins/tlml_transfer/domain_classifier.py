@@ -8,7 +8,8 @@ import numpy as np
 
 from tlml import TlmlError
 from tlml.errors import check_choice, check_not_negative, check_positive
-from tlml_transfer.weighing import Values, Weighing
+from tlml_transfer.rows import Values
+from tlml_transfer.weighing import Weighing
 
 
 class DomainClassifier(Weighing):

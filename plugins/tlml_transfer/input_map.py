@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from tlml import Strategy, TlmlError
 from tlml.named import Kept
-
-Values = NDArray[np.float64]
-Rows = TypeVar("Rows", Tensor, NDArray[Any])
+from tlml_transfer.rows import Rows, Values, as_array, as_given
 
 MOST_COMPONENTS = 30  # where their number is left open
 
@@ -49,10 +45,10 @@ class InputMap(Strategy):
             TlmlError: A side has less than two different inputs or one that is not finite, they
                 have different dimensions, or the map needs more than they have.
         """
-        source, target = _array(source_x), _array(target_x)
+        source, target = as_array(source_x), as_array(target_x)
         _check_sides(self.title, source, target)
         mapped = self.map_both(source, target)
-        return _like(mapped[0], source_x), _like(mapped[1], target_x)
+        return as_given(mapped[0], source_x), as_given(mapped[1], target_x)
 
     def transform(self, target_x: Rows) -> Rows:
         """Map more target inputs as `fit_transform` did.
@@ -60,7 +56,7 @@ class InputMap(Strategy):
         Raises:
             TlmlError: Nothing was mapped before, or they have other dimensions.
         """
-        return _like(self.map_target(_array(target_x)), target_x)
+        return as_given(self.map_target(as_array(target_x)), target_x)
 
     def keep(self, **values: Values | float) -> None:
         """Keep what `map_target` needs."""
@@ -76,7 +72,7 @@ class InputMap(Strategy):
             raise TlmlError(
                 f"{self.title}: there is no map yet; learn it by fit_transform(source_x, target_x)"
             )
-        return _array(self.kept[name])
+        return as_array(self.kept[name])
 
     def check_dimensions(self, target: Values, dimensions: int) -> None:
         """Raise where inputs have other dimensions than those that the map was learned from."""
@@ -105,19 +101,6 @@ def count_components(wanted: int | None, variances: Values, whose: str) -> int:
             f"take at most {there}"
         )
     return wanted or min(there, MOST_COMPONENTS)
-
-
-def _array(x: Tensor | NDArray[Any]) -> Values:
-    values = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
-    return np.asarray(values, np.float64)
-
-
-def _like(values: Values, given: Rows) -> Rows:
-    """Return values as a tensor or an array, in the precision and place of what was given."""
-    if isinstance(given, Tensor):
-        kind = given.dtype if given.is_floating_point() else torch.get_default_dtype()
-        return torch.as_tensor(values).to(given.device, kind)
-    return values.astype(given.dtype if given.dtype.kind == "f" else np.float64)
 
 
 def _check_sides(whose: str, source: Values, target: Values) -> None:

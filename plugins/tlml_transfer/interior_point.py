@@ -7,12 +7,10 @@ constraints and stays there.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from tlml import TlmlError
-
-Values = NDArray[np.float64]
+from tlml_transfer.rows import Values
 
 _ITERATIONS = 100
 _LOST = 1e3  # times the best excess: rounding has taken over

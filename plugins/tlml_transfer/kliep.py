@@ -15,7 +15,8 @@ from scipy.special import logsumexp
 
 from tlml import TlmlError
 from tlml.errors import check_not_negative, check_positive
-from tlml_transfer.weighing import Values, Weighing, median
+from tlml_transfer.rows import Values
+from tlml_transfer.weighing import Weighing, median
 
 
 class Kliep(Weighing):

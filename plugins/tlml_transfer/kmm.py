@@ -10,7 +10,8 @@ from scipy.spatial.distance import cdist
 from tlml import TlmlError
 from tlml.errors import check_not_negative, check_positive
 from tlml_transfer.interior_point import minimum
-from tlml_transfer.weighing import Values, Weighing, median
+from tlml_transfer.rows import Values
+from tlml_transfer.weighing import Weighing, median
 
 _TOLERANCE = 1e-12  # of the minimum
 

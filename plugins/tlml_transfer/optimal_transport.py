@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from tlml.errors import check_not_negative, check_positive
-from tlml_transfer.input_map import InputMap, Values
+from tlml_transfer.input_map import InputMap
+from tlml_transfer.rows import Values
 from tlml_transfer.transport import exact_plan, sinkhorn_plan
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tlml.errors import check_positive
-from tlml_transfer.input_map import InputMap, Values, count_components
+from tlml_transfer.input_map import InputMap, count_components
+from tlml_transfer.rows import Values
 
 
 class SubspaceAlignment(InputMap):

@@ -79,22 +79,28 @@ class Supervised(GradientLearner):
         )
         self._weights: Tensor | None = None
 
-    def on_fit_start(self) -> None:
-        """Weigh the source examples, where the strategy does so.
+    def check(self, view: View) -> None:
+        """Raise where the view doesn't fit the strategy.
 
         Raises:
             TlmlError: The labelled target's labels are not the source's, or the strategy aligns and
                 there is no target.
         """
-        view = self.current_view()
+        name = type(self.strategy).__name__
+        if not isinstance(view, PairView):
+            return
         if has_terms(self.strategy, "fit"):
-            _check_both_sides(view, f"unlabelled: {type(self.strategy).__name__} compares")
+            _check_both_sides(view, f"unlabelled: {name} compares")
         if self.separate_batchnorm:
             _check_both_sides(view, "separate_batchnorm: stores statistics of")
-        if isinstance(view, PairView) and view.source and view.shots:
+        if view.source and view.shots:
             _check_labels(view)
-        elif isinstance(view, PairView) and self.strategy.same_labels:
-            _check_same_labels(view, type(self.strategy).__name__)
+        elif self.strategy.same_labels:
+            _check_same_labels(view, name)
+
+    def on_fit_start(self) -> None:
+        """Check the view, and weigh the source examples, where the strategy does so."""
+        super().on_fit_start()
         if self.strategy.every == "fit":
             self._weigh()
 
@@ -222,8 +228,8 @@ class Supervised(GradientLearner):
             )
 
 
-def _check_both_sides(view: View | None, what: str) -> None:
-    if isinstance(view, PairView) and not (view.unlabelled or view.shots):
+def _check_both_sides(view: PairView, what: str) -> None:
+    if not (view.unlabelled or view.shots):
         raise TlmlError(
             f"{what} source and target, and the view has no target examples; set unlabelled=True "
             "(or shots above 0)"

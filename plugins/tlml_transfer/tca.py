@@ -9,7 +9,8 @@ from scipy.linalg import eigh
 from scipy.spatial.distance import pdist
 
 from tlml.errors import check_choice, check_positive
-from tlml_transfer.input_map import MOST_COMPONENTS, InputMap, Values, count_components
+from tlml_transfer.input_map import MOST_COMPONENTS, InputMap, count_components
+from tlml_transfer.rows import Values
 
 
 class Tca(InputMap):

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from tlml import TlmlError
 from tlml.errors import check_positive
 from tlml.networks.build import keyed
-from tlml_transfer.unsupervised import Rows, Unsupervised, Values, as_rows, given_back
+from tlml_transfer.rows import Rows, Values, as_array, as_given
+from tlml_transfer.unsupervised import Unsupervised
 
 MOST_COMPONENTS = 20  # where their number is left open
 Weights = dict[str, Tensor]
@@ -117,7 +118,7 @@ class TransferAutoencoder(Unsupervised):
     def transform(self, target_x: Rows) -> Rows:
         """Return the codes ``[n, components]`` of inputs ``[n, d]``."""
         x = self.rows(target_x)
-        return given_back(_through(self._loaded(self.model(), x.shape[1]).encoder, x), target_x)
+        return as_given(_through(self._loaded(self.model(), x.shape[1]).encoder, x), target_x)
 
     def inverse_transform(self, z: Rows) -> Rows:
         """Return what the decoder makes ``[n, d]`` of codes ``[n, components]``.
@@ -125,13 +126,13 @@ class TransferAutoencoder(Unsupervised):
         Raises:
             TlmlError: They have another size.
         """
-        network, codes = self._loaded(self.model(), self.n_features_in_), as_rows(z)
+        network, codes = self._loaded(self.model(), self.n_features_in_), as_array(z)
         size = self._sizes(self.n_features_in_)[-1]
         if codes.shape[1:] != (size,):
             raise TlmlError(
                 f"transfer_autoencoder: codes must be [n, {size}], are {list(codes.shape)}"
             )
-        return given_back(_through(network.decoder, codes), z)
+        return as_given(_through(network.decoder, codes), z)
 
     def _sizes(self, dimensions: int) -> tuple[int, ...]:
         size = min(dimensions, MOST_COMPONENTS) if self.components is None else self.components

@@ -14,7 +14,8 @@ from sklearn.metrics import pairwise_distances, pairwise_distances_argmin
 
 from tlml import TlmlError
 from tlml.errors import check_positive
-from tlml_transfer.unsupervised import Rows, Unsupervised, Values, as_rows, given_back
+from tlml_transfer.rows import Rows, Values, as_array, as_given
+from tlml_transfer.unsupervised import Unsupervised
 
 Labels = NDArray[np.int64]
 _STEPS = 300  # of Lloyd's; each lowers the objective or is the last
@@ -112,12 +113,12 @@ class TransferKmeans(ClusterMixin, Unsupervised):  # type: ignore[misc]
     def transform(self, target_x: Rows) -> Rows:
         """Return the distances ``[n, k]`` of inputs ``[n, d]`` to the centres."""
         apart = pairwise_distances(self.rows(target_x), self.model())
-        return given_back(apart, target_x)
+        return as_given(apart, target_x)
 
     def inverse_transform(self, z: Rows) -> Rows:
         """Return the centre ``[n, d]`` that is nearest by distances ``[n, k]``."""
         centres: Values = self.model()
-        return given_back(centres[as_rows(z).argmin(1)], z)
+        return as_given(centres[as_array(z).argmin(1)], z)
 
     def _plain(self, x: Values, side: str) -> KMeans:
         if _different(x) < self.n_clusters:

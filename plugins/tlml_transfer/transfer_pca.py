@@ -9,7 +9,8 @@ from scipy.linalg import eigh
 
 from tlml import TlmlError
 from tlml.errors import check_positive
-from tlml_transfer.unsupervised import Rows, Unsupervised, Values, as_rows, given_back
+from tlml_transfer.rows import Rows, Values, as_array, as_given
+from tlml_transfer.unsupervised import Unsupervised
 
 MOST_COMPONENTS = 20  # where their number is left open
 _NOTHING = 1e-12  # of the largest variance: no direction of its own
@@ -107,7 +108,7 @@ class TransferPca(Unsupervised):
     def transform(self, target_x: Rows) -> Rows:
         """Return the coordinates ``[n, components]`` of inputs ``[n, d]``."""
         x = self.rows(target_x)
-        return given_back((x - self.mean_) @ self.components_.T, target_x)
+        return as_given((x - self.mean_) @ self.components_.T, target_x)
 
     def inverse_transform(self, z: Rows) -> Rows:
         """Return the inputs ``[n, d]`` that coordinates ``[n, components]`` stand for.
@@ -116,13 +117,13 @@ class TransferPca(Unsupervised):
             TlmlError: They have another number of components.
         """
         self.model()
-        coordinates = as_rows(z)
+        coordinates = as_array(z)
         if coordinates.shape[1:] != (len(self.components_),):
             raise TlmlError(
                 f"transfer_pca: coordinates must be [n, {len(self.components_)}], are "
                 f"{list(coordinates.shape)}"
             )
-        return given_back(self.mean_ + coordinates @ self.components_, z)
+        return as_given(self.mean_ + coordinates @ self.components_, z)
 
 
 def _weighted(x: Values, source: Moments | None, prior: float) -> Moments:

@@ -10,7 +10,7 @@ from scipy.sparse import eye_array, kron, vstack
 from scipy.special import logsumexp
 
 from tlml import TlmlError
-from tlml_transfer.input_map import Values
+from tlml_transfer.rows import Values
 
 MOST_PAIRS = 200_000  # that SciPy's linear program does in a few seconds
 _ABSORBED_EVERY = 20  # steps

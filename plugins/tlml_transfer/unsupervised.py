@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
 from torch import Tensor
 
 from tlml import Batch, Strategy, TlmlError
 from tlml.errors import check_choice, check_not_negative
-
-Values = NDArray[np.float64]
-Rows = TypeVar("Rows", Tensor, NDArray[Any])
+from tlml_transfer.rows import Rows, Values, as_array, as_given
 
 
 class Source(NamedTuple):
@@ -116,7 +112,7 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
         Raises:
             TlmlError: Nothing was learned before, or they have other dimensions.
         """
-        return given_back(self.rebuild(self.model(), self.rows(x)), x)
+        return as_given(self.rebuild(self.model(), self.rows(x)), x)
 
     def score(self, X: Rows, y: object = None) -> float:
         """Return the share of the variance of inputs that their reconstructions explain.
@@ -160,10 +156,10 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
                 f"{self.title}: it reconstructs inputs {list(x.shape[1:])}, and the targets are "
                 f"{space}; take a domain whose targets are its inputs, such as digit_vectors"
             )
-        target = as_rows(support.x.flatten(1))
+        target = as_array(support.x.flatten(1))
         self._learn(target, self._source)
-        rebuilt = self.rebuild(self.model(), as_rows(x.flatten(1)))
-        return given_back(rebuilt, x).reshape(x.shape)
+        rebuilt = self.rebuild(self.model(), as_array(x.flatten(1)))
+        return as_given(rebuilt, x).reshape(x.shape)
 
     # For subclasses
 
@@ -188,7 +184,7 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
         Raises:
             TlmlError: They are not ``[n, d]`` with n of at least 1, not finite, or of others.
         """
-        found, what = as_rows(x), f"{side} inputs" if side else "inputs"
+        found, what = as_array(x), f"{side} inputs" if side else "inputs"
         if found.ndim != 2 or not found.size:
             raise TlmlError(
                 f"{self.title}: {what} must be [n, d] with n of at least 1, are {list(found.shape)}"
@@ -242,16 +238,3 @@ class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
                 return math.inf
             total += float(((x[held_out] - self.rebuild(model, x[held_out])) ** 2).sum())
         return total
-
-
-def as_rows(x: Tensor | NDArray[Any]) -> Values:
-    """Return inputs as an array in float64."""
-    return np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, np.float64)
-
-
-def given_back(values: Values, like: Rows) -> Rows:
-    """Return values as an array, or as a tensor of the kind and place of the inputs."""
-    if not isinstance(like, Tensor):
-        return values
-    kind = like.dtype if like.is_floating_point() else torch.get_default_dtype()
-    return torch.as_tensor(values).to(like.device, kind)

@@ -7,13 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml import Strategy, TlmlError
 from tlml.strategies import weights_of
-
-Values = NDArray[np.float64]
+from tlml_transfer.rows import Values, as_array
 
 
 class Weighing(Strategy):
@@ -37,7 +35,7 @@ class Weighing(Strategy):
             TlmlError: There are less than two examples on a side, they have different dimensions,
                 or nothing can be told from them.
         """
-        source, target = _rows(source_x), _rows(target_x)
+        source, target = as_array(source_x.flatten(1)), as_array(target_x.flatten(1))
         for side, rows in (("source", source), ("target", target)):
             if len(rows) < 2:
                 raise TlmlError(
@@ -73,8 +71,3 @@ def median(squared: Values, title: str, option: str) -> float:
             f"{option}, or leave out constant inputs"
         )
     return found
-
-
-def _rows(x: Tensor) -> Values:
-    rows: Values = x.detach().flatten(1).double().cpu().numpy()
-    return rows

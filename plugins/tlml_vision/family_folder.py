@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tlml.errors import TlmlError, did_you_mean
-from tlml_vision.decoding import image_files, scaled
 from tlml_vision.image_data import Found
 from tlml_vision.image_domains import ImageDomains
-from tlml_vision.image_folder import of_files, subfolders
+from tlml_vision.image_folder import subfolders
 
 
 class ImageFolder(ImageDomains):
@@ -58,5 +57,4 @@ class ImageFolder(ImageDomains):
             near = did_you_mean(place, there)
             raise TlmlError(f"{self.name}: no domain in {folder} is called '{place}'{near}")
         own = subfolders(folder / place)
-        files = {name: image_files(path) for name, path in own.items()}
-        return of_files(files, folder, scaled(self.size)) if files else None
+        return self.classes_in(own, folder)

@@ -23,7 +23,9 @@ from tlml.errors import (
 )
 from tlml.sampling import keyed_rng
 from tlml.task import SPLITS, Part, Split
+from tlml_vision.decoding import image_files, scaled
 from tlml_vision.image_data import Found, data_folder, missing, read_once
+from tlml_vision.image_folder import of_files
 from tlml_vision.image_store import Bytes
 from tlml_vision.image_tasks import PARTS, ImageRows, ImageTask
 
@@ -78,6 +80,11 @@ class ImageDomains(Domain[ImageTask]):
         _check_homes(self.homes, self.places)
         self.x = Box(0.0, 1.0, (3, size, size), np.float32)
         self._forget()
+
+    def classes_in(self, folders: Mapping[str, Path], root: Path) -> Found | None:
+        """Return the images of folders that are classes, by their names; None where none is."""
+        files = {name: image_files(path) for name, path in folders.items()}
+        return of_files(files, root, scaled(self.size)) if files else None
 
     @abstractmethod
     def find(self, folder: Path, place: str) -> Found | None:

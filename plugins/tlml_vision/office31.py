@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlml_vision.decoding import image_files, scaled
 from tlml_vision.image_data import Found
 from tlml_vision.image_domains import ImageDomains
-from tlml_vision.image_folder import of_files, subfolders
+from tlml_vision.image_folder import subfolders
 
 
 class Office31(ImageDomains):
@@ -50,5 +49,4 @@ class Office31(ImageDomains):
     def find(self, folder: Path, place: str) -> Found | None:
         """Find the classes of a place."""
         own = subfolders(folder / place / "images") or subfolders(folder / place)
-        files = {name: image_files(path) for name, path in own.items()}
-        return of_files(files, folder, scaled(self.size)) if files else None
+        return self.classes_in(own, folder)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tlml.errors import TlmlError
-from tlml_vision.decoding import image_files, scaled
+from tlml_vision.decoding import scaled
 from tlml_vision.image_data import Found
 from tlml_vision.image_domains import ImageDomains
 from tlml_vision.image_folder import of_files, subfolders
@@ -72,8 +72,7 @@ class VisDA(ImageDomains):
         own = {n: path for n, path in subfolders(folder / place).items() if n in CLASSES}
         if not own and (folder / place).is_dir():
             raise TlmlError(f"visda: {folder / place} has no folders of classes and no {_LIST}")
-        files = {name: image_files(path) for name, path in own.items()}
-        return of_files(files, folder, scaled(self.size)) if files else None
+        return self.classes_in(own, folder)
 
 
 def _listed(path: Path) -> dict[str, list[Path]]:
