@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from tlml import (
     Context,
     Domain,
     EpisodeView,
+    Examples,
     Group,
     Learner,
     PairView,
@@ -25,6 +27,7 @@ from tlml import (
     View,
 )  # fmt: skip
 from tlml.adaptation import Adaptation, replace_head
+from tlml.task import Part, Split
 
 STEPS = 6
 
@@ -346,9 +349,51 @@ def test_a_diverging_adaptation_names_the_step_and_the_rate() -> None:
     assert str(error.value).endswith("in step 1; lower its lr (1e+30)")
 
 
-def test_validation_measures_the_query_and_never_the_source() -> None:
-    domain = Tables(classes=3)
-    for source, measured in ((False, {"val_loss", "val_accuracy"}), (True, set())):
-        run = trainer(max_epochs=1)
-        run.fit(Adaptation(pretrained(domain), "full"), datamodule=target(domain, source=source))
-        assert set(run.callback_metrics) == {"train_loss", *measured}
+class Granting(Tables):
+    """Tasks with a part for validation."""
+
+    def tasks(self, split: Split) -> Sequence[Any]:
+        """Return tasks whose test part is for validation as well, with other examples."""
+        return [Granted(task) for task in super().tasks(split)]
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A table with the first two of its training examples for validation."""
+
+    table: Any
+
+    @property
+    def name(self) -> str:
+        """Return the table's."""
+        return str(self.table.name)
+
+    def split(self, part: Part) -> Examples:
+        """Return a part."""
+        train = self.table.split("train")
+        found = {"train": (slice(2, None), train), "val": (slice(0, 2), train)}
+        rows, data = found.get(part, (slice(None), self.table.split(part)))
+        return Examples(data.x[rows], data.y[rows])
+
+
+@pytest.mark.parametrize(
+    ("domain", "options", "measured"),
+    [
+        (Tables(classes=3), {}, set()),
+        (Tables(classes=3), {"unlabelled": True}, {"val_entropy"}),
+        (Tables(), {"unlabelled": True}, set()),
+        (Granting(classes=3, train=18), {}, {"val_loss", "val_accuracy"}),
+        (Tables(classes=3), {"source": True}, set()),
+    ],
+    ids=["labels", "inputs", "values", "granted", "source"],
+)
+def test_validation_sees_what_the_target_grants_and_never_the_query(
+    domain: Any, options: dict[str, Any], measured: set[str]
+) -> None:
+    run, view = trainer(max_epochs=1), target(domain, **{"source": False, **options})
+    run.fit(Adaptation(pretrained(domain), "full"), datamodule=view)
+    assert set(run.callback_metrics) == {"train_loss", *measured}
+    query = {tuple(x) for x in view.drawn().episode.query.x.tolist()}
+    for pair in view.val_dataloader():
+        assert query.isdisjoint(map(tuple, pair.target.x.tolist()))
+        assert query.isdisjoint(map(tuple, pair.unlabelled.tolist()))

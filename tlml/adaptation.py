@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Literal
 
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete
 from pytorch_lightning import Callback, LightningModule
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from tlml.draws import KeyedDraws
 from tlml.errors import TlmlError, check_choice
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner, as_strategy
-from tlml.metrics import criterion, measured
+from tlml.metrics import criterion, mean_entropy, measured
 from tlml.networks import Network, fresh_parameters, head_for
 from tlml.normalisation import Policy, statistics
 from tlml.phasing import own_parameters
@@ -36,7 +37,7 @@ class Adaptation(LightningModule):
     """A learner on its way to a target task: its network trained by a strategy on a `PairView`.
 
     The labelled target is learned from, the strategy's loss terms see source and unlabelled target
-    where the view gives them, and the query is what validation and test measure. Checkpoints are
+    where the view gives them, and the query is what a test measures. Checkpoints are
     the adapted learner's: `tlml.load` reads them. A learner that normalises by the statistics of
     its batch goes on doing so; in all others BatchNorm does as the strategy's phases say, and stays
     as it was trained where the strategy's `batchnorm` is ``stored``.
@@ -148,7 +149,7 @@ class Adaptation(LightningModule):
         return loss
 
     def validation_step(self, batch: Pair, batch_idx: int) -> None:
-        """Measure the query."""
+        """Measure the target's validation part, or how unsure predictions without labels are."""
         self._measure(batch, "val")
 
     def test_step(self, batch: Pair, batch_idx: int) -> None:
@@ -270,15 +271,21 @@ class Adaptation(LightningModule):
 
     def _measure(self, batch: Pair, stage: str) -> None:
         x, y = batch.target
+        space = self.learner.view_spaces.y  # type: ignore[union-attr]
         if not len(x):  # with source beside it, the view validates on held-out source
+            if len(batch.unlabelled) and isinstance(space, Discrete):
+                entropy = mean_entropy(self._scores(batch.unlabelled))
+                self._note(stage, {"entropy": entropy}, len(batch.unlabelled))
             return
         scores = self._scores(x)
         found = {"loss": self._loss(scores, y)}
-        space = self.learner.view_spaces.y  # type: ignore[union-attr]
         found |= measured(self._view().domain, space, batch.target, scores)
+        self._note(stage, found, len(x))
+
+    def _note(self, stage: str, found: Mapping[str, Tensor], count: int) -> None:
         for name, value in found.items():
             self.log(
-                f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=len(x),
+                f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=count,
                 prog_bar=name != "loss", sync_dist=self.trainer.world_size > 1,
             )  # fmt: skip
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from tlml.domains import Domain
 from tlml.errors import TlmlError, unknown
 from tlml.gradient_learner import GradientLearner
-from tlml.metrics import criterion
+from tlml.metrics import criterion, mean_entropy
 from tlml.networks import head_inputs
 from tlml.task import Batch, Examples, Part, Split
 from tlml.views import PairView
@@ -95,7 +95,13 @@ def evidence(learner: GradientLearner, view: PairView) -> Evidence:
 
 
 def held_out(view: PairView) -> Batch:
-    """Return the source examples that training does not see."""
+    """Return the source examples that training does not see.
+
+    Raises:
+        TlmlError: The view has no source.
+    """
+    if not view.source:
+        raise TlmlError("source: criteria look at held-out source examples; set source=True")
     parts = [pair.source for pair in view.val_dataloader()]
     return Batch(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
 
@@ -154,8 +160,7 @@ def entropy(found: Evidence) -> float:
 
     Sure and wrong looks good to it (Morerio, Cavazza & Murino 2018, arXiv 1711.10288).
     """
-    log_shares = found.seen_target.scores.log_softmax(1)
-    return float(-(log_shares.exp() * log_shares).sum(1).mean())
+    return float(mean_entropy(found.seen_target.scores))
 
 
 def neighbourhood_density(found: Evidence) -> float:

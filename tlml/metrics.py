@@ -111,6 +111,12 @@ def summed_criterion(scores: Tensor, y: Tensor, name: str | None = None) -> Tens
     return (errors * errors).sum() / (y.numel() / tasks)
 
 
+def mean_entropy(scores: Tensor) -> Tensor:
+    """Return the mean entropy of the class probabilities of scores ``[n, classes]``, in nats."""
+    log_shares = scores.log_softmax(1)
+    return -(log_shares.exp() * log_shares).sum(1).mean()
+
+
 def primary(space: Space[Any], domain: Domain[Any] | None = None) -> tuple[str, bool]:
     """Return the name of the metric for a target space and whether higher is better.
 

@@ -27,7 +27,11 @@ def write_projection(learner: GradientLearner, view: PairView, path: Path) -> No
     """
     from sklearn.decomposition import PCA
 
-    if not view.spaces.same_labels(view.target_spaces) or isinstance(view.spaces.y, Box):
+    if (
+        not view.source
+        or not view.spaces.same_labels(view.target_spaces)
+        or isinstance(view.spaces.y, Box)
+    ):
         return
     try:
         query = view.drawn().episode.query

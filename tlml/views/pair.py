@@ -29,7 +29,7 @@ from tlml.sampling import (
     keyed_rng,
 )
 from tlml.spaces import same_space
-from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, readable
+from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples, readable
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.pool import joined, on_disk, part, pool_examples
 
@@ -250,9 +250,13 @@ class PairView(View):
         return self.loader(pairs, chunks, train=True)
 
     def val_dataloader(self) -> KeyedLoader:
-        """Return examples of validation tasks with the same labels, else source held out."""
+        """Return examples of validation tasks with the same labels, else source held out.
+
+        Without source: the ``val`` part of the target task, if it has one, else the unlabelled
+        target, if it is given, else nothing. The query is for testing.
+        """
         if not self.source:
-            return self.test_dataloader()
+            return self._watched()
         if not self.finite:
             none = torch.zeros(0)
             endless = EndlessPairDataset(
@@ -300,11 +304,25 @@ class PairView(View):
     def _chunks(self, examples_: int) -> int:
         return -(-examples_ // self.batch_size)
 
-    def _fixed(self, source: Held, target: Examples) -> KeyedLoader:
-        total = max(len(source), len(target))
-        chunks = even_chunks(total, self.batch_size, self.world()[1])
+    def _watched(self) -> KeyedLoader:
+        drawn = self.drawn()
+        nothing = _nothing(Examples(*drawn.episode.support))
+        if isinstance(drawn.task, Finite) and self.target_spaces.labels == "domain":
+            granted = examples(drawn.task.split("val"))
+            if len(granted):
+                return self._fixed(nothing, granted)
+        free = self._unlabelled(drawn) if self.unlabelled else nothing.x
+        return self._fixed(nothing, nothing, free)
+
+    def _fixed(
+        self, source: Held, target: Examples, unlabelled: Tensor | None = None
+    ) -> KeyedLoader:
+        unlabelled = source.x[:0] if unlabelled is None else unlabelled
+        total, world = max(len(source), len(target), len(unlabelled)), self.world()[1]
+        # Nothing comes as one empty batch: Lightning warns of loaders that have none.
+        chunks = even_chunks(total, self.batch_size, world) if total else world
         data = PairDataset(
-            source, target, source.x[:0], self.batch_size, chunks, self.seed, shuffle=False
+            source, target, unlabelled, self.batch_size, chunks, self.seed, shuffle=False
         )
         return self.loader(data, chunks)
 
