@@ -535,3 +535,14 @@ def test_a_module_that_cannot_start_anew_is_named():
         "module 'body' (ParameterList) owns parameters and has no reset_parameters(); "
         "write one, which initialises them anew"
     )
+
+
+@pytest.mark.parametrize(("side", "blocks"), [(2, 1), (8, 3), (15, 3), (16, 4), (84, 4)])
+def test_auto_takes_as_many_blocks_as_small_images_have_halvings(side: int, blocks: int) -> None:
+    space = Box(0, 1, (1, side, side), np.float32)
+    network = build_network("auto", space, Discrete(3), seed=0)
+    assert len(network.blocks) == blocks
+    assert network(torch.zeros(2, 1, side, side)).shape == (2, 3)
+    if blocks > 1:  # what is said holds
+        fewer = build_network("auto", space, Discrete(3), seed=0, options={"blocks": 1})
+        assert len(fewer.blocks) == 1

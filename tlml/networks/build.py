@@ -15,7 +15,7 @@ from gymnasium.spaces import Box, Discrete
 from torch import nn
 
 from tlml.errors import TlmlError, did_you_mean, unknown
-from tlml.networks.image import conv4, resnet12
+from tlml.networks.image import BLOCKS, conv4, resnet12
 from tlml.networks.network import Network
 from tlml.networks.sequence import gru, transformer
 from tlml.networks.vector import mlp
@@ -42,9 +42,9 @@ def build_network(
     as it is.
 
     Args:
-        name: ``auto`` (images: conv4, sequences: gru, else mlp), a name of `NETWORKS`, or the
-            path of a class, ``package.module.Class``. Of a class's arguments, ``input_shape``,
-            ``inputs`` and ``outputs`` (sizes) are filled in.
+        name: ``auto`` (images: conv4, of fewer blocks where they are small; sequences: gru; else
+            mlp), a name of `NETWORKS`, or the path of a class, ``package.module.Class``. Of a
+            class's arguments, ``input_shape``, ``inputs`` and ``outputs`` (sizes) are filled in.
         x_space: A Box.
         y_space: Discrete(n) makes n outputs; a Box as many as it has entries, of its shape.
         options: Of the named network or class.
@@ -56,6 +56,7 @@ def build_network(
     options = dict(options or {})
     if name == "auto":
         name = _automatic(sizes["input_shape"])
+        options = _fitting(name, sizes["input_shape"]) | options
     with keyed(seed):
         builder = _imported(name) if "." in name else _named(name)
         network = _call(name, builder, sizes, options)
@@ -96,6 +97,12 @@ def _automatic(input_shape: tuple[int, ...]) -> str:
             "use mlp, which flattens any input, or a class path"
         )
     return _BY_RANK[len(input_shape)]
+
+
+def _fitting(name: str, input_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return as many blocks as small images can be halved for, where conv4's four are too many."""
+    halvings = min(input_shape[1:]).bit_length() - 1 if name == "conv4" else BLOCKS
+    return {"blocks": halvings} if 0 < halvings < BLOCKS else {}
 
 
 def _named(name: str) -> Callable[..., Network]:

@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from tlml.errors import TlmlError
 from tlml.networks.network import Network, check_rank, size_option, sizes_option
 
+BLOCKS = 4  # of conv4, where nothing else is said
+
 
 def conv4(
-    input_shape: tuple[int, ...], outputs: int, *, channels: int = 64, blocks: int = 4
+    input_shape: tuple[int, ...], outputs: int, *, channels: int = 64, blocks: int = BLOCKS
 ) -> Network:
     """Build the convolutional network of few-shot learning (Vinyals et al. 2016).
 
