@@ -123,12 +123,36 @@ def test_a_few_target_labels_beside_the_source_help_on_the_target(domain: Any) -
 def test_each_part_is_passed_through_the_network_once(
     name: str, given: dict[str, Any], passes: int
 ) -> None:
-    learner = tlml.learner("supervised", strategy=name, **SMALL)
-    view = learner.view(Tables(classes=3), batch_size=8, queries=2, **given)
-    calls: list[int] = []
-    learner.network.register_forward_hook(lambda net, *_: calls.append(1) if net.training else None)
-    fitted(learner, view, max_steps=2)
-    assert len(calls) == 2 * passes
+    # BatchNorm would mix the parts, and without it one pass serves them all.
+    domain = Tables(classes=3)
+    for norm, expected in ((nn.Identity(), 1), (nn.BatchNorm1d(8), passes)):
+        width = domain.x.shape[0]
+        net = nn.Sequential(nn.Linear(width, 8), norm, nn.ReLU(), nn.Linear(8, 3))
+        learner = tlml.learner("supervised", network=net, strategy=name)
+        view = learner.view(domain, batch_size=8, queries=2, **given)
+        batch, sizes = next(iter(view.train_dataloader())), list[int]()
+        parts = (batch.source.x, batch.target.x, batch.unlabelled)
+        net.register_forward_hook(
+            lambda net, given, _, sizes=sizes: sizes.append(len(given[0])) if net.training else None
+        )
+        fitted(learner, view, max_steps=2)
+        assert len(sizes) == 2 * expected
+        assert sum(sizes[:expected]) == sum(map(len, parts))
+
+
+def test_one_pass_for_all_parts_is_the_same_as_one_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+    for apart in (False, True):
+        if apart:
+            monkeypatch.setattr("tlml_transfer.supervised.has_batchnorm", lambda network: True)
+        learner = tlml.learner("supervised", strategy="mmd", **SMALL).double()
+        view = learner.view(Tables(classes=3), batch_size=8, shots=2, queries=2, unlabelled=True)
+        fitted(learner, view, max_steps=3)
+        found.append(learner.network.state_dict())
+    for key, value in found[0].items():
+        torch.testing.assert_close(value, found[1][key], rtol=1e-4, atol=1e-6)
 
 
 # Alignment

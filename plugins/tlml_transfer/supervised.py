@@ -13,6 +13,7 @@ from tlml.errors import Diverged
 from tlml.evaluation import Place
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
+from tlml.normalisation import has_batchnorm
 from tlml.strategies import has_terms, overrides, weighed, weights_of
 from tlml.task import Batch
 from tlml_transfer.source_statistics import SourceStatistics
@@ -124,19 +125,18 @@ class Supervised(GradientLearner):
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Return the loss on source and labelled target, and the strategy's terms."""
         source, target, unlabelled, index = batch
+        aligns = has_terms(self.strategy, "fit")
+        looks = len(unlabelled) and (aligns or self.separate_batchnorm)
+        free = unlabelled if looks else unlabelled[:0]
+        (features_s, logits_s), of_labelled, of_free = self._passes(source.x, target.x, free)
         losses: dict[str, Tensor] = {}
-        with self._on_source():
-            features_s, logits_s = self._pass(source.x)
         if len(source.x):
             losses["source"] = self._source_loss(logits_s, source.y, index)
-        free = target.x
-        features_t, logits_t = self._pass(free)
         if len(target.x):
-            losses["target"] = criterion(logits_t, self._like(target.y), self.criterion)
-        if len(unlabelled) and (self.separate_batchnorm or has_terms(self.strategy, "fit")):
-            free = unlabelled
-            features_t, logits_t = self._pass(free)
-        if has_terms(self.strategy, "fit"):
+            losses["target"] = criterion(of_labelled[1], self._like(target.y), self.criterion)
+        if aligns:
+            features_t, logits_t = of_free if len(free) else of_labelled
+            free = free if len(free) else target.x
             losses |= self.strategy.terms(
                 Context(
                     source.x, free, features_s, features_t, logits_s, logits_t,
@@ -181,10 +181,24 @@ class Supervised(GradientLearner):
     def _one_loss(self, logits: Tensor, y: Tensor) -> Tensor:
         return criterion(logits[None], y[None], self.criterion)
 
+    def _passes(self, source: Tensor, *target: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return features and logits of each side; the features are what the head sees.
+
+        One forward pass serves all sides, unless BatchNorm would mix them.
+        """
+        sides = [side for side in (source, *target) if len(side)]
+        if not has_batchnorm(self.built()):
+            sizes = [len(side) for side in sides]
+            together = self._pass(torch.cat(sides))
+            found = list(zip(*(torch.split(part, sizes) for part in together), strict=True))
+        else:
+            with self._on_source():
+                found = [self._pass(source)] if len(source) else []
+            found += [self._pass(side) for side in sides[len(found) :]]
+        passed = iter(found)
+        return [next(passed) if len(side) else (side, side) for side in (source, *target)]
+
     def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features and logits of one forward pass; the features are what the head sees."""
-        if not len(x):
-            return x, x
         with head_inputs(self.built()) as seen:
             logits = self.built()(self._like(x))
         return seen[0], logits
