@@ -5,23 +5,25 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from tlml import TlmlError
 from tlml.errors import check_not_negative, check_positive
+from tlml_transfer.active_set import few_free
 from tlml_transfer.interior_point import minimum
 from tlml_transfer.rows import Values
 from tlml_transfer.weighing import Weighing, median
 
 _TOLERANCE = 1e-12  # of the minimum
+_PIVOTS = 300  # after which more weights are free than an active set is quick for
 
 
 class Kmm(Weighing):
     """Weigh the source so that its mean in the space of a kernel is the target's.
 
     The weights β minimise ½ βᵀKβ − κᵀβ under 0 ≤ β ≤ bound and |mean β − 1| ≤ eps, with K the
-    kernel exp(−gamma ‖x − y‖²) between source examples and κ_i = n/m Σ_j k(x_i, x'_j). The time
-    grows with the third power of the source examples, the memory with their square.
+    kernel exp(−gamma ‖x − y‖²) between source examples and κ_i = n/m Σ_j k(x_i, x'_j). The memory
+    grows with the square of the source examples, and so does the time, or with their third power
+    where many weights lie between their bounds.
 
     Args:
         gamma: Of the kernel; None: 1 over the median of the squared distances between the sides.
@@ -58,12 +60,18 @@ class Kmm(Weighing):
         Raises:
             TlmlError: No `gamma` is given, and more than half of the inputs are equal.
         """
+        from sklearn.metrics.pairwise import euclidean_distances
+
         n = len(source)
-        across = cdist(source, target, "sqeuclidean")
+        across = euclidean_distances(source, target, squared=True)
         gamma = self.gamma or 1 / median(across, self.title, "gamma")
         kappa = n * np.exp(-gamma * across).mean(1)
-        kernel = np.exp(-gamma * cdist(source, source, "sqeuclidean"))
+        kernel = np.exp(-gamma * euclidean_distances(source, squared=True))
         kernel[np.diag_indices(n)] += self.ridge
         eps = self.eps or (np.sqrt(n) - 1) / np.sqrt(n)
-        total = n * max(1 - eps, 0.0), n * (1 + eps)
-        return minimum(kernel, kappa, self.bound, total, _TOLERANCE)
+        least, most = n * max(1 - eps, 0.0), n * (1 + eps)
+        # Mostly few weights are free and the sum is not bound; the interior is for the rest.
+        found = few_free(kernel, kappa, self.bound, _TOLERANCE, _PIVOTS)
+        if found is not None and least <= found.sum() <= most:
+            return found
+        return minimum(kernel, kappa, self.bound, (least, most), _TOLERANCE)
