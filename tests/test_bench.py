@@ -17,8 +17,9 @@ import pytest
 import torch
 import yaml
 
-from tlml import bench, experiment
+from tlml import bench, cell_fit, experiment
 from tlml.bench import run_suite
+from tlml.cell import candidates, quiet
 from tlml.errors import TlmlError
 from tlml.plan import Plan, plan
 from tlml.registry import default_registry
@@ -143,7 +144,7 @@ def test_a_fit_killed_at_any_step_goes_on_to_the_same_parameters(
     done: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, out = done
-    monkeypatch.setattr(experiment, "_EVERY", experiment.timedelta(0))
+    monkeypatch.setattr(cell_fit, "_EVERY", cell_fit.timedelta(0))
     for cell in made.fits[:2]:
         config, folder = cell.config, tmp_path / cell.id
         folder.mkdir()
@@ -153,12 +154,12 @@ def test_a_fit_killed_at_any_step_goes_on_to_the_same_parameters(
             if next(calls) == 3:
                 raise RuntimeError("killed")
 
-        with experiment.quiet(), pytest.raises(RuntimeError, match="killed"):
-            experiment.run_fit(config, folder, stop)
+        with quiet(), pytest.raises(RuntimeError, match="killed"):
+            cell_fit.run_fit(config, folder, stop)
         stopped = torch.load(folder / "last.ckpt", weights_only=True)
         assert 0 < stopped["global_step"] < 10
-        with experiment.quiet():
-            experiment.run_fit(config, folder, lambda share: None)
+        with quiet():
+            cell_fit.run_fit(config, folder, lambda share: None)
         whole = torch.load(out / "cells" / cell.id / "last.ckpt", weights_only=True)
         again = torch.load(folder / "last.ckpt", weights_only=True)
         assert again["global_step"] == whole["global_step"] == 10
@@ -248,6 +249,6 @@ def test_ray_is_asked_for_where_it_is_missing(
 
 
 def test_ranges_to_tune_become_values() -> None:
-    assert experiment.candidates({"values": [3, 1]}) == [3, 1]
-    assert experiment.candidates([1.0, 5.0, "linear"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
-    assert experiment.candidates([0.01, 100.0, "log"]) == pytest.approx([0.01, 0.1, 1, 10, 100])
+    assert candidates({"values": [3, 1]}) == [3, 1]
+    assert candidates([1.0, 5.0, "linear"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert candidates([0.01, 100.0, "log"]) == pytest.approx([0.01, 0.1, 1, 10, 100])

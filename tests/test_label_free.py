@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
 from tlml.adaptation import Adaptation
-from tlml.experiment import _described
+from tlml.cell_adapt import _described
 from tlml.normalisation import statistics
 
 NAMES = ("batchnorm", "tent")

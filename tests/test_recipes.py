@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 
 from tlml import PairView
-from tlml.experiment import make_learner, make_strategy
+from tlml.cell import make_learner, make_strategy
 from tlml.plan import Plan, plan
 from tlml.registry import default_registry
 from tlml.suite import Suite, load_suite

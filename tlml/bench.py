@@ -81,7 +81,8 @@ def run_here(cell: dict[str, Any], out: str) -> str | None:
 
 def check_here(configs: Sequence[dict[str, Any]]) -> str | None:
     """Make what the cells are made of and return the first thing that is wrong, if any."""
-    from tlml.experiment import check_cell, quiet
+    from tlml.cell import quiet
+    from tlml.experiment import check_cell
 
     for config in configs:
         try:

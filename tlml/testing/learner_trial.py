@@ -16,8 +16,8 @@ from gymnasium.spaces import Discrete
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor
 
+from tlml.cell import quiet
 from tlml.domains import Domain
-from tlml.experiment import quiet
 from tlml.learners import Learner
 from tlml.loading import load
 from tlml.strategies import Strategy
