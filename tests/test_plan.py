@@ -78,6 +78,15 @@ def test_each_fit_is_planned_once_and_shared_by_shots(registry: Registry) -> Non
     assert made.refused == ()
 
 
+def test_a_method_may_be_compared_at_some_shots_only(registry: Registry) -> None:
+    methods = example()["methods"]
+    some = planned(registry, methods={**methods, "full": {**methods["full"], "shots": [1, 10]}})
+    every = planned(registry)
+    kept = [c for c in every.adapts if (c.method, c.shots) != ("full", 5)]
+    assert list(some.adapts) == kept
+    assert len(kept) < len(every.adapts)
+
+
 def test_the_configuration_of_a_fit(registry: Registry) -> None:
     cell = next(f for f in planned(registry).fits if (f.domain, f.name) == ("letters14", "maml"))
     assert cell.config == {

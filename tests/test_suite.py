@@ -150,6 +150,11 @@ SCRATCH = "  scratch: {strategy: scratch}"
          "2: baseline: no method is called 'scrach'; did you mean scratch?"),
         (SCRATCH, "  scratch: {}",
          "10: methods.scratch: needs a strategy, or a fit to start from"),
+        ("strategy: full", "strategy: full, shots: [5, 3]",
+         "11: methods.full.shots: no domain is compared at 3 shots, but at 1, 5, 10"),
+        ("{strategy: scratch}", "{strategy: scratch, shots: 5}",
+         "10: methods.scratch.shots: the others are compared with this method, at all shots: "
+         "leave it out"),
         # Registered names
         ("waves:", "waves2:",
          "4: domains.waves2: no domain is called 'waves2'; did you mean waves?"),

@@ -209,7 +209,8 @@ class _Planner:
                 if reason:
                     self.refused.append(Refused(domain, method, reason))
                     continue
-                for shots in entry.shots:
+                own = self.suite.methods[method].shots
+                for shots in (n for n in entry.shots if own is None or n in own):
                     for seed in self.suite.seeds:
                         yield self._adapt(domain, shots, seed, method, oracle)
 

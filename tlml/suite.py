@@ -155,6 +155,7 @@ class SuiteMethod(_Part):
         options: Options of the strategy, over the fit's where it is the fit's strategy.
         tune: Ranges of options to choose from on validation tasks.
         head: Keep the trained head or start a new one; none: as the view decides.
+        shots: Compare it at these of the domains' shots only, as where it needs labels; none: all.
     """
 
     fit: Name | None = None
@@ -163,6 +164,7 @@ class SuiteMethod(_Part):
     options: Options = {}
     tune: Ranges = {}
     head: Literal["kept", "new"] | None = None
+    shots: Shots | None = None
 
 
 class Suite(_Part):

@@ -130,8 +130,22 @@ def _references(suite: Suite) -> Iterator[Problem]:
         elif method.fit is not None and "learner" in method.model_fields_set:
             message = f"the learner is that of the fit {method.fit}; leave it out"
             yield Problem((*where, "learner"), message)
+        yield from _shots(suite, label)
     if suite.baseline is not None and suite.baseline not in suite.methods:
         yield Problem(("baseline",), str(unknown("method", suite.baseline, suite.methods)))
+
+
+def _shots(suite: Suite, label: str) -> Iterator[Problem]:
+    own, where = suite.methods[label].shots, ("methods", label, "shots")
+    there = sorted({shots for entry in suite.domains.values() for shots in entry.shots})
+    if own is None:
+        return
+    for shots in own:
+        if shots not in there:
+            numbers = ", ".join(map(str, there))
+            yield Problem(where, f"no domain is compared at {shots} shots, but at {numbers}")
+    if label == suite.reference:
+        yield Problem(where, "the others are compared with this method, at all shots: leave it out")
 
 
 def _names(suite: Suite, registry: Registry) -> Iterator[Problem]:
