@@ -37,8 +37,8 @@ def convnet(norm: Callable[[], nn.Module]) -> nn.Module:
     )  # fmt: skip
 
 
-def small(norm: nn.Module) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 2, 3), norm, nn.Tanh(), nn.Flatten(), nn.Linear(32, 3))
+def small(*middle: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 2, 3), *middle, nn.Tanh(), nn.Flatten(), nn.Linear(32, 3))
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -52,13 +52,17 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
         lambda: nn.InstanceNorm2d(4, affine=True, track_running_stats=True)
     ),
 }
-# Each takes a compiler a fourth of the time.
+# What a compiler takes less time for: every norm is there, in small and few networks.
 SMALL: dict[str, Callable[[], nn.Module]] = {
+    "mlp_norms": lambda: nn.Sequential(
+        nn.Linear(2, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.LayerNorm(6), nn.Linear(6, 1)
+    ),
     "small_batchnorm": lambda: small(nn.BatchNorm2d(2)),
-    "small_layernorm": lambda: small(nn.LayerNorm([2, 4, 4])),
-    "small_groupnorm": lambda: small(nn.GroupNorm(2, 2)),
-    "small_instancenorm": lambda: small(nn.InstanceNorm2d(2, affine=True)),
-}
+    "small_norms": lambda: small(
+        nn.GroupNorm(2, 2), nn.Tanh(), nn.InstanceNorm2d(2, affine=True), nn.Softplus(),
+        nn.LayerNorm([2, 4, 4]),
+    ),
+}  # fmt: skip
 KINDS = pytest.mark.parametrize("kind", NETWORKS)
 
 
@@ -182,7 +186,7 @@ def test_the_meta_gradient_equals_the_slow_reference(kind, steps, first_order, o
         torch.testing.assert_close(slope, expected[name], rtol=1e-10, atol=1e-10 * scale)
 
 
-COMPILED = [*itertools.product([*PERCEPTRONS, *SMALL], [False]), ("small_batchnorm", True)]
+COMPILED = [*itertools.product(SMALL, [False]), ("small_batchnorm", True)]
 
 
 @pytest.mark.parametrize(("kind", "first_order"), COMPILED)
