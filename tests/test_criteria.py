@@ -10,11 +10,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from tiny import Tables
-from torch import Tensor
+from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, TlmlError, criteria
-from tlml.criteria import CRITERIA, Evidence, Seen, risk
+from tlml.criteria import CRITERIA, Evidence, Seen, evidence, risk
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
@@ -85,7 +85,7 @@ def test_the_density_of_neighbourhoods_by_pairs() -> None:
 
 
 def trained(domain: Any, epochs: int = 3, **options: Any) -> tuple[Any, Any]:
-    learner = tlml.learner("supervised", network="mlp", lr=0.05, **options)
+    learner = tlml.learner("supervised", **{"network": "mlp", "lr": 0.05} | options)
     view = learner.view(domain, batch_size=8, unlabelled=True, queries=2)
     pl.Trainer(max_epochs=epochs, num_sanity_val_steps=0, **QUIET).fit(learner, view)
     return learner, view
@@ -118,6 +118,19 @@ def test_reverse_trains_on_predictions_and_asks_for_the_source() -> None:
     assert torch.equal(task.split("train").y, learner.predict_now(x).argmax(1))
     # The same learner stands for the one trained back: its source risk is what comes out.
     assert value == pytest.approx(risk("source_risk", learner, view))
+
+
+def test_the_source_is_judged_by_its_own_statistics() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    learner, view = trained(Tables(classes=3, train=12), network=net, separate_batchnorm=True)
+    judged, network = evidence(learner, view), learner.network.eval()
+    with learner.source_statistics.of(network), torch.no_grad():
+        expected = network(judged.source.x)
+    torch.testing.assert_close(judged.seen_source.scores, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(judged.seen_target.scores, network(judged.target_x))
+        assert not torch.allclose(expected, network(judged.source.x), atol=1e-3)
 
 
 def test_values_have_no_class_probabilities() -> None:

@@ -88,10 +88,10 @@ def risk(
 def evidence(learner: GradientLearner, view: PairView) -> Evidence:
     """Run a learner's network over held-out source examples and the target's inputs."""
     source = held_out(view)
+    with learner.on_source():
+        seen_source = seen(learner, source.x)
     target_x = view.unlabelled_examples()
-    return Evidence(
-        source, seen(learner, source.x), target_x, seen(learner, target_x), learner.criterion
-    )
+    return Evidence(source, seen_source, target_x, seen(learner, target_x), learner.criterion)
 
 
 def held_out(view: PairView) -> Batch:

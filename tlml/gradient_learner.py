@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -267,6 +268,10 @@ class GradientLearner(Learner):
         params = self.adapted(support) if len(support.x) or label_free else self.start()
         with torch.no_grad():
             return self.scores(params, x)
+
+    def on_source(self) -> AbstractContextManager[None]:
+        """Let the network be as it is for source examples, inside the block; mostly as it is."""
+        return nullcontext()
 
     @property
     def policy(self) -> Policy:

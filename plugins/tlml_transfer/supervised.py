@@ -157,17 +157,17 @@ class Supervised(GradientLearner):
         scores: Tensor = self.built()(self._like(x))
         return scores
 
-    def _build(self, network: nn.Module) -> None:
-        super()._build(network)
-        self.source_statistics = SourceStatistics(network) if self.separate_batchnorm else None
-
-    def _on_source(self) -> AbstractContextManager[None]:
+    def on_source(self) -> AbstractContextManager[None]:
         """Let BatchNorm use and store what is of the source, where that is kept apart."""
         apart = self.source_statistics
         return nullcontext() if apart is None else apart.of(self.built())
 
+    def _build(self, network: nn.Module) -> None:
+        super()._build(network)
+        self.source_statistics = SourceStatistics(network) if self.separate_batchnorm else None
+
     def _measure_pair(self, pair: Pair, place: Place) -> None:
-        with self._on_source() if len(pair.source.x) else nullcontext():
+        with self.on_source() if len(pair.source.x) else nullcontext():
             super()._measure_pair(pair, place)
 
     def _source_loss(self, logits: Tensor, y: Tensor, index: Tensor) -> Tensor:
@@ -192,7 +192,7 @@ class Supervised(GradientLearner):
             together = self._pass(torch.cat(sides))
             found = list(zip(*(torch.split(part, sizes) for part in together), strict=True))
         else:
-            with self._on_source():
+            with self.on_source():
                 found = [self._pass(source)] if len(source) else []
             found += [self._pass(side) for side in sides[len(found) :]]
         passed = iter(found)
@@ -210,7 +210,7 @@ class Supervised(GradientLearner):
         examples = view.source_examples()
         source, target_x = Batch(examples.x, examples.y), _target_inputs(view)
         if self.strategy.every == "epoch":
-            with self._on_source():
+            with self.on_source():
                 source = Batch(self._features(source.x, view.batch_size), source.y)
             target_x = self._features(target_x, view.batch_size)
         self._weights = weighed(self.strategy, source, target_x)

@@ -117,6 +117,14 @@ def test_somebodys_module_adapts_on_two_ranks_as_on_one(ranks, alone, name):
         assert rank[name]["moved"] == [name != "unfreezing"] * 4 + [True] * 4
 
 
+@pytest.mark.parametrize("name", ["mmd", "dann", "cdan", "separate statistics"])
+def test_source_and_target_are_aligned_on_two_ranks(ranks, alone, name):
+    for key, value in ranks[0][name]["state"].items():
+        assert torch.equal(value, ranks[1][name]["state"][key])
+        if name in ("dann", "cdan"):  # others compare the examples of a rank's own batch
+            torch.testing.assert_close(value, alone[name]["state"][key], rtol=0, atol=1e-6)
+
+
 def test_what_two_can_not_divide_is_refused(ranks):
     assert ranks[0]["refusals"] == ranks[1]["refusals"] == [
         "EpisodeView: 5 episodes can't be divided among 2 processes; take 4 or 6",

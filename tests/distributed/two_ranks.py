@@ -93,6 +93,23 @@ def supervised(world: int) -> dict[str, Any]:
     return {"state": state_of(learner), "logged": logged, "tested": dict(tested[0])}
 
 
+def aligned(world: int, strategy: str, **options: Any) -> dict[str, Any]:
+    """Align source and unlabelled target; 8 examples of each in a batch of all processes."""
+    net = nn.Sequential(
+        nn.Linear(2, 6), nn.BatchNorm1d(6) if options else nn.Tanh(), nn.Linear(6, 2)
+    )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(1)
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape))
+    learner = tlml.learner("supervised", network=net, strategy=strategy, **options)
+    view = learner.view(
+        Tables(classes=2, number=4, train=12), batch_size=8 // world, queries=4, unlabelled=True
+    )
+    trainer_for(world, limit_val_batches=0).fit(learner, datamodule=view)
+    return {"state": {n: p.detach().clone() for n, p in learner.named_parameters()}}
+
+
 def dropout(world: int) -> dict[str, Any]:
     """Fit a network whose steps are random."""
     masks: list[Tensor] = []
@@ -177,6 +194,10 @@ def work(world: int, folder: Path) -> dict[str, Any]:
         "convnet, first order": maml(world, first, Letters(shape=(1, 6, 6)), folder / "first"),
         "convnet, second order": maml(world, second, Letters(shape=(1, 6, 6)), folder / "second"),
         "supervised": supervised(world),
+        "mmd": aligned(world, "mmd"),
+        "dann": aligned(world, "dann"),
+        "cdan": aligned(world, "cdan"),
+        "separate statistics": aligned(world, "coral", separate_batchnorm=True),
         "dropout": dropout(world),
         "unfreezing": adapting(world, {"name": "gradual_unfreeze", "options": {"unfrozen": 0.5}}),
         "pulled": adapting(world, {"name": "l2_sp", "options": {"alpha": 1.0}}),
