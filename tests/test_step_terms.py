@@ -210,6 +210,64 @@ def test_a_dict_is_what_a_combined_loader_gives() -> None:
     assert found[1] < found[0] / 2
 
 
+class Classes(Mine):
+    """Both sides go through its head, too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.head = nn.Linear(4, 3)
+
+    def task_loss(self, batch: Any) -> Tensor:
+        source, target = batch["source"], batch["target"]
+        x, y = source if isinstance(source, list) else (source, torch.zeros(5).long())
+        logits = self.head(self.backbone(torch.cat([x, target])))
+        return nn.functional.cross_entropy(logits[: len(y)], y)
+
+
+def of_classes(labels: bool = True) -> Listed:
+    x = torch.randn(11, 2, generator=torch.Generator().manual_seed(1))
+    y = torch.tensor([0, 1, 2, 0, 1])
+    return Listed([{"source": (x[:5], y) if labels else x[:5], "target": x[5:]}] * 4)
+
+
+def test_logits_and_labels_are_those_of_the_step() -> None:
+    strategy, outputs = Spy(sees=("features", "logits", "labels")), list[Tensor]()
+    module = Classes()
+    module.head.register_forward_hook(lambda *_: outputs.append(_[2]))
+    fit(module, Adapt(strategy, features="backbone", logits="head"), of_classes(), max_steps=1)
+    (context,), (logits,) = strategy.seen, outputs
+    assert torch.equal(context.logits_source, logits[:5])
+    assert torch.equal(context.logits_target, logits[5:])
+    assert context.labels_source.tolist() == [0, 1, 2, 0, 1]
+    assert len(module.head._forward_hooks) == 1  # the test's own
+
+
+@pytest.mark.parametrize("name", ["mcc", "cdan", "jdot"])
+def test_losses_on_logits_train_somebodys_module(name: str) -> None:
+    sure, unsure = (tlml.strategy(name, weight=weight) for weight in (5.0, 0.0))
+    confusion = []
+    for strategy in (sure, unsure):
+        make = lambda own, by=strategy: torch.optim.Adam(param_groups(own, by), 0.02)  # noqa: E731
+        callback = Adapt(strategy, features="backbone", logits="head")
+        module = fit(Classes(optimizer=make), callback, of_classes(), max_epochs=30)
+        with torch.no_grad():
+            logits = module.eval().head(module.backbone(of_classes().dataset[0]["target"]))
+        confusion.append(float(tlml.strategy("mcc").penalty(logits)))
+    assert confusion[0] != confusion[1]
+    if name == "mcc":
+        assert confusion[0] < confusion[1] - 0.1
+
+
+def test_labels_that_a_batch_has_not_are_asked_for() -> None:
+    with fails(
+        "adapt: Jdot looks at the source's labels, and the batch has none; give the source as a "
+        "tuple of inputs and labels"
+    ):
+        fit(Classes(), Adapt("jdot", features="backbone", logits="head"), of_classes(labels=False))
+
+
 @pytest.mark.parametrize("name", ["l2_sp", "rkd", "bss"])
 def test_a_resumed_run_keeps_to_the_start_of_the_first(name: str, tmp_path: Path) -> None:
     options = {"l2_sp": {"alpha": 3.0}, "rkd": {"distance": 3.0}, "bss": {"weight": 0.1}}[name]
@@ -265,12 +323,17 @@ def test_what_is_asked_for_without_features_is_refused() -> None:
         fit(Mine(), {"strategy": "coral"})
     with fails("features: Mine has no module 'bakbone'; did you mean backbone?"):
         fit(Mine(), {"strategy": "coral", "features": "bakbone"})
-    for name, beyond in (("mcc", "logits"), ("jdot", "logits and labels")):
+    for name in ("mcc", "jdot"):
         with fails(
-            f"strategy: {name.title()} looks at {beyond}, which tlml.Adapt does not know; take a "
-            "learner, or tlml adapt"
+            f"logits: {name.title()} looks at logits; name the submodule that gives them, as in "
+            "tlml.Adapt(..., logits='head')"
         ):
             fit(Mine(), {"strategy": name, "features": "backbone"})
+    with fails(
+        "strategy: Spy looks at images, which tlml.Adapt does not know; take a learner, or tlml "
+        "adapt"
+    ):
+        fit(Mine(), Adapt(Spy(sees=("images",))))
 
 
 def test_terms_that_a_step_does_not_ask_for_are_refused() -> None:
@@ -308,6 +371,17 @@ def test_a_step_must_compute_the_features_first_and_all_of_them() -> None:
         "examples; pass the source and then the target through it"
     ):
         fit(Half(), {"strategy": "coral", "features": "backbone"}, Listed(pairs(False)))
+
+
+def test_logits_of_both_sides_must_be_computed() -> None:
+    with fails(
+        "adapt: 'head' gave 5 logits in this training step, and the batch has 5 + 4 examples; pass "
+        "the source and then the target through it"
+    ):
+        fit(
+            Both(), {"strategy": "mcc", "features": "backbone", "logits": "head"},
+            Listed(pairs(False)),
+        )  # fmt: skip
 
 
 def test_features_must_be_a_tensor() -> None:

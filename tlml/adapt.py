@@ -149,6 +149,8 @@ class Adapt(Phased):
             adds to the network.
         features: Path of the submodule whose output is the features ``[n, ...]``, such as
             ``"backbone"``, for loss terms that look at them.
+        logits: Path of the submodule whose output is the logits ``[n, outputs]``, such as
+            ``"head"``, likewise.
 
     Raises:
         TlmlError: The strategy or an option of it is unknown, or it needs more than a callback has.
@@ -160,6 +162,7 @@ class Adapt(Phased):
         network: str = "",
         seed: int = 0,
         features: str | None = None,
+        logits: str | None = None,
     ) -> None:
         check_not_negative(seed=seed)
         super().__init__(as_strategy(strategy), network)
@@ -168,7 +171,7 @@ class Adapt(Phased):
                 f"strategy: {type(self.strategy).__name__} adapts to target inputs without labels, "
                 "which a callback is not given; take tlml adapt, or a test on an EpisodeView"
             )
-        self.seed, self.features = seed, features
+        self.seed, self.features, self.logits = seed, features, logits
         self._terms: StepTerms | None = None
 
     @property
@@ -198,20 +201,21 @@ class Adapt(Phased):
             start_at(network, self.strategy, lambda: fresh_parameters(_bare(network), self.seed))
             begin(network, self.strategy)
         self._terms = StepTerms(
-            self.strategy, pl_module, self.network, self.features, lambda: progress(trainer)
-        )
+            self.strategy, pl_module, self.network, self.features, self.logits,
+            lambda: progress(trainer),
+        )  # fmt: skip
         super().on_fit_start(trainer, pl_module)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Set what learns, and watch the features of this step."""
+        """Set what learns, and watch the features and logits of this step."""
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
         if self._terms is not None:
             self._terms.begin_step()
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Keep validation from updating statistics, and its features to itself."""
+        """Keep validation from updating statistics, and its outputs to itself."""
         super().on_train_batch_end(trainer, *args)
         if self._terms is not None:
             self._terms.end_step()
