@@ -24,7 +24,9 @@ class Jdot(Strategy):
     then go down the cost of that plan, which is a constant. L is cross-entropy where targets are
     classes, and the squared error where they are values. Every target input of a batch has to go
     somewhere, to another class where its own has run out: take batches that are large beside the
-    number of classes. Choose `alpha` and `weight` for each domain: large ones may do harm.
+    number of classes. The defaults are those of the authors' code for digits,
+    https://github.com/bbdamodaran/deepJDOT/blob/master/deepjdot_svhn_mnist.py; choose them for each
+    domain, large ones may do harm.
 
     Args:
         alpha: α over λ of the paper: what distances of features count beside the loss of labels.
