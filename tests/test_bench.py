@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ import yaml
 
 from tlml import bench, cell_fit, experiment
 from tlml.bench import run_suite
-from tlml.cell import candidates, quiet
+from tlml.cell import best_of, candidates, quiet
 from tlml.errors import TlmlError
 from tlml.plan import Plan, plan
 from tlml.registry import default_registry
@@ -252,3 +253,14 @@ def test_ranges_to_tune_become_values() -> None:
     assert candidates({"values": [3, 1]}) == [3, 1]
     assert candidates([1.0, 5.0, "linear"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert candidates([0.01, 100.0, "log"]) == pytest.approx([0.01, 0.1, 1, 10, 100])
+
+
+def test_the_best_choice_has_a_finite_risk() -> None:
+    assert best_of([math.nan, 3.0, math.inf, 2.0], "") == 3
+    message = (
+        "tune: none of the 2 choices has a finite risk, so there is nothing to choose from; try "
+        "other values"
+    )
+    for reason, end in (("", "$"), ("lower its lr", r" \(the first failed: lower its lr\)$")):
+        with pytest.raises(TlmlError, match=f"^{message}{end}"):
+            best_of([math.inf, math.nan], reason)

@@ -118,6 +118,10 @@ def test_the_hook_and_the_callable_are_taken_off_also_after_an_error() -> None:
         fit(module, {"strategy": "bss", "features": "backbone"})
     assert not hasattr(module, "adapt")
     assert not module.backbone._forward_hooks
+    with fails("logits: Fails has no module 'haed'; did you mean head?"):
+        fit(module, {"strategy": "bss", "features": "backbone", "logits": "haed"})
+    assert not hasattr(module, "adapt")
+    assert not module.backbone._forward_hooks
     with pytest.raises(AttributeError, match="'Mine' object has no attribute 'adapt'"):
         trainer(max_epochs=1).fit(Mine(), data())
 
@@ -357,7 +361,7 @@ def test_a_step_must_compute_the_features_first_and_all_of_them() -> None:
     with fails("adapt: 'backbone' was not called in this training step; call self.adapt(batch)"):
         fit(Early(), {"strategy": "bss", "features": "backbone"})
     with fails(
-        "adapt: Coral compares source and target; give it a tlml.Pair, or a dict with 'source' and "
+        "adapt: Coral needs source and target; give it a tlml.Pair, or a dict with 'source' and "
         "'target', not list"
     ):
         fit(Mine(), {"strategy": "coral", "features": "backbone"})
@@ -371,6 +375,34 @@ def test_a_step_must_compute_the_features_first_and_all_of_them() -> None:
         "examples; pass the source and then the target through it"
     ):
         fit(Half(), {"strategy": "coral", "features": "backbone"}, Listed(pairs(False)))
+
+
+def test_what_a_strategy_does_not_look_at_need_not_fit() -> None:
+    how = {"strategy": "coral", "features": "backbone", "logits": "head"}
+    assert len(fit(Both(), how, Listed(pairs(False))).added) == 2
+
+
+def test_a_pair_without_a_side_is_named() -> None:
+    (pair, _), none = pairs(False), torch.zeros(0, 2)
+    alone = pair._replace(target=Batch(none, none[:, :1]))
+    with fails(
+        "adapt: Coral needs source and target; give it a tlml.Pair, or a dict with 'source' and "
+        "'target', not a Pair without target examples"
+    ):
+        fit(Both(), {"strategy": "coral", "features": "backbone"}, Listed([alone]))
+
+
+def test_logits_are_one_row_for_each_example() -> None:
+    class Dense(Both):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Sequential(nn.Linear(4, 8), nn.Unflatten(1, (2, 4)))
+
+        def task_loss(self, batch: Any) -> Tensor:
+            return self.head(self.backbone(torch.cat([batch.source.x, batch.target.x]))).mean()
+
+    with fails("logits: 'head' gives [9, 2, 4]; name a module that gives [n, outputs]"):
+        fit(Dense(), {"strategy": "mcc", "logits": "head"}, Listed(pairs(False)))
 
 
 def test_logits_of_both_sides_must_be_computed() -> None:

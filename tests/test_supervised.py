@@ -266,6 +266,39 @@ def test_features_alone_may_be_aligned_to_other_labels() -> None:
     assert fitted(learner, view, max_steps=1).global_step == 1
 
 
+class Tokens(nn.Module):
+    """Its head sees every entry of an input by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(1, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the mean over the entries ``[n, 3]``."""
+        found: Tensor = self.head(torch.tanh(self.body(x.reshape(-1, 1))))
+        return found.reshape(len(x), -1, 3).mean(1)
+
+
+@pytest.mark.parametrize("strategy", ["full", "mmd"])
+def test_a_head_that_sees_other_rows_than_examples_is_trained(strategy: str) -> None:
+    learner = tlml.learner("supervised", network=Tokens(), strategy=strategy)
+    before = learner.network.body.weight.detach().clone()
+    view = learner.view(
+        Tables(classes=3, train=20), batch_size=8, queries=2, shots=2, unlabelled=True
+    )
+    fitted(learner, view, max_steps=2)
+    assert not torch.equal(learner.network.body.weight, before)
+
+
+def test_a_view_without_labels_is_refused() -> None:
+    learner = tlml.learner("supervised", **SMALL)
+    view = learner.view(
+        Tables(classes=3, train=20), source=False, shots=0, unlabelled=True, queries=2
+    )
+    with fails("source: the view has no labels, and supervised learns from them; set source=True"):
+        fitted(learner, view, max_steps=1)
+
+
 # BatchNorm
 
 

@@ -339,12 +339,30 @@ def test_inputs_that_do_not_fit_are_refused(name: str) -> None:
         weigh(source, target[:, :1])
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e4, 1e8])
+def test_kernel_means_are_matched_as_well_far_from_the_origin(offset: float) -> None:
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(80, 3)), rng.normal(0.5, 1, (60, 3))
+    # What the offset rounds off, it rounds off both.
+    source, target = (side + offset - offset for side in (source, target))
+    near, far = (
+        tlml.strategy("kmm").weigh_samples(
+            torch.from_numpy(source + by), torch.from_numpy(target + by)
+        )
+        for by in (0.0, offset)
+    )
+    torch.testing.assert_close(far, near, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "option"), [("kmm", "gamma"), ("kliep", "other inputs")])
 def test_constant_inputs_have_no_scale(name: str, option: str) -> None:
     with fails(
         f"{name}: more than half of the inputs are equal, so that they have no scale; set {option}"
     ):
         tlml.strategy(name).weigh_samples(torch.ones(4, 2), torch.ones(3, 2))
+    row = torch.rand(16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    with fails(f"{name}: more than half of the inputs are equal"):
+        tlml.strategy(name).weigh_samples(row.expand(9, 16), row.expand(7, 16))
 
 
 @pytest.mark.parametrize(("name", "options"), [("kmm", {"gamma": 1.0}), ("domain_classifier", {})])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import itertools
 import logging
+import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 import tlml
+from tlml.errors import TlmlError
 from tlml.learners import Learner
 from tlml.registry import default_registry
 from tlml.strategies import Strategy
@@ -72,6 +74,21 @@ def candidates(given: Any) -> list[Any]:
     low, high, scale = given
     space = np.geomspace if scale == "log" else np.linspace
     return [float(value) for value in space(low, high, _TUNING_VALUES)]
+
+
+def best_of(risks: Sequence[float], reason: str) -> int:
+    """Return which choice has the least risk, among those of a finite one.
+
+    Raises:
+        TlmlError: None has; `reason` says why the first failed, if one did.
+    """
+    finite = [number for number, found in enumerate(risks) if math.isfinite(found)]
+    if not finite:
+        raise TlmlError(
+            f"tune: none of the {len(risks)} choices has a finite risk, so there is nothing to "
+            f"choose from; try other values{f' (the first failed: {reason})' if reason else ''}"
+        )
+    return min(finite, key=lambda number: risks[number])
 
 
 def part_of(report: Report, number: int, of: int) -> Report:

@@ -14,6 +14,7 @@ from tlml.carrying import carry_for
 from tlml.cell import (
     Progress,
     Report,
+    best_of,
     choices_of,
     make_domain,
     make_learner,
@@ -105,13 +106,16 @@ def _tuned(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, A
     view = {**config["view"], "episodes": _TUNING_EPISODES, "split": "validation"}
     if config["criterion"] == TARGET_LABELS:
         view = config["view"]
-    return min(choices, key=lambda options: _risk(config, learner, domain, view, options))
+    reasons: list[str] = []
+    risks = [_risk(config, learner, domain, view, options, reasons) for options in choices]
+    return choices[best_of(risks, reasons[0] if reasons else "")]
 
 
 def _risk(
     config: dict[str, Any], learner: Learner, domain: Any, view: dict[str, Any],
-    options: dict[str, Any],
+    options: dict[str, Any], reasons: list[str],
 ) -> float:  # fmt: skip
+    """Return the mean risk; infinite where the choice failed, and the reason among `reasons`."""
     made = EpisodeView(
         domain, **view, adapt=make_strategy(config["strategy"], options), head=config["head"]
     )
@@ -119,7 +123,8 @@ def _risk(
         learner.meet(made.test_spaces)
     try:
         _test(learner, made, lambda share: None)
-    except TlmlError:  # it diverged
+    except TlmlError as error:  # mostly it diverged; the other choices go on
+        reasons.append(str(error))
         return math.inf
     metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from tlml.cell import (
     Progress,
     Report,
+    best_of,
     choices_of,
     make_domain,
     make_learner,
@@ -25,7 +26,7 @@ from tlml.cell import (
     trainer_options,
 )
 from tlml.criteria import risk
-from tlml.errors import Diverged, TlmlError
+from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.gradient_learner import GradientLearner
 from tlml.learners import Learner
@@ -108,7 +109,7 @@ def _chosen(
         if not done.is_file():
             _try_choice(config | {"tune": {}}, options, own, part_of(report, number, len(choices)))
         tried.append(json.loads(done.read_text()))
-    best = min(range(len(choices)), key=lambda number: tried[number]["risk"])
+    best = best_of([one["risk"] for one in tried], next((one["error"] for one in tried), ""))
     checkpoint = folder / f"choice-{best}" / CHECKPOINT
     write_atomic(folder / CHECKPOINT, checkpoint.read_bytes())
     learner = load(checkpoint)
@@ -127,12 +128,13 @@ def _try_choice(
     config: dict[str, Any], options: dict[str, Any], folder: Path, report: Report
 ) -> None:
     config = config | {"strategy_options": config["strategy_options"] | options}
+    found, reason, cost = math.inf, "", {"fit_seconds": 0.0, "steps": 0}
     try:
         learner, view, cost = _trained(config, folder, report)
         found = _fit_risk(config, learner, view)
-    except Diverged:
-        found, cost = math.inf, {"fit_seconds": 0.0, "steps": 0}
-    text = json.dumps({"options": options, "risk": found, "cost": cost})
+    except TlmlError as error:  # mostly it diverged; the other choices go on
+        reason = str(error)
+    text = json.dumps({"options": options, "risk": found, "error": reason, "cost": cost})
     write_atomic(folder / "choice.json", text + "\n")
 
 

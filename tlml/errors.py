@@ -10,10 +10,6 @@ class TlmlError(ValueError):
     """Something the user can mend; the command line prints it in one line and exits with 2."""
 
 
-class Diverged(TlmlError):
-    """A loss is NaN or infinite; another rate may mend it."""
-
-
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean X?"`` for the nearest known name, else the list of what there is."""
     names = sorted(set(known))

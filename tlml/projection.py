@@ -38,7 +38,9 @@ def write_projection(learner: GradientLearner, view: PairView, path: Path) -> No
     except TlmlError:  # the fit did without it, and so does its picture
         return
     sides = [_some(held_out(view)), _some(query)]
-    features = [seen(learner, side.x).features for side in sides]
+    with learner.on_source():
+        of_source = seen(learner, sides[0].x).features
+    features = [of_source, seen(learner, sides[1].x).features]
     plane = PCA(2, svd_solver="full").fit_transform(torch.cat(features).double().numpy())
     found = {
         "x": plane.round(4).tolist(),

@@ -34,16 +34,13 @@ class Watched:
     """What a submodule gives in a training step: a tensor ``[n, ...]`` a call, flattened.
 
     Args:
-        module: Who trains.
-        path: Path of the submodule in it.
+        source: The submodule.
+        path: Where it is in the module that trains.
         option: What it is named by.
-
-    Raises:
-        TlmlError: There is no such submodule.
     """
 
-    def __init__(self, module: LightningModule, path: str, option: str) -> None:
-        self.source, self.path, self.option = submodule(module, path, option), path, option
+    def __init__(self, source: nn.Module, path: str, option: str) -> None:
+        self.source, self.path, self.option = source, path, option
         self.calls, self.collecting = list[Call](), False
         self._handle = self.source.register_forward_hook(self._keep, with_kwargs=True)
 
@@ -67,6 +64,11 @@ class Watched:
             raise TlmlError(
                 f"{self.option}: '{self.path}' gives a {type(output).__name__}; name a module that "
                 "gives a tensor [n, ...]"
+            )
+        if self.option == "logits" and output.dim() > 2:
+            raise TlmlError(
+                f"logits: '{self.path}' gives {list(output.shape)}; name a module that gives "
+                "[n, outputs]"
             )
         self.calls.append(Call(args, kwargs, flat(output)))
 
@@ -103,13 +105,19 @@ class StepTerms:
         named = {"features": features, "logits": logits}
         if self.active:
             _check_sees(strategy, named)
-        self.watched = {
-            option: Watched(module, path, option)
+        found = {
+            option: (submodule(module, path, option), path)
             for option, path in named.items()
             if path is not None
         }
         self._module = module
         self._install()
+        # From here on there is something to release.
+        self.watched = {
+            option: Watched(*source, option)
+            for option, source in found.items()
+            if self.active and option in strategy.sees
+        }
 
     def __call__(self, batch: Any) -> Tensor:
         """Return the sum of the terms on features and logits of this training step; 0 of none.
@@ -173,9 +181,8 @@ class StepTerms:
         source, labels, target = _sides(batch)
         if self.strategy.terms_in == "fit" and source is None:
             raise TlmlError(
-                f"{NAME}: {type(self.strategy).__name__} compares source and target; give it a "
-                "tlml.Pair, or a dict with 'source' and 'target', not "
-                f"{'a dict' if isinstance(batch, Mapping) else type(batch).__name__}"
+                f"{NAME}: {type(self.strategy).__name__} needs source and target; give it a "
+                f"tlml.Pair, or a dict with 'source' and 'target', not {_said(batch)}"
             )
         if "labels" in self.strategy.sees and labels is None:
             raise TlmlError(
@@ -285,6 +292,12 @@ def _sides(batch: Any) -> tuple[Tensor | None, Tensor | None, list[Tensor]]:
     if isinstance(batch, Mapping) and {"source", "target"} <= batch.keys():
         return *_parts(batch["source"]), [_parts(batch["target"])[0]]
     return None, None, []
+
+
+def _said(batch: Any) -> str:
+    if isinstance(batch, Pair):
+        return f"a Pair without {'target' if len(batch.source.x) else 'source'} examples"
+    return "a dict without them" if isinstance(batch, Mapping) else type(batch).__name__
 
 
 def _parts(side: Any) -> tuple[Tensor, Tensor | None]:

@@ -60,13 +60,13 @@ class Kmm(Weighing):
         Raises:
             TlmlError: No `gamma` is given, and more than half of the inputs are equal.
         """
-        from sklearn.metrics.pairwise import euclidean_distances
+        from scipy.spatial.distance import cdist
 
         n = len(source)
-        across = euclidean_distances(source, target, squared=True)
+        across = cdist(source, target, "sqeuclidean")
         gamma = self.gamma or 1 / median(across, self.title, "gamma")
         kappa = n * np.exp(-gamma * across).mean(1)
-        kernel = np.exp(-gamma * euclidean_distances(source, squared=True))
+        kernel = np.exp(-gamma * cdist(source, source, "sqeuclidean"))
         kernel[np.diag_indices(n)] += self.ridge
         eps = self.eps or (np.sqrt(n) - 1) / np.sqrt(n)
         least, most = n * max(1 - eps, 0.0), n * (1 + eps)

@@ -50,7 +50,8 @@ class OptimalTransport(InputMap):
         """Return how much of each source input goes to each target input, ``[n, m]``; all is 1."""
         from sklearn.metrics.pairwise import euclidean_distances
 
-        cost: Values = euclidean_distances(source, target, squared=True)
+        centre = source.mean(0)  # distances are the same, and are not lost beside a far origin
+        cost: Values = euclidean_distances(source - centre, target - centre, squared=True)
         if self.reg == 0:
             return exact_plan(cost)
         return sinkhorn_plan(

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
-from tlml.errors import Diverged
 from tlml.evaluation import Place
 from tlml.metrics import criterion
 from tlml.networks import head_inputs
@@ -84,12 +83,17 @@ class Supervised(GradientLearner):
         """Raise where the view doesn't fit the strategy.
 
         Raises:
-            TlmlError: The labelled target's labels are not the source's, or the strategy aligns and
-                there is no target.
+            TlmlError: There are no labels, the labelled target's are not the source's, or the
+                strategy aligns and there is no target.
         """
         name = type(self.strategy).__name__
         if not isinstance(view, PairView):
             return
+        if not (view.source or view.shots or has_terms(self.strategy, "fit")):
+            raise TlmlError(
+                "source: the view has no labels, and supervised learns from them; set source=True "
+                "or shots above 0"
+            )
         if has_terms(self.strategy, "fit"):
             _check_both_sides(view, f"unlabelled: {name} compares")
         if self.separate_batchnorm:
@@ -184,19 +188,24 @@ class Supervised(GradientLearner):
     def _passes(self, source: Tensor, *target: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return features and logits of each side; the features are what the head sees.
 
-        One forward pass serves all sides, unless BatchNorm would mix them.
+        One forward pass serves all sides, unless BatchNorm would mix them or the head sees other
+        rows than one for each example.
         """
         sides = [side for side in (source, *target) if len(side)]
-        if not has_batchnorm(self.built()):
-            sizes = [len(side) for side in sides]
-            together = self._pass(torch.cat(sides))
-            found = list(zip(*(torch.split(part, sizes) for part in together), strict=True))
-        else:
+        found = [] if has_batchnorm(self.built()) or len(sides) < 2 else self._together(sides)
+        if not found:
             with self.on_source():
                 found = [self._pass(source)] if len(source) else []
             found += [self._pass(side) for side in sides[len(found) :]]
         passed = iter(found)
         return [next(passed) if len(side) else (side, side) for side in (source, *target)]
+
+    def _together(self, sides: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        features, logits = self._pass(torch.cat(sides))
+        if len(features) != len(logits):
+            return []
+        sizes = [len(side) for side in sides]
+        return list(zip(torch.split(features, sizes), torch.split(logits, sizes), strict=True))
 
     def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
         with head_inputs(self.built()) as seen:
@@ -236,7 +245,7 @@ class Supervised(GradientLearner):
 
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
-            raise Diverged(
+            raise TlmlError(
                 f"supervised: the loss is {loss.item()} in step {self.global_step}; lower lr "
                 f"({self.lr})"
             )
