@@ -20,7 +20,7 @@ import yaml
 
 from tlml import bench, cell_fit, experiment
 from tlml.bench import run_suite
-from tlml.cell import best_of, candidates, quiet
+from tlml.cell import Tried, best_of, candidates, quiet
 from tlml.errors import TlmlError
 from tlml.plan import Plan, plan
 from tlml.registry import default_registry
@@ -256,11 +256,11 @@ def test_ranges_to_tune_become_values() -> None:
 
 
 def test_the_best_choice_has_a_finite_risk() -> None:
-    assert best_of([math.nan, 3.0, math.inf, 2.0], "") == 3
+    assert best_of([Tried(math.nan), Tried(3.0), Tried(math.inf, "no"), Tried(2.0)]) == 3
     message = (
         "tune: none of the 2 choices has a finite risk, so there is nothing to choose from; try "
         "other values"
     )
-    for reason, end in (("", "$"), ("lower its lr", r" \(the first failed: lower its lr\)$")):
+    for reason, end in (("", "$"), ("lower its lr", r" \(one failed: lower its lr\)$")):
         with pytest.raises(TlmlError, match=f"^{message}{end}"):
-            best_of([math.inf, math.nan], reason)
+            best_of([Tried(math.nan), Tried(math.inf, reason)])

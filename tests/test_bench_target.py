@@ -162,6 +162,13 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
     found = result(tmp_path / "out", made.fits[0].id)
     assert found["risks"][0] == float("inf")
     assert found["options"] == {"weight": 0.0}
+    fits["aligned"]["tune"] = {"weight": {"values": [1e300, 1e301]}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
+    made = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
+    run_suite(made, tmp_path / "none", jobs=1)
+    said = (tmp_path / "none" / "cells" / made.fits[0].id / "failed.json").read_text()
+    assert "tune: none of the 2 choices has a finite risk" in said
+    assert "(one failed: " in said
     report(tmp_path / "out")
 
 
@@ -178,8 +185,18 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
             {"strategy": "lora", "options": {"rank": 400}},
             "nothing was run: digits, supervised: rank: 400 is more than the weight of",
         ),
+        (
+            {
+                "learner": "maml",
+                "strategy": "sgd",
+                "tune": {"lr": {"values": [0.1, 0.4]}},
+                "view": {"shots": 1, "queries": 2},
+            },
+            {},
+            "nothing was run: digits, maml: tune: maml trains no network on pairs of source and",
+        ),
     ],
-    ids=["no target", "rank"],
+    ids=["no target", "rank", "nothing to judge by"],
 )
 def test_what_can_not_work_is_told_before_anything_runs(
     fit: dict[str, Any], method: dict[str, Any], message: str, tmp_path: Path

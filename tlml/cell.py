@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -76,19 +76,27 @@ def candidates(given: Any) -> list[Any]:
     return [float(value) for value in space(low, high, _TUNING_VALUES)]
 
 
-def best_of(risks: Sequence[float], reason: str) -> int:
+class Tried(NamedTuple):
+    """The risk of a choice: infinite where it failed, with the reason."""
+
+    risk: float
+    error: str = ""
+
+
+def best_of(tried: Sequence[Tried]) -> int:
     """Return which choice has the least risk, among those of a finite one.
 
     Raises:
-        TlmlError: None has; `reason` says why the first failed, if one did.
+        TlmlError: None has.
     """
-    finite = [number for number, found in enumerate(risks) if math.isfinite(found)]
+    finite = [number for number, one in enumerate(tried) if math.isfinite(one.risk)]
     if not finite:
+        reasons = [one.error for one in tried if one.error]
         raise TlmlError(
-            f"tune: none of the {len(risks)} choices has a finite risk, so there is nothing to "
-            f"choose from; try other values{f' (the first failed: {reason})' if reason else ''}"
+            f"tune: none of the {len(tried)} choices has a finite risk, so there is nothing to "
+            f"choose from; try other values{f' (one failed: {reasons[0]})' if reasons else ''}"
         )
-    return min(finite, key=lambda number: risks[number])
+    return min(finite, key=lambda number: tried[number].risk)
 
 
 def part_of(report: Report, number: int, of: int) -> Report:

@@ -14,6 +14,7 @@ from tlml.carrying import carry_for
 from tlml.cell import (
     Progress,
     Report,
+    Tried,
     best_of,
     choices_of,
     make_domain,
@@ -106,16 +107,13 @@ def _tuned(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, A
     view = {**config["view"], "episodes": _TUNING_EPISODES, "split": "validation"}
     if config["criterion"] == TARGET_LABELS:
         view = config["view"]
-    reasons: list[str] = []
-    risks = [_risk(config, learner, domain, view, options, reasons) for options in choices]
-    return choices[best_of(risks, reasons[0] if reasons else "")]
+    return choices[best_of([_try(config, learner, domain, view, one) for one in choices])]
 
 
-def _risk(
+def _try(
     config: dict[str, Any], learner: Learner, domain: Any, view: dict[str, Any],
-    options: dict[str, Any], reasons: list[str],
-) -> float:  # fmt: skip
-    """Return the mean risk; infinite where the choice failed, and the reason among `reasons`."""
+    options: dict[str, Any],
+) -> Tried:  # fmt: skip
     made = EpisodeView(
         domain, **view, adapt=make_strategy(config["strategy"], options), head=config["head"]
     )
@@ -124,11 +122,10 @@ def _risk(
     try:
         _test(learner, made, lambda share: None)
     except TlmlError as error:  # mostly it diverged; the other choices go on
-        reasons.append(str(error))
-        return math.inf
+        return Tried(math.inf, str(error))
     metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
-    return -mean if higher else mean
+    return Tried(-mean if higher else mean)
 
 
 def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from tlml.cell import (
     Progress,
     Report,
+    Tried,
     best_of,
     choices_of,
     make_domain,
@@ -109,7 +110,7 @@ def _chosen(
         if not done.is_file():
             _try_choice(config | {"tune": {}}, options, own, part_of(report, number, len(choices)))
         tried.append(json.loads(done.read_text()))
-    best = best_of([one["risk"] for one in tried], next((one["error"] for one in tried), ""))
+    best = best_of([Tried(one["risk"], one["error"]) for one in tried])
     checkpoint = folder / f"choice-{best}" / CHECKPOINT
     write_atomic(folder / CHECKPOINT, checkpoint.read_bytes())
     learner = load(checkpoint)
@@ -128,22 +129,29 @@ def _try_choice(
     config: dict[str, Any], options: dict[str, Any], folder: Path, report: Report
 ) -> None:
     config = config | {"strategy_options": config["strategy_options"] | options}
-    found, reason, cost = math.inf, "", {"fit_seconds": 0.0, "steps": 0}
+    cost = {"fit_seconds": 0.0, "steps": 0}
     try:
         learner, view, cost = _trained(config, folder, report)
-        found = _fit_risk(config, learner, view)
+        found = Tried(_fit_risk(config, learner, view))
     except TlmlError as error:  # mostly it diverged; the other choices go on
-        reason = str(error)
-    text = json.dumps({"options": options, "risk": found, "error": reason, "cost": cost})
+        found = Tried(math.inf, str(error))
+    text = json.dumps({"options": options, **found._asdict(), "cost": cost})
     write_atomic(folder / "choice.json", text + "\n")
 
 
-def _fit_risk(config: dict[str, Any], learner: Learner, view: View) -> float:
-    if not (isinstance(learner, GradientLearner) and isinstance(view, PairView)):
+def check_tuning(config: dict[str, Any], learner: Learner, view: View) -> None:
+    """Raise where options of a fit are to be chosen that nothing can judge."""
+    judged = isinstance(learner, GradientLearner) and isinstance(view, PairView)
+    if config["tune"] and not judged:
         raise TlmlError(
-            f"tune: {config['learner']} trains on no pairs of source and target, by which a fit "
-            "could be judged; tune the method instead"
+            f"tune: {config['learner']} trains no network on pairs of source and target, by which "
+            "a fit could be judged; tune the method instead"
         )
+
+
+def _fit_risk(config: dict[str, Any], learner: Learner, view: View) -> float:
+    assert isinstance(learner, GradientLearner)
+    assert isinstance(view, PairView)
     if config["criterion"] == TARGET_LABELS:
         query = view.drawn().episode.query
         with torch.no_grad():

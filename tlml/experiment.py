@@ -20,7 +20,7 @@ from tlml.cell import (
     trainer_options,
 )
 from tlml.cell_adapt import run_adapt
-from tlml.cell_fit import run_fit
+from tlml.cell_fit import check_tuning, run_fit
 from tlml.files import make_folder, write_atomic
 from tlml.views import EpisodeView
 
@@ -36,6 +36,7 @@ def check_cell(config: dict[str, Any]) -> None:
         view = make_training_view(config, learner, domain)
         view.setup("fit")
         learner.check(view)
+        check_tuning(config, learner, view)
         pl.Trainer(**trainer_options(config), logger=False, enable_checkpointing=False)
         return
     adapt = make_strategy(config["strategy"], config["strategy_options"])

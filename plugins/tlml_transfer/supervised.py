@@ -89,15 +89,15 @@ class Supervised(GradientLearner):
         name = type(self.strategy).__name__
         if not isinstance(view, PairView):
             return
-        if not (view.source or view.shots or has_terms(self.strategy, "fit")):
-            raise TlmlError(
-                "source: the view has no labels, and supervised learns from them; set source=True "
-                "or shots above 0"
-            )
         if has_terms(self.strategy, "fit"):
             _check_both_sides(view, f"unlabelled: {name} compares")
         if self.separate_batchnorm:
             _check_both_sides(view, "separate_batchnorm: stores statistics of")
+        if not (view.source or view.shots):
+            raise TlmlError(
+                "source: the view has no labels, and supervised learns from them; set source=True "
+                "or shots above 0"
+            )
         if view.source and view.shots:
             _check_labels(view)
         elif self.strategy.same_labels:

@@ -125,6 +125,16 @@ def test_source_and_target_are_aligned_on_two_ranks(ranks, alone, name):
             torch.testing.assert_close(value, alone[name]["state"][key], rtol=0, atol=1e-6)
 
 
+def test_each_rank_stores_the_statistics_of_both_sides(ranks):
+    for rank in ranks:
+        source, target = sorted(rank["separate statistics"]["means"].items(), reverse=True)
+        assert (source[0], target[0]) == (
+            "source_statistics.norms.0.running_mean", "network.1.running_mean",
+        )  # fmt: skip
+        assert not torch.allclose(source[1], target[1], atol=1e-3)
+        assert all(float(mean.abs().max()) > 0.01 for _, mean in (source, target))  # once 0
+
+
 def test_what_two_can_not_divide_is_refused(ranks):
     assert ranks[0]["refusals"] == ranks[1]["refusals"] == [
         "EpisodeView: 5 episodes can't be divided among 2 processes; take 4 or 6",

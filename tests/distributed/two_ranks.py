@@ -107,7 +107,10 @@ def aligned(world: int, strategy: str, **options: Any) -> dict[str, Any]:
         Tables(classes=2, number=4, train=12), batch_size=8 // world, queries=4, unlabelled=True
     )
     trainer_for(world, limit_val_batches=0).fit(learner, datamodule=view)
-    return {"state": {n: p.detach().clone() for n, p in learner.named_parameters()}}
+    return {
+        "state": {n: p.detach().clone() for n, p in learner.named_parameters()},
+        "means": {n: b.clone() for n, b in learner.named_buffers() if n.endswith("running_mean")},
+    }
 
 
 def dropout(world: int) -> dict[str, Any]:
