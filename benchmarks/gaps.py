@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 
 import tlml
 from tlml import Batch
-from tlml.task import examples
+from tlml.data import examples
 
 # Domain and options, and the model.
 CASES: list[tuple[str, dict[str, Any], Any]] = [

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import tlml
 from tlml import Batch
-from tlml.estimator import fit_predict, make_model
+from tlml.learners import fit_predict, make_model
 from tlml.strategies import effective_sample_size
 
 OPTIONS: dict[str, dict[str, Any]] = {"kmm": {}, "kliep": {}, "domain_classifier": {"degree": 2}}

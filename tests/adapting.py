@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import GradientLearner, PairView, Strategy
-from tlml.adaptation import Adaptation
-from tlml.carrying import Carry
+from tlml.finetuning import Adaptation
+from tlml.learners.adapter import Carry
 
 
 def carried(net: nn.Module, strategy: Strategy, query: Tensor | None = None) -> GradientLearner:

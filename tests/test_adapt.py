@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import tlml
 from tlml import Adapt, Group, Phase, Strategy, TlmlError, param_groups
-from tlml.adapt import Phased
-from tlml.strategies import until_step
+from tlml.finetuning.callback import Phased
+from tlml.strategies.phases import until_step
 
 STEPS = 4  # batches in an epoch of `data`
 
@@ -104,7 +104,7 @@ def test_only_what_a_phase_names_moves_whatever_momentum_and_decay_do(
     alone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not alone:  # as under DDP, where all parameters require gradients throughout
-        monkeypatch.setattr("tlml.adapt.SingleDeviceStrategy", int)
+        monkeypatch.setattr("tlml.finetuning.callback.SingleDeviceStrategy", int)
     module = Foreign()
     before = state(module)
     fit(module, Adapt("linear_probe"))
@@ -486,7 +486,7 @@ def test_names_and_options_are_checked_at_once() -> None:
 
 @given(step=st.integers(0, 30), ends=st.lists(st.integers(0, 20), min_size=1, max_size=4))
 def test_the_phase_is_a_function_of_the_step(step: int, ends: list[int]) -> None:
-    from tlml.phasing import Phasing
+    from tlml.finetuning.phase_switch import Phasing
 
     phases = [Phase(end, (Group("*", lr=float(n + 1)),)) for n, end in enumerate(ends)]
     network = nn.Linear(1, 1)

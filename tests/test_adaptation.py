@@ -13,7 +13,7 @@ from tiny import Letters, Tables
 from torch import Tensor, nn
 
 import tlml
-from tlml import (
+from tlml import (  # fmt: skip
     Context,
     Domain,
     EpisodeView,
@@ -25,9 +25,10 @@ from tlml import (
     Strategy,
     TlmlError,
     View,
-)  # fmt: skip
-from tlml.adaptation import Adaptation, replace_head
-from tlml.task import Part, Split
+)
+from tlml.data import Part, Split
+from tlml.finetuning import Adaptation
+from tlml.finetuning.module import replace_head
 
 STEPS = 6
 

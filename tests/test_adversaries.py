@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Context, TlmlError
-from tlml.networks.build import keyed
+from tlml.networks import keyed
 from tlml.registry import default_registry
 from tlml_transfer.adversary import Adversary, head_sizes, reverse_gradient, schedule
 

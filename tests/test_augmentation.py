@@ -15,7 +15,7 @@ from tiny import Letters, Lines
 from torch import Generator, Tensor
 
 from tlml import EpisodeView, PairView, TlmlError
-from tlml.augmentation import NAMES, augmented, changes, crop, erase, flip, jitter, rotate
+from tlml.data.augmentation import NAMES, augmented, changes, crop, erase, flip, jitter, rotate
 
 few = settings(max_examples=20, deadline=None)
 colours, grey = Box(0, 1, (3, 8, 8), np.float32), Box(0, 1, (1, 8, 8), np.float32)
@@ -248,7 +248,7 @@ def test_only_the_source_of_training_pairs_is_changed(augment: Any) -> None:
 
 
 def test_names_are_kept_as_plain_options() -> None:
-    from tlml.recording import described
+    from tlml.recorded import described
 
     view = EpisodeView(Pictures(), augment=["crop", "flip"])
     assert described(view)["options"]["augment"] == ["crop", "flip"]

@@ -18,13 +18,14 @@ import pytest
 import torch
 import yaml
 
-from tlml import bench, cell_fit, experiment
-from tlml.bench import run_suite
-from tlml.cell import Tried, best_of, candidates, quiet
 from tlml.errors import TlmlError
-from tlml.plan import Plan, plan
 from tlml.registry import default_registry
-from tlml.suite import load_suite
+from tlml.suites import Plan, load_suite, plan, run_suite
+from tlml.suites import fit as cell_fit
+from tlml.suites import run as bench
+from tlml.suites import run_cell as experiment
+from tlml.suites.ingredients import quiet
+from tlml.suites.tuning import Tried, best_of, candidates
 
 SUITE: dict[str, Any] = {
     "name": "waves",
@@ -125,7 +126,7 @@ def test_running_again_runs_nothing(
     done: tuple[Plan, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, out = done
-    monkeypatch.setattr(bench, "_parallel", None)  # calling it would fail
+    monkeypatch.setattr(bench, "parallel", None)  # calling it would fail
     assert run_suite(made, out, jobs=1) == []
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from suite_stubs import EXAMPLE, stub_registry
 
-from tlml import bench_cli
-from tlml.bench_cli import main
+from tlml.cli import bench as bench_cli
+from tlml.cli.bench import main
 from tlml.errors import TlmlError
-from tlml.plan import Plan
+from tlml.suites import Plan
 
 Runs = list[tuple[Plan, Path, int | None]]
 
@@ -36,9 +36,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
             (place / "result.json").write_text(json.dumps(content))
         return [cell.id for cell in plan.adapts if cell.method == "maml"]
 
-    bench: Any = types.ModuleType("tlml.bench")
+    bench: Any = types.ModuleType("tlml.suites.run")
     bench.run_suite = run_suite
-    monkeypatch.setitem(sys.modules, "tlml.bench", bench)
+    monkeypatch.setitem(sys.modules, "tlml.suites.run", bench)
     monkeypatch.setattr(bench_cli, "default_registry", stub_registry)
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(EXAMPLE)

@@ -12,13 +12,11 @@ import pytest
 import torch
 import yaml
 
-from tlml.bench import run_suite
-from tlml.bench_cli import main
+from tlml.cli.bench import main
 from tlml.errors import TlmlError
-from tlml.plan import Plan, plan
 from tlml.registry import default_registry
-from tlml.report import report
-from tlml.suite import load_suite
+from tlml.reports import report
+from tlml.suites import Plan, load_suite, plan, run_suite
 
 SUITE: dict[str, Any] = {
     "name": "shifted",

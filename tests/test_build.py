@@ -8,8 +8,8 @@ import pytest
 from distributions import Site, declare, site_on_path
 
 import tlml
-from tlml.build import build
 from tlml.errors import TlmlError
+from tlml.make import build
 from tlml.registry import Registry, default_registry
 
 WAVES = """
@@ -90,7 +90,7 @@ def test_a_class_path_makes_an_instance_of_the_right_kind(site: Site) -> None:
 
 
 def test_functions_stay_functions_when_their_modules_are_loaded() -> None:
-    import tlml.domains
+    import tlml.data.domains
     import tlml.learners
     import tlml.strategies
 

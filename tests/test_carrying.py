@@ -13,7 +13,7 @@ from torch import nn
 
 import tlml
 from tlml import EpisodeView, PairView, Strategy, TlmlError
-from tlml.carrying import Carry, carry_for
+from tlml.learners.adapter import Carry, carry_for
 from tlml.views import ViewSpaces
 
 POINTS = Box(-np.inf, np.inf, (2,), np.float32)

@@ -12,7 +12,7 @@ import torch
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS
+from tlml.data import SPLITS
 from tlml_vision.cifar_fs import TARGET, VALIDATION
 
 

@@ -471,8 +471,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("command", "module"),
     [
-        *((name, "tlml.lightning_cli") for name in ("fit", "validate", "test", "adapt")),
-        *((name, "tlml.bench_cli") for name in ("bench", "report")),
+        *((name, "tlml.cli.commands") for name in ("fit", "validate", "test", "adapt")),
+        *((name, "tlml.cli.bench") for name in ("bench", "report")),
     ],
 )
 def test_heavy_commands_get_their_arguments_untouched(
@@ -505,9 +505,9 @@ def test_the_exit_status_says_how_a_command_ended(
     def end(argv: list[str]) -> int:
         raise raised
 
-    fake = types.ModuleType("tlml.bench_cli")
+    fake = types.ModuleType("tlml.cli.bench")
     vars(fake)["main"] = end
-    monkeypatch.setitem(sys.modules, "tlml.bench_cli", fake)
+    monkeypatch.setitem(sys.modules, "tlml.cli.bench", fake)
     assert main(["bench", "quickstart"]) == status
     assert capsys.readouterr() == ("", printed)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlml.counts import counts, drawn, highest, lowest
+from tlml.data.counts import counts, drawn, highest, lowest
 from tlml.errors import TlmlError
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS
+from tlml.data import SPLITS
 from tlml_synthetic.covariate_shift import CovariateShift, CovariateShiftRegression
 
 PARTS = ("train", "val", "test")

@@ -13,8 +13,9 @@ from tiny import Tables
 from torch import Tensor, nn
 
 import tlml
-from tlml import Batch, TlmlError, criteria
-from tlml.criteria import CRITERIA, Evidence, Seen, evidence, risk
+from tlml import Batch, TlmlError
+from tlml.selection import CRITERIA, Evidence, criteria, risk
+from tlml.selection.criteria import Seen, evidence
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,

@@ -8,7 +8,7 @@ import torch
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS
+from tlml.data import SPLITS
 
 
 def domain(root, **options):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tlml import Diagnosis, TlmlError
-from tlml.diagnosis_plots import _curve, _layers, _panels, _rates, _scale, pictures
+from tlml.inspection.plots import _curve, _layers, _panels, _rates, _scale, pictures
 
 NAN = float("nan")
 

@@ -13,8 +13,7 @@ from sklearn.datasets import load_digits
 import tlml
 import tlml_vision.digits
 from tlml import TlmlError
-from tlml.sampling import draw_episode, keyed_rng
-from tlml.task import SPLITS, Finite
+from tlml.data import SPLITS, Finite, draw_episode, keyed_rng
 from tlml_vision.digits import Digits
 
 PARTS = ("train", "val", "test")

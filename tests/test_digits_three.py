@@ -14,7 +14,7 @@ from PIL import Image
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS, examples
+from tlml.data import SPLITS, examples
 from tlml_vision.digits_three import DigitsThree
 
 TRAIN, TEST = 200, 30  # images of each file

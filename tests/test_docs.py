@@ -19,7 +19,8 @@ from distributions import Site, site_on_path
 
 from tlml import hookspecs
 from tlml.cli import COMMANDS, main
-from tlml.registry import OURS, Registry, default_registry
+from tlml.registry import Registry, default_registry
+from tlml.registry.registry import OURS
 from tlml.spec import KINDS
 
 ROOT = Path(__file__).parent.parent
@@ -132,7 +133,7 @@ class Reader:
         data = yaml.safe_load(block.text)
         if not (isinstance(data, dict) and "methods" in data):
             return
-        from tlml.suite import load_suite
+        from tlml.suites import load_suite
 
         path = self.site.folder / (block.file_name or "suite.yaml")
         path.write_text(block.text)
@@ -237,7 +238,7 @@ def cut_trainers(patch: pytest.MonkeyPatch) -> None:
 
 def cut_shipped_suites(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Let the suites that come with tlml run on one seed, two episodes and two batches."""
-    from tlml import suite
+    from tlml.suites import load as suite
 
     cut = {}
     for name, path in suite.shipped().items():

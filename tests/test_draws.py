@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlml.draws import keyed_draws
+from tlml.learners.keyed_draws import keyed_draws
 
 CPU = torch.device("cpu")
 keys = st.lists(st.integers(0, 2**40), min_size=1, max_size=4).map(tuple)

@@ -19,8 +19,9 @@ from tiny import Letters, Lines, Tables
 
 import tlml
 from tlml import EpisodeView, TlmlError, write_episodes
-from tlml.episode_files import FORMAT, read_episodes
-from tlml.recording import described
+from tlml.data import read_episodes
+from tlml.data.episode_files import FORMAT
+from tlml.recorded import described
 from tlml.registry import default_registry
 
 FIXED: dict[str, Any] = {"ways": 3, "shots": 2, "queries": 4, "episodes": 6, "seed": 5}
@@ -142,9 +143,7 @@ def test_a_test_on_the_file_measures_what_one_on_the_domain_does(
 
 
 def test_a_suite_tests_on_a_file(path: str) -> None:
-    from tlml.bench import run_suite
-    from tlml.plan import plan
-    from tlml.suite import load_suite
+    from tlml.suites import load_suite, plan, run_suite
 
     view = EpisodeView(tlml.domain("sinusoid"), shots=3, queries=4, episodes=3, seed=7)
     write_episodes(path, view)

@@ -13,7 +13,7 @@ import torch
 import tlml
 from tlml import EpisodeView
 from tlml.cli import main
-from tlml.episode_files import read_episodes
+from tlml.data import read_episodes
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import tlml
 from tlml import Batch, EpisodeView, Strategy, TlmlError
-from tlml.named import Kept
+from tlml.networks import Kept
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,

@@ -16,9 +16,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import tlml
 from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
-from tlml.compiled import _spell_out, _turn_narrow_products
-from tlml.execution import Execution, execution_for
-from tlml.meta import first_divergence
+from tlml.meta import Execution, first_divergence
+from tlml.meta.compiled import _spell_out, _turn_narrow_products
+from tlml.meta.paths import execution_for
 from tlml.networks import conv4, mlp
 from tlml.testing.toys import LearnedRates
 

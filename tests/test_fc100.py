@@ -5,7 +5,7 @@ import pytest
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS
+from tlml.data import SPLITS
 
 
 def domain(root, **options):

@@ -12,8 +12,7 @@ from sklearn.gaussian_process.kernels import RBF, ExpSineSquared, Matern
 
 import tlml
 from tlml import TlmlError
-from tlml.sampling import draw_episode, keyed_rng
-from tlml.task import SPLITS, Task
+from tlml.data import SPLITS, Task, draw_episode, keyed_rng
 from tlml_synthetic.gaussian_processes import KERNELS, GaussianProcesses, ProcessDraw
 
 REFERENCE = {

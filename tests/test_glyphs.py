@@ -19,8 +19,7 @@ import tlml
 import tlml_vision.cache
 import tlml_vision.glyphs
 from tlml import TlmlError
-from tlml.sampling import draw_episode, keyed_rng
-from tlml.task import SPLITS
+from tlml.data import SPLITS, draw_episode, keyed_rng
 from tlml_vision.cache import cache_folder
 from tlml_vision.characters import alphabet, letter, printed
 from tlml_vision.fonts import font_files

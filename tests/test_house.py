@@ -45,7 +45,7 @@ def test_the_wheel_holds_every_file_of_the_core_and_none_else(wheel: ZipFile) ->
     sources = {str(p.relative_to(ROOT)) for p in files if skipped.isdisjoint(p.parts)}
     assert {name for name in wheel.namelist() if name.startswith("tlml/")} == sources
     assert "tlml/py.typed" in sources
-    assert "tlml/suites/quickstart.yaml" in sources
+    assert "tlml/suites/shipped/quickstart.yaml" in sources
 
 
 def test_the_wheel_holds_the_graph_that_comes_with_tlml_and_whose_it_is(wheel: ZipFile) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 import tlml
 from tlml import EpisodeView, PairView, StoredExamples, TlmlError
-from tlml.task import SPLITS, examples
+from tlml.data import SPLITS, examples
 from tlml_vision.image_store import Bytes
 
 PARTS = ("train", "val", "test")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import tlml
-from tlml.domains import ClassTask
-from tlml.sampling import _draw_finite, draw, keyed_rng
+from tlml.data import ClassTask, keyed_rng
+from tlml.data.episodes import _draw_finite, draw
 from tlml_vision import image_store
 from tlml_vision.image_data import Found
 from tlml_vision.image_store import Bytes, stored

@@ -9,9 +9,9 @@ import pytest
 from distributions import Site, site_on_path
 
 from tlml.errors import TlmlError
-from tlml.info import find_module, read_options
-from tlml.options import Option, options_of
 from tlml.registry import Registry
+from tlml.registry.options import Option, options_of
+from tlml.registry.source_options import find_module, read_options
 from tlml.spec import KINDS
 
 WATER = '''

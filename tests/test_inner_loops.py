@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
-from tlml.task import Params
+from tlml.data import Params
 from tlml.testing.toys import Walks
 
 LEARNERS = ("anil", "boil", "imaml", "maml", "maml_pp", "meta_curvature", "meta_sgd", "reptile")

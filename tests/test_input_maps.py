@@ -18,8 +18,8 @@ from tiny import Table
 
 import tlml
 from tlml import Domain, EpisodeView, TlmlError
+from tlml.data import SPLITS, Split
 from tlml.registry import default_registry
-from tlml.task import SPLITS, Split
 
 Values = NDArray[np.float64]
 NAMES = ["coral_map", "subspace_alignment", "tca", "optimal_transport"]

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
-from tlml.adaptation import Adaptation
-from tlml.cell_adapt import _described
-from tlml.normalisation import statistics
+from tlml.finetuning import Adaptation
+from tlml.networks import statistics
+from tlml.suites.adapt import _described
 
 NAMES = ("batchnorm", "tent")
 

@@ -14,9 +14,8 @@ from torch.func import functional_call
 
 import tlml
 from tlml import Strategy, TlmlError
-from tlml.networks import conv4
-from tlml.normalisation import statistics
-from tlml.task import Batch, Params
+from tlml.data import Batch, Params
+from tlml.networks import conv4, statistics
 
 LAYERS = ("blocks.conv1", "blocks.conv2", "blocks.conv3", "head")
 STEPS = 8

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tlml.layers import Layer, layer_outputs, layers_of, norm, relative_change, spread_of
-from tlml.networks import conv4
+from tlml.networks import conv4, layers_of
+from tlml.networks.layers import Layer, layer_outputs, norm, relative_change, spread_of
 
 
 class Owned(nn.Module):

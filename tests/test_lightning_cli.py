@@ -15,7 +15,7 @@ from pytorch_lightning import Trainer
 
 import tlml
 from tlml.cli import main
-from tlml.lightning_cli import main as heavy_main
+from tlml.cli.commands import main as heavy_main
 
 QUICK = (
     "--trainer.accelerator cpu --trainer.enable_progress_bar false "

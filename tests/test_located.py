@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlml.errors import TlmlError
-from tlml.located import Located, Problem, dotted, load_located, parse_located
+from tlml.yaml_lines import Located, Problem, dotted, load_located, parse_located
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
 PLAIN = st.recursive(

@@ -16,7 +16,7 @@ from torch.func import functional_call, vmap
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
-from tlml.adaptation import Adaptation
+from tlml.finetuning import Adaptation
 
 
 def fails(message: str):

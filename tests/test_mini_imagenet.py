@@ -11,7 +11,7 @@ from PIL import Image
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS
+from tlml.data import SPLITS
 
 ONE_IMAGE = np.zeros((1, 4, 4, 3), np.uint8)
 LAYOUTS = {

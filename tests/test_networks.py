@@ -25,10 +25,10 @@ from tlml.networks import (
     head_parameters,
     mlp,
     resnet12,
+    statistics,
     transformer,
 )
 from tlml.networks.sequence import EncoderLayer, GRULayer
-from tlml.normalisation import statistics
 
 CASES = {
     "mlp": ((2, 3), {"hidden": (8, 8), "activation": "tanh"}),

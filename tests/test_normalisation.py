@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from tlml.errors import TlmlError
-from tlml.normalisation import has_batchnorm, statistics, uses_batch_statistics
+from tlml.networks import has_batchnorm, statistics, uses_batch_statistics
 
 TASKS, EXAMPLES = 3, 6
 

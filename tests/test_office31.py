@@ -9,7 +9,7 @@ import torch
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS, examples
+from tlml.data import SPLITS, examples
 
 
 @pytest.fixture

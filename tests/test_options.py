@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tlml.errors import TlmlError
-from tlml.options import FOREIGN, Option, Options, argument_help, check_options, options_of
+from tlml.registry.options import FOREIGN, Option, Options, argument_help, check_options, options_of
 
 
 class Water:

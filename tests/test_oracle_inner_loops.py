@@ -13,7 +13,7 @@ from torch import Tensor
 
 import tlml
 from tlml import Batch, Episode
-from tlml.execution import can_stack_tasks
+from tlml.meta.paths import can_stack_tasks
 
 RATE = 0.15
 KINDS = pytest.mark.parametrize("kind", PROBLEMS)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from suite_stubs import EXAMPLE, stub_registry
 
 from tlml.errors import TlmlError
-from tlml.plan import Plan, cell_id, plan, write_plan
 from tlml.registry import Registry
-from tlml.suite import Suite
+from tlml.suites import Plan, Suite, plan, write_plan
+from tlml.suites.cells import cell_id
 
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 PLAIN = st.recursive(

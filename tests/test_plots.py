@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlml.plots import _lines, _what_shots_are, plot, spread
-from tlml.results import Cost
-from tlml.summary import Block, Interval, Report, Row
+from tlml.reports import Report
+from tlml.reports.score_plot import _lines, _what_shots_are, plot, spread
+from tlml.reports.summary import Block, Interval, Row
+from tlml.suites.results import Cost
 
 
 def made_report(shots: list[int], methods: list[str], domain: str = "d", **block: Any) -> Report:

@@ -10,7 +10,7 @@ from distributions import plugin_module, site_on_path
 from tlml import hookspecs
 from tlml.errors import TlmlError
 from tlml.hookspecs import hookimpl
-from tlml.plugin import HOOKS, Plugin, load_plugin
+from tlml.registry.plugins import HOOKS, Plugin, load_plugin
 from tlml.spec import KINDS, Spec
 
 WAVES = Spec("waves", "nowhere:Waves", "made up", gives=frozenset({"episodes"}))

@@ -11,9 +11,8 @@ from tiny import Letters
 
 import tlml
 from tlml import ClassPool, PairView, TlmlError
-from tlml.sampling import check_data
-from tlml.task import StoredExamples
-from tlml.views.pool import pool_examples
+from tlml.data import StoredExamples, check_data
+from tlml.data.stored import pool_examples
 from tlml_vision.image_store import Bytes
 from tlml_vision.mini_imagenet import MiniImageNet
 

@@ -19,11 +19,9 @@ from tiny import Letters, Lines, Tables, keys
 
 import tlml
 from tlml import Episode, Episodes, EpisodeView, PairView, TlmlError
-from tlml.bench import run_suite
-from tlml.plan import plan
+from tlml.data import tasks_of
 from tlml.registry import default_registry
-from tlml.suite import load_suite
-from tlml.task import tasks_of
+from tlml.suites import load_suite, plan, run_suite
 
 QUIET: dict[str, Any] = {
     "accelerator": "cpu", "logger": False, "enable_checkpointing": False,

@@ -10,10 +10,9 @@ import pytest
 import pytorch_lightning as pl
 
 from tlml import PairView
-from tlml.cell import make_learner, make_strategy
-from tlml.plan import Plan, plan
 from tlml.registry import default_registry
-from tlml.suite import Suite, load_suite
+from tlml.suites import Plan, Suite, load_suite, plan
+from tlml.suites.ingredients import make_learner, make_strategy
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.yaml"))

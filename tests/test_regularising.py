@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
-from tlml.adaptation import Adaptation
+from tlml.finetuning import Adaptation
 
 NAMES = ("l2_sp", "bss", "rkd")
 

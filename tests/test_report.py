@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from tlml.errors import TlmlError
-from tlml.report import print_report, report, results_json
-from tlml.summary import NEGATIVE, TRANSDUCTIVE, Interval, Report, Row
+from tlml.reports import Report, print_report, report, results_json
+from tlml.reports.summary import NEGATIVE, TRANSDUCTIVE, Interval, Row
 
 Scores = list[float] | dict[int, float] | None  # by episode; None: nothing is there
 Cells = dict[tuple[str, int, int, str], Scores]  # by domain, shots, seed and method

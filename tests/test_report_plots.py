@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tlml.feature_plots import panels, plot_features
-from tlml.option_plots import curves, plot_curve
-from tlml.results import Planned
-from tlml.size_plots import plot_sizes, sizes
-from tlml.summary import Report
+from tlml.reports import Report
+from tlml.reports.feature_plot import panels, plot_features
+from tlml.reports.option_plot import curves, plot_curve
+from tlml.reports.size_plot import plot_sizes, sizes
+from tlml.suites.results import Planned
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

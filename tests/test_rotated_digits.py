@@ -11,8 +11,7 @@ from sklearn.svm import SVC
 
 import tlml
 from tlml import TlmlError
-from tlml.sampling import draw_episode, keyed_rng
-from tlml.task import SPLITS
+from tlml.data import SPLITS, draw_episode, keyed_rng
 from tlml_vision.digits import Digits
 from tlml_vision.rotated_digits import RotatedDigits, turned
 

@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 from tiny import Letters, Lines, Table, Tables, keys
 
 from tlml import Batch, Examples, TlmlError
-from tlml.sampling import (
+from tlml.data import (
+    SPLITS,
     KeyedSampler,
     check_data,
     check_finite,
-    draw,
     draw_episode,
     draw_task,
-    even_chunk,
-    even_chunks,
     keyed_rng,
 )
-from tlml.task import SPLITS
+from tlml.data.episodes import draw
+from tlml.data.keyed import even_chunk, even_chunks
 
 splits = st.sampled_from(SPLITS)
 seeds = st.integers(0, 2**40)

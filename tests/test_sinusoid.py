@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 import tlml
 from tlml import TlmlError
-from tlml.sampling import draw_episode, keyed_rng
-from tlml.task import SPLITS, Task
+from tlml.data import SPLITS, Task, draw_episode, keyed_rng
 from tlml_synthetic.sinusoid import SineWave, Sinusoid
 
 waves = st.builds(SineWave, st.floats(0.1, 5), st.floats(0, math.pi))

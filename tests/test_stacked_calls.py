@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 import tlml
 from tlml import Batch, Episode, GradientLearner
-from tlml.execution import execution_for
-from tlml.stacked_calls import can_stack_calls
+from tlml.meta.paths import execution_for
+from tlml.meta.stacked_calls import can_stack_calls
 
 
 class Plain(nn.Module):
@@ -143,7 +143,7 @@ def test_trying_leaves_the_network_as_it_was() -> None:
 def test_other_networks_are_not_tried_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = learner_of(made(Sorted))
     slopes(learner)
-    monkeypatch.setattr("tlml.execution.can_stack_calls", None)
+    monkeypatch.setattr("tlml.meta.paths.can_stack_calls", None)
     slopes(learner)
 
 

@@ -9,8 +9,9 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from tlml import Domain, EpisodeView, Examples, PairView, StoredExamples, StreamView, TlmlError
-from tlml.task import SPLITS, examples, readable
-from tlml.views.pool import joined, part
+from tlml.data import SPLITS, examples
+from tlml.data.stored import joined, part
+from tlml.data.tasks import readable
 
 SHOWN: list[int] = []
 

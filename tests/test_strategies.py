@@ -13,18 +13,10 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Group, Phase, Strategy, TlmlError
-from tlml.slopes import FirstOrder
-from tlml.strategies import (
-    OPTIMIZERS,
-    joined_groups,
-    make_optimizer,
-    matching,
-    overrides,
-    phase_at,
-    until_step,
-    weights_of,
-)
-from tlml.task import Batch, Params
+from tlml.data import Batch, Params
+from tlml.strategies import FirstOrder, make_optimizer, overrides, weights_of
+from tlml.strategies.optimiser import OPTIMIZERS
+from tlml.strategies.phases import joined_groups, matching, phase_at, until_step
 from tlml.testing.toys import LearnedRates
 
 NAMES = ("blocks.one.weight", "blocks.one.bias", "blocks.two.weight", "head.weight", "head.bias")

@@ -10,9 +10,8 @@ import pytest
 from suite_stubs import EXAMPLE, stub_registry
 
 from tlml.errors import TlmlError
-from tlml.plan import plan
 from tlml.registry import Registry, default_registry
-from tlml.suite import Suite, SuiteDomain, SuiteFit, SuiteMethod, load_suite, shipped
+from tlml.suites import Suite, SuiteDomain, SuiteFit, SuiteMethod, load_suite, plan, shipped
 
 
 @pytest.fixture(scope="module")
@@ -302,9 +301,9 @@ def test_a_file_without_a_suffix_is_a_path_too(here: Path, registry: Registry) -
 def test_checking_and_planning_import_nothing_heavy() -> None:
     program = (
         "import sys\n"
-        "from tlml.plan import plan\n"
+        "from tlml.suites import plan\n"
         "from tlml.registry import default_registry\n"
-        "from tlml.suite import load_suite\n"
+        "from tlml.suites import load_suite\n"
         "plan(load_suite('quickstart'), default_registry())\n"
         "heavy = {'torch', 'pytorch_lightning', 'gymnasium', 'numpy', 'matplotlib', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"

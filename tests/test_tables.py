@@ -10,8 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 import tlml
 from tlml import PairView, TlmlError
-from tlml.sampling import draw_episode, keyed_rng
-from tlml.task import SPLITS
+from tlml.data import SPLITS, draw_episode, keyed_rng
 from tlml_tabular.diabetes import Diabetes
 from tlml_tabular.wine import Wine
 

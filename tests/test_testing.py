@@ -17,13 +17,11 @@ from failing import FINITE, failure, spec
 
 import tlml
 import tlml.testing
-from tlml.plugin import HEAVY
 from tlml.registry import Registry, default_registry
+from tlml.registry.plugins import HEAVY
 from tlml.testing import CheckFailed, check_domain, check_plugin, check_strategy
 from tlml.testing.randomness import global_state, without_global_draws
-from tlml.testing.toys import (
-    Planes,
-)
+from tlml.testing.toys import Planes
 
 
 @pytest.mark.parametrize(

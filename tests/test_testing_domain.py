@@ -15,16 +15,9 @@ from gymnasium.spaces import Box, Discrete
 import tlml
 import tlml.testing
 from tlml import Batch, Examples
-from tlml.task import Part, Split
+from tlml.data import Part, Split
 from tlml.testing import check_domain
-from tlml.testing.toys import (
-    Clouds,
-    Drawn,
-    Planes,
-    Point,
-    Walk,
-    Walks,
-)
+from tlml.testing.toys import Clouds, Drawn, Planes, Point, Walk, Walks
 
 
 class Endless(Planes):

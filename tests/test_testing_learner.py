@@ -14,12 +14,9 @@ from torch import Tensor
 import tlml
 import tlml.testing
 from tlml import Batch, GradientLearner, Learner
-from tlml.task import Params
+from tlml.data import Params
 from tlml.testing import check_learner
-from tlml.testing.toys import (
-    Descent,
-    Planes,
-)
+from tlml.testing.toys import Descent, Planes
 
 
 class Plain(GradientLearner):

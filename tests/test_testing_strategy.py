@@ -14,13 +14,9 @@ from torch import Tensor, nn
 import tlml
 import tlml.testing
 from tlml import Context, Strategy, gradient
-from tlml.task import Params
+from tlml.data import Params
 from tlml.testing import check_strategy
-from tlml.testing.toys import (
-    Descent,
-    LearnedRates,
-    Nearest,
-)
+from tlml.testing.toys import Descent, LearnedRates, Nearest
 
 
 class Twice(Descent):

@@ -18,7 +18,8 @@ import pytest
 from distributions import Site, site_on_path
 from failing import failure
 
-from tlml.registry import CORE, OURS, Registry
+from tlml.registry import Registry
+from tlml.registry.registry import CORE, OURS
 from tlml.testing import check_plugin
 
 SOURCE = Path(__file__).parent / "third_party" / "stranger"

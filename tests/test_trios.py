@@ -5,8 +5,8 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tlml.registry.combinations import Lack, judge, working
 from tlml.spec import KINDS, VOCABULARY, WORDS, Kind, Spec, unmet
-from tlml.trios import Lack, judge, working
 
 
 @st.composite

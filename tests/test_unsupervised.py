@@ -22,11 +22,8 @@ from sklearn.utils.validation import check_is_fitted
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
-from tlml.bench import run_suite
-from tlml.plan import plan, write_plan
 from tlml.registry import default_registry
-from tlml.results import read_results
-from tlml.suite import load_suite
+from tlml.suites import load_suite, plan, read_results, run_suite, write_plan
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,

@@ -16,8 +16,8 @@ from tiny import Letters, Lines, Tables, keys
 
 import tlml
 from tlml import EnvView, EpisodeView, PairView, StreamView, TlmlError, View
-from tlml.recording import described
-from tlml.sampling import draw_episode, draw_task, keyed_rng
+from tlml.data import draw_episode, draw_task, keyed_rng
+from tlml.recorded import described
 from tlml.testing.toys import Walks
 from tlml.views import ViewSpaces
 from tlml.views.base import ResumableLoader

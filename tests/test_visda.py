@@ -10,7 +10,7 @@ from PIL import Image
 
 import tlml
 from tlml import TlmlError
-from tlml.task import SPLITS, examples
+from tlml.data import SPLITS, examples
 
 
 @pytest.fixture

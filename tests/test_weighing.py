@@ -17,12 +17,9 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, EpisodeView, Network, Strategy, TlmlError
-from tlml.bench import run_suite
-from tlml.plan import plan
 from tlml.registry import default_registry
-from tlml.results import read_results
 from tlml.strategies import effective_sample_size, weighed
-from tlml.suite import load_suite
+from tlml.suites import load_suite, plan, read_results, run_suite
 from tlml_synthetic.covariate_shift import CovariateShift, CovariateShiftRegression
 from tlml_transfer.interior_point import minimum
 

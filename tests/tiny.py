@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, ClassPool, Domain, Examples, StreamView
-from tlml.task import SPLITS, Part, Split
+from tlml.data import SPLITS, Part, Split
 
 
 class Letters(ClassPool):

@@ -55,25 +55,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from tlml.adapt import Adapt, param_groups
-    from tlml.build import domain, learner, strategy
-    from tlml.cka import linear_cka
-    from tlml.diagnosis import Diagnosis, diagnose
-    from tlml.diagnosis_callback import Diagnose
-    from tlml.domains import ClassPool, Domain, Metric
-    from tlml.episode_files import write_episodes
-    from tlml.errors import TlmlError
-    from tlml.gradient_learner import GradientLearner
-    from tlml.hookspecs import hookimpl
-    from tlml.learners import Learner
-    from tlml.loading import load
-    from tlml.named import NamedParameters
-    from tlml.networks import Network
-    from tlml.retention import Retention
-    from tlml.slopes import gradient
-    from tlml.spec import Spec
-    from tlml.strategies import Context, Group, Phase, Strategy
-    from tlml.task import (
+    from tlml.data.domains import ClassPool, Domain, Metric
+    from tlml.data.tasks import (
         MDP,
         Batch,
         Episode,
@@ -85,32 +68,62 @@ if TYPE_CHECKING:
         StoredExamples,
         Task,
     )
-    from tlml.views import EnvView, EpisodeView, PairView, StreamView, View
+    from tlml.errors import TlmlError
+    from tlml.finetuning.callback import Adapt, param_groups
+    from tlml.hookspecs import hookimpl
+    from tlml.inspection.callback import Diagnose
+    from tlml.inspection.cka import linear_cka
+    from tlml.inspection.diagnosis import Diagnosis, diagnose
+    from tlml.learners.checkpoints import load
+    from tlml.learners.gradient_learner import GradientLearner
+    from tlml.learners.learner import Learner
+    from tlml.learners.retention import Retention
+    from tlml.make import domain, learner, strategy
+    from tlml.networks.named_tensors import NamedParameters
+    from tlml.networks.network import Network
+    from tlml.spec import Spec
+    from tlml.strategies.context import Context
+    from tlml.strategies.gradients import gradient
+    from tlml.strategies.phases import Group, Phase
+    from tlml.strategies.strategy import Strategy
+    from tlml.views.base import View
+    from tlml.views.env import EnvView
+    from tlml.views.episode import EpisodeView
+    from tlml.views.export import write_episodes
+    from tlml.views.pair import PairView
+    from tlml.views.stream import StreamView
 
     __version__: str
 else:
     # Submodules never share a name with these: importing one would replace the function.
     _HOMES = {
-        "tlml.adapt": "Adapt param_groups",
-        "tlml.build": "domain learner strategy",
-        "tlml.cka": "linear_cka",
-        "tlml.diagnosis": "Diagnosis diagnose",
-        "tlml.diagnosis_callback": "Diagnose",
-        "tlml.domains": "ClassPool Domain Metric",
-        "tlml.episode_files": "write_episodes",
+        "tlml.finetuning.callback": "Adapt param_groups",
+        "tlml.make": "domain learner strategy",
+        "tlml.inspection.cka": "linear_cka",
+        "tlml.inspection.diagnosis": "Diagnosis diagnose",
+        "tlml.inspection.callback": "Diagnose",
+        "tlml.data.domains": "ClassPool Domain Metric",
+        "tlml.views.export": "write_episodes",
         "tlml.errors": "TlmlError",
-        "tlml.gradient_learner": "GradientLearner",
+        "tlml.learners.gradient_learner": "GradientLearner",
         "tlml.hookspecs": "hookimpl",
-        "tlml.learners": "Learner",
-        "tlml.loading": "load",
-        "tlml.named": "NamedParameters",
-        "tlml.networks": "Network",
-        "tlml.retention": "Retention",
+        "tlml.learners.learner": "Learner",
+        "tlml.learners.checkpoints": "load",
+        "tlml.networks.named_tensors": "NamedParameters",
+        "tlml.networks.network": "Network",
+        "tlml.learners.retention": "Retention",
+        "tlml.strategies.gradients": "gradient",
         "tlml.spec": "Spec",
-        "tlml.slopes": "gradient",
-        "tlml.strategies": "Context Group Phase Strategy",
-        "tlml.task": "MDP Batch Episode Episodes Examples Finite Pair Step StoredExamples Task",
-        "tlml.views": "EnvView EpisodeView PairView StreamView View",
+        "tlml.strategies.context": "Context",
+        "tlml.strategies.phases": "Group Phase",
+        "tlml.strategies.strategy": "Strategy",
+        "tlml.data.tasks": "MDP Batch Episode Episodes Examples Finite Pair Step StoredExamples "
+        "Task",
+        "tlml.views.env": "EnvView",
+        "tlml.views.episode": "EpisodeView",
+        "tlml.views.pair": "PairView",
+        "tlml.views.stream": "StreamView",
+        "tlml.views.base": "View",
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -15,7 +15,7 @@ import tlml
 from benchmarks.speed import workload
 from benchmarks.speed.cases import OWN, Case
 from tlml import Episode, GradientLearner
-from tlml.task import tasks_of
+from tlml.data import tasks_of
 
 PLAIN, LEARN2LEARN = "plain", "learn2learn"
 

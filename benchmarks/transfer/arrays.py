@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from torch.utils.data import Dataset
 
 import tlml
-from tlml.task import examples
+from tlml.data import examples
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml import Batch, Domain, Examples, Metric, TlmlError
+from tlml.data import SPLITS, Part, Split
 from tlml.errors import check_not_negative, check_share
-from tlml.task import SPLITS, Part, Split
 from tlml_graphs.ranking import Question, filtered_metrics
 from tlml_graphs.triples import Graph, read_graph
 

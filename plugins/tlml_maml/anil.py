@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tlml import Batch, Network, Strategy
-from tlml.networks import head_name
-from tlml.normalisation import statistics
-from tlml.task import Params
+from tlml.data import Params
+from tlml.networks import head_name, statistics
 from tlml_maml.head_sgd import HeadSgd
 from tlml_maml.maml import Maml
 

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from tlml import Batch, Pair, PairView, TlmlError, View
 from tlml.errors import check_positive
 from tlml.metrics import criterion
-from tlml.networks.build import keyed
-from tlml.normalisation import statistics
+from tlml.networks import keyed, statistics
 from tlml.views import ViewSpaces
 from tlml_maml.episodic import Episodic
 

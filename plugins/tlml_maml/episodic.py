@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from tlml import Batch, Episode, Episodes, GradientLearner, Network, TlmlError
+from tlml.data import tasks_of
 from tlml.metrics import criterion
-from tlml.networks.network import flat
-from tlml.normalisation import statistics
-from tlml.task import tasks_of
+from tlml.networks import flat, statistics
 from tlml.views import ViewSpaces
 from tlml_maml.outer import outer_step
 

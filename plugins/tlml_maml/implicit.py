@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from tlml import Strategy, gradient
+from tlml.data import Params
 from tlml.errors import check_not_negative, check_positive
-from tlml.task import Params
 
 Vector = Tensor  # all parameters, one after the other
 

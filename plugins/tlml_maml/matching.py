@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tlml.errors import check_positive
-from tlml.networks.build import keyed
-from tlml.networks.network import size_option
+from tlml.networks import keyed, size_option
 from tlml.views import ViewSpaces
 from tlml_maml.episodic import Episodic
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tlml import NamedParameters, Strategy
-from tlml.task import Params
+from tlml.data import Params
 from tlml_maml.maml import Maml
 from tlml_maml.sgd import Sgd, check_learns, check_shapes
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tlml import Episode, Episodes, GradientLearner, Strategy, TlmlError
-from tlml.adapt import total_steps
+from tlml.finetuning import total_steps
 from tlml.meta import first_divergence
 from tlml.registry import default_registry
 

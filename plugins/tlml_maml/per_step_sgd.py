@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tlml import NamedParameters
+from tlml.data import Params
 from tlml.errors import check_choice
-from tlml.task import Params
 from tlml_maml.sgd import Sgd, check_learns
 
 Norms = Literal["per_step", "adapted", "shared"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tlml import Batch, Episode, Episodes, GradientLearner, Strategy, TlmlError
+from tlml.data import Params
 from tlml.errors import check_positive
-from tlml.task import Params
 from tlml_maml.outer import fit_length, outer_step
 
 

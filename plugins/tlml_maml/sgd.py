@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tlml import Strategy, TlmlError, gradient
+from tlml.data import Params
 from tlml.errors import check_not_negative
-from tlml.task import Params
 
 
 class Sgd(Strategy):

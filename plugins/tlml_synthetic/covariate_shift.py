@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml import Domain, Examples
+from tlml.data import SPLITS, Part, Split
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
-from tlml.task import SPLITS, Part, Split
 
 _PARTS: tuple[Part, ...] = ("train", "val", "test")
 _HEIGHT = 2.0  # of the curve between the classes, in standard deviations of the second input

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tlml.data import SPLITS, Split
 from tlml.errors import TlmlError, check_choice
-from tlml.task import SPLITS, Split
 
 Range = tuple[float, float]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from tlml import Batch, Domain
+from tlml.data import Split
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
-from tlml.task import Split
 from tlml_synthetic import kernels
 from tlml_synthetic.draws import Range, checked_range, positive_range, split_rng
 from tlml_synthetic.kernels import Array

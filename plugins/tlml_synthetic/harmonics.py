@@ -13,8 +13,8 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from tlml import Batch, Domain
+from tlml.data import Split
 from tlml.errors import check_not_negative, check_positive
-from tlml.task import Split
 from tlml_synthetic.draws import checked_range, positive_range, split_rng
 
 

@@ -11,8 +11,8 @@ import torch
 from gymnasium.spaces import Box
 
 from tlml import Batch, Domain
+from tlml.data import SPLITS, Split
 from tlml.errors import check_choice, check_not_negative
-from tlml.task import SPLITS, Split
 from tlml_synthetic.draws import checked_range, within
 
 LOW, HIGH = -5.0, 5.0

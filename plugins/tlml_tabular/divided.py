@@ -13,9 +13,8 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from tlml import Domain, Examples
+from tlml.data import SPLITS, Part, Split, keyed_rng
 from tlml.errors import TlmlError, check_choice, check_not_negative, did_you_mean
-from tlml.sampling import keyed_rng
-from tlml.task import SPLITS, Part, Split
 
 Rows = NDArray[np.intp]
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from tlml import Strategy, TlmlError
-from tlml.named import Kept
-from tlml.task import Params
+from tlml.data import Params
+from tlml.networks import Kept
 
 
 class Anchored(Strategy):

@@ -12,10 +12,9 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tlml import Phase, Strategy, TlmlError
+from tlml.data import Params
 from tlml.errors import check_positive
-from tlml.normalisation import statistics
-from tlml.task import Params
-from tlml.terms import evaluating
+from tlml.networks import evaluating, statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from tlml import Context, Strategy, TlmlError
 from tlml.errors import check_not_negative, check_positive
-from tlml.networks.network import size_option, sizes_option
+from tlml.networks import size_option, sizes_option
 from tlml_transfer.adversary import Adversary, head_sizes, schedule
 from tlml_transfer.aligning import certainty, check_features
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tlml import Context, Strategy
 from tlml.errors import check_not_negative, check_positive
-from tlml.networks.network import sizes_option
+from tlml.networks import sizes_option
 from tlml_transfer.adversary import Adversary, head_sizes, schedule
 from tlml_transfer.aligning import check_features
 

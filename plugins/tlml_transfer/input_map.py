@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tlml import Strategy, TlmlError
-from tlml.named import Kept
+from tlml.networks import Kept
 from tlml_transfer.rows import Rows, Values, as_array, as_given
 
 MOST_COMPONENTS = 30  # where their number is left open

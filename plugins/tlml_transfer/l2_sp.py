@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from tlml import Context, TlmlError
+from tlml.data import Params
 from tlml.errors import check_not_negative, did_you_mean
-from tlml.task import Params
 from tlml_transfer.anchored import Anchored
 
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from tlml import Group, Strategy, TlmlError
-from tlml.layers import layers_of
-from tlml.networks import head_name
+from tlml.networks import head_name, layers_of
 
 
 class Layered(Strategy):

@@ -13,8 +13,7 @@ from torch.nn.utils import parametrize
 
 from tlml import Group, Phase, Strategy, TlmlError
 from tlml.errors import check_positive, did_you_mean
-from tlml.named import Kept
-from tlml.networks import head_name
+from tlml.networks import Kept, head_name
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 

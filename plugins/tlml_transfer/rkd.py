@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tlml import Context, TlmlError
+from tlml.data import Params
 from tlml.errors import check_not_negative
-from tlml.task import Params
 from tlml_transfer.aligning import check_features
 from tlml_transfer.anchored import Anchored
 

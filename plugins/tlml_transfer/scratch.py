@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tlml import Strategy
-from tlml.task import Params
+from tlml.data import Params
 
 
 class Scratch(Strategy):

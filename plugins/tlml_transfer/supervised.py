@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
-from tlml.evaluation import Place
+from tlml.data import Batch
+from tlml.learners import Place
 from tlml.metrics import criterion
-from tlml.networks import head_inputs
-from tlml.normalisation import has_batchnorm
+from tlml.networks import has_batchnorm, head_inputs
 from tlml.strategies import has_terms, overrides, weighed, weights_of
-from tlml.task import Batch
 from tlml_transfer.source_statistics import SourceStatistics
 
 

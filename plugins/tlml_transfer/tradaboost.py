@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tlml import Batch, Strategy, TlmlError
 from tlml.errors import check_choice, check_not_negative, check_positive
-from tlml.estimator import MODELS, fit_predict, make_model
+from tlml.learners import MODELS, fit_predict, make_model
 from tlml.strategies import effective_sample_size
 
 _NEAR_ZERO = 1e-10  # an error of 0 would have an infinite say

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tlml import TlmlError
 from tlml.errors import check_positive
-from tlml.networks.build import keyed
+from tlml.networks import keyed
 from tlml_transfer.rows import Rows, Values, as_array, as_given
 from tlml_transfer.unsupervised import Unsupervised
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tlml.data import Split
 from tlml.errors import TlmlError
-from tlml.task import Split
 from tlml_vision import cifar100, image_folder
 from tlml_vision.cifar100 import CifarPool, find_cifar100
 from tlml_vision.decoding import image_files, scaled

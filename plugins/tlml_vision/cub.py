@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tlml.data import Split
 from tlml.errors import TlmlError
-from tlml.task import Split
 from tlml_vision import image_folder
 from tlml_vision.decoding import decoded, image_files, scaled
 from tlml_vision.image_data import Found

@@ -10,7 +10,7 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from tlml import Batch, Domain, Examples, Metric
-from tlml.task import Part, Split
+from tlml.data import Part, Split
 from tlml_vision.digits import Digits, DigitTask
 
 _PARTS: tuple[Part, ...] = ("train", "val", "test")

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlml import Domain, Examples
+from tlml.data import SPLITS, Part, Split
 from tlml.errors import check_choice, check_positive
-from tlml.task import SPLITS, Part, Split
 from tlml_vision.cache import Arrays, cached
 from tlml_vision.fonts import FontFile, check_folder, fingerprint, font_files
 from tlml_vision.rendering import (

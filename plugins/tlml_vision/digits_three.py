@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tlml.data import Part, Split
 from tlml.errors import TlmlError
-from tlml.task import Part, Split
 from tlml_vision.decoding import fitted, scaled
 from tlml_vision.image_data import Found
 from tlml_vision.image_domains import HELD_OUT, ImageDomains, Rows

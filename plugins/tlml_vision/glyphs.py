@@ -13,8 +13,8 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from tlml import ClassPool
+from tlml.data import SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive, unknown
-from tlml.task import SPLITS, Split
 from tlml_vision.cache import Arrays, cached
 from tlml_vision.characters import alphabet, printed
 from tlml_vision.fonts import FontFile, check_folder, fingerprint, font_files

@@ -13,6 +13,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from tlml import Domain, StoredExamples
+from tlml.data import SPLITS, Part, Split, keyed_rng
 from tlml.errors import (
     TlmlError,
     check_choice,
@@ -21,8 +22,6 @@ from tlml.errors import (
     check_share,
     did_you_mean,
 )
-from tlml.sampling import keyed_rng
-from tlml.task import SPLITS, Part, Split
 from tlml_vision.decoding import image_files, scaled
 from tlml_vision.image_data import Found, data_folder, missing, read_once
 from tlml_vision.image_folder import of_files

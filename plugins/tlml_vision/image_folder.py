@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tlml.data import Split
 from tlml.errors import TlmlError
-from tlml.task import Split
 from tlml_vision.decoding import Fit, decoded, image_files
 from tlml_vision.image_data import Found
 from tlml_vision.image_pool import ON_DISK

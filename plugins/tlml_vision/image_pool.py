@@ -12,8 +12,8 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from tlml import ClassPool
+from tlml.data import SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.task import SPLITS, Split
 from tlml_vision.image_data import Found, data_folder, missing, read_once
 from tlml_vision.image_store import Bytes, Floats
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from tlml import StoredExamples
+from tlml.data import Joined, Part
 from tlml.errors import check_choice
-from tlml.task import Part
-from tlml.views.pool import Joined
 
 if TYPE_CHECKING:
     from tlml_vision.image_domains import ImageDomains

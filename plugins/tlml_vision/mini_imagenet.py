@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tlml.data import Split
 from tlml.errors import TlmlError
-from tlml.task import Split
 from tlml_vision import image_folder
 from tlml_vision.decoding import fitted, scaled
 from tlml_vision.image_data import Found

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tlml.data import Split
 from tlml.errors import TlmlError, check_choice, check_not_negative
-from tlml.task import Split
 from tlml_vision.decoding import Fit, decoded, image_files
 from tlml_vision.image_data import Found
 from tlml_vision.image_folder import subfolders

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlml import Domain, Examples
+from tlml.data import SPLITS, Part, Split
 from tlml.errors import TlmlError, check_choice
-from tlml.task import SPLITS, Part, Split
 from tlml_vision.digits import DigitTask, handwriting
 from tlml_vision.rendering import check_size
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlml.data import Split
 from tlml.errors import TlmlError
-from tlml.task import Split
 from tlml_vision import image_folder
 from tlml_vision.decoding import decoded_bytes, fitted, scaled
 from tlml_vision.image_data import Found

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tlml import EnvView, GradientLearner, View
+from tlml.data import Params
 from tlml.networks import Network
-from tlml.task import Params
 from tlml.testing import check_learner
 from tlml.testing.toys import Descent, Walks
 from tlml.views import Environments

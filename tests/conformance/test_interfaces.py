@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Batch, Context, Domain, Episode, EpisodeView, Examples, PairView, Strategy
-from tlml.gradient_learner import GradientLearner
+from tlml.data import SPLITS, Part, Split
+from tlml.learners import GradientLearner
 from tlml.meta import one_task
 from tlml.networks import Network
-from tlml.task import SPLITS, Part, Split
 from tlml.testing.learner_gradients import check_paths
 from tlml.testing.problem import slopes, tiny_episode, tiny_learner
 from tlml.testing.toys import Descent, LearnedRates

@@ -11,7 +11,8 @@ import pytest
 
 import tlml
 import tlml_graphs
-from tlml.registry import CORE, OURS, Registry
+from tlml.registry import Registry
+from tlml.registry.registry import CORE, OURS
 from tlml.spec import KINDS
 from tlml.testing import check_domain, check_learner, check_plugin, check_strategy
 

@@ -14,9 +14,9 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor, nn
 
 from tlml import Domain, Examples, GradientLearner, Retention, Step, StreamView, View
+from tlml.data import SPLITS, Part, Split
 from tlml.metrics import forward_transfer
 from tlml.networks import Network
-from tlml.task import SPLITS, Part, Split
 from tlml.testing import check_learner
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import EpisodeView, PairView, StreamView, TlmlError
-from tlml.sampling import KeyedSampler
+from tlml.data import KeyedSampler
 from tlml.testing.toys import LearnedRates
 
 

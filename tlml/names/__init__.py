@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError
-from tlml.registry import default_registry
+from tlml.registry.registry import default_registry
 
 if TYPE_CHECKING:
     from tlml.spec import Kind

@@ -1,8 +1,12 @@
 """Networks as ordered blocks and a head, built by name from the spaces of a view."""
 
-from tlml.networks.build import NETWORKS, build_network
+from tlml.networks.batchnorm import Policy, has_batchnorm, statistics, uses_batch_statistics
+from tlml.networks.build import NETWORKS, build_network, keyed
 from tlml.networks.image import conv4, resnet12
-from tlml.networks.network import Network
+from tlml.networks.layers import layers_of
+from tlml.networks.modes import evaluating
+from tlml.networks.named_tensors import Kept, NamedParameters
+from tlml.networks.network import Network, flat, size_option, sizes_option
 from tlml.networks.parameters import (
     fresh_parameters,
     head_for,
@@ -15,16 +19,28 @@ from tlml.networks.vector import mlp
 
 __all__ = [
     "NETWORKS",
+    "Kept",
+    "NamedParameters",
     "Network",
+    "Policy",
     "build_network",
     "conv4",
+    "evaluating",
+    "flat",
     "fresh_parameters",
     "gru",
+    "has_batchnorm",
     "head_for",
     "head_inputs",
     "head_name",
     "head_parameters",
+    "keyed",
+    "layers_of",
     "mlp",
     "resnet12",
+    "size_option",
+    "sizes_option",
+    "statistics",
     "transformer",
+    "uses_batch_statistics",
 ]

@@ -22,7 +22,7 @@ def conv4(
 
     Each block is a 3x3 convolution, BatchNorm, 2x2 max-pooling, which halves the sides and rounds
     down (28, 14, 7, 3, 1), and ReLU, which commutes with it. BatchNorm stores statistics; few-shot
-    learners normalise by the batch's through `tlml.normalisation.statistics`.
+    learners normalise by the batch's through `tlml.networks.statistics`.
 
     Args:
         channels: Filters of each block.

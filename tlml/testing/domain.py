@@ -12,18 +12,19 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
-from tlml.domains import ClassPool, Domain
-from tlml.metrics import measured
-from tlml.sampling import POOL_WAYS, check_finite, draw_episode, draw_task
-from tlml.spaces import outputs
+from tlml.data.checks import check_finite
+from tlml.data.domains import ClassPool, Domain
+from tlml.data.episodes import POOL_WAYS, draw_episode, draw_task
+from tlml.data.spaces import outputs
+from tlml.data.tasks import MDP, SPLITS, Batch, Finite, Split, Task, examples
+from tlml.metrics.tasks import measured
 from tlml.spec import VOCABULARY, Spec
-from tlml.task import MDP, SPLITS, Batch, Finite, Split, Task, examples
 from tlml.testing.domain_splits import check_splits
 from tlml.testing.domain_views import VIEWS, check_view
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Given, Subject, find_subject
-from tlml.views import EpisodeView
+from tlml.views.episode import EpisodeView
 
 _TARGETS = {"classification": "Discrete", "reconstruction": "Box", "regression": "Box"}
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from tlml.domains import ClassPool, Domain
-from tlml.sampling import draw_episode, draw_task
-from tlml.task import SPLITS, Finite, Part, Split, examples
+from tlml.data.domains import ClassPool, Domain
+from tlml.data.episodes import draw_episode, draw_task
+from tlml.data.tasks import SPLITS, Finite, Part, Split, examples
 from tlml.testing.failure import doing, require
 from tlml.testing.subject import Subject
 

@@ -10,13 +10,17 @@ import torch
 from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
-from tlml.domains import ClassPool, Domain
-from tlml.sampling import POOL_WAYS, check_finite
-from tlml.spaces import same_space
-from tlml.task import MDP, SPLITS, Batch, Episode, Finite, Pair, Step, Task
+from tlml.data.checks import check_finite
+from tlml.data.domains import ClassPool, Domain
+from tlml.data.episodes import POOL_WAYS
+from tlml.data.spaces import same_space
+from tlml.data.tasks import MDP, SPLITS, Batch, Episode, Finite, Pair, Step, Task
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.subject import Subject
-from tlml.views import EnvView, EpisodeView, PairView, StreamView
+from tlml.views.env import EnvView
+from tlml.views.episode import EpisodeView
+from tlml.views.pair import PairView
+from tlml.views.stream import StreamView
 
 VIEWS = frozenset({"env", "episodes", "pair", "stream"})
 _ROUNDING = 1e-5

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tlml.errors import TlmlError
-from tlml.plugin import one_line
+from tlml.registry.plugins import one_line
 
 
 class CheckFailed(TlmlError, AssertionError):

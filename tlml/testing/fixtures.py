@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tlml.registry import Registry
+    from tlml.registry.registry import Registry
 
 
 @pytest.fixture
 def tlml_registry() -> Registry:
     """A registry of its own, with all installed plugins."""
-    from tlml.registry import Registry
+    from tlml.registry.registry import Registry
 
     return Registry()
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import tlml
-from tlml.domains import Domain
-from tlml.gradient_learner import GradientLearner
+from tlml.data.domains import Domain
+from tlml.learners.gradient_learner import GradientLearner
 from tlml.spec import Spec
-from tlml.strategies import Strategy
+from tlml.strategies.strategy import Strategy
 from tlml.testing.learner_gradients import check_gradients
 from tlml.testing.learner_trial import Trial, check_trial
 from tlml.testing.partners import domains_for, small_view, strategy_for

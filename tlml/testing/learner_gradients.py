@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tlml.execution import Path, can_stack_tasks, can_vmap
-from tlml.gradient_learner import GradientLearner
-from tlml.task import Batch, Episode, Params
+from tlml.data.tasks import Batch, Episode, Params
+from tlml.learners.gradient_learner import GradientLearner
+from tlml.meta.paths import Path, can_stack_tasks, can_vmap
 from tlml.testing.failure import doing, require
 from tlml.testing.learner_trial import Trial
 from tlml.testing.toys import LearnedRates
-from tlml.views import EnvView, View
+from tlml.views.base import View
+from tlml.views.env import EnvView
 
 _TOLERANCE = 1e-9  # relative, in float64
 

@@ -16,17 +16,19 @@ from gymnasium.spaces import Discrete
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor
 
-from tlml.cell import quiet
-from tlml.domains import Domain
-from tlml.learners import Learner
-from tlml.loading import load
-from tlml.strategies import Strategy
-from tlml.task import Episode
+from tlml.data.domains import Domain
+from tlml.data.tasks import Episode
+from tlml.learners.checkpoints import load
+from tlml.learners.learner import Learner
+from tlml.strategies.strategy import Strategy
+from tlml.suites.ingredients import quiet
 from tlml.testing.failure import doing, require
 from tlml.testing.partners import copy_of
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Subject
-from tlml.views import EnvView, EpisodeView, View
+from tlml.views.base import View
+from tlml.views.env import EnvView
+from tlml.views.episode import EpisodeView
 
 _TASKS = 2
 

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from tlml.build import domain as make_domain
-from tlml.domains import Domain
-from tlml.learners import Learner
-from tlml.registry import default_registry
+from tlml.data.domains import Domain
+from tlml.learners.learner import Learner
+from tlml.make import domain as make_domain
+from tlml.registry.registry import default_registry
 from tlml.spec import Kind, Spec, unmet
-from tlml.strategies import Strategy
+from tlml.strategies.strategy import Strategy
 from tlml.testing.failure import CheckFailed
 from tlml.testing.subject import Subject
 from tlml.testing.toys import TOYS, Descent, Nearest, Planes, Walks
-from tlml.views import EnvView, EpisodeView, PairView, StreamView, View
+from tlml.views.base import View
+from tlml.views.env import EnvView
+from tlml.views.episode import EpisodeView
+from tlml.views.pair import PairView
+from tlml.views.stream import StreamView
 
 _SMALL: tuple[tuple[type[View], dict[str, Any]], ...] = (
     (EnvView, {"envs": 2, "tasks_per_batch": 2, "tasks": 4, "test_tasks": 2}),

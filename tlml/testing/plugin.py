@@ -13,14 +13,14 @@ from types import ModuleType
 from typing import Any
 
 from tlml.errors import TlmlError, unknown
-from tlml.plugin import Plugin, load_plugin
-from tlml.registry import CORE, GROUP, Registry, default_registry
+from tlml.registry.plugins import Plugin, load_plugin
+from tlml.registry.registry import CORE, GROUP, Registry, default_registry
 from tlml.spec import Kind
 from tlml.testing.failure import CheckFailed, doing, require
 
 _PROBE = """
 import json, sys
-from tlml.plugin import load_plugin
+from tlml.registry.plugins import load_plugin
 from importlib import import_module
 plugin, _ = load_plugin("probe", lambda: import_module(sys.argv[1]))
 print(json.dumps([plugin.error, plugin.heavy]))
@@ -60,7 +60,7 @@ def check_plugin(
 def _found(plugin: ModuleType | str) -> tuple[ModuleType, str]:
     """Return the module of a plugin, and its name: of its entry point if it has one."""
     points = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
-    points[CORE] = "tlml.core_plugin"
+    points[CORE] = "tlml.registry.builtin"
     if isinstance(plugin, str):
         with doing(f"plugin {plugin}: importing it"):
             module = import_module(points.get(plugin, plugin))

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlml.gradient_learner import GradientLearner
-from tlml.networks import Network
+from tlml.data.tasks import Batch, Episode
+from tlml.learners.gradient_learner import GradientLearner
 from tlml.networks.build import keyed
-from tlml.strategies import Strategy
-from tlml.task import Batch, Episode
+from tlml.networks.network import Network
+from tlml.strategies.strategy import Strategy
 
 INPUTS, OUTPUTS, TASKS = 3, 2, 3
 _STEP = 1e-6  # of the finite differences, in float64

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tlml.data.tasks import Batch, Params
 from tlml.errors import TlmlError
-from tlml.gradient_learner import GradientLearner
-from tlml.meta import one_task
-from tlml.recording import plain
+from tlml.learners.gradient_learner import GradientLearner
+from tlml.meta.outer_gradient import one_task
+from tlml.recorded import plain
 from tlml.spec import Spec
-from tlml.strategies import joined_groups
-from tlml.task import Batch, Params
+from tlml.strategies.phases import joined_groups
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.learner_gradients import check_paths
 from tlml.testing.problem import NetworkOf, slopes, tiny_episode, tiny_learner, tiny_network

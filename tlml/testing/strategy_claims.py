@@ -11,11 +11,13 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
-from tlml.networks import head_inputs
+from tlml.data.tasks import Batch, Episode
+from tlml.networks.parameters import head_inputs
 from tlml.spec import VOCABULARY
-from tlml.strategies import Context, Strategy, overrides, weighed
-from tlml.task import Batch, Episode
-from tlml.terms import features_with
+from tlml.strategies.context import Context
+from tlml.strategies.loss_terms import features_with
+from tlml.strategies.strategy import Strategy, overrides
+from tlml.strategies.weights import weighed
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.problem import NetworkOf, tiny_episode, tiny_learner, tiny_triples
 from tlml.testing.randomness import without_global_draws

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tlml.domains import Domain
+from tlml.data.domains import Domain
 from tlml.errors import TlmlError
-from tlml.learners import Learner
-from tlml.options import check_options, options_of
-from tlml.recording import Recorded
-from tlml.registry import default_registry
+from tlml.learners.learner import Learner
+from tlml.recorded import Recorded
+from tlml.registry.options import check_options, options_of
+from tlml.registry.registry import default_registry
 from tlml.spec import Kind, Spec
-from tlml.strategies import Strategy
+from tlml.strategies.strategy import Strategy
 from tlml.testing.failure import CheckFailed, doing, require
 
 BASES: Mapping[Kind, type[Any]] = MappingProxyType(

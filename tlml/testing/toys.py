@@ -12,11 +12,11 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor, nn
 
-from tlml.domains import Domain
-from tlml.slopes import gradient
+from tlml.data.domains import Domain
+from tlml.data.tasks import SPLITS, Examples, Params, Part, Split
 from tlml.spec import Kind, Spec
-from tlml.strategies import Strategy
-from tlml.task import SPLITS, Examples, Params, Part, Split
+from tlml.strategies.gradients import gradient
+from tlml.strategies.strategy import Strategy
 
 INPUTS = 3
 

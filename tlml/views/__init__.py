@@ -3,6 +3,7 @@
 from tlml.views.base import View, ViewSpaces
 from tlml.views.env import Environments, EnvView
 from tlml.views.episode import EpisodeView
+from tlml.views.export import write_episodes
 from tlml.views.pair import PairView
 from tlml.views.stream import StreamView
 
@@ -14,4 +15,5 @@ __all__ = [
     "StreamView",
     "View",
     "ViewSpaces",
+    "write_episodes",
 ]

@@ -13,15 +13,15 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
-from tlml.domains import Domain
+from tlml.data.domains import Domain
+from tlml.data.keyed import KeyedSampler
+from tlml.data.spaces import same_space
+from tlml.data.tasks import Split
 from tlml.errors import TlmlError
-from tlml.recording import Recorded
-from tlml.sampling import KeyedSampler
-from tlml.spaces import same_space
-from tlml.task import Split
+from tlml.recorded import Recorded
 
 if TYPE_CHECKING:
-    from tlml.strategies import Strategy
+    from tlml.strategies.strategy import Strategy
 
 Labels = Literal["domain", "pool", "episode"]
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import gymnasium
 from torch.utils.data import Dataset
 
-from tlml.domains import Domain
+from tlml.data.domains import Domain
+from tlml.data.keyed import keyed_rng
+from tlml.data.tasks import MDP, SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.sampling import keyed_rng
-from tlml.task import MDP, SPLITS, Split
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
 

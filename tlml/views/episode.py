@@ -11,24 +11,19 @@ import torch
 from gymnasium.spaces import Discrete
 from torch.utils.data import Dataset, default_collate
 
-from tlml.augmentation import Change, augmented, changes
-from tlml.counts import Counts, counts, drawn, highest, lowest
-from tlml.domains import ClassPool, Domain
-from tlml.episode_files import EpisodeFile, check_fits, read_episodes
+from tlml.data.augmentation import Change, augmented, changes
+from tlml.data.checks import check_counts, check_data
+from tlml.data.counts import Counts, counts, drawn, highest, lowest
+from tlml.data.domains import ClassPool, Domain
+from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
+from tlml.data.episodes import POOL_WAYS, draw_episode, draw_task
+from tlml.data.keyed import keyed_rng
+from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Split
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
-from tlml.sampling import (
-    POOL_WAYS,
-    check_counts,
-    check_data,
-    draw_episode,
-    draw_task,
-    keyed_rng,
-)
-from tlml.task import SPLITS, Batch, Episode, Episodes, Split
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
 if TYPE_CHECKING:
-    from tlml.strategies import Strategy
+    from tlml.strategies.strategy import Strategy
 
 _SHOTS, _QUERIES, _EPISODES = 5, 15, 200  # where nothing is said
 _VALIDATE = 100  # episodes where nothing is said: each is adapted to on its own

@@ -12,26 +12,17 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlml.augmentation import Change, augmented, changes
-from tlml.counts import counts, drawn, highest
-from tlml.domains import ClassPool, Domain
+from tlml.data.augmentation import Change, augmented, changes
+from tlml.data.checks import check_data, check_finite
+from tlml.data.counts import counts, drawn, highest
+from tlml.data.domains import ClassPool, Domain
+from tlml.data.episodes import POOL_WAYS, Draw, Held, draw, draw_task
+from tlml.data.keyed import even_chunk, even_chunks, keyed_rng
+from tlml.data.spaces import same_space
+from tlml.data.stored import joined, on_disk, part, pool_examples
+from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Pair, Split, examples, readable
 from tlml.errors import TlmlError, check_not_negative, check_positive
-from tlml.sampling import (
-    POOL_WAYS,
-    Draw,
-    Held,
-    check_data,
-    check_finite,
-    draw,
-    draw_task,
-    even_chunk,
-    even_chunks,
-    keyed_rng,
-)
-from tlml.spaces import same_space
-from tlml.task import SPLITS, Batch, Examples, Finite, Pair, Split, examples, readable
 from tlml.views.base import KeyedLoader, View, ViewSpaces
-from tlml.views.pool import joined, on_disk, part, pool_examples
 
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
 _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)

@@ -10,10 +10,11 @@ import torch
 from gymnasium.spaces import Discrete
 from torch.utils.data import Dataset
 
-from tlml.domains import ClassPool, Domain
+from tlml.data.checks import check_finite
+from tlml.data.domains import ClassPool, Domain
+from tlml.data.keyed import even_chunk, even_chunks, keyed_rng
+from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Split, Step, examples
 from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.sampling import check_finite, even_chunk, even_chunks, keyed_rng
-from tlml.task import SPLITS, Batch, Examples, Finite, Split, Step, examples
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 
 _HELD_OUT = 0.2  # share of a task without a test part that measures what is retained

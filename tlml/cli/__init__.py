@@ -1,0 +1,139 @@
+"""The ``tlml`` command: its subcommands, imported when they run, and one line for each error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from tlml.errors import TlmlError, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand: the module whose ``main(argv)`` runs it, and what ``tlml --help`` says."""
+
+    module: str
+    purpose: str
+    example: str
+
+
+_LIGHT, _TRAINER, _BENCH = "tlml.cli.light", "tlml.cli.commands", "tlml.cli.bench"
+COMMANDS = {
+    "list": Command(_LIGHT, "show what is registered", "tlml list --kind learner"),
+    "info": Command(_LIGHT, "show a name: options, paper, partners", "tlml info maml"),
+    "plugins": Command(_LIGHT, "show plugins, their cost and errors", "tlml plugins"),
+    "check": Command(_LIGHT, "say whether three names go together", "tlml check glyphs maml sgd"),
+    "fit": Command(
+        _TRAINER, "train a learner on source tasks", "tlml fit --model maml --data.domain glyphs"
+    ),
+    "validate": Command(
+        _TRAINER, "measure it on validation tasks", "tlml validate --config run.yaml --ckpt_path C"
+    ),
+    "test": Command(
+        _TRAINER, "measure it on target tasks", "tlml test --config run.yaml --ckpt_path C"
+    ),
+    "adapt": Command(
+        _TRAINER, "carry it to one target task", "tlml adapt --config run.yaml --ckpt_path C"
+    ),
+    "episodes": Command(
+        "tlml.cli.episodes", "write test episodes to a file", "tlml episodes show tasks.npz"
+    ),
+    "bench": Command(_BENCH, "run a suite, or what is left of it", "tlml bench quickstart"),
+    "report": Command(_BENCH, "table and plots of the results", "tlml report runs/quickstart"),
+}
+
+USAGE = """\
+usage: tlml [-p no:PLUGIN] COMMAND ...
+
+Which way of carrying knowledge over works best: transfer, meta-, continual and
+reinforcement learning on the same tasks, compared in one run.
+
+{commands}
+
+  -p no:PLUGIN   leave a plugin out; may be repeated
+  --version      print the version
+  -h, --help     print this; tlml COMMAND --help explains one command"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status: 2 for what the user can mend."""
+    try:
+        status = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return status
+    except TlmlError as error:
+        print(f"tlml: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tlml: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Python flushes once more at its exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(argv: list[str]) -> int:
+    left_out: list[str] = []
+    while argv and argv[0].startswith("-"):
+        flag = argv.pop(0)
+        if flag in ("-h", "--help"):
+            return _say(usage())
+        if flag == "--version":
+            return _say(f"tlml {_version()}")
+        if not flag.startswith("-p"):
+            raise TlmlError(f"'{flag}' is not understood before a command (tlml --help)")
+        left_out.append(_left_out(flag[2:] or (argv.pop(0) if argv else "")))
+    if left_out:
+        # The environment reaches the processes that a command starts, too.
+        os.environ["TLML_BLOCK"] = ",".join([*left_out, os.environ.get("TLML_BLOCK", "")])
+    return _dispatch(argv) if argv else _say(usage())
+
+
+def usage() -> str:
+    """Return the text of ``tlml --help``."""
+    return USAGE.format(
+        commands="\n".join(
+            f"  {name:<9} {command.purpose:<38} {command.example}"
+            for name, command in COMMANDS.items()
+        )
+    )
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv[0] not in COMMANDS:
+        raise unknown("command", argv[0], COMMANDS)
+    run = import_module(COMMANDS[argv[0]].module).main
+    try:
+        return run(argv) or 0
+    except SystemExit as stop:  # argparse ends so after --help
+        if isinstance(stop.code, str):
+            raise
+        return stop.code or 0
+
+
+def _left_out(value: str) -> str:
+    from tlml.registry.registry import CORE, installed
+
+    if not value.startswith("no:"):
+        raise TlmlError(f"-p: '{value}' is not no:PLUGIN, such as -p no:maml")
+    name = value.removeprefix("no:")
+    if name == CORE:
+        raise TlmlError(f"-p: plugin {CORE} cannot be left out")
+    if name not in installed():
+        raise unknown("plugin", name, installed())
+    return name
+
+
+def _version() -> str:
+    from tlml import __version__
+
+    return __version__
+
+
+def _say(text: str) -> int:
+    print(text)
+    return 0

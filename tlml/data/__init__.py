@@ -1,0 +1,63 @@
+"""Tasks, domains, episodes, and keyed draws of them."""
+
+from tlml.data.checks import check_counts, check_data, check_finite
+from tlml.data.counts import Counts
+from tlml.data.domains import ClassPool, ClassTask, Domain, Metric
+from tlml.data.episode_files import EpisodeFile, read_episodes
+from tlml.data.episodes import draw_episode, draw_task
+from tlml.data.keyed import KeyedSampler, keyed_rng
+from tlml.data.stored import Joined
+from tlml.data.tasks import (
+    MDP,
+    SPLITS,
+    Batch,
+    Episode,
+    Episodes,
+    Examples,
+    Finite,
+    Pair,
+    Params,
+    Part,
+    Samples,
+    Split,
+    Step,
+    StoredExamples,
+    Task,
+    examples,
+    tasks_of,
+)
+
+__all__ = [
+    "MDP",
+    "SPLITS",
+    "Batch",
+    "ClassPool",
+    "ClassTask",
+    "Counts",
+    "Domain",
+    "Episode",
+    "EpisodeFile",
+    "Episodes",
+    "Examples",
+    "Finite",
+    "Joined",
+    "KeyedSampler",
+    "Metric",
+    "Pair",
+    "Params",
+    "Part",
+    "Samples",
+    "Split",
+    "Step",
+    "StoredExamples",
+    "Task",
+    "check_counts",
+    "check_data",
+    "check_finite",
+    "draw_episode",
+    "draw_task",
+    "examples",
+    "keyed_rng",
+    "read_episodes",
+    "tasks_of",
+]

@@ -1,0 +1,205 @@
+"""Draws of episodes: each is a function of (seed, split, index)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed
+from torch import Tensor
+
+from tlml.data.checks import check_finite
+from tlml.data.counts import Counts, drawn
+from tlml.data.domains import ClassPool, ClassTask, Domain
+from tlml.data.tasks import Batch, Episode, Examples, Finite, Split, StoredExamples, Task, readable
+from tlml.errors import TlmlError
+
+Held = Examples | StoredExamples
+
+POOL_WAYS = 5  # classes in an episode of a class pool where nothing else is said
+
+
+class Draw(NamedTuple):
+    """An episode and, for a finite task, where its query came from."""
+
+    task: Any
+    episode: Episode
+    query_part: str
+    query_index: Tensor
+
+
+def draw_task(domain: Domain[Any], split: Split, rng: np.random.Generator, ways: int | None) -> Any:
+    """Draw a task of p(T), with `ways` classes where the domain is a pool of classes."""
+    if isinstance(domain, ClassPool):
+        return domain.draw(split, rng, ways=POOL_WAYS if ways is None else ways)
+    return domain.draw(split, rng)
+
+
+def draw_episode(
+    task: Any,
+    shots: Counts,
+    queries: Counts,
+    rng: np.random.Generator,
+    ways: int | None = None,
+) -> Episode:
+    """Draw support and query of one task; no example is in both.
+
+    A `Finite` task is permuted: `shots` and `queries` examples of each class where targets are
+    classes, unless the task says ``by_class = False``, else of the whole; the query comes from its
+    ``test`` part if it has one. Any other task gives one sample, which is divided. A range of
+    counts is drawn from for each class by itself, or once where the task isn't divided by class.
+
+    Args:
+        task: A `Finite` or a `Task`.
+        shots: Support examples, per class where targets are classes.
+        queries: Query examples, likewise.
+        rng: The generator that the episode is a function of.
+        ways: Keep that many classes, drawn and labelled anew; all, with their labels, where None.
+
+    Raises:
+        TlmlError: The task has too few examples or classes, or holds NaN.
+    """
+    return draw(task, shots, queries, rng, ways).episode
+
+
+def draw(
+    task: Any, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None = None
+) -> Draw:
+    """Draw an episode and remember where its query came from."""
+    if isinstance(task, ClassTask) and ways in (None, len(task.samples)):
+        made = _draw_classes(task, shots, queries, rng)
+    elif isinstance(task, Finite):
+        made = _draw_finite(task, shots, queries, rng, ways)
+    elif isinstance(task, Task):
+        made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)
+    else:
+        raise TlmlError(
+            f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
+            "neither (environments are seen through EnvView)"
+        )
+    for batch in made.episode:
+        check_finite(batch, f"task {task.name}")
+    return made
+
+
+def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator) -> Draw:
+    both = task.sample(shots + queries, rng)
+    support = Batch(both.x[:shots], both.y[:shots])
+    return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
+
+
+def _draw_classes(
+    task: ClassTask, shots: Counts, queries: Counts, rng: np.random.Generator
+) -> Draw:
+    """Draw what `_draw_finite` would, reading only the samples that are drawn."""
+    support: list[Tensor] = []
+    query: list[Tensor] = []
+    places: list[Tensor] = []
+    start = 0
+    for label, samples in enumerate(task.samples):
+        near, far = drawn(shots, rng), drawn(queries, rng)
+        own = torch.from_numpy(rng.permutation(len(samples)))
+        others = own[near:]
+        _check_enough(task, label, len(own), len(others), near, far, False)
+        support.append(samples[own[:near]])
+        query.append(samples[others[:far]])
+        places.append(start + others[:far])
+        start += len(samples)
+    return Draw(task, Episode(_labelled(support), _labelled(query)), "train", torch.cat(places))
+
+
+def _labelled(samples: list[Tensor]) -> Batch:
+    counts = torch.tensor([len(own) for own in samples])
+    return Batch(torch.cat(samples), torch.repeat_interleave(torch.arange(len(samples)), counts))
+
+
+def _draw_finite(
+    task: Finite, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None
+) -> Draw:
+    pool, test = readable(task.split("train")), readable(task.split("test"))
+    if pool.y.is_floating_point() or not getattr(task, "by_class", True):
+        return _draw_whole(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
+    labels = _labels(task, pool, ways, rng)
+    part = "test" if len(test) else "train"
+    support, query = [], []
+    for label in labels:
+        near, far = drawn(shots, rng), drawn(queries, rng)
+        own = _permuted(pool, label, rng)
+        others = _permuted(test, label, rng) if len(test) else own[near:]
+        _check_enough(task, label, len(own), len(others), near, far, bool(len(test)))
+        support.append(own[:near])
+        query.append(others[:far])
+    relabel = None if ways is None or labels == list(range(ways)) else labels
+    query_index = torch.cat(query)
+    episode = Episode(
+        _take(pool, torch.cat(support), relabel),
+        _take(test if len(test) else pool, query_index, relabel),
+    )
+    return Draw(task, episode, part, query_index)
+
+
+def _draw_whole(
+    task: Finite, pool: Held, test: Held, shots: int, queries: int, rng: np.random.Generator
+) -> Draw:
+    order = torch.from_numpy(rng.permutation(len(pool)))
+    others = torch.from_numpy(rng.permutation(len(test))) if len(test) else order[shots:]
+    if len(order) < shots or len(others) < queries:
+        has = f"{len(pool)} to train on, {len(test)} to test on" if len(test) else f"{len(pool)}"
+        raise TlmlError(
+            f"task {task.name}: {shots} shots and {queries} queries are more examples than it has: "
+            f"{has}"
+        )
+    query_index = others[:queries]
+    source = test if len(test) else pool
+    episode = Episode(_take(pool, order[:shots], None), _take(source, query_index, None))
+    return Draw(task, episode, "test" if len(test) else "train", query_index)
+
+
+def _classes(pool: Held) -> list[int]:
+    return [int(label) for label in torch.unique(pool.y)]
+
+
+def _labels(task: Finite, pool: Held, ways: int | None, rng: np.random.Generator) -> list[int]:
+    labels = _classes(pool)
+    if ways is None or labels == list(range(ways)):
+        return labels
+    if not 2 <= ways <= len(labels):
+        raise TlmlError(
+            f"ways: {ways} does not fit task {task.name}: it has {len(labels)} classes, "
+            "and at least 2 are needed"
+        )
+    return [labels[i] for i in rng.permutation(len(labels))[:ways]]
+
+
+def _permuted(pool: Held, label: int, rng: np.random.Generator) -> Tensor:
+    own = torch.nonzero(pool.y == label).flatten()
+    return own[torch.from_numpy(rng.permutation(len(own)))]
+
+
+def _check_enough(
+    task: Finite | ClassTask,
+    label: int,
+    own: int,
+    others: int,
+    shots: int,
+    queries: int,
+    tested: bool,
+) -> None:
+    if own >= shots and others >= queries:
+        return
+    name = task.classes if isinstance(task, ClassTask) else ()
+    called = f"class '{name[label]}'" if label < len(name) else f"class {label}"
+    has = f"{own} examples to train on, {others} to test on" if tested else f"{own} examples"
+    raise TlmlError(
+        f"task {task.name}: {called} has {has}; {shots} shots and {queries} queries are more"
+    )
+
+
+def _take(pool: Held, index: Tensor, relabel: list[int] | None) -> Batch:
+    y = pool.y[index]
+    if relabel is not None:
+        table = torch.full((max(relabel) + 1,), -1)
+        table[torch.tensor(relabel)] = torch.arange(len(relabel))
+        y = table[y]
+    return Batch(pool.x[index], y)

@@ -1,0 +1,160 @@
+"""A chunk's loss and outer gradient as one compiled program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pytorch_lightning.utilities import rank_zero_info
+from torch import Tensor
+from torch.func import functional_call
+
+from tlml.data.tasks import Batch, Episode
+from tlml.errors import TlmlError
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+    from tlml.learners.gradient_learner import GradientLearner
+
+_ROUNDING = 0.05  # a relative error that no program may have, in 16 bits neither
+
+
+class Compiled:
+    """A learner's `task_slopes` as programs, by what each was traced for.
+
+    That is the shapes and all that is no tensor. Inner loop, outer gradient and the strategy's code
+    are traced into one graph of tensor operations first, so that whatever Python they are written
+    in, torch's compiler sees none of it. Copies begin without programs.
+    """
+
+    def __init__(self) -> None:
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(
+        self, learner: GradientLearner, params: dict[str, Tensor], support: Batch, query: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss, and its gradient by the parameters `params` of the learner.
+
+        Raises:
+            TlmlError: There is no compiler, or it failed.
+        """
+        inputs = [*(p.detach() for p in params.values()), *support, *query]
+        given = tuple((x.shape, x.stride(), x.dtype) for x in inputs)
+        kind = inputs[0].device.type
+        cast = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind)
+        key = (learner.constants(), inputs[0].device, cast, given)
+        if key not in self._programs:
+            rank_zero_info(f"{type(learner).__name__}: compiling the outer step")
+            self._programs[key] = _program(learner, list(params), inputs)
+        with torch.no_grad():
+            loss, *slopes = self._programs[key](*inputs)
+        return loss, dict(zip(params, slopes, strict=True))
+
+    def __reduce__(self) -> tuple[type[Compiled], tuple[()]]:
+        return Compiled, ()
+
+
+def _program(learner: GradientLearner, names: list[str], inputs: list[Tensor]) -> Any:
+    import torch._inductor
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    held = _Slopes(learner)
+
+    def flat(*given: Tensor) -> list[Tensor]:
+        *values, sx, sy, qx, qy = given
+        leaves = [value.detach().requires_grad_() for value in values]
+        params = {f"learner.{name}": leaf for name, leaf in zip(names, leaves, strict=True)}
+        loss, slopes = functional_call(held, params, (Episode(Batch(sx, sy), Batch(qx, qy)),))
+        return [loss.detach(), *(slopes[name] for name in names)]
+
+    graph = make_fx(flat)(*inputs)
+    _spell_out(graph)
+    _turn_narrow_products(graph)
+    try:
+        # What torch.compile does, without its guards: shapes and types are looked up above.
+        with torch.no_grad():
+            program = torch._inductor.compile(graph, list[Any](inputs))
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise TlmlError(
+            "compile: torch could not compile the step; it needs a C++ compiler (on Linux g++), "
+            f"else take compile=False ({reason})"
+        ) from error
+    _check(program, graph, inputs)
+    return program
+
+
+def _spell_out(graph: GraphModule) -> None:
+    """Write a + α b as two operations, and views as reshapes.
+
+    torch's compiler turns a + α A B into a + A B: its pattern for the sum of a tensor and a product
+    overlooks α, as in https://github.com/pytorch/pytorch/issues/167313. And its strides may differ
+    from those that were traced, where a view of channels-last tensors fails.
+    """
+    aten = torch.ops.aten
+    sums = (aten.add.Tensor, aten.add_.Tensor, aten.sub.Tensor, aten.sub_.Tensor)
+    for node in list(graph.graph.nodes):
+        if node.target in sums and "alpha" in node.kwargs:
+            first, second = node.args
+            with graph.graph.inserting_before(node):
+                scaled = graph.graph.call_function(aten.mul.Tensor, (second, node.kwargs["alpha"]))
+            node.args, node.kwargs = (first, scaled), {}
+        elif node.target is aten.view.default:
+            node.target = aten.reshape.default
+    graph.recompile()
+
+
+def _turn_narrow_products(graph: GraphModule) -> None:
+    """Compute A B as (Bᵀ Aᵀ)ᵀ where that has fewer rows than columns.
+
+    Batched products of small matrices are several times faster in this shape. They come from
+    second derivatives, so that nobody can write them in it.
+    """
+    bmm, turned = torch.ops.aten.bmm.default, torch.ops.aten.transpose.int
+    for node in graph.graph.find_nodes(op="call_function", target=bmm):
+        a, b = node.args
+        if a.meta["val"].shape[1] <= b.meta["val"].shape[2]:
+            continue
+        with graph.graph.inserting_before(node):
+            sides = [graph.graph.call_function(turned, (side, 1, 2)) for side in (b, a)]
+            product = graph.graph.call_function(bmm, tuple(sides))
+            node.replace_all_uses_with(graph.graph.call_function(turned, (product, 1, 2)))
+        graph.graph.erase_node(node)
+    graph.recompile()
+
+
+def _check(program: Any, graph: GraphModule, inputs: list[Tensor]) -> None:
+    """Raise where a program does not compute what was traced, beyond rounding.
+
+    What draws at random is passed over: a program draws otherwise.
+    """
+    random = torch.Tag.nondeterministic_seeded
+    targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    if any(random in getattr(target, "tags", ()) for target in targets):
+        return
+    with torch.no_grad():
+        expected, found = (
+            torch.cat([each.flatten().double() for each in run(*inputs)])
+            for run in (graph, program)
+        )
+    error = float((found - expected).norm() / expected.norm())
+    if error > _ROUNDING:  # not of a step that is NaN anyway
+        raise TlmlError(
+            f"compile: torch's compiler makes a program that is {error:.0%} off the step it was "
+            "given; take compile=False, and report the network to PyTorch"
+        )
+
+
+class _Slopes(torch.nn.Module):
+    """A learner as a module whose call gives the loss and slopes of a chunk."""
+
+    def __init__(self, learner: GradientLearner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, chunk: Episode) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return loss and slopes."""
+        return self.learner.task_slopes(*chunk)

@@ -1,0 +1,45 @@
+"""Losses, metrics of tasks and of streams, and statistics; without torch until tensors come."""
+
+from tlml.metrics.intervals import (
+    Difference,
+    bootstrap_interval,
+    interquartile_mean,
+    paired_difference,
+)
+from tlml.metrics.losses import (
+    LOSSES,
+    Criterion,
+    criterion,
+    loss_for,
+    mean_entropy,
+    summed_criterion,
+)
+from tlml.metrics.streams import (
+    backward_transfer,
+    backward_transfer_and_interference,
+    forward_transfer,
+    learning_accuracy,
+    retained_accuracy,
+)
+from tlml.metrics.tasks import measured, primary, task_metrics
+
+__all__ = [
+    "LOSSES",
+    "Criterion",
+    "Difference",
+    "backward_transfer",
+    "backward_transfer_and_interference",
+    "bootstrap_interval",
+    "criterion",
+    "forward_transfer",
+    "interquartile_mean",
+    "learning_accuracy",
+    "loss_for",
+    "mean_entropy",
+    "measured",
+    "paired_difference",
+    "primary",
+    "retained_accuracy",
+    "summed_criterion",
+    "task_metrics",
+]

@@ -1,0 +1,20 @@
+"""The core's own plugin: what belongs to no package under ``plugins/``."""
+
+from __future__ import annotations
+
+from tlml.hookspecs import hookimpl
+from tlml.spec import Spec
+
+
+@hookimpl
+def tlml_learners() -> list[Spec]:
+    """The learner that runs strategies without a network."""
+    return [
+        Spec(
+            "estimator",
+            "tlml.learners.estimator:Estimator",
+            "predicts without a network: in closed form, or by a model on source examples",
+            gives=frozenset({"estimates"}),
+            needs=("pair",),
+        )
+    ]

@@ -1,0 +1,73 @@
+"""Loss terms of a strategy that adapts: what they see, and the loss of a test's inner steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from tlml.data.tasks import Params
+from tlml.networks.batchnorm import Policy, statistics
+from tlml.networks.modes import evaluating
+from tlml.networks.parameters import head_name
+from tlml.strategies.context import Context
+
+
+class Pass(NamedTuple):
+    """What a network was given and gave in one forward pass; features are what its head sees."""
+
+    x: Tensor
+    features: Tensor
+    scores: Tensor
+
+
+@contextmanager
+def passes(network: nn.Module) -> Iterator[list[Pass]]:
+    """Collect the forward passes of a network inside the block."""
+    seen: list[Pass] = []
+    features: list[Tensor] = []
+    head = network.get_submodule(head_name(network))
+    hooks = [
+        head.register_forward_pre_hook(lambda _, given: features.append(given[0])),
+        network.register_forward_hook(
+            lambda _, given, scores: seen.append(Pass(given[0], features[-1], scores))
+        ),
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def of_target(
+    network: nn.Module,
+    seen: Pass,
+    params: Params,
+    progress: float,
+    features_at: Callable[[Params], Tensor],
+) -> Context:
+    """Return what terms see that regard the target alone; the source is empty."""
+    x, features, scores = seen
+    return Context(
+        x[:0], x, features[:0], features, scores[:0], scores, progress, network,
+        params=params, features_at=features_at,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def features_with(network: nn.Module, tensors: Params, x: Tensor, policy: Policy) -> Tensor:
+    """Return the features of ``x`` with other parameters and buffers, in evaluation mode.
+
+    By the statistics of the ``batch`` none that are stored take part.
+    """
+    if policy == "batch":
+        own = dict(network.named_parameters())
+        tensors = {name: value for name, value in tensors.items() if name in own}
+    with evaluating(network), statistics(network, policy), passes(network) as seen:
+        functional_call(network, dict(tensors), (x,))
+    return seen[-1].features

@@ -1,0 +1,32 @@
+"""Optimisers by name, for strategies and learners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import torch
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+class Optimized(Protocol):
+    """What says how it is optimised: a strategy or a learner."""
+
+    lr: float
+    optimizer: Literal["adam", "adamw", "sgd"]
+    weight_decay: float
+
+
+def make_optimizer(
+    owner: Optimized, groups: Sequence[Mapping[str, Any]], *, fused: bool | None = None
+) -> torch.optim.Optimizer:
+    """Make the optimiser that a strategy or a learner names over parameter groups."""
+    options: dict[str, Any] = {"lr": owner.lr, "weight_decay": owner.weight_decay, "fused": fused}
+    if owner.optimizer == "sgd":
+        options["momentum"] = 0.9
+    return OPTIMIZERS[owner.optimizer]([dict(group) for group in groups], **options)

@@ -1,0 +1,152 @@
+"""Cells of a suite: fits and adaptations, and the plan that holds them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from tlml.errors import TlmlError
+from tlml.files import make_folder, write_atomic
+
+ORACLE = " (oracle)"  # marks a method that chose by the labels of the test
+VALIDATION_TASKS, TARGET_LABELS = "validation tasks", "target labels (oracle)"
+
+
+@dataclass(frozen=True, slots=True)
+class FitCell:
+    """A training to be done once.
+
+    Args:
+        id: Hash of `config` and `versions`.
+        name: The label of the fit (the first, where several come to the same).
+        domain: The label of the domain.
+        seed: The seed of training.
+        config: Everything needed to run it, plain data: ``kind``, ``domain``, ``domain_options``,
+            ``learner``, ``options``, ``strategy``, ``strategy_options`` (None and none where
+            training does not use it), ``tune`` (options of it to choose) and ``criterion`` (by
+            what), ``view``, ``view_defaults`` (for what of it the learner's view takes, under
+            `view`), ``trainer``, ``seed``.
+        versions: Of tlml, torch and the plugins that it uses.
+        episode: The target episode that it sees; None: it sees source tasks only.
+    """
+
+    id: str
+    name: str
+    domain: str
+    seed: int
+    config: dict[str, Any]
+    versions: dict[str, str]
+    episode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptCell:
+    """An adaptation to target episodes.
+
+    Args:
+        id: Hash of `config` and `versions`; the same for two methods that come to the same.
+        domain: The label of the domain.
+        shots: Labelled target examples, per class where there are classes.
+        seed: The seed of its fit and of fresh initialisations.
+        method: The label of the method.
+        fits: The ids of the fits that it starts from: one for all episodes, or one for each; none:
+            an untrained network.
+        config: Everything needed to run it, plain data: ``kind``, ``fits``, ``domain``,
+            ``domain_options``, ``learner``, ``options`` (of the learner), ``strategy``,
+            ``strategy_options``, ``tune``, ``criterion`` (by what to choose), ``head``, ``view``
+            (of EpisodeView, with shots, episodes and seed), ``seed``.
+        versions: Of tlml, torch and the plugins that it uses.
+    """
+
+    id: str
+    domain: str
+    shots: int
+    seed: int
+    method: str
+    fits: tuple[str, ...]
+    config: dict[str, Any]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A fit or a method that cannot be run on a domain, with the reason."""
+
+    domain: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All cells of a suite.
+
+    Args:
+        name: The suite.
+        baseline: The method that the others are compared with.
+        methods: All methods, in the suite's order.
+        domains: All domains, in the suite's order.
+        fits: Trainings; ids differ.
+        adapts: Adaptations; those of two methods may share an id, which is then run once.
+        refused: What is left out.
+    """
+
+    name: str
+    baseline: str
+    methods: tuple[str, ...]
+    domains: tuple[str, ...]
+    fits: tuple[FitCell, ...]
+    adapts: tuple[AdaptCell, ...]
+    refused: tuple[Refused, ...]
+
+    def only(self, patterns: Sequence[str]) -> Plan:
+        """Return what matches one of the shell-style patterns ``METHOD``, ``DOMAIN`` or both.
+
+        Both are written ``DOMAIN/METHOD``; fits are kept where something kept starts from them.
+
+        Raises:
+            TlmlError: A pattern matches nothing.
+        """
+        for pattern in patterns:
+            if not any(_matches(cell, pattern) for cell in self.adapts):
+                raise TlmlError(
+                    f"only: '{pattern}' matches no cell; the domains are {', '.join(self.domains)} "
+                    f"and the methods {', '.join(self.methods)}, both together as DOMAIN/METHOD"
+                )
+        kept = tuple(c for c in self.adapts if any(_matches(c, pattern) for pattern in patterns))
+        fits = {id for cell in kept for id in cell.fits}
+        return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in fits))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def write_plan(plan: Plan, folder: str | Path) -> None:
+    """Write ``plan.json`` into a folder, made where it is missing; reports start from it.
+
+    Raises:
+        TlmlError: The folder is not writable, or the disk is full.
+    """
+    text = json.dumps(plan.as_dict(), indent=1, ensure_ascii=False)
+    write_atomic(make_folder(folder) / "plan.json", text + "\n")
+
+
+def cell_id(config: dict[str, Any], versions: dict[str, str]) -> str:
+    """Return the id of a cell: 16 hexadecimal digits that follow from what it is."""
+    text = json.dumps({"config": config, "versions": versions}, sort_keys=True, allow_nan=False,
+                      separators=(",", ":"))  # fmt: skip
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _matches(cell: AdaptCell, pattern: str) -> bool:
+    names = (cell.domain, cell.method, f"{cell.domain}/{cell.method}")
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+Cell = FitCell | AdaptCell

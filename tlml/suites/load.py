@@ -1,0 +1,74 @@
+"""Reading suites: of a YAML file, or one that comes with tlml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tlml.errors import TlmlError, unknown
+from tlml.registry.registry import Registry, default_registry
+from tlml.suites.check import problems
+from tlml.suites.messages import readable
+from tlml.suites.schema import Suite
+from tlml.yaml_lines import Located, Problem, load_located
+
+
+def load_suite(source: str | Path, registry: Registry | None = None) -> Suite:
+    """Read and check a suite: the path of a YAML file, or the name of one that comes with tlml.
+
+    Args:
+        source: A path (with a folder or a suffix), or a name.
+        registry: What names are checked against; by default all that is installed.
+
+    Raises:
+        TlmlError: The first error in the file, as ``file:line: path: what is wrong``.
+    """
+    located = _locate(source)
+    suite = _validated(located)
+    for problem in problems(suite, registry or default_registry()):
+        raise located.error(problem)
+    return suite
+
+
+def shipped() -> dict[str, Path]:
+    """Return the suites that come with tlml, by name."""
+    return {Path(path.name).stem: Path(str(path)) for path in _shipped_files()}
+
+
+def _shipped_files() -> Iterator[Any]:
+    folder = resources.files("tlml").joinpath("suites", "shipped")
+    yield from sorted(
+        (path for path in folder.iterdir() if path.name.endswith(".yaml")), key=lambda p: p.name
+    )
+
+
+def _locate(source: str | Path) -> Located:
+    path = Path(source)
+    known = shipped()
+    if str(source) in known:
+        return load_located(known[str(source)], f"{source}.yaml")
+    if path.is_file() or path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        return load_located(path)
+    raise TlmlError(f"{unknown('suite', str(source), known)} (or give the path of a YAML file)")
+
+
+def _validated(located: Located) -> Suite:
+    if not isinstance(located.data, Mapping):
+        found = "is empty" if located.data is None else f"is {located.data!r}"
+        raise located.error(
+            Problem((), f"must be a mapping with name, domains and methods, {found}")
+        )
+    try:
+        return Suite.model_validate(located.data)
+    except ValidationError as error:
+        raise _first(located, error) from None
+
+
+def _first(located: Located, error: ValidationError) -> TlmlError:
+    found = [readable(detail, Suite) for detail in error.errors(include_url=False)]
+    # A misspelt key is also a missing one: the misspelling, which has a line, says more.
+    return located.error(min(found, key=lambda p: (located.line(p), p.line_of is None)))

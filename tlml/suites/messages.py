@@ -1,0 +1,67 @@
+"""Says in a user's words what pydantic found wrong in a suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from tlml.errors import did_you_mean
+from tlml.yaml_lines import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+    from tlml.yaml_lines import Where
+
+_MESSAGES = {
+    "dict_type": "must be a mapping, is {input!r}",
+    "model_type": "must be a mapping, is {input!r}",
+    "tuple_type": "must be a whole number or a list of them, is {input!r}",
+    "int_type": "must be a whole number, is {input!r}",
+    "greater_than": "must be greater than {gt}, is {input}",
+    "greater_than_equal": "must be at least {ge}, is {input}",
+    "string_type": "must be text, is {input!r}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must not be empty",
+    "literal_error": "must be {expected}, is {input!r}",
+    "string_pattern_mismatch": "'{input}' is no name; a name is made of letters, digits, "
+    "'_', '-' and '.', and starts with a letter or a digit",
+    "value_error": "{error}",
+}
+
+
+def readable(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+    """Say what one error is, and where.
+
+    Args:
+        detail: One of `ValidationError.errors()`.
+        model: What was validated; its fields are the keys that are suggested.
+    """
+    where = detail["loc"]
+    if detail["type"] == "extra_forbidden":
+        return Problem(where[:-1], _unknown_key(str(where[-1]), _keys(model, where[:-1])), where)
+    if detail["type"] == "missing":
+        return Problem(where[:-1], f"the key '{where[-1]}' is missing")
+    if where and where[-1] == "[key]":
+        where = where[:-1]
+    message = _MESSAGES.get(detail["type"])
+    if message is None:
+        return Problem(where, f"{detail['msg']}, is {detail['input']!r}")
+    return Problem(where, message.format(input=detail["input"], **detail.get("ctx", {})))
+
+
+def _unknown_key(key: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(f"'{key}'", (f"'{name}'" for name in known))
+    return f"unknown key '{key}'{hint}"
+
+
+def _keys(model: Any, where: Where) -> list[str]:
+    for part in where:
+        fields = getattr(model, "model_fields", None)
+        # Anything that is no model here is dict[label, model].
+        model = fields[part].annotation if fields else get_args(model)[1]
+    return list(model.model_fields)

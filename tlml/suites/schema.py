@@ -1,0 +1,184 @@
+"""Suites: what is compared on what, written in one YAML file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+# The learner of methods that start from no fit and name none.
+UNTRAINED = "supervised"
+
+
+def _listed(value: Any) -> Any:
+    """Take a single number for a list of one."""
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _counted(value: Any) -> Any:
+    """Take a number n of seeds for the seeds 0 to n-1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if value < 1:
+        raise ValueError(f"must be greater than 0, is {value}")
+    return list(range(value))
+
+
+def _filled(value: Any) -> Any:
+    """Take a key with nothing behind it for an empty mapping."""
+    return {} if value is None else value
+
+
+def _unique(values: tuple[int, ...]) -> tuple[int, ...]:
+    if not values:
+        raise ValueError("must not be empty")
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"holds {value} twice")
+    return values
+
+
+def _tunable(value: Any) -> Any:
+    """Check a range ``[low, high, "log" | "linear"]`` or a choice ``{values: [...]}``."""
+    # To Python a bool is an int.
+    plain = None if isinstance(value, list) and any(isinstance(v, bool) for v in value) else value
+    match plain:
+        case {"values": [_, *_]} if len(value) == 1:
+            return value
+        case [int() | float() as low, int() | float() as high, "log" | "linear" as scale]:
+            if not low < high:
+                raise ValueError(f"low {low} is not below high {high}")
+            if scale == "log" and low <= 0:
+                raise ValueError(f"a log range must start above 0, starts at {low}")
+            return value
+    raise ValueError(
+        f"must be [low, high, log], [low, high, linear] or {{values: [...]}}, is {value}"
+    )
+
+
+Options = Annotated[dict[str, JsonValue], BeforeValidator(_filled)]
+Ranges = Annotated[
+    dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_filled)
+]
+Count = Annotated[int, Field(strict=True, gt=0)]
+Shots = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0)], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_unique),
+]
+Seeds = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0)], ...],
+    BeforeValidator(_counted),
+    AfterValidator(_unique),
+]
+# Labels become names of files and, in tables, of rows.
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=64)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SuiteDomain(_Part):
+    """A domain to compare on.
+
+    Args:
+        shots: Labelled target examples (per class where there are classes) to compare at, from 0.
+        domain: The registered name, where the label is another.
+        options: Options of the domain.
+        view: Options of every view of it, where the view takes them.
+        learner: Options of every learner on it, where the learner takes them.
+        trainer: Options of the Trainer, over the suite's.
+        episodes: Target episodes, instead of the suite's number.
+    """
+
+    shots: Shots
+    domain: Name | None = None
+    options: Options = {}
+    view: Options = {}
+    learner: Options = {}
+    trainer: Options = {}
+    episodes: Count | None = None
+
+
+class SuiteFit(_Part):
+    """A training on the source tasks, done once per domain and seed and shared by methods.
+
+    Args:
+        learner: The registered name of the learner.
+        options: Its options, over the domain's.
+        strategy: The strategy that takes part in training.
+        strategy_options: Its options.
+        view: Options of the view it trains on, over the domain's.
+        labels: Train on the target's labels, too: as many as the methods get. Such a fit, as one
+            whose view is `unlabelled`, is made for each target episode by itself.
+        tune: Ranges of options of that strategy, to choose from without target labels.
+        criterion: By what to choose: see `tlml.selection.criteria`.
+        trainer: Options of the Trainer, over the suite's and the domain's.
+    """
+
+    learner: Name
+    options: Options = {}
+    strategy: Name | None = None
+    strategy_options: Options = {}
+    view: Options = {}
+    labels: Annotated[bool, Field(strict=True)] = False
+    tune: Ranges = {}
+    criterion: Literal[
+        "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse"
+    ] = "weighted_source_risk"
+    trainer: Options = {}
+
+
+class SuiteMethod(_Part):
+    """One line of the comparison: a fit, and a way to carry it over to the target.
+
+    Args:
+        fit: The fit to start from; none: an untrained learner.
+        learner: That learner, where there is no fit.
+        strategy: How to adapt; none: the strategy that the fit was trained with.
+        options: Options of the strategy, over the fit's where it is the fit's strategy.
+        tune: Ranges of options to choose from on validation tasks.
+        head: Keep the trained head or start a new one; none: as the view decides.
+        shots: Compare it at these of the domains' shots only, as where it needs labels; none: all.
+    """
+
+    fit: Name | None = None
+    learner: Name = UNTRAINED
+    strategy: Name | None = None
+    options: Options = {}
+    tune: Ranges = {}
+    head: Literal["kept", "new"] | None = None
+    shots: Shots | None = None
+
+
+class Suite(_Part):
+    """A comparison of methods on domains.
+
+    Args:
+        name: What tables and the default folder are called.
+        domains: What to compare on, by label.
+        methods: What to compare, by label; tables keep their order.
+        fits: The trainings that methods start from, by label.
+        seeds: Seeds of training, a list, or a number n for 0 to n-1.
+        episodes: Target episodes for each domain and number of shots; the same for every seed.
+        baseline: The method that the others are compared with.
+        trainer: Options of the Trainer that makes the fits.
+    """
+
+    name: Label
+    domains: Annotated[dict[Label, SuiteDomain], Field(min_length=1)]
+    methods: Annotated[dict[Label, SuiteMethod], Field(min_length=1)]
+    fits: Annotated[dict[Label, SuiteFit], BeforeValidator(_filled)] = {}
+    seeds: Seeds = (0, 1, 2)
+    episodes: Count = 100
+    baseline: str | None = None
+    trainer: Options = {}
+
+    @property
+    def reference(self) -> str:
+        """What differences are taken to: `baseline`, else ``scratch``, else the first method."""
+        if self.baseline is not None:
+            return self.baseline
+        return "scratch" if "scratch" in self.methods else next(iter(self.methods))
