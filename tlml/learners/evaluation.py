@@ -24,6 +24,7 @@ from tlml.views.base import View
 from tlml.views.env import Environments
 from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
+from tlml.views.stream import StreamView
 
 if TYPE_CHECKING:
     from tlml.views.base import KeyedLoader
@@ -117,7 +118,7 @@ class Evaluated(LightningModule, ABC):
         if isinstance(batch, Pair):
             return self._measure_pair(batch, place)
         if isinstance(batch, Step):
-            return self._measure_examples(batch.batch, place, add_loader=True)
+            return self._measure_examples(batch.batch, place, batch.task)
         return self._measure_environments(batch, place)
 
     def _measure_episodes(self, batch: Episode | Episodes, place: Place) -> None:
@@ -160,14 +161,16 @@ class Evaluated(LightningModule, ABC):
         self._measure_examples(pair.target, place)
 
     def _measure_examples(
-        self, batch: Batch, place: Place, *, add_loader: bool = False
+        self, batch: Batch, place: Place, task: Tensor | None = None
     ) -> dict[str, Tensor]:
-        scores = self.predict_now(batch.x)
+        scores, view = self.predict_now(batch.x), self.current_view()
+        if task is not None and isinstance(view, StreamView):
+            scores = view.masked(scores, task)  # where the stream's scenario tells the task
         y = batch.y.to(scores.dtype) if batch.y.is_floating_point() else batch.y
         found = {"loss": criterion(scores, y, getattr(self, "criterion", None))}
-        found |= measured(_domain_of(self.current_view()), self._target_space(), batch, scores)
+        found |= measured(_domain_of(view), self._target_space(), batch, scores)
         for name, value in found.items():
-            self._note(place, name, value, len(batch.x), add_loader)
+            self._note(place, name, value, len(batch.x), add_loader=task is not None)
         return found | {"examples": torch.tensor(len(batch.x))}
 
     def _measure_environments(self, batch: list[Environments], place: Place) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from pytorch_lightning import Callback
 from torch import Tensor
 
 from tlml.data.spaces import same_space, space_from_plain, space_to_plain
 from tlml.data.tasks import Batch
 from tlml.errors import TlmlError, check_not_negative
+from tlml.learners.consolidation import BUFFER, Consolidation, stream_of
 from tlml.learners.evaluation import Evaluated
 from tlml.learners.keyed_draws import KeyedDraws
+from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration
 from tlml.recorded import Recorded, plain
 from tlml.strategies.strategy import Strategy
-from tlml.views.base import View, ViewSpaces
+from tlml.views.base import View, ViewSpaces, begin_epoch
 
 if TYPE_CHECKING:
     from tlml.data.domains import Domain
@@ -54,6 +57,8 @@ class Learner(Recorded, Evaluated):
         self.strategy = as_strategy(strategy)
         self.view_spaces = spaces_from_plain(spaces)
         self.save_hyperparameters(plain(self.options), logger=False)  # LogConfiguration does that
+        if self._consolidates():
+            self.register_buffer(BUFFER, torch.zeros((), dtype=torch.int64))
 
     def view(self, domain: Domain[Any], **options: Any) -> View:
         """Return the view of a domain that this learner trains on, and build for its spaces."""
@@ -100,8 +105,20 @@ class Learner(Recorded, Evaluated):
     def configure_callbacks(self) -> list[Callback]:
         """Bring what every run of a learner needs, where the Trainer hasn't got it yet."""
         callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        there = {type(callback) for callback in callbacks}
-        return [kind() for kind in (LogConfiguration, KeyedDraws) if kind not in there]
+        kinds: list[type[Callback]] = [LogConfiguration, KeyedDraws, *self._of_streams()]
+        return [kind() for kind in kinds if not any(isinstance(c, kind) for c in callbacks)]
+
+    def consolidate(self, task: int) -> None:
+        """Do what a learner does when a task of a stream ends, before it is measured.
+
+        Called once for each task, also where a fit was killed and resumed, in evaluation mode,
+        with gradients, and with torch's draws keyed by the seed and the task. What it changes
+        must be parameters or registered buffers, for checkpoints hold no more. The examples of the
+        task are ``self.current_view().learned_from(task)``.
+
+        Args:
+            task: Its place in the stream.
+        """
 
     def forward(self, support: Batch, x: Tensor) -> Tensor:
         """As `predict`."""
@@ -137,6 +154,7 @@ class Learner(Recorded, Evaluated):
 
     def on_train_start(self) -> None:
         """Don't begin with a stream that has been learned already."""
+        begin_epoch(self.trainer)
         self._stop_after(self.current_epoch)
 
     def on_train_epoch_end(self) -> None:
@@ -150,12 +168,18 @@ class Learner(Recorded, Evaluated):
         if every and (self.global_step == 0 or (self.global_step + 1) % every == 0):
             self.log_dict(values, prog_bar=True, batch_size=batch_size)
 
-    def _stop_after(self, tasks: int) -> None:
-        from tlml.views.stream import StreamView
-
-        view = self.current_view()
-        if isinstance(view, StreamView) and tasks >= len(view.stream()):
+    def _stop_after(self, epochs: int) -> None:
+        view = stream_of(self.trainer)
+        if view is not None and epochs >= view.length:
             self.trainer.should_stop = True
+
+    def _consolidates(self) -> bool:
+        return type(self).consolidate is not Learner.consolidate
+
+    def _of_streams(self) -> list[type[Callback]]:
+        if self.trainer.state.fn != "fit" or stream_of(self.trainer) is None:
+            return []
+        return [Consolidation, Retention] if self._consolidates() else [Retention]
 
     def _drop_other_strategy(self, checkpoint: dict[str, Any]) -> None:
         # Lightning writes the options given to load_from_checkpoint over the checkpoint's own.
