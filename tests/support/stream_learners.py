@@ -55,7 +55,7 @@ class Replay(Naive):
     def meet(self, spaces: ViewSpaces) -> None:
         """Make room for examples of a view."""
         super().meet(spaces)
-        empty = torch.zeros(self.capacity, *spaces.x.shape)  
+        empty = torch.zeros(self.capacity, *spaces.x.shape)
         self.register_buffer("kept_x", empty, persistent=False)
         self.register_buffer("kept_y", torch.zeros(self.capacity).long(), persistent=False)
         self.register_buffer("seen", torch.zeros((), dtype=torch.long), persistent=False)
