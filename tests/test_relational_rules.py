@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
-from tlml_transfer.horn_rules import confidence, lifted, mine, tabulate, told
+from tlml_transfer.relational.horn_rules import confidence, lifted, mine, tabulate, told
 
 QUIET = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,

@@ -18,7 +18,7 @@ from tiny import Tables
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
 from tlml.registry import default_registry
-from tlml_transfer.tradaboost import reweighed
+from tlml_transfer.weigh.tradaboost import reweighed
 
 QUIET: dict[str, Any] = {
     "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
