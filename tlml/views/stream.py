@@ -14,7 +14,7 @@ from tlml.data.domains import ClassPool, Domain
 from tlml.data.episodes import Held
 from tlml.data.keyed import even_chunks
 from tlml.data.stored import part
-from tlml.data.tasks import SPLITS, Split
+from tlml.data.tasks import SPLITS, Split, Step
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place, measure_examples
