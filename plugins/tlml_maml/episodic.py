@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tlml import Batch, Episode, Episodes, GradientLearner, Network, TlmlError
 from tlml.data import tasks_of
 from tlml.metrics import criterion
-from tlml.networks import flat, statistics
+from tlml.networks import evaluating, flat, statistics
 from tlml.views import ViewSpaces
 from tlml_maml.outer import outer_step
 
@@ -163,14 +163,10 @@ class Episodic(GradientLearner):
     def _check_outputs(self, spaces: ViewSpaces) -> None:
         # Any features will do; their number is what there is to find out.
         shape = (2, *(spaces.x.shape or ()))
-        parameter = next(self.built().parameters(), torch.empty(0))
-        modes = {module: module.training for module in self.built().modules()}
-        try:
-            with torch.no_grad(), statistics(self.built().eval(), "batch"):
-                found = self.embed(torch.zeros(shape, device=parameter.device))
-        finally:
-            for module, training in modes.items():
-                module.training = training
+        network = self.built()
+        parameter = next(network.parameters(), torch.empty(0))
+        with torch.no_grad(), evaluating(network), statistics(network, "batch"):
+            found = self.embed(torch.zeros(shape, device=parameter.device))
         self.prepare(found.shape[1:], spaces)
 
     def _like(self, values: Tensor) -> Tensor:

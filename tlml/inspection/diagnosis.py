@@ -19,12 +19,13 @@ from tlml.data.spaces import same_space
 from tlml.data.tasks import SPLITS, Batch, Episode, Split
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.files import make_folder, write_atomic
-from tlml.inspection.trace import Row, trace
+from tlml.inspection.trace import Row, trace_adaptation
 from tlml.learners.adapter import carry_for
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.metrics.intervals import bootstrap_interval
-from tlml.metrics.tasks import primary
+from tlml.metrics.targets import primary
 from tlml.networks.layers import Layer, layers_of, spread_of
+from tlml.networks.modes import evaluating
 from tlml.views.episode import EpisodeView
 
 _MEASURED = ("cka", "cka_debiased", "relative_change")
@@ -160,16 +161,13 @@ def _check_inputs(learner: GradientLearner, view: EpisodeView) -> None:
 @contextmanager
 def _testing(learner: GradientLearner, view: EpisodeView) -> Iterator[None]:
     """Let a learner carry a strategy to the tasks of a view inside the block, in eval mode."""
-    carried, modes = learner.carry, {module: module.training for module in learner.modules()}
+    carried = learner.carry
     try:
-        with torch.inference_mode(False), torch.enable_grad():
-            learner.eval()
+        with torch.inference_mode(False), torch.enable_grad(), evaluating(learner):
             learner.carry = carry_for(learner, view)
             yield
     finally:
         learner.carry = carried
-        for module, training in modes.items():
-            module.training = training
 
 
 def _diagnosed(
@@ -183,7 +181,7 @@ def _diagnosed(
     for index in range(episodes):
         episode = _normal(move_data_to_device(dataset[index], learner.device))
         carry.turn_to((learner.seed, view.seed, SPLITS.index(split), index), episode.query.x)
-        found = trace(learner, episode, layers)
+        found = trace_adaptation(learner, episode, layers)
         steps += [{"episode": index, **row} for row in found.steps]
         changes += found.layers
     return Diagnosis(

@@ -59,7 +59,7 @@ class Measured:
         return latest
 
 
-def trace(learner: GradientLearner, episode: Episode, layers: Sequence[Layer]) -> Trace:
+def trace_adaptation(learner: GradientLearner, episode: Episode, layers: Sequence[Layer]) -> Trace:
     """Adapt to one task by the learner's `carry`, and measure before and after each step.
 
     The gradient norm of a step is that of the gradient that leads to the next one, by the

@@ -13,7 +13,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from tlml.data.domains import Domain
-from tlml.data.keyed import KeyedSampler
+from tlml.data.sampling import KeyedSampler
 from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Pair, Step, tasks_of
 from tlml.errors import TlmlError
 from tlml.learners.adapter import Carry, carry_for

@@ -15,6 +15,7 @@ from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.run_log import LogConfiguration
 from tlml.recorded import Recorded, plain
 from tlml.strategies.strategy import Strategy
+from tlml.version import tlml_version
 from tlml.views.base import View, ViewSpaces
 
 if TYPE_CHECKING:
@@ -109,14 +110,13 @@ class Learner(Recorded, Evaluated):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down which learner and strategy this is."""
-        import tlml
         from tlml.registry.registry import default_registry
 
         name = default_registry().name_of(type(self))
         checkpoint["tlml"] = {
             "learner": name,
             "strategy": plain(self.strategy)["name"],
-            "version": tlml.__version__,
+            "version": tlml_version(),
         }
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = plain(dict(self.hparams))
 
@@ -175,15 +175,16 @@ class Learner(Recorded, Evaluated):
 
 def as_strategy(given: Strategy | str | dict[str, Any] | None) -> Strategy:
     """Return a strategy from an object, a name, or a name with options; None never adapts."""
-    import tlml
+    from tlml.registry.instances import build
 
     if given is None:
         return Strategy(steps=0)
     if isinstance(given, Strategy):
         return given
     if isinstance(given, str):
-        return tlml.strategy(given)
-    return tlml.strategy(given["name"], **given.get("options", {}))
+        given = {"name": given}
+    made: Strategy = build("strategy", given["name"], given.get("options", {}))
+    return made
 
 
 def spaces_to_plain(spaces: ViewSpaces) -> dict[str, Any]:

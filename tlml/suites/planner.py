@@ -20,6 +20,7 @@ from tlml.suites.cells import (
     cell_id,
 )
 from tlml.suites.check import EPISODES, Sources, adapting, problems, taken
+from tlml.version import tlml_version
 from tlml.yaml_lines import dotted
 
 if TYPE_CHECKING:
@@ -243,9 +244,7 @@ class _Planner:
 
     def _versions(self, config: dict[str, Any]) -> dict[str, str]:
         """Return the versions of all that a cell runs: another release may give other numbers."""
-        import tlml
-
-        versions = {"tlml": tlml.__version__, "torch": _installed("torch")}
+        versions = {"tlml": tlml_version(), "torch": _installed("torch")}
         kinds: tuple[Kind, ...] = ("domain", "learner", "strategy")
         for kind in kinds:
             if config[kind]:

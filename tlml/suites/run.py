@@ -11,6 +11,7 @@ from typing import Any
 
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.files import make_folder, write_atomic
+from tlml.lightning_notes import quiet
 from tlml.suites.cells import AdaptCell, Cell, Plan, write_plan
 from tlml.suites.executors.local import parallel
 from tlml.suites.progress import NOTE, reporter, watched
@@ -74,7 +75,6 @@ def run_here(cell: dict[str, Any], out: str) -> str | None:
 
 def check_here(configs: Sequence[dict[str, Any]]) -> str | None:
     """Make what the cells are made of and return the first thing that is wrong, if any."""
-    from tlml.suites.ingredients import quiet
     from tlml.suites.run_cell import check_cell
 
     for config in configs:

@@ -11,6 +11,7 @@ import yaml
 
 from tlml.files import make_folder, write_atomic
 from tlml.learners.adapter import carry_for
+from tlml.lightning_notes import quiet
 from tlml.suites.adapt import run_adapt
 from tlml.suites.fit import check_tuning, run_fit
 from tlml.suites.ingredients import (
@@ -19,7 +20,6 @@ from tlml.suites.ingredients import (
     make_learner,
     make_strategy,
     make_training_view,
-    quiet,
     trainer_options,
 )
 from tlml.views.episode import EpisodeView

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from tlml.data.checks import check_finite
 from tlml.data.domains import ClassPool, Domain
-from tlml.data.keyed import even_chunk, even_chunks, keyed_rng
+from tlml.data.sampling import even_chunk, even_chunks, keyed_rng
 from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Split, Step, examples
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
