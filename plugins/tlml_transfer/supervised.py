@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.data import Batch
-from tlml.learners import Place
 from tlml.metrics import criterion
 from tlml.networks import evaluating, has_batchnorm, head_inputs
 from tlml.strategies import has_terms, overrides, weighed, weights_of
@@ -168,10 +167,6 @@ class Supervised(GradientLearner):
     def _build(self, network: nn.Module) -> None:
         super()._build(network)
         self.source_statistics = SourceStatistics(network) if self.separate_batchnorm else None
-
-    def _measure_pair(self, pair: Pair, place: Place) -> None:
-        with self.on_source() if len(pair.source.x) else nullcontext():
-            super()._measure_pair(pair, place)
 
     def _source_loss(self, logits: Tensor, y: Tensor, index: Tensor) -> Tensor:
         y = self._like(y)

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import TESTS
 from pytorch_lightning.callbacks import ModelCheckpoint
 from tiny import Dropping, Letters, Lines, Plain, Tables
 from torch import Tensor
@@ -240,14 +241,16 @@ def test_dropout_differs_between_batches_epochs_and_seeds():
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_resume import Stop, fit
 fit("accumulated_dropout", Path({folder!r}), Stop(7, lambda: os.kill(os.getpid(), signal.SIGKILL)))
 """
 
 
 def test_a_fit_killed_outright_is_resumed_bit_for_bit(tmp_path: Path):
-    script = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    script = SCRIPT.format(
+        tests=[str(Path(__file__).parent), str(TESTS / "support")], folder=str(tmp_path)
+    )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120)
     assert killed.returncode == -9, killed.stderr.decode()
     assert (tmp_path / "last.ckpt").exists()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import ROOT
 from suite_stubs import EXAMPLE, stub_registry
 
 from tlml.errors import TlmlError
@@ -313,7 +314,7 @@ def test_checking_and_planning_import_nothing_heavy() -> None:
 
 
 def test_the_suites_that_the_documentation_shows_are_right(here: Path) -> None:
-    text = (Path(__file__).parent.parent / "docs" / "suites.md").read_text()
+    text = (ROOT / "docs" / "suites.md").read_text()
     blocks = [block.partition("```")[0] for block in text.split("```yaml\n")[1:]]
     assert blocks
     for block in blocks:
@@ -323,7 +324,7 @@ def test_the_suites_that_the_documentation_shows_are_right(here: Path) -> None:
 
 
 def test_every_key_of_a_suite_is_documented() -> None:
-    text = (Path(__file__).parent.parent / "docs" / "suites.md").read_text()
+    text = (ROOT / "docs" / "suites.md").read_text()
     for model in (Suite, SuiteDomain, SuiteFit, SuiteMethod):
         for key in model.model_fields:
             assert f"`{key}`" in text or f"**{key}**" in text

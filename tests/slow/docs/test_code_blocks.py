@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from code_blocks import Command, blocks, commands
 from distributions import site_on_path
-from test_docs import Reader
+from reader import Reader
 
 PAGE = """\
 # A page

@@ -1,4 +1,4 @@
-"""What the documentation shows runs, and what there is is documented."""
+"""Somebody who follows a page of the documentation: what its code blocks do, each in its way."""
 
 from __future__ import annotations
 
@@ -8,86 +8,22 @@ import sys
 import tomllib
 import traceback
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from code_blocks import Block, Command, blocks, commands
-from distributions import Site, site_on_path
+from code_blocks import Block, Command, commands
+from distributions import Site
+from places import ROOT
 
-from tlml import hookspecs
-from tlml.cli import COMMANDS, main
-from tlml.registry import Registry, default_registry
-from tlml.registry.registry import OURS
-from tlml.spec import KINDS
+from tlml.cli import main
+from tlml.registry import default_registry
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted(page for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")] if blocks(page))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MAY_STAY_UNRUN = 5
 SHELLS = ("bash", "console")
 UNCHECKED = ("text", "markdown", "diff", "{toctree}")
-
-
-@pytest.fixture(autouse=True)
-def fresh_registry() -> Iterator[None]:
-    """Forget the plugins that a page has shown."""
-    yield
-    default_registry.cache_clear()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_code_of_a_page_runs(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cut_trainers(monkeypatch)
-    cut_shipped_suites(tmp_path, monkeypatch)
-    folder = tmp_path / "reader"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    with site_on_path(folder) as site:
-        reader = Reader(site, monkeypatch, capsys)
-        for block in blocks(page):
-            if block.not_run is None:
-                reader.follow(block)
-
-
-def test_what_is_not_run_says_why_and_stays_rare() -> None:
-    unrun = [block for page in PAGES for block in blocks(page) if block.not_run is not None]
-    assert [block.where for block in unrun if not block.not_run] == []
-    assert len(unrun) <= MAY_STAY_UNRUN, [block.where for block in unrun]
-
-
-def test_every_hook_is_documented() -> None:
-    text = documentation("docs/**/*.md")
-    hooks = [name for name in vars(hookspecs) if name.startswith("tlml_")]
-    assert len(hooks) >= 3
-    check_documented(name for name in hooks if name not in text)
-
-
-def test_every_command_is_documented() -> None:
-    text = documentation("README.md", "docs/**/*.md")
-    check_documented(f"tlml {name}" for name in COMMANDS if f"tlml {name}" not in text)
-
-
-def test_every_built_in_name_is_documented() -> None:
-    code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", documentation("docs/**/*.md"), re.DOTALL))
-    plugins = [plugin for plugin in Registry().plugins if plugin.distribution in (OURS, "")]
-    names = [f"{kind} {name}" for p in plugins for kind in KINDS for name in p.names(kind)]
-    assert len(names) >= 10
-    words = set(re.findall(r"[a-z][a-z0-9_]*", code))
-    check_documented(name for name in names if name.split()[1] not in words)
-
-
-def check_documented(missing: Iterable[str]) -> None:
-    text = ", ".join(missing)
-    assert not text, f"no page mentions {text}"
-
-
-def documentation(*patterns: str) -> str:
-    return "\n".join(page.read_text() for pattern in patterns for page in ROOT.glob(pattern))
 
 
 class Reader:

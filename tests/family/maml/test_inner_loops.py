@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conformance.test_env_interface import Reinforce, policy
+from reinforce import Reinforce, policy
 from tiny import Letters, Tables
 from torch import Tensor, nn
 

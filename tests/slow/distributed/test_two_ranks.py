@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from places import TESTS
 
 HERE = Path(__file__).parent
 FITS = ("mlp", "convnet, first order", "convnet, second order", "supervised")
@@ -25,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ranks(folder: Path, clean_environment: None) -> Ranks:
     """Run the script once: Lightning starts the second process."""
-    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(TESTS / "support"), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path}
     for name in ("PYTHONHASHSEED", "MASTER_PORT"):
         environment.pop(name, None)

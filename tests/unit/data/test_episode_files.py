@@ -14,8 +14,8 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from gymnasium.spaces import Discrete
-from test_ragged_episodes import MLP, QUIET, same
-from tiny import Letters, Lines, Tables
+from tiny import MLP, Letters, Lines, Tables, same
+from trainers import QUIET
 
 import tlml
 from tlml import EpisodeView, TlmlError, write_episodes

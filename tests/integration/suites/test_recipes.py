@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+from places import ROOT
 
 from tlml import PairView
 from tlml.registry import default_registry
 from tlml.suites import Plan, Suite, load_suite, plan
 from tlml.suites.ingredients import make_learner, make_strategy
 
-ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.yaml"))
 PAGE = (ROOT / "docs" / "recipes.md").read_text()
 

@@ -15,7 +15,8 @@ import yaml
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import Letters, Lines, Tables, keys
+from tiny import MLP, Letters, Lines, Tables, keys, same
+from trainers import QUIET
 
 import tlml
 from tlml import Episode, Episodes, EpisodeView, PairView, TlmlError
@@ -23,21 +24,11 @@ from tlml.data import tasks_of
 from tlml.registry import default_registry
 from tlml.suites import load_suite, plan, run_suite
 
-QUIET: dict[str, Any] = {
-    "accelerator": "cpu", "logger": False, "enable_checkpointing": False,
-    "enable_progress_bar": False, "enable_model_summary": False,
-}  # fmt: skip
 few = settings(max_examples=30, deadline=None)
-MLP: dict[str, Any] = {"network": "mlp", "network_options": {"hidden": [8]}}
 
 
 def ranges(low: int, high: int) -> st.SearchStrategy[list[int]]:
     return st.tuples(st.integers(low, high), st.integers(low, high)).map(sorted)  # type: ignore[arg-type]
-
-
-def same(one: Episode, other: Episode) -> bool:
-    pairs = zip((*one.support, *one.query), (*other.support, *other.query), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def fails(message: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor, nn
 
 import tlml
-from tlml import Batch, ClassPool, Domain, Examples, StreamView
+from tlml import Batch, ClassPool, Domain, Episode, Examples, StreamView
 from tlml.data import SPLITS, Part, Split
+
+MLP: dict[str, Any] = {"network": "mlp", "network_options": {"hidden": [8]}}
 
 
 class Letters(ClassPool):
@@ -166,6 +169,12 @@ class Dropping(nn.Module):
 def keys(x: Tensor) -> list[tuple[float, ...]]:
     """Return each example as something that sets hold."""
     return [tuple(row) for row in x.reshape(-1, *x.shape[-1:]).tolist()]
+
+
+def same(one: Episode, other: Episode) -> bool:
+    """Tell whether two episodes hold the same examples, to the bit."""
+    pairs = zip((*one.support, *one.query), (*other.support, *other.query), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 class Plain(tlml.GradientLearner):

@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from distributions import Site, site_on_path
 from failing import failure
+from places import TESTS
 
 from tlml.registry import Registry
 from tlml.registry.registry import CORE, OURS
 from tlml.testing import check_plugin
 
-SOURCE = Path(__file__).parent / "third_party" / "stranger"
+SOURCE = TESTS / "third_party" / "stranger"
 NAMES = {("domain", "tides"), ("learner", "averaging"), ("strategy", "heavy_ball")}
 BUILT_IN = [p.name for p in Registry().plugins if p.distribution == OURS and p.name != CORE]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from importlinter.api import read_configuration
 from importlinter.application.use_cases import lint_imports
+from places import ROOT
 
-ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
 CONFIGURATION = str(ROOT / "pyproject.toml")
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))
 
