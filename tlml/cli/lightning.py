@@ -14,7 +14,6 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
-import tlml
 from tlml.cli.help_text import WHAT
 from tlml.cli.parse_errors import parse_error
 from tlml.cli.slots import CommandLine
@@ -23,10 +22,11 @@ from tlml.files import make_folder, write_atomic
 from tlml.finetuning.module import Adaptation
 from tlml.learners.checkpoints import check_learner, meet_saved, read_checkpoint, restore
 from tlml.learners.learner import Learner
-from tlml.make import build
+from tlml.registry.instances import build
 from tlml.registry.options import check_options, options_of
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
+from tlml.version import tlml_version
 from tlml.views.base import View
 from tlml.views.pair import PairView
 
@@ -79,7 +79,7 @@ class Parser(LightningArgumentParser):
         if self.line is None:
             return text
         lightning = metadata.version("pytorch_lightning")
-        versions = f"# tlml=={tlml.__version__}\n# pytorch_lightning=={lightning}\n"
+        versions = f"# tlml=={tlml_version()}\n# pytorch_lightning=={lightning}\n"
         config = with_names(yaml.safe_load(text), self.line)
         return versions + yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 

@@ -15,7 +15,7 @@ from tlml.learners.adapter import adapter_for
 from tlml.learners.checkpoints import load
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
-from tlml.metrics.tasks import primary
+from tlml.metrics.targets import primary
 from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.suites.cells import TARGET_LABELS

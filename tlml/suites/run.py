@@ -74,7 +74,7 @@ def run_here(cell: dict[str, Any], out: str) -> str | None:
 
 def check_here(configs: Sequence[dict[str, Any]]) -> str | None:
     """Make what the cells are made of and return the first thing that is wrong, if any."""
-    from tlml.suites.ingredients import quiet
+    from tlml.lightning_notes import quiet
     from tlml.suites.run_cell import check_cell
 
     for config in configs:

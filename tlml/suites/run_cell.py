@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import yaml
 
 from tlml.files import make_folder, write_atomic
+from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
 from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
 from tlml.suites.fit import run_fit
@@ -17,7 +18,6 @@ from tlml.suites.ingredients import (
     make_domain,
     make_learner,
     make_training_view,
-    quiet,
     trainer_options,
 )
 from tlml.suites.protocols.base import Protocol

@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from tlml.data.domains import Domain
-from tlml.data.keyed import KeyedSampler
+from tlml.data.sampling import KeyedSampler
 from tlml.data.spaces import same_space
 from tlml.data.tasks import Split
 from tlml.errors import TlmlError
