@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import yaml
 
 from tlml.files import make_folder, write_atomic
 from tlml.learners.adapter import carry_for
@@ -23,6 +22,7 @@ from tlml.suites.ingredients import (
     trainer_options,
 )
 from tlml.views.episode import EpisodeView
+from tlml.yaml_lines import write_yaml
 
 
 def check_cell(config: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ def run_cell(cell: dict[str, Any], folder: Path, checkpoints: list[Path], report
     """Run a cell and write its ``config.yaml`` first and its ``result.json`` last."""
     config = cell["config"]
     make_folder(folder)
-    write_atomic(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    write_atomic(folder / "config.yaml", write_yaml(config))
     with quiet():
         if config["kind"] == "fit":
             found = run_fit(config, folder, report)
