@@ -15,7 +15,8 @@ from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
-from tlml.metrics.tasks import measured, primary
+from tlml.metrics.targets import primary
+from tlml.metrics.tasks import measured
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.ingredients import make_domain, make_learner, make_training_view, trainer_options

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import inspect
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import tlml
+from tlml import make
 from tlml.learners.learner import Learner
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
 from tlml.views.stream import StreamView
 
-_QUIET = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")
-
 
 def make_domain(config: dict[str, Any]) -> Any:
     """Make the domain of a cell."""
-    return tlml.domain(config["domain"], **config["domain_options"])
+    return make.domain(config["domain"], **config["domain_options"])
 
 
 def make_strategy(name: str | None, options: dict[str, Any]) -> Strategy | None:
     """Make a strategy, if one is named."""
-    return None if name is None else tlml.strategy(name, **options)
+    return None if name is None else make.strategy(name, **options)
 
 
 def make_learner(config: dict[str, Any]) -> Learner:
@@ -37,7 +31,7 @@ def make_learner(config: dict[str, Any]) -> Learner:
     takes = inspect.signature(default_registry().resolve("learner", config["learner"])).parameters
     if "seed" in takes or any(one.kind is one.VAR_KEYWORD for one in takes.values()):
         options["seed"] = config["seed"]
-    made: Learner = tlml.learner(config["learner"], **options)
+    made: Learner = make.learner(config["learner"], **options)
     return made
 
 
@@ -57,20 +51,3 @@ def trainer_options(config: dict[str, Any], view: View) -> dict[str, Any]:
     if isinstance(view, StreamView):
         options |= {"max_epochs": view.length, "num_sanity_val_steps": -1}
     return options
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning's notes about hardware, workers and loggers out of a suite's output."""
-    loggers = [logging.getLogger(name) for name in _QUIET]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(pytorch_)?lightning.*")
-            warnings.filterwarnings("ignore", module=r"torch\.utils\.data.*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

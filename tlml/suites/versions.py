@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from tlml.version import tlml_version
+
 if TYPE_CHECKING:
     from tlml.registry.registry import Registry
     from tlml.spec import Kind
@@ -20,10 +22,8 @@ class Versions:
     """
 
     def __init__(self, registry: Registry) -> None:
-        import tlml
-
         self._registry = registry
-        self._always = {"tlml": tlml.__version__, "torch": _installed("torch")}
+        self._always = {"tlml": tlml_version(), "torch": _installed("torch")}
         self._brought: dict[tuple[Kind, str], dict[str, str]] = {}
 
     def of(self, config: Mapping[str, Any]) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -11,12 +11,12 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 
 from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import Held
-from tlml.data.keyed import even_chunks
+from tlml.data.sampling import even_chunks
 from tlml.data.stored import part
-from tlml.data.tasks import SPLITS, Split
+from tlml.data.tasks import SPLITS, Held, Split, Step
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
+from tlml.views.contract import Measurable, Measurement, Place, measure_examples
 from tlml.views.stream_data import JointDataset, JudgedDataset, StreamDataset
 from tlml.views.stream_tasks import StreamTasks
 
@@ -56,6 +56,8 @@ class StreamView(View):
             tasks have the same classes, so that ``scenario="task"`` could tell nothing.
     """
 
+    batch_types: ClassVar[tuple[type, ...]] = (Step,)
+
     def __init__(
         self,
         domain: Domain[Any],
@@ -88,6 +90,17 @@ class StreamView(View):
             domain, split, number=tasks, ways=ways, samples=samples, seed=seed,
             shuffled=order == "shuffled",
         )  # fmt: skip
+
+    @classmethod
+    def measure(
+        cls, learner: Measurable, batch: Any, place: Place, view: View | None
+    ) -> Iterator[Measurement]:
+        """Yield how the examples of a task are predicted; each task has a loader of its own."""
+        scores = learner.predict_now(batch.batch.x)
+        if isinstance(view, StreamView):
+            scores = view.masked(scores, batch.task)  # where the scenario tells the task
+        domain = None if view is None else view.domain
+        yield measure_examples(learner, batch.batch, domain, scores)._replace(of_loader=True)
 
     @property
     def spaces(self) -> ViewSpaces:
