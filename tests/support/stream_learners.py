@@ -52,13 +52,12 @@ class Replay(Naive):
         self.capacity = capacity
         super().__init__(network, lr=lr, **options)
 
-    def meet(self, spaces: ViewSpaces) -> None:
+    def prepare(self, spaces: ViewSpaces) -> None:
         """Make room for examples of a view."""
-        super().meet(spaces)
-        empty = torch.zeros(self.capacity, *spaces.x.shape)
-        self.register_buffer("kept_x", empty, persistent=False)
-        self.register_buffer("kept_y", torch.zeros(self.capacity).long(), persistent=False)
-        self.register_buffer("seen", torch.zeros((), dtype=torch.long), persistent=False)
+        super().prepare(spaces)
+        self.register_buffer("kept_x", torch.zeros(self.capacity, *(spaces.x.shape or ())))
+        self.register_buffer("kept_y", torch.zeros(self.capacity).long())
+        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
 
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
         """Return the loss on the batch and on kept examples."""
