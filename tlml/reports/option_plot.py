@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlml.metrics.intervals import bootstrap_interval
-from tlml.reports.score_plot import COLOURS, bars, png
-from tlml.reports.summary import Interval, Report
+from tlml.presentation.figure import COLOURS, bars, entitle, new_figure, png, tidy
+from tlml.presentation.rows import Interval
+from tlml.presentation.wording import point_words
+from tlml.reports.summary import Report
 
 _LEAST = 3  # values that make a curve
 
@@ -44,11 +46,7 @@ def curves(report: Report, domain: str) -> list[Curve]:
 
 def plot_curve(curve: Curve, domain: str) -> bytes:
     """Draw one option as a PNG: a line for each number of shots."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 4.2), dpi=150)
-    FigureCanvasAgg(figure)
+    figure = new_figure()
     axes = figure.add_subplot()
     for number, (shots, scores) in enumerate(sorted(curve.scores.items())):
         values = sorted(scores)
@@ -56,14 +54,13 @@ def plot_curve(curve: Curve, domain: str) -> bytes:
         axes.errorbar(
             values, [one.mean for one in intervals], yerr=bars(intervals), marker="o", capsize=3,
             color=COLOURS[number % len(COLOURS)], markersize=5,
-            label=f"{shots} shot" if shots == 1 else f"{shots} shots",
+            label=point_words({"shots": shots}),
         )  # fmt: skip
     axes.set_xticks(sorted({value for scores in curve.scores.values() for value in scores}))
     axes.set_xlabel(f"{curve.option} of {curve.strategy}")
     axes.set_ylabel(f"target {curve.metric}")
-    axes.set_title(f"{domain}: {curve.strategy} with 95% interval", loc="left", fontsize=11)
-    axes.grid(color="#DDDDDD", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    entitle(axes, f"{domain}: {curve.strategy} with 95% interval")
+    tidy(axes)
     axes.legend(frameon=False)
     return png(figure)
 

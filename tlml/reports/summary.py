@@ -11,61 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlml.metrics.intervals import bootstrap_interval, interquartile_mean, paired_difference
+from tlml.presentation.rows import Block, Interval, Row
 from tlml.suites.results import AdaptResult, Cost, PlannedAdapt, PlannedRefusal, Results
 
 TRANSDUCTIVE = "batch statistics (transductive)"
 USES_QUERIES = "uses the queries' inputs (transductive)"
 CHOSEN_BY = "options chosen by"
 NEGATIVE = "negative transfer"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean and its 95% bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One method on one domain at one number of shots.
-
-    Args:
-        method: Its label.
-        seeds: Seeds that are done.
-        planned_seeds: Seeds that there should be.
-        score: Over episodes, each averaged over its seeds; None where nothing is done.
-        interquartile_mean: Of the scores of all seeds and episodes.
-        difference: To the baseline on the same seeds and episodes; None for the baseline itself.
-        worse: The whole interval of the difference is on the worse side.
-        best: No other mean in the block is better.
-        cost: Mean of the seeds.
-        notes: What a reader must know of this row.
-    """
-
-    method: str
-    seeds: int
-    planned_seeds: int
-    score: Interval | None = None
-    interquartile_mean: float | None = None
-    difference: Interval | None = None
-    worse: bool = False
-    best: bool = False
-    cost: Cost | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """All methods on one domain at one number of shots."""
-
-    domain: str
-    shots: int
-    metric: str
-    higher_is_better: bool
-    rows: tuple[Row, ...]
+EPISODES = "episodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +58,11 @@ class Report:
     scores: tuple[dict[str, Any], ...]
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that have a row."""
+        return tuple(dict.fromkeys(row.method for block in self.blocks for row in block.rows))
+
+    @property
     def missing(self) -> int:
         """Adaptations that are neither done nor have failed."""
         return self.planned - self.done - self.failed
@@ -137,7 +95,8 @@ def _block(results: Results, domain: str, shots: int) -> Block:
     metric, higher = (done[0].metric, done[0].higher_is_better) if done else ("score", True)
     baseline = _Scores(by_method.get(results.plan.baseline, []), results)
     rows = [_row(_Scores(mine, results), baseline, higher) for mine in by_method.values() if mine]
-    return Block(domain, shots, metric, higher, tuple(_with_best(rows, higher)))
+    point = {"shots": shots}
+    return Block(domain, EPISODES, point, metric, higher, tuple(_with_best(rows, higher)))
 
 
 class _Scores:
@@ -193,14 +152,11 @@ def _difference(mine: _Scores, baseline: _Scores) -> Interval | None:
     return Interval(*paired_difference(mine.units(pairs), baseline.units(pairs)))
 
 
-def _cost(done: Iterable[AdaptResult]) -> Cost:
+def _cost(done: Iterable[AdaptResult]) -> dict[str, float]:
     costs = [result.cost for result in done]
-    return Cost(
-        **{
-            name: float(np.mean([getattr(cost, name) for cost in costs]))
-            for name in Cost.model_fields
-        }
-    )
+    return {
+        name: float(np.mean([getattr(cost, name) for cost in costs])) for name in Cost.model_fields
+    }
 
 
 def _notes(mine: _Scores, baseline: _Scores, worse: bool) -> Iterable[str]:
