@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch.distributed
 from gymnasium.spaces import Space
-from pytorch_lightning import LightningDataModule
+from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
@@ -19,9 +19,8 @@ from tlml.data.spaces import same_space
 from tlml.data.tasks import Split
 from tlml.errors import TlmlError
 from tlml.recorded import Recorded
-
-if TYPE_CHECKING:
-    from tlml.strategies.strategy import Strategy
+from tlml.strategies.strategy import Strategy
+from tlml.views.contract import Measurable, Measurement, Place
 
 Labels = Literal["domain", "pool", "episode"]
 
@@ -72,6 +71,7 @@ class View(Recorded, LightningDataModule, ABC):
         num_workers: Loader processes; results don't depend on it.
     """
 
+    batch_types: ClassVar[tuple[type, ...]]  # what its batches are
     adapt: Strategy | None = None
     split: Split = "target"
 
@@ -91,6 +91,25 @@ class View(Recorded, LightningDataModule, ABC):
     @abstractmethod
     def spaces(self) -> ViewSpaces:
         """The spaces of a training batch."""
+
+    @classmethod
+    def holds(cls, batch: Any) -> bool:
+        """Return whether a batch is of such a view."""
+        return isinstance(batch, cls.batch_types)
+
+    @classmethod
+    @abstractmethod
+    def measure(
+        cls, learner: Measurable, batch: Any, place: Place, view: View | None
+    ) -> Iterable[Measurement]:
+        """Yield what a validation or a test measures of a batch of such a view.
+
+        Args:
+            learner: What is measured.
+            batch: One of `batch_types`.
+            place: The stage, the batch's number and the loader's.
+            view: What the Trainer uses; None: loaders of no view of ours.
+        """
 
     def splits(self, stage: str) -> tuple[Split, ...]:
         """Return the splits that a stage of the Trainer draws from; a test, from `split`."""
@@ -169,6 +188,21 @@ class View(Recorded, LightningDataModule, ABC):
         if batches.is_last_batch:  # saved between the last batch and the end of the epoch
             return epochs.processed + 1, 0
         return epochs.processed, batches.current.processed
+
+
+def view_of(trainer: Trainer) -> View | None:
+    """Return the view that a Trainer uses: its datamodule, or whose loaders it has."""
+    module = getattr(trainer, "datamodule", None)
+    if isinstance(module, View):
+        return module
+    loaders: Any = trainer.train_dataloader
+    if trainer.testing:
+        loaders = trainer.test_dataloaders
+    elif trainer.validating or trainer.sanity_checking:
+        loaders = trainer.val_dataloaders
+    first = loaders[0] if isinstance(loaders, list) and loaders else loaders
+    found: View | None = getattr(first, "view", None)
+    return found
 
 
 def _warn_of_a_cut_epoch(batches: Any) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from gymnasium.spaces import Discrete
@@ -16,6 +16,7 @@ from tlml.data.keyed import even_chunk, even_chunks, keyed_rng
 from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Split, Step, examples
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
+from tlml.views.contract import Measurable, Measurement, Place, measure_examples
 
 _HELD_OUT = 0.2  # share of a task without a test part that measures what is retained
 _JUDGED = 256  # examples in a batch of validation
@@ -68,6 +69,8 @@ class StreamView(View):
         TlmlError: An option is out of range, or the family has no list of finite tasks.
     """
 
+    batch_types: ClassVar[tuple[type, ...]] = (Step,)
+
     def __init__(
         self,
         domain: Domain[Any],
@@ -85,6 +88,14 @@ class StreamView(View):
         check_choice("split", split, SPLITS)
         self.number, self.ways, self.batch_size, self.samples = tasks, ways, batch_size, samples
         self.split: Split = split
+
+    @classmethod
+    def measure(
+        cls, learner: Measurable, batch: Any, place: Place, view: View | None
+    ) -> Iterator[Measurement]:
+        """Yield how the examples of a task are predicted; each task has a loader of its own."""
+        domain = None if view is None else view.domain
+        yield measure_examples(learner, batch.batch, domain)._replace(of_loader=True)
 
     @property
     def spaces(self) -> ViewSpaces:
