@@ -21,7 +21,8 @@ def worse_row(method: str, mean: float = 0.4) -> Row:
 
 
 def block(*rows: Row, domain: str = "glyphs", shots: int = 5, metric: str = "accuracy") -> Block:
-    return Block(domain, "episodes", {"shots": shots}, metric, metric == "accuracy", rows)
+    return Block(domain, "episodes", {"shots": shots}, metric, metric == "accuracy", rows,
+                 f"{shots} shot" if shots == 1 else f"{shots} shots")  # fmt: skip
 
 
 def report(*blocks: Block, baseline: str = "scratch", **more: Any) -> Report:

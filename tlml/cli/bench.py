@@ -92,7 +92,7 @@ def shown(plan: Plan, out: Path) -> Iterator[str]:
 
 
 def _extent(cells: Sequence[AdaptCell]) -> str:
-    shots = dict.fromkeys(str(cell.shots) for cell in cells)
+    shots = dict.fromkeys(str(cell.point["shots"]) for cell in cells)
     seeds = dict.fromkeys(str(cell.seed) for cell in cells)
     episodes = cells[0].config["view"]["episodes"]
     return f"shots {', '.join(shots)}, seeds {', '.join(seeds)}, {episodes} episodes each"

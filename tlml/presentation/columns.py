@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from tlml.presentation.numbers import ends, number, seconds
+from tlml.presentation.numbers import amount, ends, number
 from tlml.presentation.rows import Row
 from tlml.presentation.wording import printable
+
+# Figures and costs that a narrow terminal keeps.
+_KEPT = frozenset({"BTI", "adapt_seconds", "fit_seconds"})
 
 
 class Mark(StrEnum):
@@ -82,37 +85,23 @@ def columns(metric: str, baseline: str, own: Iterable[Column] = ()) -> tuple[Col
     )
 
 
-def cost_columns() -> tuple[Column, ...]:
-    """Return the columns on what an adaptation to an episode costs."""
-    return (
-        cost_column("fit s", "fit_seconds", seconds),
-        cost_column("adapt s", "adapt_seconds", seconds),
-        cost_column("steps", "gradient_steps", place="wide"),
-        cost_column("labels", "labels", place="wide"),
-    )
+def described_column(name: str, heading: str, metric: str) -> Column:
+    """Return the column of a further figure or of a cost.
 
-
-def cost_column(
-    heading: str,
-    name: str,
-    text: Callable[[float], str] = "{:g}".format,
-    place: Literal["always", "wide"] = "always",
-) -> Column:
-    """Return the column of one cost, by its name in ``result.json``."""
+    Args:
+        name: Among a row's metrics or costs.
+        heading: What stands above.
+        metric: What was measured; figures are in its unit.
+    """
 
     def value(row: Row) -> str | None:
-        return text(row.cost[name]) if row.cost is not None and name in row.cost else None
+        if name in row.metrics:
+            return number(metric, row.metrics[name])
+        if row.cost is not None and name in row.cost:
+            return amount(name, row.cost[name])
+        return None
 
-    return Column(heading, value, place=place)
-
-
-def metric_column(
-    name: str, metric: str, *, signed: bool = False, place: Literal["always", "wide"] = "always"
-) -> Column:
-    """Return the column of a further figure, written as scores of `metric` are."""
-    return Column(
-        name, lambda row: number(metric, row.metrics.get(name), signed=signed), place=place
-    )
+    return Column(heading, value, place="always" if name in _KEPT else "wide")
 
 
 def _mean(row: Row) -> float | None:

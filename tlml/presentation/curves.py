@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tlml.presentation.figure import bars
@@ -15,15 +15,16 @@ _WIDE = 10.0  # from this ratio of the greatest to the least on, the axis is log
 _LINE = 0.18  # inches from one line of text to the next
 
 
-def draw_curves(axes: Axes, lines: Sequence[Line], places: Sequence[int]) -> None:
+def draw_curves(axes: Axes, lines: Sequence[Line], ticks: Mapping[float, str]) -> None:
     """Draw lines with their intervals.
 
     Args:
         axes: Where.
         lines: What; each has a place at least.
-        places: All places on the axis, rising, two at least.
+        ticks: All places on the axis, rising, two at least, with their names.
     """
-    _scale(axes, places)
+    if all(name == str(place) for place, name in ticks.items()):
+        _scale(axes, list(ticks))
     for line in lines:
         means = [score.mean for score in line.scores]
         low, high = zip(*[(score.low, score.high) for score in line.scores], strict=True)
@@ -33,14 +34,14 @@ def draw_curves(axes: Axes, lines: Sequence[Line], places: Sequence[int]) -> Non
             line.places, means, yerr=bars(line.scores), color=colour, marker=line.look.marker,
             linestyle="--" if line.look.dashed else "-", markersize=5, capsize=3, elinewidth=1,
         )  # fmt: skip
-    axes.set_xticks(places, [str(number) for number in places])
+    axes.set_xticks(list(ticks), list(ticks.values()))
     axes.minorticks_off()
     _name_ends(axes, lines)
 
 
-def _scale(axes: Axes, places: Sequence[int]) -> None:
+def _scale(axes: Axes, places: Sequence[float]) -> None:
     least = places[0] or places[1]
-    if places[-1] / least < _WIDE:
+    if places[0] < 0 or places[-1] / least < _WIDE:
         return
     if places[0]:
         axes.set_xscale("log")

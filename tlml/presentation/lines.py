@@ -15,7 +15,7 @@ class Line:
     """Scores of one method at places of an axis in rising order."""
 
     method: str
-    places: tuple[int, ...]
+    places: tuple[float, ...]
     scores: tuple[Interval, ...]
     look: Look
 
@@ -38,10 +38,17 @@ def lines_of(blocks: Sequence[Block], methods: Sequence[str], baseline: str) -> 
     return [line for line in found if line.places]
 
 
+def ticks_of(blocks: Sequence[Block]) -> dict[float, str]:
+    """Return where each block is on the axis, with its name there; words stand in their order."""
+    numbers = [block.value for block in blocks if not isinstance(block.value, str)]
+    where = numbers if len(numbers) == len(blocks) else range(len(blocks))
+    return {place: str(block.value) for place, block in zip(where, blocks, strict=True)}
+
+
 def _line(blocks: Sequence[Block], method: str, look: Look) -> Line:
     own = [
-        (block.value, row.score)
-        for block in blocks for row in block.rows
+        (place, row.score)
+        for place, block in zip(ticks_of(blocks), blocks, strict=True) for row in block.rows
         if row.method == method and row.score is not None and _finite(row)
     ]  # fmt: skip
     return Line(method, tuple(place for place, _ in own), tuple(score for _, score in own), look)

@@ -30,6 +30,8 @@ def ends(metric: str, interval: Interval | None, signed: bool = False) -> str | 
     return f"{number(metric, interval.low, signed)} to {number(metric, interval.high, signed)}"
 
 
-def seconds(value: float) -> str:
-    """Write a duration in seconds, with a decimal where it is short."""
-    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+def amount(name: str, value: float) -> str:
+    """Write a cost; its name tells the unit: ``fit_seconds``, ``samples_per_second``."""
+    if name.endswith("_seconds"):
+        return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.0f}" if name.endswith("_per_second") else f"{value:g}"

@@ -58,21 +58,18 @@ class Block:
         metric: What was measured.
         higher_is_better: Which direction is better.
         rows: One for each method.
+        said: The point in words, such as ``5 shots``.
     """
 
     domain: str
     protocol: str
-    point: Mapping[str, int]
+    point: Mapping[str, int | float | str]
     metric: str
     higher_is_better: bool
     rows: tuple[Row, ...]
+    said: str
 
     @property
-    def axis(self) -> str:
-        """The name of the axis, such as ``shots``."""
-        return next(iter(self.point))
-
-    @property
-    def value(self) -> int:
+    def value(self) -> int | float | str:
         """The place on the axis."""
-        return self.point[self.axis]
+        return next(iter(self.point.values()))

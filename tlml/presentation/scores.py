@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tlml.presentation.curves import draw_curves
 from tlml.presentation.dots import draw_dots
 from tlml.presentation.figure import HEIGHT, entitle, new_figure, png, tidy
-from tlml.presentation.lines import lines_of
+from tlml.presentation.lines import lines_of, ticks_of
 from tlml.presentation.rows import Block
 from tlml.presentation.wording import direction, place
 
@@ -32,12 +32,13 @@ def draw_scores(
     lines = lines_of(blocks, methods, baseline)
     figure = new_figure(height=max(HEIGHT, 0.24 * len(lines) + 1.0))
     axes = figure.add_subplot()
-    places = sorted({place for line in lines for place in line.places})
-    if len(places) > 1:
-        draw_curves(axes, lines, places)
+    drawn = {place for line in lines for place in line.places}
+    ticks = {place: name for place, name in ticks_of(blocks).items() if place in drawn}
+    if len(ticks) > 1:
+        draw_curves(axes, lines, ticks)
     else:
         draw_dots(axes, lines)
-    _label(axes, blocks[0], axis_label, len(places))
+    _label(axes, blocks[0], axis_label, len(ticks))
     return png(figure)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 
 from tlml.presentation.rows import Block
 
@@ -15,12 +14,7 @@ def title(block: Block) -> str:
 
 def place(block: Block) -> str:
     """Say where a block was measured: ``glyphs, 5 shots``."""
-    return f"{block.domain}, {point_words(block.point)}"
-
-
-def point_words(point: Mapping[str, int]) -> str:
-    """Say a point as one speaks: ``1 shot``, ``5 shots``, ``2000 env steps``."""
-    return ", ".join(_counted(axis.replace("_", " "), value) for axis, value in point.items())
+    return f"{block.domain}, {block.said}"
 
 
 def direction(block: Block) -> str:
@@ -33,10 +27,6 @@ def printable(text: str) -> str:
     return "".join(
         char.encode("unicode_escape").decode() if _steers(char) else char for char in text
     )
-
-
-def _counted(unit: str, value: int) -> str:
-    return f"{value} {unit.removesuffix('s') if value == 1 else unit}"
 
 
 def _steers(char: str) -> bool:

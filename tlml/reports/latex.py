@@ -3,13 +3,14 @@ r"""A report's tables in LaTeX, for ``\input`` in a paper that loads ``booktabs`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from tlml.presentation.columns import Column, Mark
-from tlml.presentation.rows import Block, Row
-from tlml.presentation.wording import place, printable, title
-from tlml.reports.remarks import columns_of, footnotes, remarks
+from tlml.presentation.rows import Row
+from tlml.presentation.wording import printable
+from tlml.reports.remarks import footnotes, remarks
 from tlml.reports.summary import Report
+from tlml.reports.tables import Table, sections
 from tlml.reports.terminal import notes_below
 
 _MARKED = {Mark.BEST: r"\textbf{%s}", Mark.WORSE: r"\textit{%s}"}
@@ -29,23 +30,24 @@ def to_latex(report: Report) -> str:
 def _report(report: Report) -> Iterator[str]:
     yield r"% \usepackage{booktabs}; bold: best mean, italic: worse than the baseline beyond chance"
     yield from (f"% {line}" for line in remarks(report))
-    for block in report.blocks:
-        yield from ("", *_table(block, columns_of(report, block)))
+    for section in sections(report):
+        for table in section.tables:
+            yield from ("", *_table(table))
     yield from ("", *(f"% {line}" for line in footnotes(report)), "")
 
 
-def _table(block: Block, columns: Sequence[Column]) -> Iterator[str]:
-    shown = [column for column in columns if column.place != "below"]
+def _table(table: Table) -> Iterator[str]:
+    shown = [column for column in table.columns if column.place != "below"]
     yield from (r"\begin{table}", r"\centering", r"\small")
-    yield rf"\caption{{{_literal(title(block))}}}"
-    yield rf"\label{{tab:{_label(block)}}}"
+    yield rf"\caption{{{_literal(table.title)}}}"
+    yield rf"\label{{tab:{_label(table)}}}"
     yield rf"\begin{{tabular}}{{@{{}}{''.join(_ALIGNED[column.align] for column in shown)}@{{}}}}"
     yield from (r"\toprule", _line(_literal(column.heading) for column in shown), r"\midrule")
-    for row in block.rows:
+    for row in table.rows:
         yield _line(_cell(column, row) for column in shown)
     yield from (r"\bottomrule", r"\end{tabular}")
-    for row in block.rows:
-        yield from (rf"\par {_literal(line)}" for line in notes_below(columns, row))
+    for row in table.rows:
+        yield from (rf"\par {_literal(line)}" for line in notes_below(table.columns, row))
     yield r"\end{table}"
 
 
@@ -63,5 +65,5 @@ def _literal(text: str) -> str:
     return re.sub(r"(?<!\w)-(?=[.\d])", "$-$", escaped)  # a minus, where a hyphen is too short
 
 
-def _label(block: Block) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", place(block))
+def _label(table: Table) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", table.place)

@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from urllib.parse import quote
 
 from tlml.presentation.columns import Column, Mark
-from tlml.presentation.rows import Block, Row
-from tlml.presentation.wording import printable, title
-from tlml.reports.remarks import columns_of, footnotes, remarks
+from tlml.presentation.rows import Row
+from tlml.presentation.wording import printable
+from tlml.reports.remarks import footnotes, remarks
+from tlml.reports.scene import Picture
 from tlml.reports.summary import Report
+from tlml.reports.tables import Section, Table, sections
 
 _MARKED = {Mark.BEST: "**{}**", Mark.WORSE: "{}"}
 _RULES = {"left": "---", "right": "--:"}
 
 
-def to_markdown(report: Report) -> str:
-    """Return the whole report."""
-    return "\n".join(_report(report))
+def to_markdown(report: Report, drawn: Mapping[str, Sequence[Picture]]) -> str:
+    """Return the whole report.
+
+    Args:
+        report: What it says.
+        drawn: Pictures by domain, which lie beside it.
+    """
+    return "\n".join(_report(report, drawn))
 
 
-def _report(report: Report) -> Iterator[str]:
+def _report(report: Report, drawn: Mapping[str, Sequence[Picture]]) -> Iterator[str]:
     yield from (f"# {_literal(report.name)}", "", *_listed(remarks(report)), "")
-    for domain in dict.fromkeys(block.domain for block in report.blocks):
-        yield from (f"## {_literal(domain)}", "")
-        yield from (f"![{_literal(domain)}]({quote(domain)}.png)", "")
-        for block in report.blocks:
-            if block.domain == domain:
-                yield from (f"### {_literal(title(block))}", "")
-                yield from (*_table(block, columns_of(report, block)), "")
+    for section in sections(report):
+        yield from (f"## {_literal(section.domain)}", "")
+        yield from _section(section, drawn.get(section.domain, ()))
     yield from (*_listed(footnotes(report)), "")
 
 
-def _table(block: Block, columns: Sequence[Column]) -> Iterator[str]:
-    yield _piped(_literal(column.heading) for column in columns)
-    yield _piped(_RULES[column.align] for column in columns)
-    for row in block.rows:
-        yield _piped(_cell(column, row) for column in columns)
+def _section(section: Section, drawn: Sequence[Picture]) -> Iterator[str]:
+    if section.overview is not None:
+        yield from _table(section.overview, "###")
+    for part in section.parts:
+        if part.heading:
+            yield from (f"### {_literal(part.heading)}", "")
+        for picture in drawn:
+            if picture.protocol == part.protocol:
+                yield from (f"![{_literal(picture.name)}]({quote(picture.name)}.png)", "")
+        for table in part.tables:
+            yield from _table(table, "####" if part.heading else "###")
+
+
+def _table(table: Table, level: str) -> Iterator[str]:
+    yield from (f"{level} {_literal(table.title)}", "")
+    yield _piped(_literal(column.heading) for column in table.columns)
+    yield _piped(_RULES[column.align] for column in table.columns)
+    for row in table.rows:
+        yield _piped(_cell(column, row) for column in table.columns)
+    yield ""
 
 
 def _cell(column: Column, row: Row) -> str:

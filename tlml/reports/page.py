@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from tlml.presentation.rows import Block
-from tlml.presentation.wording import printable, title
-from tlml.reports.pictures import Picture
-from tlml.reports.remarks import columns_of, footnotes, remarks
+from tlml.presentation.wording import printable
+from tlml.reports.remarks import footnotes, remarks
+from tlml.reports.scene import Picture
 from tlml.reports.summary import Report
+from tlml.reports.tables import sections
 
 TEMPLATE = "page.html.jinja"
 
@@ -29,27 +29,15 @@ def to_html(report: Report, drawn: Mapping[str, Sequence[Picture]]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, finalize=_printable,
     )  # fmt: skip
+    environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
     source = resources.files("tlml.reports").joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(
         report=report,
         remarks=remarks(report),
+        sections=list(sections(report)),
+        drawn=drawn,
         footnotes=footnotes(report),
-        domains=[_domain(report, name, pictures) for name, pictures in drawn.items()],
     )
-
-
-def _domain(report: Report, name: str, pictures: Sequence[Picture]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "pictures": [
-            {"told": one.told, "base64": base64.b64encode(one.png).decode()} for one in pictures
-        ],
-        "tables": [_table(report, block) for block in report.blocks if block.domain == name],
-    }
-
-
-def _table(report: Report, block: Block) -> dict[str, Any]:
-    return {"title": title(block), "columns": columns_of(report, block), "rows": block.rows}
 
 
 def _printable(value: Any) -> Any:

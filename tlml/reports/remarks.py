@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 
-from tlml.presentation.columns import Column, columns, cost_columns
-from tlml.presentation.rows import Block
 from tlml.presentation.wording import printable
-from tlml.reports.summary import CHOSEN_BY, NEGATIVE, TRANSDUCTIVE, USES_QUERIES, Report
+from tlml.reports.block import noun
+from tlml.reports.notes import BEST_OF, CHOSEN_BY, NEGATIVE, TRANSDUCTIVE, USES_QUERIES
+from tlml.reports.summary import Report
 
-
-def columns_of(report: Report, block: Block) -> tuple[Column, ...]:
-    """Return the columns of a block's table."""
-    return columns(block.metric, report.baseline, own=cost_columns())
+_MEANINGS = MappingProxyType(
+    {
+        "LA": "each task just after it was learned",
+        "BTI": "mean change from there to the end of the stream",
+        "BWT": "the same sum divided by one task less",
+        "FWT": "a task just before it is learned, less the same before all training",
+        "forgetting": "what was lost of the best that a task had, over all tasks but the last",
+        "samples_per_second": "examples trained on in a second",
+    }
+)
 
 
 def remarks(report: Report) -> list[str]:
@@ -22,7 +29,7 @@ def remarks(report: Report) -> list[str]:
 
 def footnotes(report: Report) -> list[str]:
     """Explain the columns and the notes that occur, a line each."""
-    return [printable(line) for line in _footnotes(report)]
+    return [printable(line) for line in (*_on_columns(report), *_on_notes(report))]
 
 
 def _remarks(report: Report) -> Iterator[str]:
@@ -34,22 +41,42 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"failed: {failure.kind} {failure.cell}: {failure.reason}"
     refused: dict[tuple[str, str], list[str]] = {}
     for refusal in report.refused:
-        refused.setdefault((refusal.domain, refusal.reason), []).append(refusal.name)
-    for (domain, reason), methods in refused.items():
-        yield f"not run on {domain}: {', '.join(methods)}: {reason}"
+        where = f"{refusal.domain} ({refusal.protocol})" if refusal.protocol else refusal.domain
+        refused.setdefault((where, refusal.reason), []).append(refusal.name)
+    for (where, reason), methods in refused.items():
+        yield f"not run on {where}: {', '.join(methods)}: {reason}"
 
 
-def _footnotes(report: Report) -> Iterator[str]:
-    yield (
-        "Means are over target episodes, each averaged over its seeds; 95% intervals resample "
-        "these episodes (bootstrap) and do not hold the spread between training seeds; of a single "
-        "episode they resample the seeds. IQM: mean of the middle half of all scores."
-    )
-    yield f"Differences to {report.baseline} are paired: the same seeds and the same episodes."
-    yield (
-        "fit s: training, shared by all methods with the same fit; adapt s: all episodes of one "
-        "seed; both are means over seeds. steps and labels: for one episode."
-    )
+def _on_columns(report: Report) -> Iterator[str]:
+    there = list(dict.fromkeys(block.protocol for block in report.blocks)) or ["episodes"]
+    paired = list(dict.fromkeys(report.protocols[name].paired for name in there))
+    for one in paired:
+        short = noun(one)
+        yield (
+            f"Means are over {_several(one)}, each averaged over its seeds; 95% intervals resample "
+            f"these {short}s (bootstrap) and do not hold the spread between training seeds; of a "
+            f"single {short} they resample the seeds. IQM: mean of the middle half of all scores."
+        )
+    same = " or ".join(f"the same {noun(one)}s" for one in paired)
+    yield f"Differences to {report.baseline} are paired: the same seeds and {same}."
+    if "episodes" in there:
+        yield (
+            "fit s: training, shared by all methods with the same fit; adapt s: all episodes of "
+            "one seed; both are means over seeds. steps and labels: for one episode."
+        )
+    yield from _meanings(report, there)
+
+
+def _meanings(report: Report, protocols: Sequence[str]) -> Iterator[str]:
+    """Explain the columns that protocols add."""
+    for name in protocols:
+        headings = report.protocols[name].columns
+        told = [f"{headings[key]}: {_MEANINGS[key]}" for key in headings if key in _MEANINGS]
+        if told:
+            yield f"{'; '.join(told)}. All are means over seeds."
+
+
+def _on_notes(report: Report) -> Iterator[str]:
     notes = {note for block in report.blocks for row in block.rows for note in row.notes}
     if NEGATIVE in notes:
         yield f"{NEGATIVE}: the whole interval of the difference is on the worse side."
@@ -58,6 +85,17 @@ def _footnotes(report: Report) -> Iterator[str]:
             f"{CHOSEN_BY}: validation tasks and criteria of source and inputs see no target label; "
             "a choice by target labels sees what it is measured on: a bound, not a method."
         )
+    if any(note.startswith(BEST_OF) for note in notes):
+        yield (
+            f"{BEST_OF} N choices: tuning budgets differ within the block; who chooses among "
+            "more has the better chance."
+        )
     for note in (TRANSDUCTIVE, USES_QUERIES):
         if note in notes:
             yield f"{note}: a prediction depends on the other queries of its episode."
+
+
+def _several(paired: str) -> str:
+    """Return the plural: ``target episodes``, ``tasks of the stream``."""
+    head, of, rest = paired.partition(" of ")
+    return f"{head}s{of}{rest}"

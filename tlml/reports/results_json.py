@@ -39,7 +39,9 @@ def _summary(block: Block, row: Row) -> dict[str, Any]:
     score, difference = row.score, row.difference
     return {
         "domain": block.domain,
-        **block.point,
+        **(block.point if block.protocol == "episodes" else {}),
+        "protocol": block.protocol,
+        "point": dict(block.point),
         "method": row.method,
         "metric": block.metric,
         "higher_is_better": block.higher_is_better,
@@ -52,6 +54,7 @@ def _summary(block: Block, row: Row) -> dict[str, Any]:
         "best": row.best,
         "seeds": row.seeds,
         "planned_seeds": row.planned_seeds,
+        "metrics": dict(row.metrics),
         "cost": row.cost,
         "notes": list(row.notes),
     }

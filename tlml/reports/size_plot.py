@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tlml.presentation.figure import BLUE, entitle, new_figure, png, tidy
-from tlml.reports.summary import Report
 
 Sizes = Mapping[str, list[float]]
 
 
-def sizes(report: Report, domain: str) -> dict[str, list[float]]:
-    """Return the effective sample sizes of the methods that weigh, one for each seed and shots."""
+def sizes(scores: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return the effective sample sizes of the methods that weigh, one for each seed and point."""
     found: dict[str, list[float]] = {}
-    for row in report.scores:
-        if row["domain"] == domain and row["effective_sample_size"] is not None:
+    for row in scores:
+        if row["effective_sample_size"] is not None:
             found.setdefault(row["method"], []).append(row["effective_sample_size"])
     return found
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tlml.presentation.columns import Column, Mark
-from tlml.presentation.rows import Block, Row
-from tlml.presentation.wording import printable, title
-from tlml.reports.remarks import columns_of, footnotes, remarks
+from tlml.presentation.rows import Row
+from tlml.presentation.wording import printable
+from tlml.reports.remarks import footnotes, remarks
 from tlml.reports.summary import Report
+from tlml.reports.tables import Table, sections
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
 _FILE_WIDTH = 120  # a file has no width of its own to wrap at
 _STYLES = {Mark.BEST: "bold", Mark.WORSE: "red"}
@@ -26,8 +27,9 @@ def print_report(report: Report, console: Console | None = None) -> None:
     console = console or Console()
     if not console.is_terminal:
         console.width = max(console.width, _FILE_WIDTH)
-    for block in report.blocks:
-        _print_block(console, block, columns_of(report, block))
+    for section in sections(report):
+        for table in section.tables:
+            _print_table(console, table)
     for line in (*remarks(report), *footnotes(report)):
         console.print(_literal(line), style="dim", soft_wrap=True, highlight=False)
 
@@ -39,34 +41,34 @@ def notes_below(columns: Sequence[Column], row: Row) -> Iterator[str]:
             yield f"{columns[0].text(row)}: {text}"
 
 
-def _print_block(console: Console, block: Block, columns: Sequence[Column]) -> None:
-    table = _table(block, [column for column in columns if column.place != "below"])
-    if _width(console, table) > console.width:
-        table = _table(block, [column for column in columns if column.place == "always"])
-    console.print(table)
-    for row in block.rows:
-        for line in notes_below(columns, row):
+def _print_table(console: Console, table: Table) -> None:
+    made = _made(table, [column for column in table.columns if column.place != "below"])
+    if _width(console, made) > console.width:
+        made = _made(table, [column for column in table.columns if column.place == "always"])
+    console.print(made)
+    for row in table.rows:
+        for line in notes_below(table.columns, row):
             console.print(_literal(f"  {line}"), highlight=False)
     console.print()
 
 
-def _width(console: Console, table: Table) -> int:
+def _width(console: Console, table: RichTable) -> int:
     unlimited = console.options.update(width=1000)
     return console.measure(table, options=unlimited).maximum
 
 
-def _table(block: Block, columns: Sequence[Column]) -> Table:
+def _made(table: Table, columns: Sequence[Column]) -> RichTable:
     from rich import box
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-    table = Table(title=_literal(printable(title(block))), title_justify="left",
-                  box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)  # fmt: skip
+    made = RichTable(title=_literal(printable(table.title)), title_justify="left",
+                     box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)  # fmt: skip
     for column in columns:
         text = printable(column.heading).replace(" ", "\n", 1)
-        table.add_column(_literal(text), justify=column.align, no_wrap=True)
-    for row in block.rows:
-        table.add_row(*(_cell(column, row) for column in columns))
-    return table
+        made.add_column(_literal(text), justify=column.align, no_wrap=True)
+    for row in table.rows:
+        made.add_row(*(_cell(column, row) for column in columns))
+    return made
 
 
 def _cell(column: Column, row: Row) -> str:

@@ -19,8 +19,9 @@ def report(folder: str | Path) -> Report:
 
     Writes ``results.json``, ``report.md``, ``report.tex``, ``report.html`` and ``<domain>.png``,
     each whole or not at all; beside it ``<domain>-features.png`` where fits saw the target,
-    ``<domain>-sizes.png`` where source examples are weighed, and
-    ``<domain>-<strategy>-<option>.png`` where several values of an option are compared.
+    ``<domain>-sizes.png`` where source examples are weighed,
+    ``<domain>-<strategy>-<option>.png`` where several values of an option are compared, and
+    ``<domain>-retention.png``, ``<domain>-tasks.png`` and ``<domain>-against.png`` of streams.
 
     Raises:
         TlmlError: The folder holds no plan, a result is damaged, or it cannot be written to.
@@ -35,7 +36,7 @@ def report(folder: str | Path) -> Report:
     for own in drawn.values():
         for picture in own:
             write_atomic(folder / f"{picture.name}.png", picture.png)
-    write_atomic(folder / "report.md", to_markdown(made))
+    write_atomic(folder / "report.md", to_markdown(made, drawn))
     write_atomic(folder / "report.tex", to_latex(made))
     write_atomic(folder / "report.html", to_html(made, drawn))
     return made

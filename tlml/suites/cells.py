@@ -1,4 +1,4 @@
-"""Cells of a suite: fits and adaptations, and the plan that holds them."""
+"""Cells of a suite: fits and what is measured, and the plan that holds them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
+from tlml.suites.description import Description
 
 ORACLE = " (oracle)"  # marks a method that chose by the labels of the test
 VALIDATION_TASKS, TARGET_LABELS = "validation tasks", "target labels (oracle)"
@@ -46,26 +47,28 @@ class FitCell:
 
 @dataclass(frozen=True, slots=True)
 class AdaptCell:
-    """An adaptation to target episodes.
+    """What a protocol measures of one method with one seed.
 
     Args:
         id: Hash of `config` and `versions`; the same for two methods that come to the same.
         domain: The label of the domain.
-        shots: Labelled target examples, per class where there are classes.
+        protocol: The name of the protocol.
+        point: Where on its axis: ``{"shots": 5}``, or a list of values where one run gives several
+            records.
         seed: The seed of its fit and of fresh initialisations.
         method: The label of the method.
         fits: The ids of the fits that it starts from: one for all episodes, or one for each; none:
             an untrained network.
-        config: Everything needed to run it, plain data: ``kind``, ``fits``, ``domain``,
-            ``domain_options``, ``learner``, ``options`` (of the learner), ``strategy``,
-            ``strategy_options``, ``tune``, ``criterion`` (by what to choose), ``head``, ``view``
-            (of EpisodeView, with shots, episodes and seed), ``seed``.
+        config: Everything needed to run it, plain data: ``kind`` (adapt), ``protocol``, ``fits``,
+            ``domain``, ``domain_options``, ``learner``, ``options`` (of the learner), ``view``,
+            ``seed``, and what else the protocol needs.
         versions: Of tlml, torch and the plugins that it uses.
     """
 
     id: str
     domain: str
-    shots: int
+    protocol: str
+    point: dict[str, Any]
     seed: int
     method: str
     fits: tuple[str, ...]
@@ -94,6 +97,7 @@ class Plan:
         fits: Trainings; ids differ.
         adapts: Adaptations; those of two methods may share an id, which is then run once.
         refused: What is left out.
+        protocols: How to show the records of each protocol.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Plan:
     fits: tuple[FitCell, ...]
     adapts: tuple[AdaptCell, ...]
     refused: tuple[Refused, ...]
+    protocols: dict[str, Description]
 
     def only(self, patterns: Sequence[str]) -> Plan:
         """Return what matches one of the shell-style patterns ``METHOD``, ``DOMAIN`` or both.
@@ -124,7 +129,8 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return asdict(self)
+        plain = {name: shown.model_dump() for name, shown in self.protocols.items()}
+        return asdict(replace(self, protocols={})) | {"protocols": plain}
 
 
 def write_plan(plan: Plan, folder: str | Path) -> None:

@@ -20,6 +20,7 @@ from tlml.suites.cells import (
     cell_id,
 )
 from tlml.suites.check import EPISODES, Sources, adapting, problems, taken
+from tlml.suites.description import EPISODES as SHOWN
 from tlml.yaml_lines import dotted
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def plan(suite: Suite, registry: Registry, *, oracle: bool = False) -> Plan:
         raise TlmlError(f"suite {suite.name}: nothing in it can be run: {reason}")
     return Plan(
         suite.name, suite.reference, tuple(methods), tuple(suite.domains),
-        tuple(planner.fits.values()), tuple(adapts), refused,
+        tuple(planner.fits.values()), tuple(adapts), refused, {"episodes": SHOWN},
     )  # fmt: skip
 
 
@@ -138,7 +139,8 @@ class _Planner:
         versions = self._versions(config)
         id, name = cell_id(config, versions), method + ORACLE * oracle
         ids = tuple(fit.id for fit in fits)
-        return AdaptCell(id, label, shots, seed, name, ids, config, versions)
+        point = {"shots": shots}
+        return AdaptCell(id, label, "episodes", point, seed, name, ids, config, versions)
 
     def _adapt_config(
         self, label: str, shots: int, seed: int, method: str, fits: Sequence[FitCell], oracle: bool
@@ -149,6 +151,7 @@ class _Planner:
         made = fits[0].config if fits else None
         return {
             "kind": "adapt",
+            "protocol": "episodes",
             "fits": [fit.id for fit in fits],
             **self._domain(label),
             "learner": made["learner"] if made else own.learner,

@@ -266,11 +266,11 @@ def test_nothing_done_is_a_report_too(folder: Folder) -> None:
         ("{", "damaged (Invalid JSON: EOF while parsing an object at line 1 column 1)"),
         ({"id": "x"}, "damaged (metric: Field required)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 1], "scores": [1]},
-         "damaged (Value error, 1 scores for 2 episodes)"),
+         "damaged (Value error, 1 scores for 2 units)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 0], "scores": [1, 1]},
-         "damaged (Value error, an episode is there twice)"),
+         "damaged (Value error, a unit is there twice)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [], "scores": []},
-         "damaged (episodes: List should have at least 1 item after validation, not 0)"),
+         "damaged (units: List should have at least 1 item after validation, not 0)"),
     ],
 )  # fmt: skip
 def test_a_damaged_result_is_named(folder: Folder, content: Any, message: str) -> None:
