@@ -32,9 +32,8 @@ def make_block(
         shown: How the protocol says its axis.
     """
     records = [entry.record for entry in own if entry.record is not None]
-    metric, higher = (
-        (records[0].metric, records[0].higher_is_better) if records else ("score", True)
-    )
+    first = next(iter(records), None)
+    metric, higher = (first.metric, first.higher_is_better) if first else ("score", True)
     reference = Scores([entry for entry in own if entry.cell.method == baseline])
     unit, unequal = noun(shown.paired), unequal_budgets(records)
     rows = []

@@ -16,11 +16,12 @@ from tlml.suites.description import Description
 
 ORACLE = " (oracle)"  # marks a method that chose by the labels of the test
 VALIDATION_TASKS, TARGET_LABELS = "validation tasks", "target labels (oracle)"
+RETAINED = "stream"  # the criterion that chooses by what is retained of a stream
 
 
 @dataclass(frozen=True, slots=True)
 class FitCell:
-    """A training to be done once.
+    """A training to be done once, or the choice of its options (kind ``choose``).
 
     Args:
         id: Hash of `config` and `versions`.
@@ -29,11 +30,12 @@ class FitCell:
         seed: The seed of training.
         config: Everything needed to run it, plain data: ``kind``, ``domain``, ``domain_options``,
             ``learner``, ``options``, ``strategy``, ``strategy_options`` (None and none where
-            training does not use it), ``tune`` (options of it to choose) and ``criterion`` (by
-            what), ``view``, ``view_defaults`` (for what of it the learner's view takes, under
-            `view`), ``trainer``, ``seed``.
+            training does not use it), ``tune`` (options of both to choose) and ``criterion`` (by
+            what), ``choice`` (the cell that has chosen, if any), ``view``, ``view_defaults`` (for
+            what of it the learner's view takes, under `view`), ``trainer``, ``seed``.
         versions: Of tlml, torch and the plugins that it uses.
         episode: The target episode that it sees; None: it sees source tasks only.
+        after: The ids of the cells that must be done before: where its options are chosen.
     """
 
     id: str
@@ -43,6 +45,12 @@ class FitCell:
     config: dict[str, Any]
     versions: dict[str, str]
     episode: int | None = None
+    after: tuple[str, ...] = ()
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The ids of the cells that it starts from."""
+        return self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +83,27 @@ class AdaptCell:
     config: dict[str, Any]
     versions: dict[str, str]
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The ids of the cells that it starts from."""
+        return self.fits
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A fit or a method that cannot be run on a domain, with the reason."""
+    """A method that cannot be run on a domain, with the reason.
+
+    Args:
+        domain: The label of the domain.
+        name: The label of the method.
+        reason: Why.
+        protocol: In which of the domain's protocols; "" in all.
+    """
 
     domain: str
     name: str
     reason: str
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +145,9 @@ class Plan:
                     f"and the methods {', '.join(self.methods)}, both together as DOMAIN/METHOD"
                 )
         kept = tuple(c for c in self.adapts if any(_matches(c, pattern) for pattern in patterns))
-        fits = {id for cell in kept for id in cell.fits}
-        return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in fits))
+        ids = {id for cell in kept for id in cell.fits}
+        ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
+        return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in ids))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""

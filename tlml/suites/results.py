@@ -80,11 +80,12 @@ class PlannedAdapt(_Read):
 
 
 class PlannedRefusal(_Read):
-    """A combination that cannot be run."""
+    """A combination that cannot be run, in one of the domain's protocols or ("") in all."""
 
     domain: str
     name: str
     reason: str
+    protocol: str = ""
 
 
 class Planned(_Read):
@@ -119,6 +120,7 @@ class Record(_Read):
         cost: What it took, by name.
         R: Of a stream: accuracies ``[T, T]``, R[t][j] on task j after task t.
         before: Of a stream: accuracies ``[T]`` before training.
+        episodes: The numbers of the target episodes, where those are the units.
         losses: One for each unit.
         learner: The registered name.
         strategy: What adapted.
@@ -142,6 +144,7 @@ class Record(_Read):
     cost: Cost = {}
     R: list[list[float]] | None = None
     before: list[float] | None = None
+    episodes: list[int] = []
     losses: list[float] = []
     learner: str = ""
     strategy: str | None = None

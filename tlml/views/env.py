@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from tlml.data.domains import Domain
-from tlml.data.keyed import keyed_rng
+from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces

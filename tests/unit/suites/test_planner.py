@@ -342,7 +342,7 @@ def test_refused_combinations_are_listed_with_their_reason(registry: Registry) -
             "means": {"fit": "means"},
         },
     )
-    no_episodes = "domain robots gives no episodes, and methods are compared on episodes"
+    no_episodes = "domain robots gives no episodes, which protocol episodes needs"
     reasons = {(r.domain, r.name): r.reason.partition("; these do:")[0] for r in made.refused}
     assert reasons == {
         ("waves", "align"): "waves, maml and mmd do not go together: strategy mmd needs features, "
@@ -360,7 +360,7 @@ def test_a_suite_of_which_nothing_can_be_run_is_an_error(registry: Registry) -> 
         planned(registry, domains={"robots": {"shots": 1}})
     assert str(caught.value) == (
         "suite quick: nothing in it can be run: domain robots gives no episodes, "
-        "and methods are compared on episodes"
+        "which protocol episodes needs"
     )
 
 
