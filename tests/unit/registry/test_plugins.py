@@ -47,7 +47,10 @@ def test_a_plugin_holds_what_its_hooks_return() -> None:
             {"tlml_domains": lambda: [WAVES]},
             "tlml_domains lacks its mark @hookimpl (from tlml import hookimpl)",
         ),
-        ({}, "it has no hook; there is tlml_domains, tlml_learners, tlml_strategies, tlml_protocols"),
+        (
+            {},
+            "it has no hook; there is tlml_domains, tlml_learners, tlml_strategies, tlml_protocols",
+        ),
         (
             {"tlml_domains": None},
             "tlml_domains must return a list of Specs, returned None",
