@@ -1,4 +1,4 @@
-"""What a plugin declares about a domain, a learner or a strategy, without importing it."""
+"""What a plugin declares about a domain, learner, strategy or protocol, without importing it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,31 @@ from typing import Literal
 
 from tlml.errors import TlmlError, did_you_mean
 
-Kind = Literal["domain", "learner", "strategy"]
+Kind = Literal["domain", "learner", "strategy", "protocol"]
+# What must go together in a run; a protocol says how runs are compared.
 KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, "protocol")
+
+# Every view, by the word with which a domain gives it and a learner needs it. From this table the
+# vocabulary, the command line, suites and the conformance kit take what views there are.
+VIEWS: dict[str, str] = {
+    "pair": "tlml.views.pair:PairView",
+    "episodes": "tlml.views.episode:EpisodeView",
+    "stream": "tlml.views.stream:StreamView",
+    "env": "tlml.views.env:EnvView",
+}
 
 # The closed vocabulary of `gives`, by kind. Strangers add words as "vendor:word".
 VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
-        {"pair", "episodes", "stream", "env", "finite"}
+        {*VIEWS, "finite"}
         | {"regression", "classification", "reconstruction", "control", "triples"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
     "strategy": frozenset(
         {"differentiable", "weighs", "aligns", "maps", "relates", "estimates", "unlabelled"}
     ),
+    "protocol": frozenset(),
 }
 WORDS = frozenset().union(*VOCABULARY.values())
 

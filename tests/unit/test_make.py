@@ -9,8 +9,8 @@ from distributions import Site, declare, site_on_path
 
 import tlml
 from tlml.errors import TlmlError
-from tlml.make import build
 from tlml.registry import Registry, default_registry
+from tlml.registry.instances import build
 
 WAVES = """
 class Waves:

@@ -24,7 +24,7 @@ from tlml.metrics.streams import (
     learning_accuracy,
     retained_accuracy,
 )
-from tlml.metrics.tasks import primary
+from tlml.metrics.targets import primary
 
 _STATE = ("metric", "higher_is_better", "joint", "before", "rows")
 

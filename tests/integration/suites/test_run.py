@@ -19,12 +19,12 @@ import torch
 import yaml
 
 from tlml.errors import TlmlError
+from tlml.lightning_notes import quiet
 from tlml.registry import default_registry
 from tlml.suites import Plan, load_suite, plan, run_suite
 from tlml.suites import fit as cell_fit
 from tlml.suites import run as bench
 from tlml.suites import run_cell as experiment
-from tlml.suites.ingredients import quiet
 from tlml.suites.tuning import Tried, best_of, candidates
 
 SUITE: dict[str, Any] = {
