@@ -108,9 +108,9 @@ SCRATCH = "  scratch: {strategy: scratch}"
         ("fit: pre", "fti: pre", "11: methods.full: unknown key 'fti'; did you mean 'fit'?"),
         ("fit: pre", "learner: maml, fit: pre",
          "11: methods.full.learner: the learner is that of the fit pre; leave it out"),
-        ("seeds: 2", "seeds: 2\nseeds: 3", "3: key 'seeds' is there twice, first in line 2"),
+        ("seeds: 2", "seeds: 2\nseeds: 3", "3: duplicate key 'seeds' (first on line 2)"),
         ("waves:", "letters14: {shots: 1}\n  letters14:",
-         "5: domains: key 'letters14' is there twice, first in line 4"),
+         "5: domains: duplicate key 'letters14' (first on line 4)"),
         ("name: quick", "episodes: 3", "1: the key 'name' is missing"),
         ("shots: 1, ", "", "5: domains.letters14: what to compare over is missing: give one of "
          "shots, stream"),
