@@ -204,7 +204,13 @@ class GradientLearner(NetworkLearner):
     def predict_by(self, adapter: TargetAdapter, support: Batch, x: Tensor) -> Tensor:
         """Adapt to the support by the strategy of a test and return the scores of ``x``."""
         if type(self).predict is not GradientLearner.predict:
-            return self.predict(support, x)  # who writes it predicts without a strategy
+            if adapter.strategy is not self.strategy or adapter.new_head:
+                raise TlmlError(
+                    f"adapt: {type(self).__name__} predicts by a method of its own, which takes "
+                    f"no {type(adapter.strategy).__name__} and no new head; leave both out, or "
+                    "override predict_by(adapter, support, x) instead"
+                )
+            return self.predict(support, x)
         return self.problem(adapter).predict(support, x)
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:

@@ -17,6 +17,7 @@ from tlml.data.spaces import same_space, space_from_plain, space_to_plain
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError, check_not_negative
 from tlml.learners.adapter import TargetAdapter, adapter_for
+from tlml.learners.consolidation import BUFFER, Consolidation, stream_of
 from tlml.learners.evaluation import (
     differentiable,
     episode_number,
@@ -25,17 +26,17 @@ from tlml.learners.evaluation import (
     half_intervals,
 )
 from tlml.learners.keyed_draws import KeyedDraws
+from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration
 from tlml.recorded import Recorded, plain
 from tlml.registry.instances import build
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.version import tlml_version
-from tlml.views.base import KeyedLoader, View, ViewSpaces, view_of
+from tlml.views.base import KeyedLoader, View, ViewSpaces, begin_epoch, view_of
 from tlml.views.contract import Measurement, Place
 from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
-from tlml.views.stream import StreamView
 from tlml.views.table import view_type_of
 
 GIVEN = "given:"  # how hyper-parameters write down an object that they cannot hold
@@ -80,6 +81,8 @@ class Learner(Recorded, LightningModule, ABC):
         # for no part of this.
         self._adapters: tuple[TargetAdapter, ...] = ()
         self.save_hyperparameters(plain(self.options), logger=False)  # LogConfiguration does that
+        if self._consolidates():
+            self.register_buffer(BUFFER, torch.zeros((), dtype=torch.int64))
 
     # Meeting a view
 
@@ -244,8 +247,20 @@ class Learner(Recorded, LightningModule, ABC):
     def configure_callbacks(self) -> list[Callback]:
         """Bring what every run of a learner needs, where the Trainer hasn't got it yet."""
         callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        there = {type(callback) for callback in callbacks}
-        return [kind() for kind in (LogConfiguration, KeyedDraws) if kind not in there]
+        kinds: list[type[Callback]] = [LogConfiguration, KeyedDraws, *self._of_streams()]
+        return [kind() for kind in kinds if not any(isinstance(c, kind) for c in callbacks)]
+
+    def consolidate(self, task: int) -> None:
+        """Do what a learner does when a task of a stream ends, before it is measured.
+
+        Called once for each task, also where a fit was killed and resumed, in evaluation mode,
+        with gradients, and with torch's draws keyed by the seed and the task. What it changes
+        must be parameters or registered buffers, for checkpoints hold no more. The examples of the
+        task are ``self.current_view().learned_from(task)``.
+
+        Args:
+            task: Its place in the stream.
+        """
 
     def on_fit_start(self) -> None:
         """Check the Trainer's view."""
@@ -255,6 +270,7 @@ class Learner(Recorded, LightningModule, ABC):
 
     def on_train_start(self) -> None:
         """Don't begin with a stream that has been learned already."""
+        begin_epoch(self.trainer)
         self._stop_after(self.current_epoch)
 
     def on_train_epoch_end(self) -> None:
@@ -326,10 +342,18 @@ class Learner(Recorded, LightningModule, ABC):
         found: KeyedLoader | None = loaders[place.loader] if isinstance(loaders, list) else loaders
         return found
 
-    def _stop_after(self, tasks: int) -> None:
-        view = self.current_view()
-        if isinstance(view, StreamView) and tasks >= len(view.stream()):
+    def _stop_after(self, epochs: int) -> None:
+        view = stream_of(self.trainer)
+        if view is not None and epochs >= view.length:
             self.trainer.should_stop = True
+
+    def _consolidates(self) -> bool:
+        return type(self).consolidate is not Learner.consolidate
+
+    def _of_streams(self) -> list[type[Callback]]:
+        if self.trainer.state.fn != "fit" or stream_of(self.trainer) is None:
+            return []
+        return [Consolidation, Retention] if self._consolidates() else [Retention]
 
     def _drop_other_strategy(self, checkpoint: dict[str, Any]) -> None:
         # Lightning writes the options given to load_from_checkpoint over the checkpoint's own.

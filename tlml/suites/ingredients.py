@@ -1,21 +1,16 @@
-"""What the cells of a suite are made of, and how a Trainer runs them."""
+"""What the cells of a suite are made of, and the options of their Trainer."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
-
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
 
 from tlml import make
 from tlml.learners.learner import Learner
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
-
-Report = Callable[[float], None]  # takes the share of a cell that is done
+from tlml.views.stream import StreamView
 
 
 def make_domain(config: dict[str, Any]) -> Any:
@@ -47,30 +42,12 @@ def make_training_view(config: dict[str, Any], learner: Learner, domain: Any) ->
     return learner.view(domain, **{**defaults, **config["view"]}, seed=config["seed"])
 
 
-def trainer_options(config: dict[str, Any]) -> dict[str, Any]:
-    """Return those of a cell: one process, as a suite runs several cells side by side."""
-    return {"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, **config["trainer"]}
+def trainer_options(config: dict[str, Any], view: View) -> dict[str, Any]:
+    """Return those of a fit: one process, as a suite runs several cells side by side.
 
-
-def part_of(report: Report, number: int, of: int) -> Report:
-    """Return what reports the shares of one part out of some of equal length."""
-    return lambda share: report((number + share) / of)
-
-
-class Progress(Callback):
-    """Reports the share of a fit or a test that is done."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Report a fit's share, by its optimiser steps."""
-        total = trainer.estimated_stepping_batches
-        self.report(min(trainer.global_step / total, 1.0) if total > 0 else 0.0)
-
-    def on_test_batch_end(
-        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:  # fmt: skip
-        """Report a test's share, by its episodes."""
-        self.report((batch_idx + 1) / max(trainer.num_test_batches[0], 1))
+    A stream is as long as its tasks, and is measured before training, too.
+    """
+    options = {"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, **config["trainer"]}
+    if isinstance(view, StreamView):
+        options |= {"max_epochs": view.length, "num_sanity_val_steps": -1}
+    return options

@@ -22,7 +22,7 @@ from tlml.recorded import Recorded
 from tlml.strategies.strategy import Strategy
 from tlml.views.contract import Measurable, Measurement, Place
 
-Labels = Literal["domain", "pool", "episode"]
+Labels = Literal["domain", "pool", "stream", "episode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class ViewSpaces:
         x: Inputs.
         y: Targets.
         labels: What a class label means: the same in the whole `domain`, a class of the source
-            `pool`, or nothing beyond its `episode`. Heads are only kept where it is the same.
+            `pool`, a class in the order that was drawn for a `stream`, or nothing beyond its
+            `episode`. Heads are only kept where it is the same.
     """
 
     x: Space[Any]
@@ -136,6 +137,7 @@ class View(Recorded, LightningDataModule, ABC):
         collate: Callable[[list[Any]], Any] | None = None,
         counted: str = "",
         exact: bool = False,
+        num_workers: int | None = None,
     ) -> KeyedLoader:
         """Make the loader of `number` indices of `dataset`; `batch_size` None: an item is a batch.
 
@@ -147,6 +149,7 @@ class View(Recorded, LightningDataModule, ABC):
             collate: Makes a batch of items.
             counted: What the indices count, for errors.
             exact: Don't leave out what can't be divided equally among the processes.
+            num_workers: Loader processes; the view's where None.
 
         Raises:
             TlmlError: There are fewer indices than processes, or `exact` and a remainder.
@@ -167,13 +170,14 @@ class View(Recorded, LightningDataModule, ABC):
             per_batch=batch_size or 1,
             position=position,
         )
+        workers = self.num_workers if num_workers is None else num_workers
         loader = (ResumableLoader if position else KeyedLoader)(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
+            num_workers=workers,
             collate_fn=collate,
-            persistent_workers=self.num_workers > 0,
+            persistent_workers=workers > 0,
         )
         loader.view = self
         return loader
@@ -203,6 +207,19 @@ def view_of(trainer: Trainer) -> View | None:
     first = loaders[0] if isinstance(loaders, list) and loaders else loaders
     found: View | None = getattr(first, "view", None)
     return found
+
+
+def begin_epoch(trainer: Trainer) -> None:
+    """Let a fit that was killed right after the last batch of an epoch begin the next one.
+
+    Lightning goes on as if it were in the middle of an epoch: without ``on_train_epoch_start``, and
+    with one epoch too few begun from there on, so that a second checkpoint could not tell where it
+    was saved. To be called when training starts.
+    """
+    loop: Any = trainer.fit_loop
+    epochs = loop.epoch_progress.current
+    if loop.restarted_mid_epoch and epochs.ready == epochs.processed:
+        loop.reset_restart_stage()
 
 
 def _warn_of_a_cut_epoch(batches: Any) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import tlml
 from tlml import Batch, Episode, GradientLearner
-from tlml.meta.paths import execution_for
+from tlml.meta.paths import path_for
 from tlml.meta.stacked_calls import can_stack_calls
 
 
@@ -156,7 +156,7 @@ def test_a_fit_says_that_it_stacks(caplog: pytest.LogCaptureFixture) -> None:
             enable_model_summary=False, limit_val_batches=0, accelerator="cpu",
         ).fit(learner, view)  # fmt: skip
     assert "run by stack (every operation of the network is known" in caplog.text
-    assert execution_for(learner).path == "stack"
+    assert path_for(learner).name == "stack"
 
 
 class Plain1(nn.Module):

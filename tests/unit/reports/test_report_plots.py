@@ -19,9 +19,10 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def row(method: str, score: float, **more: Any) -> dict[str, Any]:
     return {
-        "domain": "d", "method": method, "shots": 1, "seed": 0, "fit": "pre", "strategy": "freeze",
-        "options": {}, "chosen_by": None, "episodes": [0, 1], "scores": [score, score + 0.2],
-        "metric": "accuracy", "effective_sample_size": None, **more,
+        "domain": "d", "method": method, "protocol": "episodes", "point": {"shots": 1}, "seed": 0,
+        "fit": "pre", "strategy": "freeze", "options": {}, "chosen_by": None,
+        "units": [0, 1], "scores": [score, score + 0.2], "metric": "accuracy",
+        "effective_sample_size": None, **more,
     }  # fmt: skip
 
 

@@ -186,8 +186,8 @@ def test_costs_are_means_over_seeds(folder: Folder) -> None:
     made = report(folder.write({("d", 1, 0, "full"): [0.5], ("d", 1, 1, "full"): [0.5]}))
     cost = row(made, "full").cost
     assert cost is not None
-    assert (cost.fit_seconds, cost.adapt_seconds) == (10.5, 1.0)
-    assert (cost.gradient_steps, cost.labels) == (50, 5)
+    assert (cost["fit_seconds"], cost["adapt_seconds"]) == (10.5, 1.0)
+    assert (cost["gradient_steps"], cost["labels"]) == (50, 5)
 
 
 def test_blocks_go_by_the_plans_domains_and_by_shots(folder: Folder) -> None:
@@ -263,11 +263,11 @@ def test_nothing_done_is_a_report_too(folder: Folder) -> None:
         ("{", "damaged (Invalid JSON: EOF while parsing an object at line 1 column 1)"),
         ({"id": "x"}, "damaged (metric: Field required)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 1], "scores": [1]},
-         "damaged (Value error, 1 scores for 2 episodes)"),
+         "damaged (Value error, 1 scores for 2 units)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 0], "scores": [1, 1]},
-         "damaged (Value error, an episode is there twice)"),
+         "damaged (Value error, a unit is there twice)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [], "scores": []},
-         "damaged (episodes: List should have at least 1 item after validation, not 0)"),
+         "damaged (units: List should have at least 1 item after validation, not 0)"),
     ],
 )  # fmt: skip
 def test_a_damaged_result_is_named(folder: Folder, content: Any, message: str) -> None:

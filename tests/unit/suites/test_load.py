@@ -40,8 +40,8 @@ def error_of(text: str, registry: Registry) -> str:
 def test_a_suite_is_read_with_its_defaults(here: Path, registry: Registry) -> None:
     suite = load(EXAMPLE, registry)
     assert (suite.name, suite.seeds, suite.episodes) == ("quick", (0, 1), 100)
-    assert suite.domains["waves"].shots == (5, 10)
-    assert suite.domains["letters14"].shots == (1,)
+    assert suite.domains["waves"].given == {"shots": [5, 10]}
+    assert suite.domains["letters14"].given == {"shots": 1}
     assert suite.domains["letters14"].domain == "letters"
     assert suite.fits["pre"].options == {"lr": 0.001}
     assert suite.methods["full"].tune == {"lr": [0.001, 0.1, "log"]}
@@ -112,7 +112,8 @@ SCRATCH = "  scratch: {strategy: scratch}"
         ("waves:", "letters14: {shots: 1}\n  letters14:",
          "5: domains: key 'letters14' is there twice, first in line 4"),
         ("name: quick", "episodes: 3", "1: the key 'name' is missing"),
-        ("shots: 1, ", "", "5: domains.letters14: the key 'shots' is missing"),
+        ("shots: 1, ", "",
+         "5: domains.letters14: what to compare over is missing: give one of shots, stream"),
         # Values
         ("shots: 1", "shots: -1", "5: domains.letters14.shots: must be at least 0, is -1"),
         ("[5, 10]", "[5,\n   -1]", "5: domains.waves.shots[1]: must be at least 0, is -1"),
