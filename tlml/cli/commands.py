@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlml.cli.checks import VIEWS, check_complete, check_names
-from tlml.cli.help_text import help_text
-from tlml.cli.slots import CommandLine, read_words
+from tlml.cli.help_text import help_text, options_text
+from tlml.cli.slots import SKIP_DEFAULT, CommandLine, read_words
 from tlml.errors import TlmlError
 from tlml.registry.registry import default_registry
 
@@ -48,14 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(line: CommandLine) -> None:
-    from tlml.cli.lightning import TlmlCLI
+    from tlml.cli.lightning import Run
 
     with _explained(line):
         checkpoint = _begin_with_checkpoint(line)
         check_names(line, default_registry())
         if not line.helps:
             check_complete(line, default_registry())
-        TlmlCLI(line, _classes(line), checkpoint).finish()
+        classes = _classes(line)
+        if line.helps:
+            print(options_text(line.command, line.filled, classes))
+        elif line.prints is None:
+            Run(line, classes, checkpoint).run()
+        else:
+            skip = line.prints == SKIP_DEFAULT
+            print(Run(line, classes, checkpoint).config_text(skip), end="")
 
 
 def _find_last(line: CommandLine) -> None:

@@ -75,10 +75,22 @@ def described(about: Entry) -> str:
     named += [(_PLURALS[kind], _joined(names)) for kind, names in about["goes_with"].items()]
     lines = [f"{about['name']} ({about['kind']}, plugin {about['plugin']})", about["summary"], ""]
     lines += [f"  {row}" for row in columns(named)]
-    lines += ["", "options", *(_option_lines(about["options"]) or ["  none"])]
+    options = [Option(o["name"], o["type"], o["default"], o["help"]) for o in about["options"]]
+    lines += ["", "options", *(option_lines(options) or ["  none"])]
     lines += [f"  ({about['note']})"] if about["note"] else []
     lines += ["", "example", f"  {about['example']}"] if about["example"] else []
     return "\n".join(lines)
+
+
+def option_lines(options: Iterable[Option], prefix: str = "") -> list[str]:
+    """Return what help says of options whose names follow a prefix."""
+    lines: list[str] = []
+    for option in options:
+        kind = f": {option.type}" if option.type else ""
+        default = " (required)" if option.default is None else f" = {option.default}"
+        lines.append(f"  {prefix}{option.name}{kind}{default}")
+        lines += textwrap.wrap(option.help, 88, initial_indent=_DEEP, subsequent_indent=_DEEP)
+    return lines
 
 
 def plugin_entry(plugin: Plugin) -> Entry:
@@ -150,16 +162,6 @@ def _option_entry(option: Option) -> Entry:
         "required": option.default is None,
         "help": option.help,
     }
-
-
-def _option_lines(options: Iterable[Entry]) -> list[str]:
-    lines: list[str] = []
-    for option in options:
-        kind = f": {option['type']}" if option["type"] else ""
-        default = " (required)" if option["required"] else f" = {option['default']}"
-        lines.append(f"  {option['name']}{kind}{default}")
-        lines += textwrap.wrap(option["help"], 88, initial_indent=_DEEP, subsequent_indent=_DEEP)
-    return lines
 
 
 def _settings(spec: Spec) -> list[str]:

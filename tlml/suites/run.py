@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.files import make_folder, write_atomic
-from tlml.lightning_notes import quiet
 from tlml.suites.cells import Cell, Plan, write_plan
 from tlml.suites.executors.local import parallel
 from tlml.suites.progress import NOTE, reporter, watched
@@ -33,6 +31,8 @@ def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "lo
     Raises:
         TlmlError: The folder is not writable, or an option of a cell is wrong: nothing is run then.
     """
+    from joblib import cpu_count
+
     check_positive(jobs=jobs)
     check_choice("backend", backend, BACKENDS)
     cells = _distinct([*plan.fits, *plan.adapts])
@@ -41,7 +41,7 @@ def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "lo
     write_plan(plan, out)
     if not todo:
         return []
-    workers = min(jobs or len(os.sched_getaffinity(0)), len(todo))
+    workers = min(jobs or cpu_count(), len(todo))
     with parallel(workers, backend) as run, watched(out, todo, len(cells)) as advance:
         _check(run, todo)
         failed = [id for wave in _waves(todo) for id in _run(run, out, wave, advance)]
@@ -75,6 +75,7 @@ def run_here(cell: dict[str, Any], out: str) -> str | None:
 
 def check_here(configs: Sequence[dict[str, Any]]) -> str | None:
     """Make what the cells are made of and return the first thing that is wrong, if any."""
+    from tlml.lightning_notes import quiet
     from tlml.suites.run_cell import check_cell
 
     for config in configs:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import yaml
 
 from tlml.files import make_folder, write_atomic
 from tlml.lightning_notes import quiet
@@ -23,6 +22,7 @@ from tlml.suites.ingredients import (
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
 from tlml.suites.share import Report
+from tlml.yaml_lines import write_yaml
 
 
 def check_cell(config: dict[str, Any]) -> None:
@@ -49,7 +49,7 @@ def run_cell(cell: dict[str, Any], folder: Path, checkpoints: list[Path], report
     """Run a cell and write its ``config.yaml`` first and its ``result.json`` last."""
     config = cell["config"]
     make_folder(folder)
-    write_atomic(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    write_atomic(folder / "config.yaml", write_yaml(config))
     with quiet():
         found = _found(config, folder, checkpoints, report)
     own = {key: value for key, value in cell.items() if key != "config"}

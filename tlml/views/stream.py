@@ -11,10 +11,9 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 
 from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import Held
 from tlml.data.sampling import even_chunks
 from tlml.data.stored import part
-from tlml.data.tasks import SPLITS, Split, Step
+from tlml.data.tasks import SPLITS, Held, Split, Step
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place, measure_examples

@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import Held
 from tlml.data.sampling import keyed_rng
 from tlml.data.stored import joined
-from tlml.data.tasks import Batch, Examples, Part, Samples, Split, StoredExamples
+from tlml.data.tasks import Batch, Examples, Held, Part, Samples, Split, StoredExamples
 from tlml.errors import TlmlError
 
 _ORDER = 4  # a draw beside those of the examples within tasks (see stream_tasks)

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from tlml.data.checks import check_finite
 from tlml.data.domains import Domain
-from tlml.data.episodes import Held
 from tlml.data.sampling import keyed_rng
 from tlml.data.stored import part
-from tlml.data.tasks import Batch, Examples, Finite, Part, Split, readable
+from tlml.data.tasks import Batch, Examples, Finite, Held, Part, Split, readable
 from tlml.errors import TlmlError
 from tlml.views.stream_order import ordered_tasks
 

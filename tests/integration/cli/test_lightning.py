@@ -452,7 +452,7 @@ def test_a_mistake_in_a_file_is_named_by_its_line(capsys: pytest.CaptureFixture[
     )
     Path("run.yaml").write_text(FILE + "trainer: {max_epochs: 4}\n")
     assert error_of("fit", "--config", "run.yaml", capsys=capsys) == (
-        "run.yaml:9: key 'trainer' is there twice, first in line 8"
+        "run.yaml:9: duplicate key 'trainer' (first on line 8)"
     )
     Path("run.yaml").write_text("just text")
     assert error_of("fit", "--config", "run.yaml", capsys=capsys) == (

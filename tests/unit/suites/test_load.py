@@ -112,8 +112,8 @@ SCRATCH = "  scratch: {strategy: scratch}"
         ("waves:", "letters14: {shots: 1}\n  letters14:",
          "5: domains: key 'letters14' is there twice, first in line 4"),
         ("name: quick", "episodes: 3", "1: the key 'name' is missing"),
-        ("shots: 1, ", "",
-         "5: domains.letters14: what to compare over is missing: give one of shots, stream"),
+        ("shots: 1, ", "", "5: domains.letters14: what to compare over is missing: give one of "
+         "shots, stream"),
         # Values
         ("shots: 1", "shots: -1", "5: domains.letters14.shots: must be at least 0, is -1"),
         ("[5, 10]", "[5,\n   -1]", "5: domains.waves.shots[1]: must be at least 0, is -1"),
