@@ -1,4 +1,4 @@
-"""What a plugin declares about a domain, a learner or a strategy, without importing it."""
+"""What a plugin declares about a domain, learner, strategy or protocol, without importing it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Literal
 
 from tlml.errors import TlmlError, did_you_mean
 
-Kind = Literal["domain", "learner", "strategy"]
+Kind = Literal["domain", "learner", "strategy", "protocol"]
+# What must go together in a run; a protocol says how runs are compared.
 KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, "protocol")
 
 # The closed vocabulary of `gives`, by kind. Strangers add words as "vendor:word".
 VOCABULARY: dict[Kind, frozenset[str]] = {
@@ -21,6 +23,7 @@ VOCABULARY: dict[Kind, frozenset[str]] = {
     "strategy": frozenset(
         {"differentiable", "weighs", "aligns", "maps", "relates", "estimates", "unlabelled"}
     ),
+    "protocol": frozenset(),
 }
 WORDS = frozenset().union(*VOCABULARY.values())
 

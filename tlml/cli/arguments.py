@@ -15,9 +15,9 @@ import jsonargparse
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
-import tlml
 from tlml.cli.parse_errors import check_known, parse_error
 from tlml.cli.slots import CommandLine
+from tlml.version import tlml_version
 from tlml.yaml_lines import write_yaml
 
 Content = dict[str, Any]
@@ -96,7 +96,7 @@ class Arguments:
 def as_yaml(content: Content) -> str:
     """Return a configuration as YAML that reads back as it is, below the versions it is of."""
     lightning = metadata.version("pytorch_lightning")
-    return f"# tlml=={tlml.__version__}\n# pytorch_lightning=={lightning}\n{write_yaml(content)}"
+    return f"# tlml=={tlml_version()}\n# pytorch_lightning=={lightning}\n{write_yaml(content)}"
 
 
 def with_names(config: Content, line: CommandLine) -> Content:

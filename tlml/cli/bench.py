@@ -84,18 +84,22 @@ def shown(plan: Plan, out: Path) -> Iterator[str]:
         own = len({cell.episode for cell in cells} - {None})
         each = f", {len(cells)} in all: the target's {own} episodes have their own" if own else ""
         yield f"  {domain}: fit {name} ({cells[0].config['learner']}), seeds {seeds}{each}"
-    for domain, method in dict.fromkeys((cell.domain, cell.method) for cell in plan.adapts):
-        mine = [c for c in plan.adapts if (c.domain, c.method) == (domain, method)]
-        yield f"  {domain}: method {method}, {_extent(mine)}"
+    places = dict.fromkeys((cell.domain, cell.method, cell.protocol) for cell in plan.adapts)
+    for place in places:
+        mine = [c for c in plan.adapts if (c.domain, c.method, c.protocol) == place]
+        yield f"  {place[0]}: method {place[1]}, {_extent(mine)}"
     for refusal in plan.refused:
-        yield f"  {refusal.domain}: method {refusal.name} is not run: {refusal.reason}"
+        where = f" over {refusal.protocol}" if refusal.protocol else ""
+        yield f"  {refusal.domain}: method {refusal.name} is not run{where}: {refusal.reason}"
 
 
 def _extent(cells: Sequence[AdaptCell]) -> str:
-    shots = dict.fromkeys(str(cell.shots) for cell in cells)
+    (axis,) = cells[0].point
+    values = dict.fromkeys(str(cell.point[axis]).strip("[]") for cell in cells)
     seeds = dict.fromkeys(str(cell.seed) for cell in cells)
-    episodes = cells[0].config["view"]["episodes"]
-    return f"shots {', '.join(shots)}, seeds {', '.join(seeds)}, {episodes} episodes each"
+    episodes = cells[0].config.get("view", {}).get("episodes")
+    each = f", {episodes} episodes each" if episodes else ""
+    return f"{axis} {', '.join(values)}, seeds {', '.join(seeds)}{each}"
 
 
 def _bench_parser() -> Parser:

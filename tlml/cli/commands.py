@@ -99,17 +99,19 @@ def _begin_with_checkpoint(line: CommandLine) -> dict[str, Any] | None:
 
 def _classes(line: CommandLine) -> dict[str, type[Any]]:
     """Import what fills each slot; the view follows from the learner unless it is named."""
-    from tlml import views
+    from tlml.views.env import EnvView
+    from tlml.views.episode import EpisodeView
+    from tlml.views.pair import PairView
+    from tlml.views.stream import StreamView
 
+    views = {view.__name__: view for view in (EnvView, EpisodeView, PairView, StreamView)}
     registry = default_registry()
     learner: type[Learner] = registry.resolve("learner", line.filled["model"])
     if line.slots["data"].name is None:
         cls = _default_view(line, learner)
         line.fill("data", cls.__name__ if cls.__name__ in VIEWS else _path_of(cls))
     return {
-        path: getattr(views, name)
-        if name in VIEWS
-        else registry.resolve(line.slots[path].kind, name)  # type: ignore[arg-type]
+        path: views[name] if name in views else registry.resolve(line.slots[path].kind, name)  # type: ignore[arg-type]
         for path, name in line.filled.items()
     }
 

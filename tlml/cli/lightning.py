@@ -17,7 +17,7 @@ from tlml.files import make_folder, write_atomic
 from tlml.finetuning.module import Adaptation
 from tlml.learners.checkpoints import check_learner, meet_saved, read_checkpoint, restore
 from tlml.learners.learner import Learner
-from tlml.make import build
+from tlml.registry.instances import build
 from tlml.registry.options import check_options, options_of
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy

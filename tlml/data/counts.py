@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Counts = int | tuple[int, int]
 
 
-def counts(name: str, value: object) -> Counts:
+def as_counts(name: str, value: object) -> Counts:
     """Return a number, or a pair ``[low, high]`` as a tuple.
 
     Raises:

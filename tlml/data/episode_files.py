@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlml.data.counts import Counts, counts, highest
+from tlml.data.counts import Counts, as_counts, highest
 from tlml.data.domains import Domain
 from tlml.data.tasks import SPLITS, Batch, Episode, Split
 from tlml.errors import TlmlError
@@ -204,9 +204,9 @@ def _read_about(name: str, file: Mapping[str, NDArray[Any]]) -> About:
         domain=said["domain"],
         split=said["split"],
         seed=int(said["seed"]),
-        ways=ways if ways is None else counts("ways", ways),
-        shots=counts("shots", said["shots"]),
-        queries=counts("queries", said["queries"]),
+        ways=ways if ways is None else as_counts("ways", ways),
+        shots=as_counts("shots", said["shots"]),
+        queries=as_counts("queries", said["queries"]),
         tlml=str(said["tlml"]),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,6 @@ from tlml.errors import TlmlError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from tlml.inspection.diagnosis import Diagnosis
-
 # Okabe & Ito 2008; markers and dashes tell them apart in grey.
 _SIDES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"support": ("#E69F00", "s", "--"), "query": ("#0072B2", "o", "-")}
@@ -29,7 +27,35 @@ _MARKED = 30  # steps up to which each has a marker
 _LOGARITHMIC = 30.0  # from this ratio of the greatest to the least on
 
 
-def pictures(diagnosis: Diagnosis) -> dict[str, bytes]:
+class Drawable(Protocol):
+    """What is drawn: the tables of a `tlml.Diagnosis`."""
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """A row for each episode and step."""
+        ...
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """A row for each layer."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """The metric beside the loss."""
+        ...
+
+    @property
+    def strategy(self) -> str:
+        """The class of what adapted."""
+        ...
+
+    def summary(self) -> pd.DataFrame:
+        """Mean and interval of each quantity at each step."""
+        ...
+
+
+def pictures(diagnosis: Drawable) -> dict[str, bytes]:
     """Draw a diagnosis as PNGs, by file name.
 
     Raises:
@@ -47,7 +73,7 @@ def pictures(diagnosis: Diagnosis) -> dict[str, bytes]:
     return found
 
 
-def _curve(diagnosis: Diagnosis, summary: pd.DataFrame) -> bytes:
+def _curve(diagnosis: Drawable, summary: pd.DataFrame) -> bytes:
     """Draw loss and metric of support and query against the inner step."""
     names = ["loss", diagnosis.metric]
     curve = diagnosis.curve
@@ -66,7 +92,7 @@ def _curve(diagnosis: Diagnosis, summary: pd.DataFrame) -> bytes:
     return _png(figure)
 
 
-def _gradients(diagnosis: Diagnosis, summary: pd.DataFrame) -> bytes:
+def _gradients(diagnosis: Drawable, summary: pd.DataFrame) -> bytes:
     """Draw the norm of the gradient that leads from each step to the next."""
     figure, (axes,) = _panels(1, 4.0)
     rows = summary[summary["quantity"] == "gradient_norm"]
@@ -79,7 +105,7 @@ def _gradients(diagnosis: Diagnosis, summary: pd.DataFrame) -> bytes:
     return _png(figure)
 
 
-def _layers(diagnosis: Diagnosis) -> bytes:
+def _layers(diagnosis: Drawable) -> bytes:
     """Draw how much of each layer's representation and parameters stayed."""
     layers = diagnosis.layers
     figure, (left, right) = _panels(2, _height(len(layers)), sharey=True)
@@ -97,7 +123,7 @@ def _layers(diagnosis: Diagnosis) -> bytes:
     return _png(figure)
 
 
-def _rates(diagnosis: Diagnosis) -> bytes:
+def _rates(diagnosis: Drawable) -> bytes:
     """Draw the learned rates of each layer: mean, least and greatest."""
     layers = diagnosis.layers
     figure, (axes,) = _panels(1, _height(len(layers)))
@@ -169,7 +195,7 @@ def _steps(axes: Axes, last: int) -> None:
 
 
 def _title(
-    axes: Axes, diagnosis: Diagnosis, text: str, *, sampled: bool = True, above: bool = False
+    axes: Axes, diagnosis: Drawable, text: str, *, sampled: bool = True, above: bool = False
 ) -> None:
     """Say what is seen; `above`, over a legend that is over the axes."""
     episodes = diagnosis.curve["episode"].nunique()

@@ -17,11 +17,13 @@ from tlml.metrics.losses import (
 from tlml.metrics.streams import (
     backward_transfer,
     backward_transfer_and_interference,
+    forgetting,
     forward_transfer,
     learning_accuracy,
     retained_accuracy,
 )
-from tlml.metrics.tasks import measured, primary, task_metrics
+from tlml.metrics.targets import primary
+from tlml.metrics.tasks import measured, task_metrics
 
 __all__ = [
     "LOSSES",
@@ -31,6 +33,7 @@ __all__ = [
     "backward_transfer_and_interference",
     "bootstrap_interval",
     "criterion",
+    "forgetting",
     "forward_transfer",
     "interquartile_mean",
     "learning_accuracy",

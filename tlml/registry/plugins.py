@@ -11,12 +11,13 @@ import pluggy
 
 from tlml import hookspecs
 from tlml.errors import TlmlError, did_you_mean
-from tlml.spec import KINDS, Kind, Spec
+from tlml.spec import ALL_KINDS, Kind, Spec
 
 HOOKS: dict[Kind, str] = {
     "domain": "tlml_domains",
     "learner": "tlml_learners",
     "strategy": "tlml_strategies",
+    "protocol": "tlml_protocols",
 }
 # Modules that cost the light commands their speed when a plugin's import brings them in.
 HEAVY = frozenset(
@@ -85,7 +86,7 @@ def one_line(error: BaseException) -> str:
 def _declared(module: object) -> Declared:
     manager = _manager(module)
     declared: list[tuple[Kind, Spec]] = []
-    for kind in KINDS:
+    for kind in ALL_KINDS:
         for spec in _answers(getattr(manager.hook, HOOKS[kind]), kind):
             if any(k == kind and other.name == spec.name for k, other in declared):
                 raise TlmlError(f"it declares {kind} '{spec.name}' twice")

@@ -79,8 +79,8 @@ def _curve(strategy: str, option: str, rows: list[dict[str, Any]]) -> Iterator[C
         return
     found: dict[int, dict[float, dict[int, list[float]]]] = {}
     for row in rows:
-        place = found.setdefault(row["shots"], {}).setdefault(row["options"][option], {})
-        for episode, score in zip(row["episodes"], row["scores"], strict=True):
+        place = found.setdefault(row["point"]["shots"], {}).setdefault(row["options"][option], {})
+        for episode, score in zip(row["units"], row["scores"], strict=True):
             place.setdefault(episode, []).append(score)
     scores = {
         shots: {value: _interval(episodes) for value, episodes in by_value.items()}

@@ -192,6 +192,6 @@ def png(figure: Figure) -> bytes:
 
 def _what_shots_are(blocks: Sequence[Block]) -> str:
     costs = [row.cost for block in blocks if block.shots for row in block.rows if row.cost]
-    if costs and not any(cost.labels for cost in costs):
+    if costs and not any(cost.get("labels") for cost in costs):
         return "target examples without labels (shots)"
     return "labelled target examples (shots)"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlml.metrics.intervals import bootstrap_interval, interquartile_mean, paired_difference
-from tlml.suites.results import AdaptResult, Cost, PlannedAdapt, PlannedRefusal, Results
+from tlml.suites.results import Cost, PlannedAdapt, PlannedRefusal, Record, Results
 
 TRANSDUCTIVE = "batch statistics (transductive)"
 USES_QUERIES = "uses the queries' inputs (transductive)"
@@ -113,14 +113,14 @@ class Report:
 def summarise(results: Results) -> Report:
     """Compute everything that a report shows, from files alone and without chance."""
     plan = results.plan
-    places = list(dict.fromkeys((cell.domain, cell.shots) for cell in plan.adapts))
+    places = list(dict.fromkeys((cell.domain, _shots(cell)) for cell in plan.adapts))
     places.sort(key=lambda place: (plan.domains.index(place[0]), place[1]))
     return Report(
         name=plan.name,
         baseline=plan.baseline,
         blocks=tuple(_block(results, domain, shots) for domain, shots in places),
         planned=len(plan.adapts),
-        done=sum(cell.id in results.done for cell in plan.adapts),
+        done=sum(cell.id in results.records for cell in plan.adapts),
         failed=sum(_failed(results, cell) for cell in plan.adapts),
         failures=tuple(_failures(results)),
         refused=tuple(plan.refused),
@@ -129,11 +129,11 @@ def summarise(results: Results) -> Report:
 
 
 def _block(results: Results, domain: str, shots: int) -> Block:
-    cells = [c for c in results.plan.adapts if (c.domain, c.shots) == (domain, shots)]
+    cells = [c for c in results.plan.adapts if (c.domain, _shots(c)) == (domain, shots)]
     by_method = {
         method: [c for c in cells if c.method == method] for method in results.plan.methods
     }
-    done = [results.done[cell.id] for cell in cells if cell.id in results.done]
+    done = [results.records[cell.id][0] for cell in cells if cell.id in results.records]
     metric, higher = (done[0].metric, done[0].higher_is_better) if done else ("score", True)
     baseline = _Scores(by_method.get(results.plan.baseline, []), results)
     rows = [_row(_Scores(mine, results), baseline, higher) for mine in by_method.values() if mine]
@@ -145,22 +145,22 @@ class _Scores:
 
     def __init__(self, cells: Sequence[PlannedAdapt], results: Results) -> None:
         self.cells = cells
-        self.done = {c.seed: results.done[c.id] for c in cells if c.id in results.done}
+        self.done = {c.seed: results.records[c.id][0] for c in cells if c.id in results.records}
         self.fitted = any(cell.fits for cell in cells)
         self.by_pair = {
-            (seed, episode): score
+            (seed, unit): score
             for seed, result in self.done.items()
-            for episode, score in zip(result.episodes, result.scores, strict=True)
+            for unit, score in zip(result.units, result.scores, strict=True)
         }
 
-    def units(self, pairs: Iterable[tuple[int, int]]) -> NDArray[np.float64]:
+    def units(self, pairs: Iterable[tuple[int, int | str]]) -> NDArray[np.float64]:
         """Return the units of the bootstrap: each episode of `pairs`, averaged over its seeds.
 
         Where there is one episode, the seeds are all that differ: they are the units.
         """
         ordered = sorted(pairs)
         one = len({episode for _, episode in ordered}) == 1
-        found: dict[int, list[float]] = {}
+        found: dict[int | str, list[float]] = {}
         for seed, episode in ordered:
             found.setdefault(seed if one else episode, []).append(self.by_pair[seed, episode])
         return np.array([np.mean(found[unit]) for unit in sorted(found)])
@@ -193,14 +193,10 @@ def _difference(mine: _Scores, baseline: _Scores) -> Interval | None:
     return Interval(*paired_difference(mine.units(pairs), baseline.units(pairs)))
 
 
-def _cost(done: Iterable[AdaptResult]) -> Cost:
+def _cost(done: Iterable[Record]) -> Cost:
     costs = [result.cost for result in done]
-    return Cost(
-        **{
-            name: float(np.mean([getattr(cost, name) for cost in costs]))
-            for name in Cost.model_fields
-        }
-    )
+    names = dict.fromkeys(name for cost in costs for name in cost)
+    return {name: float(np.mean([cost.get(name, 0.0) for cost in costs])) for name in names}
 
 
 def _notes(mine: _Scores, baseline: _Scores, worse: bool) -> Iterable[str]:
@@ -237,7 +233,7 @@ def _with_best(rows: Sequence[Row], higher: bool) -> Iterable[Row]:
 
 def _failed(results: Results, cell: PlannedAdapt) -> bool:
     reasons = results.failures
-    return cell.id not in results.done and not reasons.keys().isdisjoint({cell.id, *cell.fits})
+    return cell.id not in results.records and not reasons.keys().isdisjoint({cell.id, *cell.fits})
 
 
 def _failures(results: Results) -> Iterable[Failure]:
@@ -248,13 +244,17 @@ def _failures(results: Results) -> Iterable[Failure]:
             yield Failure("fit", name, fit.id, results.failures[fit.id])
     for cell in results.plan.adapts:
         if cell.id in results.failures and results.failures.keys().isdisjoint(cell.fits):
-            name = f"{cell.method} on {cell.domain}, shots {cell.shots}, seed {cell.seed}"
+            name = f"{cell.method} on {cell.domain}, shots {_shots(cell)}, seed {cell.seed}"
             yield Failure("method", name, cell.id, results.failures[cell.id])
 
 
 def _scores(results: Results) -> Iterable[dict[str, Any]]:
     names = {fit.id: fit.name for fit in results.plan.fits}
     for cell in results.plan.adapts:
-        if cell.id in results.done:
+        for record in results.records.get(cell.id, ()):
             fit = names.get(cell.fits[0]) if cell.fits else None
-            yield {**cell.model_dump(), "fit": fit, **results.done[cell.id].model_dump()}
+            yield {**cell.model_dump(), "fit": fit, **record.model_dump()}
+
+
+def _shots(cell: PlannedAdapt) -> int:
+    return int(cell.points[0]["shots"])

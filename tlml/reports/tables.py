@@ -69,10 +69,10 @@ def cells(report: Report, block: Block, row: Row) -> tuple[str, ...]:
         _interval(block, row.score),
         number(block, row.interquartile_mean),
         *_difference(report, block, row),
-        seconds(cost.fit_seconds),
-        seconds(cost.adapt_seconds),
-        f"{cost.gradient_steps:g}",
-        f"{cost.labels:g}",
+        seconds(cost.get("fit_seconds", 0.0)),
+        seconds(cost.get("adapt_seconds", 0.0)),
+        f"{cost.get('gradient_steps', 0.0):g}",
+        f"{cost.get('labels', 0.0):g}",
         notes,
     )
 

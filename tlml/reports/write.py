@@ -98,7 +98,7 @@ def _summary(block: Block, row: Row) -> dict[str, Any]:
         "best": row.best,
         "seeds": row.seeds,
         "planned_seeds": row.planned_seeds,
-        "cost": row.cost.model_dump() if row.cost else None,
+        "cost": row.cost,
         "notes": list(row.notes),
     }
 

@@ -43,7 +43,7 @@ def readable(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     """
     where = detail["loc"]
     if detail["type"] == "extra_forbidden":
-        return Problem(where[:-1], _unknown_key(str(where[-1]), _keys(model, where[:-1])), where)
+        return Problem(where[:-1], unknown_key(str(where[-1]), _keys(model, where[:-1])), where)
     if detail["type"] == "missing":
         return Problem(where[:-1], f"the key '{where[-1]}' is missing")
     if where and where[-1] == "[key]":
@@ -54,7 +54,8 @@ def readable(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     return Problem(where, message.format(input=detail["input"], **detail.get("ctx", {})))
 
 
-def _unknown_key(key: str, known: Iterable[str]) -> str:
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Say that a key is unknown, with a near name."""
     hint = did_you_mean(f"'{key}'", (f"'{name}'" for name in known))
     return f"unknown key '{key}'{hint}"
 

@@ -13,8 +13,8 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from tlml.data.checks import check_finite
-from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import POOL_WAYS, draw_episode, draw_task
+from tlml.data.domains import POOL_WAYS, ClassPool, Domain
+from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.spaces import outputs
 from tlml.data.tasks import MDP, SPLITS, Batch, Finite, Split, Task, examples
 from tlml.metrics.tasks import measured

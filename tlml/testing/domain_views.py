@@ -11,8 +11,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from tlml.data.checks import check_finite
-from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import POOL_WAYS
+from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.spaces import same_space
 from tlml.data.tasks import MDP, SPLITS, Batch, Episode, Finite, Pair, Step, Task
 from tlml.testing.failure import CheckFailed, doing, require

@@ -1,0 +1,417 @@
+"""Inner loops and the learners made of them: what moves, what is learned, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from reinforce import Reinforce, policy
+from tiny import Letters, Tables
+from torch import Tensor, nn
+
+import tlml
+from tlml import Batch, EpisodeView, TlmlError
+from tlml.data import Params
+from tlml.testing.toys import Walks
+
+LEARNERS = ("anil", "boil", "imaml", "maml", "maml_pp", "meta_curvature", "meta_sgd", "reptile")
+NAMES = ("0.weight", "1.weight", "1.bias", "3.weight", "3.bias")
+
+
+def network(outputs: int = 1) -> nn.Module:
+    torch.manual_seed(0)
+    body = (nn.Linear(2, 4, bias=False), nn.BatchNorm1d(4), nn.Tanh())
+    return nn.Sequential(*body, nn.Linear(4, outputs))
+
+
+def trainer(**options: Any) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+        limit_val_batches=0, **options,
+    )  # fmt: skip
+
+
+def support(n: int = 6) -> Batch:
+    rng = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 2, generator=rng)
+    return Batch(x, torch.sin(x[:, :1]))
+
+
+def path_of(strategy: tlml.Strategy) -> list[Params]:
+    """Return the parameters before and after each inner step on one support."""
+    learner = tlml.learner("maml", network=network(), strategy=strategy)
+    start = learner.start()
+    learner.train(strategy.training)
+    return [start, *strategy.steps(learner.loss, start, support())]
+
+
+def moved(strategy: tlml.Strategy) -> set[str]:
+    start, *_, end = path_of(strategy)
+    return {name for name in start if not torch.equal(start[name], end[name])}
+
+
+# What moves
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("sgd", {}, set(NAMES)),
+        ("meta_sgd", {}, set(NAMES)),
+        ("meta_curvature", {}, set(NAMES)),
+        ("implicit", {}, set(NAMES)),
+        ("head_sgd", {}, {"3.weight", "3.bias"}),
+        ("body_sgd", {}, set(NAMES) - {"3.weight", "3.bias"}),
+        ("per_step_sgd", {}, set(NAMES) - {"1.weight", "1.bias"}),
+        ("per_step_sgd", {"norms": "shared"}, set(NAMES) - {"1.weight", "1.bias"}),
+        ("per_step_sgd", {"norms": "adapted"}, set(NAMES)),
+    ],
+)
+def test_an_inner_loop_moves_its_parameters_only(name, options, expected):
+    assert moved(tlml.strategy(name, lr=0.1, steps=2, **options)) == expected
+
+
+def test_batchnorm_per_step_is_that_of_the_step():
+    strategy = tlml.strategy("per_step_sgd", lr=0.1, steps=3)
+    tlml.learner("maml", network=network(), strategy=strategy)
+    later = strategy._later["1.weight"]
+    assert later.shape == (2, 4)
+    with torch.no_grad():
+        later += torch.tensor([[1.0], [2.0]])
+    start = dict(network().named_parameters())
+    ends = list(strategy.steps(lambda p, _: sum(v.sum() for v in p.values()), start, None))
+    assert [float(end["1.weight"][0].detach()) for end in ends] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["head_sgd", "body_sgd"])
+def test_a_long_adaptation_moves_the_same_part(name):
+    strategy = tlml.strategy(name)
+    groups = tlml.param_groups(network(), strategy)
+    found = {parameter for group in groups for parameter in group["names"]}
+    assert found == {n for n in NAMES if n.startswith("3.") == (name == "head_sgd")}
+
+
+def test_any_trained_network_is_adapted_by_an_inner_loop():
+    learner = tlml.learner("supervised", network=network())
+    view = EpisodeView(Tables(), shots=4, queries=4, episodes=2, adapt=tlml.strategy("head_sgd"))
+    learner.view(Tables())
+    trainer().test(learner, view, verbose=False)
+    assert [record["gradient_steps"] for record in learner.records] == [5, 5]
+
+
+# What is learned
+
+
+def test_the_learned_rates_of_meta_sgd_are_a_dict_by_parameter_name():
+    learner = tlml.learner(
+        "meta_sgd", network=network(), strategy=tlml.strategy("meta_sgd", lr=0.02, steps=1)
+    )
+    rates = learner.strategy.rates
+    assert type(rates) is dict
+    named = dict(network().named_parameters())
+    assert {name: rate.shape for name, rate in rates.items()} == {
+        name: p.shape for name, p in named.items()
+    }
+    assert all(torch.equal(rate, torch.full_like(rate, 0.02)) for rate in rates.values())
+    assert all(isinstance(rate, nn.Parameter) for rate in rates.values())
+    assert {id(rate) for rate in rates.values()} <= {id(p) for p in learner.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "shapes"),
+    [
+        ("sgd", {}, {}),
+        ("sgd", {"learn_lr": True}, dict.fromkeys(NAMES, ())),
+        ("head_sgd", {"learn_lr": True}, {"3.weight": (), "3.bias": ()}),
+        ("per_step_sgd", {}, dict.fromkeys(("0.weight", "3.weight", "3.bias"), (5,))),
+        ("per_step_sgd", {"norms": "adapted"}, dict.fromkeys(NAMES, (5,))),
+        ("per_step_sgd", {"learn_lr": False}, {}),
+    ],
+)
+def test_every_inner_loop_says_which_rates_it_learns(name, options, shapes):
+    strategy = tlml.strategy(name, **options)
+    tlml.learner("maml", network=network(), strategy=strategy)
+    assert {n: tuple(rate.shape) for n, rate in strategy.rates.items()} == shapes
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+@pytest.mark.parametrize("name", ["sgd", "meta_sgd", "per_step_sgd", "meta_curvature"])
+def test_training_changes_what_is_learned(name, first_order):
+    options = {"learn_lr": True} if name == "sgd" else {}
+    strategy = tlml.strategy(name, lr=0.1, steps=2, **options)
+    learner = tlml.learner("maml", network=network(), strategy=strategy, first_order=first_order)
+    before = {n: p.detach().clone() for n, p in strategy.named_parameters()}
+    view = learner.view(Tables(), shots=5, queries=5, tasks_per_batch=2, episodes=4)
+    trainer(max_epochs=1).fit(learner, view)
+    assert len(before) >= 1
+    assert not {n for n, p in strategy.named_parameters() if torch.equal(p, before[n])}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_checkpoint_brings_learner_and_inner_loop_back(name, tmp_path):
+    learner = tlml.learner(name, network="mlp", seed=2)
+    view = learner.view(Tables(), shots=5, queries=5, tasks_per_batch=2, episodes=4)
+    run = trainer(max_epochs=1)
+    run.fit(learner, view)
+    run.save_checkpoint(tmp_path / "one.ckpt")
+    again = tlml.load(tmp_path / "one.ckpt")
+    assert type(again) is type(learner)
+    assert type(again.strategy) is type(learner.strategy)
+    state = again.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in learner.state_dict().items())
+    x = torch.randn(3, 2)
+    assert torch.equal(again.predict(support(), x), learner.predict(support(), x))
+
+
+# Numbers of steps
+
+
+def test_a_test_may_take_more_steps_and_goes_on_with_the_last_rates():
+    strategy = tlml.strategy("per_step_sgd", lr=0.1, steps=2, test_steps=4)
+    trained = path_of(strategy)
+    assert len(trained) == 1 + 2
+    strategy = tlml.strategy("per_step_sgd", lr=0.1, steps=2, test_steps=4).eval()
+    learner = tlml.learner("maml", network=network(), strategy=strategy)
+    with torch.no_grad():
+        strategy.rates["3.bias"].copy_(torch.tensor([0.1, 0.5]))
+    slope = {name: torch.ones_like(p) for name, p in network().named_parameters()}
+    ends = list(
+        strategy.steps(
+            lambda p, _: sum((slope[n] * v).sum() for n, v in p.items()), learner.start(), None
+        )
+    )
+    values = torch.stack([learner.start()["3.bias"], *[end["3.bias"] for end in ends]]).detach()
+    torch.testing.assert_close(-values.diff(dim=0).flatten(), torch.tensor([0.1, 0.5, 0.5, 0.5]))
+
+
+def test_the_steps_of_a_test_are_those_of_a_lightning_test():
+    learner = tlml.learner(
+        "maml", network=network(), strategy=tlml.strategy("sgd", steps=1, test_steps=7)
+    )
+    view = learner.view(Tables(), shots=4, queries=4, episodes=2)
+    trainer(max_epochs=1).fit(learner, view)
+    trainer().test(learner, view, verbose=False)
+    assert {record["gradient_steps"] for record in learner.records} == {7}
+    assert len(list(learner.train().strategy.steps(learner.loss, learner.start(), support()))) == 1
+
+
+@pytest.mark.parametrize("name", ["sgd", "meta_sgd", "head_sgd"])
+def test_rollouts_are_collected_once_in_each_step(name):
+    learner = Reinforce(tlml.strategy(name, lr=0.5, steps=3), policy())
+    view = learner.view(Walks(), envs=2, tasks=1, test_tasks=1)
+    (environments,) = next(iter(view.train_dataloader()))
+    adapted = learner.adapted(environments)
+    assert len(learner.rollouts) == 3
+    assert not torch.equal(adapted["head.bias"], learner.start()["head.bias"])
+    same = torch.equal(adapted["blocks.hidden.0.weight"], learner.start()["blocks.hidden.0.weight"])
+    assert same == (name == "head_sgd")
+    learner.loss(adapted, environments).backward()
+    assert all(p.grad is not None for p in learner.parameters())
+
+
+def test_implicit_steps_call_the_loss_once_each_and_once_going_back():
+    calls = []
+    strategy = tlml.strategy("implicit", steps=6)
+    learner = tlml.learner("imaml", network=network(), strategy=strategy)
+
+    def loss(params: Params, batch: Batch) -> Tensor:
+        calls.append(1)
+        return learner.loss(params, batch)
+
+    adapted = strategy.adapt(loss, learner.start(), support())
+    assert len(calls) == 6
+    adapted["3.weight"].sum().backward()
+    assert len(calls) == 7
+
+
+# Schedules
+
+
+def rates_along(learner: tlml.Learner, epochs: int) -> list[float]:
+    """Return the outer rate in each step of a fit of two steps an epoch."""
+    seen: list[float] = []
+
+    class Watch(pl.Callback):
+        def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: Any) -> None:
+            seen.append(optimizer.param_groups[0]["lr"])
+
+    view = learner.view(Tables(), shots=4, queries=4, tasks_per_batch=2, episodes=4)
+    trainer(max_epochs=epochs, callbacks=[Watch()]).fit(learner, view)
+    return seen
+
+
+def test_the_meta_rate_of_maml_pp_follows_a_cosine():
+    learner = tlml.learner("maml_pp", network=network(), lr=0.01, min_lr=0.002)
+    steps = torch.arange(6, dtype=torch.float64)
+    expected = 0.002 + 0.008 * (1 + torch.cos(torch.pi * steps / 6)) / 2
+    assert rates_along(learner, 3) == pytest.approx(expected.tolist())
+    constant = tlml.learner("maml_pp", network=network(), lr=0.01, cosine=False)
+    assert rates_along(constant, 1) == [0.01, 0.01]
+
+
+def test_the_step_of_reptile_falls_to_zero():
+    learner = tlml.learner("reptile", network=network(), lr=0.6)
+    assert rates_along(learner, 3) == pytest.approx([0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    constant = tlml.learner("reptile", network=network(), lr=0.6, anneal=False)
+    assert rates_along(constant, 1) == [0.6, 0.6]
+
+
+def test_maml_pp_begins_in_first_order():
+    orders = []
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, trainer: Any, module: Any, *_: Any) -> None:
+            orders.append(module.first_order)
+
+    learner = tlml.learner("maml_pp", network=network(), first_order_epochs=2)
+    view = learner.view(Tables(), shots=4, queries=4, episodes=4)
+    trainer(max_epochs=4, callbacks=[Watch()]).fit(learner, view)
+    assert orders == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("name", "option"), [("maml_pp", "cosine"), ("reptile", "anneal")])
+def test_a_schedule_needs_an_end(name, option):
+    learner = tlml.learner(name, network=network())
+    view = learner.view(Tables(), shots=4, queries=4, episodes=4)
+    check_refused(
+        lambda: trainer(max_epochs=-1).fit(learner, view),
+        f"{option}: it needs the length of training; set max_epochs or max_steps, or "
+        f"{option}=False",
+    )
+
+
+# What is refused
+
+
+def check_refused(run: Any, text: str) -> None:
+    with pytest.raises(TlmlError) as caught:
+        run()
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("implicit", {"regularisation": 0}, "regularisation: must be greater than 0, is 0"),
+        ("implicit", {"regularisation": -1.0}, "regularisation: must be greater than 0, is -1.0"),
+        ("implicit", {"cg_steps": 0}, "cg_steps: must be greater than 0, is 0"),
+        ("implicit", {"tolerance": -0.1}, "tolerance: must be at least 0, is -0.1"),
+        ("sgd", {"test_steps": -1}, "test_steps: must be at least 0, is -1"),
+        ("sgd", {"lr": 0}, "lr: must be greater than 0, is 0"),
+        (
+            "meta_sgd",
+            {"steps": 0},
+            "steps: must be at least 1, is 0: MetaSgd learns about its steps",
+        ),
+        (
+            "per_step_sgd",
+            {"steps": 0},
+            "steps: must be at least 1, is 0: PerStepSgd learns about its steps",
+        ),
+        (
+            "per_step_sgd",
+            {"norms": "batch"},
+            "norms: 'batch' is not one of per_step, adapted, shared",
+        ),
+    ],
+)
+def test_options_out_of_range_are_refused(name, options, text):
+    check_refused(lambda: tlml.strategy(name, **options), text)
+
+
+def test_a_learned_rate_needs_a_step():
+    check_refused(
+        lambda: tlml.learner(
+            "maml", network=network(), strategy=tlml.strategy("sgd", steps=0, learn_lr=True)
+        ),
+        "steps: must be at least 1, is 0: Sgd learns about its steps",
+    )
+
+
+@pytest.mark.parametrize("name", ["anil", "boil"])
+def test_a_network_without_head_is_refused(name):
+    check_refused(
+        lambda: tlml.learner(name, network=nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten())),
+        "Sequential: no head found; name its last layer 'head', or make that an nn.Linear",
+    )
+
+
+def test_a_network_that_is_all_head_is_refused_where_the_body_moves():
+    check_refused(
+        lambda: tlml.learner("boil", network=nn.Sequential(nn.Linear(2, 1))),
+        "BodySgd: Sequential has no parameters beside its head '0'; take a deeper network, or sgd",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("anil", "head_sgd"),
+        ("boil", "body_sgd"),
+        ("imaml", "implicit"),
+        ("meta_curvature", "meta_curvature"),
+        ("meta_sgd", "meta_sgd"),
+    ],
+)
+def test_a_learner_is_not_trained_through_another_inner_loop(name, wanted):
+    learner = tlml.learner(name, network=network(), strategy="sgd")
+    view = learner.view(Tables(), shots=4, queries=4, episodes=4)
+    check_refused(
+        lambda: trainer(max_epochs=1).fit(learner, view),
+        f"{name}: it learns through the inner loop {wanted}, its strategy is sgd; leave strategy "
+        "out, or take the learner maml, which learns through any that can be differentiated (to "
+        "test with another one: EpisodeView(..., adapt=...))",
+    )
+
+
+@pytest.mark.parametrize("path", ["vmap", "stack"])
+def test_imaml_runs_task_by_task_only(path):
+    check_refused(
+        lambda: tlml.learner("imaml", network=network(), vectorize=path),
+        f"vectorize: '{path}' does not go with imaml, which solves a system of equations for each "
+        "task; take 'auto' or 'loop'",
+    )
+
+
+def test_imaml_is_not_compiled():
+    check_refused(
+        lambda: tlml.learner("imaml", network=network(), compile=True),
+        "compile: it does not go with imaml, whose conjugate gradients end where the residual "
+        "says; take compile=False",
+    )
+
+
+def test_reptile_does_not_compile_one_draw_of_examples():
+    check_refused(
+        lambda: tlml.learner("reptile", network=network(), inner_batch=2, compile=True),
+        "inner_batch: compile=True would repeat one draw; leave one out",
+    )
+    check_refused(
+        lambda: tlml.learner("reptile", network=network(), inner_batch=0),
+        "inner_batch: must be greater than 0, is 0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("meta_sgd", "MetaSgd"), ("meta_curvature", "MetaCurvature")]
+)
+def test_what_was_learned_for_one_head_is_not_used_for_another(name, kind):
+    learner = tlml.learner(name, network=network(outputs=2))
+    learner.view(Letters(), ways=2, shots=2, queries=2)
+    view = EpisodeView(Letters(), ways=3, shots=2, queries=2, episodes=1, head="new")
+    check_refused(
+        lambda: trainer().test(learner, view, verbose=False),
+        f"{kind}: what it learned about '3.weight' is for the shape [2, 4], the parameter has "
+        "[3, 4]; test it on tasks with as many outputs as in training, or adapt by sgd",
+    )
+
+
+@pytest.mark.parametrize("name", ["multi_step_epochs", "first_order_epochs", "min_lr"])
+def test_maml_pp_refuses_negative_options(name):
+    check_refused(
+        lambda: tlml.learner("maml_pp", network=network(), **{name: -1}),
+        f"{name}: must be at least 0, is -1",
+    )

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+from torch import Tensor
+
+from tlml import Batch, GradientLearner, Retention, StreamView, TlmlError, View
+from tlml.data import Metric
+from tlml.metrics import forward_transfer
+from tlml.testing.toys import Planes
+
+
+class Onward(GradientLearner):
+    view_type: ClassVar[type[View]] = StreamView
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self.loss(dict(self.built().named_parameters()), batch.batch)
+
+    def predict_now(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.built()(x)
+        return scores
+
+
+def state(
+    metric: str, rows: list[list[float]], before: Sequence[float] = (), joint: bool = False
+) -> dict[str, Any]:
+    return {
+        "metric": metric, "higher_is_better": metric == "accuracy", "joint": joint,
+        "before": list(before), "rows": rows,
+    }  # fmt: skip
+
+
+def run(retention: Retention | None, *, domain: Planes | None = None, **options: Any) -> pl.Trainer:
+    trainer = pl.Trainer(
+        accelerator="cpu", devices=1, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, max_epochs=5, num_sanity_val_steps=-1,
+        callbacks=[retention] if retention else [],
+        **{"logger": False, **options},
+    )  # fmt: skip
+    learner = Onward(lr=0.01)
+    trainer.fit(learner, learner.view(domain or Planes(), batch_size=4))
+    return trainer
+
+
+def test_a_stream_of_values_is_measured_by_its_squared_error() -> None:
+    retention = Retention()
+    run(retention)
+    assert retention.metric == "mse"
+    assert retention.matrix.shape == (3, 3)
+    assert len(retention.before) == 3
+    found, matrix = retention.summary(), retention.matrix
+    assert set(found) == {"RA", "LA", "BTI", "BWT", "FWT", "forgetting"}
+    assert found["RA"] == pytest.approx(matrix[-1].mean())
+    assert found["LA"] == pytest.approx(np.diagonal(matrix).mean())
+    assert found["FWT"] == pytest.approx(forward_transfer(matrix, retention.before))
+    assert found["LA"] < np.mean(retention.before)
+
+
+def test_a_later_validation_changes_no_row() -> None:
+    retention = Retention()
+    trainer = run(retention)
+    before = retention.state_dict()
+    learner = Onward(seed=3)
+    trainer.validate(learner, learner.view(Planes()), verbose=False)
+    assert retention.state_dict() == before
+
+
+def test_loggers_get_the_summary_in_the_end(tmp_path: Path) -> None:
+    retention = Retention()
+    run(retention, logger=CSVLogger(tmp_path, name="", version=""))
+    header, *_, last = (tmp_path / "metrics.csv").read_text().splitlines()
+    row = dict(zip(header.split(","), last.split(","), strict=True))
+    assert float(row["RA"]) == pytest.approx(retention.summary()["RA"])
+    assert float(row["FWT"]) == pytest.approx(retention.summary()["FWT"])
+
+
+def test_one_task_has_no_transfer_yet_and_none_has_nothing() -> None:
+    retention = Retention()
+    with pytest.raises(TlmlError, match="retention: no task has been learned yet; fit on a Stream"):
+        retention.summary()
+    retention.load_state_dict(state("accuracy", [[0.9, 0.3]], [0.5, 0.4]))
+    assert retention.summary() == {"RA": 0.9, "LA": 0.9}
+
+
+def test_its_state_is_plain_and_comes_back(tmp_path: Path) -> None:
+    retention, other = Retention(), Retention()
+    retention.load_state_dict(state("mse", [[0.9, 0.3], [0.1, 0.2]]))
+    torch.save(retention.state_dict(), tmp_path / "state")
+    other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    assert other.state_dict() == retention.state_dict()
+    assert other.matrix.tolist() == [[0.9, 0.3], [0.1, 0.2]]
+
+
+def test_forgetting_is_above_zero_for_accuracies_and_errors_alike() -> None:
+    retention = Retention()
+    retention.load_state_dict(state("mse", [[0.1, 0.9], [0.4, 0.2]]))
+    assert retention.summary()["forgetting"] == pytest.approx(0.3)
+    assert retention.summary()["BWT"] == pytest.approx(0.3)
+    retention.load_state_dict(state("accuracy", [[0.9, 0.1], [0.6, 0.8]]))
+    assert retention.summary()["forgetting"] == pytest.approx(0.3)
+    assert retention.summary()["BWT"] == pytest.approx(-0.3)
+
+
+def test_of_all_tasks_shuffled_into_one_there_is_the_mean_alone() -> None:
+    retention = Retention()
+    retention.load_state_dict(state("accuracy", [[0.9, 0.3, 0.6]], joint=True))
+    assert retention.summary() == {"RA": pytest.approx(0.6)}
+
+
+class Ranked(Planes):
+    """Planes measured by something of their own, of which more is better."""
+
+    metric = Metric("hits", True)
+
+    def measure(self, batch: Batch, scores: Tensor) -> dict[str, Tensor]:
+        return {"hits": ((scores - batch.y).abs() < 0.5).float().mean()}
+
+
+def test_a_metric_of_the_domain_is_kept_in_its_place() -> None:
+    retention = Retention()
+    run(retention, domain=Ranked())
+    assert (retention.metric, retention.higher_is_better) == ("hits", True)
+    assert retention.matrix.shape == (3, 3)
+    assert retention.summary()["LA"] > np.mean(retention.before)
+
+
+def test_a_stream_brings_it_and_the_trainer_may_have_its_own() -> None:
+    own = Retention()
+    trainer = run(own)
+    assert [c for c in trainer.callbacks if isinstance(c, Retention)] == [own]  # type: ignore[attr-defined]
+    trainer = run(None)
+    assert Retention.of(trainer).state_dict() == own.state_dict()
+    with pytest.raises(TlmlError, match="retention: this Trainer has none; fit a learner on"):
+        Retention.of(pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu"))
+
+
+def test_another_view_leaves_it_empty() -> None:
+    from tlml.testing.toys import Descent
+
+    class Episodes(GradientLearner):
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            return self.meta_loss(batch)
+
+    retention = Retention()
+    trainer = pl.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, max_epochs=1,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[retention],
+    )  # fmt: skip
+    learner = Episodes(strategy=Descent())
+    trainer.fit(learner, learner.view(Planes(), shots=2, queries=2, episodes=4))
+    assert (retention.rows, retention.before) == ([], [])

@@ -1,0 +1,111 @@
+"""The recipes of benchmarks/recipes name what is registered and set what it takes, without data."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+from places import ROOT
+
+from tlml import PairView
+from tlml.registry import default_registry
+from tlml.suites import Plan, Suite, load_suite, plan
+from tlml.suites.ingredients import make_learner, make_strategy
+
+RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.yaml"))
+PAGE = (ROOT / "docs" / "recipes.md").read_text()
+
+each_recipe = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+
+
+def planned(path: Path) -> tuple[Suite, Plan]:
+    suite = load_suite(path)
+    return suite, plan(suite, default_registry())
+
+
+def distinct(cells: Any) -> list[dict[str, Any]]:
+    """Return the configurations of the first seed."""
+    return [cell.config for cell in cells if cell.seed == 0]
+
+
+def test_there_are_recipes_for_both_data_sets() -> None:
+    domains = {entry.domain for path in RECIPES for entry in load_suite(path).domains.values()}
+    assert domains == {"omniglot", "mini_imagenet"}
+
+
+@each_recipe
+def test_every_method_can_be_run_on_every_domain(path: Path) -> None:
+    suite, made = planned(path)
+    assert made.refused == ()
+    assert {(c.domain, c.method) for c in made.adapts} == {
+        (domain, method) for domain in suite.domains for method in suite.methods
+    }
+    assert {method.fit for method in suite.methods.values()} - {None} == set(suite.fits)
+    assert len(suite.seeds) == 3
+
+
+@each_recipe
+def test_learners_strategies_and_trainers_take_their_options(path: Path) -> None:
+    _, made = planned(path)
+    for config in distinct(made.fits):
+        make_learner(config)
+        assert config["trainer"]["accelerator"] == "gpu"
+        pl.Trainer(**config["trainer"] | {"accelerator": "cpu"}, logger=False)
+    for config in distinct(made.adapts):
+        make_strategy(config["strategy"], config["strategy_options"])
+
+
+@each_recipe
+def test_training_sees_no_target_label(path: Path) -> None:
+    _, made = planned(path)
+    for config in distinct(made.fits):
+        learner = make_learner(config)
+        view = {**config["view_defaults"], **config["view"]}
+        if issubclass(learner.view_type, PairView):
+            assert view["shots"] == 0, config["learner"]
+
+
+@each_recipe
+def test_training_episodes_fit_the_batches_and_the_classes(path: Path) -> None:
+    _, made = planned(path)
+    for config in distinct(made.fits):
+        view = {**config["view_defaults"], **config["view"]}
+        assert view["episodes"] % view["tasks_per_batch"] == 0, config["learner"]
+        each = {"omniglot": 20, "mini_imagenet": 600}[config["domain"]]
+        assert view["shots"] + view["queries"] <= each, config["learner"]
+
+
+def test_maml_is_set_as_in_its_paper() -> None:
+    found = {}
+    for path in RECIPES:
+        _, made = planned(path)
+        tested = {
+            c.fits[0]: c.config["strategy_options"] for c in made.adapts if c.method == "maml"
+        }
+        for cell in made.fits:
+            if cell.name == "maml" and cell.seed == 0:
+                view, inner = cell.config["view_defaults"], cell.config["strategy_options"]
+                found[path.stem, cell.domain] = (
+                    view["ways"], view["tasks_per_batch"], inner["lr"], inner["steps"],
+                    tested[cell.id]["steps"], cell.config["options"]["network_options"]["channels"],
+                )  # fmt: skip
+                assert cell.config["trainer"]["max_steps"] == 60_000
+    # Finn, Abbeel & Levine 2017, appendix A.1.
+    assert found == {
+        ("omniglot", "1-shot"): (5, 32, 0.4, 1, 3, 64),
+        ("omniglot", "5-shot"): (5, 32, 0.4, 1, 3, 64),
+        ("omniglot_20way", "1-shot"): (20, 16, 0.1, 5, 5, 64),
+        ("omniglot_20way", "5-shot"): (20, 16, 0.1, 5, 5, 64),
+        ("mini_imagenet", "1-shot"): (5, 4, 0.01, 5, 10, 32),
+        ("mini_imagenet", "5-shot"): (5, 2, 0.01, 5, 10, 32),
+    }
+
+
+@each_recipe
+def test_the_page_names_the_recipe_and_all_that_it_compares(path: Path) -> None:
+    words = set(re.findall(r"`([^`\n]+)`", PAGE))
+    assert f"benchmarks/recipes/{path.name}" in PAGE
+    assert set(load_suite(path).methods) <= words

@@ -1,0 +1,267 @@
+"""Suites run: each cell once, killed runs go on, failures stop nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from tlml.errors import TlmlError
+from tlml.lightning_notes import quiet
+from tlml.registry import default_registry
+from tlml.suites import Plan, load_suite, plan, run_suite
+from tlml.suites import fit as cell_fit
+from tlml.suites import run as bench
+from tlml.suites import run_cell as experiment
+from tlml.suites.tuning import Tried, best_of, candidates
+
+SUITE: dict[str, Any] = {
+    "name": "waves",
+    "seeds": 2,
+    "episodes": 4,
+    "domains": {"sinusoid": {"shots": [5], "view": {"queries": 5}, "learner": {"network": "mlp"}}},
+    "fits": {
+        "pretrained": {"learner": "supervised", "view": {"batch_size": 8, "samples": 80}},
+        "maml": {
+            "learner": "maml",
+            "strategy": "sgd",
+            "strategy_options": {"lr": 0.01, "steps": 2},
+            "view": {"shots": 5, "episodes": 40, "val_episodes": 4},
+        },
+    },
+    "methods": {
+        "scratch": {"strategy": "scratch", "options": {"steps": 2}},
+        "full": {"fit": "pretrained", "strategy": "full", "options": {"steps": 2}},
+        "tuned": {
+            "fit": "pretrained",
+            "strategy": "full",
+            "options": {"steps": 2},
+            "tune": {"lr": {"values": [10.0, 0.001]}},
+        },
+        "maml": {"fit": "maml"},
+    },
+    "trainer": {"max_epochs": 1},
+}
+
+
+def planned(folder: Path, **changes: Any) -> Plan:
+    path = folder / "suite.yaml"
+    path.write_text(yaml.safe_dump({**SUITE, **changes}))
+    return plan(load_suite(path), default_registry())
+
+
+def results(out: Path) -> dict[str, Any]:
+    return {
+        path.parent.name: json.loads(path.read_text())
+        for path in sorted(out.glob("cells/*/result.json"))
+    }
+
+
+def scores(out: Path) -> dict[str, list[float]]:
+    return {id: found["scores"] for id, found in results(out).items() if found["kind"] == "adapt"}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path]]:
+    folder = tmp_path_factory.mktemp("waves")
+    made = planned(folder)
+    assert run_suite(made, folder / "out", jobs=1) == []
+    yield made, folder / "out"
+
+
+def test_every_cell_of_the_plan_has_a_result(done: tuple[Plan, Path]) -> None:
+    made, out = done
+    assert set(results(out)) == {cell.id for cell in (*made.fits, *made.adapts)}
+    assert len(made.fits) == 4
+    assert len(made.adapts) == 8
+    for cell in made.adapts:
+        found = results(out)[cell.id]
+        assert found["episodes"] == [0, 1, 2, 3]
+        assert found["metric"] == "mse"
+        assert found["higher_is_better"] is False
+        assert found["cost"]["labels"] == 5
+        assert found["cost"]["gradient_steps"] == 2
+        assert found["cost"]["fit_seconds"] > 0 or cell.method == "scratch"
+
+
+def test_all_methods_and_seeds_meet_the_same_target_episodes(done: tuple[Plan, Path]) -> None:
+    made, _ = done
+    views = [cell.config["view"] for cell in made.adapts]
+    assert all(view == views[0] for view in views)
+
+
+def test_training_seeds_differ(done: tuple[Plan, Path]) -> None:
+    made, out = done
+    for method in ("scratch", "full", "maml"):
+        first, second = (scores(out)[cell.id] for cell in made.adapts if cell.method == method)
+        assert first != second
+
+
+def test_tuning_takes_the_value_that_is_best_on_validation_tasks(done: tuple[Plan, Path]) -> None:
+    made, out = done
+    for cell in made.adapts:
+        if cell.method == "tuned":
+            assert results(out)[cell.id]["options"]["lr"] == 0.001
+
+
+def test_a_cell_writes_down_its_configuration(done: tuple[Plan, Path]) -> None:
+    made, out = done
+    for cell in (*made.fits, *made.adapts):
+        assert yaml.safe_load((out / "cells" / cell.id / "config.yaml").read_text()) == cell.config
+
+
+def test_running_again_runs_nothing(
+    done: tuple[Plan, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, out = done
+    monkeypatch.setattr(bench, "parallel", None)  # calling it would fail
+    assert run_suite(made, out, jobs=1) == []
+
+
+def test_a_lost_result_is_made_again_with_the_same_scores(
+    done: tuple[Plan, Path], tmp_path: Path
+) -> None:
+    made, out = done
+    copy = shutil.copytree(out, tmp_path / "copy")
+    lost = made.adapts[-1].id
+    shutil.rmtree(copy / "cells" / lost)
+    before = scores(out)
+    assert run_suite(made, copy, jobs=1) == []
+    assert scores(copy) == before
+
+
+def test_a_fit_killed_at_any_step_goes_on_to_the_same_parameters(
+    done: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, out = done
+    monkeypatch.setattr(cell_fit, "_EVERY", cell_fit.timedelta(0))
+    for cell in made.fits[:2]:
+        config, folder = cell.config, tmp_path / cell.id
+        folder.mkdir()
+        calls = iter(range(100))
+
+        def stop(share: float, calls: Iterator[int] = calls) -> None:
+            if next(calls) == 3:
+                raise RuntimeError("killed")
+
+        with quiet(), pytest.raises(RuntimeError, match="killed"):
+            cell_fit.run_fit(config, folder, stop)
+        stopped = torch.load(folder / "last.ckpt", weights_only=True)
+        assert 0 < stopped["global_step"] < 10
+        with quiet():
+            cell_fit.run_fit(config, folder, lambda share: None)
+        whole = torch.load(out / "cells" / cell.id / "last.ckpt", weights_only=True)
+        again = torch.load(folder / "last.ckpt", weights_only=True)
+        assert again["global_step"] == whole["global_step"] == 10
+        for name, value in whole["state_dict"].items():
+            assert torch.equal(again["state_dict"][name], value), name
+
+
+def test_a_killed_run_goes_on_to_the_same_scores(done: tuple[Plan, Path], tmp_path: Path) -> None:
+    made, out = done
+    planned(tmp_path)
+    again = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tlml", "bench", "suite.yaml", "--out", "out", "--jobs", "2"],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        for _ in range(600):
+            if results(again) or process.poll() is not None:
+                break
+            time.sleep(0.1)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    kept = results(again)
+    assert 0 < len(kept) < len(results(out))
+    assert run_suite(made, again, jobs=1) == []
+    assert scores(again) == scores(out)
+    assert {id: found for id, found in results(again).items() if id in kept} == kept
+
+
+def test_wrong_values_stop_the_suite_before_the_first_cell(tmp_path: Path) -> None:
+    methods = {"full": {"fit": "pretrained", "strategy": "full", "options": {"lr": -1.0}}}
+    made = planned(tmp_path, methods=methods)
+    with pytest.raises(TlmlError, match=r"nothing was run: .*lr: must be greater than 0, is -1\.0"):
+        run_suite(made, tmp_path / "out", jobs=1)
+    assert results(tmp_path / "out") == {}
+    assert list((tmp_path / "out" / "cells").iterdir()) == []
+
+
+def test_one_failing_cell_is_named_and_stops_no_other(tmp_path: Path) -> None:
+    methods = {
+        "scratch": {"strategy": "scratch", "options": {"steps": 1}},
+        "wild": {"fit": "maml", "strategy": "sgd", "options": {"lr": 1e30, "steps": 4}},
+    }
+    made = planned(tmp_path, methods=methods, seeds=1)
+    failed = run_suite(made, tmp_path / "out", jobs=1)
+    wild = next(cell.id for cell in made.adapts if cell.method == "wild")
+    assert failed == [wild]
+    reason = json.loads((tmp_path / "out" / "cells" / wild / "failed.json").read_text())["error"]
+    assert "episode 0: adapting by Sgd diverged at inner step" in reason
+    assert len(scores(tmp_path / "out")) == 1
+
+
+def test_a_failed_fit_fails_what_starts_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(experiment, "run_fit", broken)
+    made = planned(tmp_path, methods={"maml": {"fit": "maml"}}, seeds=1)
+    assert len(run_suite(made, tmp_path / "out", jobs=1)) == 2
+    reasons = {
+        json.loads(path.read_text())["error"] for path in tmp_path.glob("out/cells/*/failed.json")
+    }
+    assert reasons == {"RuntimeError: no such luck", "the fit that it starts from failed"}
+
+
+def test_jobs_and_backend_are_checked(done: tuple[Plan, Path]) -> None:
+    made, out = done
+    with pytest.raises(TlmlError, match="jobs: must be greater than 0, is 0"):
+        run_suite(made, out, jobs=0)
+    with pytest.raises(TlmlError, match="backend: 'dask' is not one of loky, ray"):
+        run_suite(made, out, backend="dask")
+
+
+def test_ray_is_asked_for_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray.util.joblib", None)
+    made = planned(tmp_path, methods={"scratch": {"strategy": "scratch"}}, seeds=1)
+    with pytest.raises(TlmlError, match="backend: ray is not installed"):
+        run_suite(made, tmp_path / "out", jobs=1, backend="ray")
+
+
+def test_ranges_to_tune_become_values() -> None:
+    assert candidates({"values": [3, 1]}) == [3, 1]
+    assert candidates([1.0, 5.0, "linear"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert candidates([0.01, 100.0, "log"]) == pytest.approx([0.01, 0.1, 1, 10, 100])
+
+
+def test_the_best_choice_has_a_finite_risk() -> None:
+    assert best_of([Tried(math.nan), Tried(3.0), Tried(math.inf, "no"), Tried(2.0)]) == 3
+    message = (
+        "tune: none of the 2 choices has a finite risk, so there is nothing to choose from; try "
+        "other values"
+    )
+    for reason, end in (("", "$"), ("lower its lr", r" \(one failed: lower its lr\)$")):
+        with pytest.raises(TlmlError, match=f"^{message}{end}"):
+            best_of([Tried(math.nan), Tried(math.inf, reason)])

@@ -1,0 +1,244 @@
+"""Episodes whose ways, shots and queries are drawn from ranges."""
+
+from __future__ import annotations
+
+import gc
+import re
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import yaml
+from gymnasium.spaces import Discrete
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import MLP, Letters, Lines, Tables, keys, same
+from trainers import QUIET
+
+import tlml
+from tlml import Episode, Episodes, EpisodeView, PairView, TlmlError
+from tlml.data import tasks_of
+from tlml.registry import default_registry
+from tlml.suites import load_suite, plan, run_suite
+
+few = settings(max_examples=30, deadline=None)
+
+
+def ranges(low: int, high: int) -> st.SearchStrategy[list[int]]:
+    return st.tuples(st.integers(low, high), st.integers(low, high)).map(sorted)  # type: ignore[arg-type]
+
+
+def fails(message: str) -> Any:
+    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
+
+
+# Draws
+
+
+@few
+@given(ranges(2, 6), ranges(1, 4), ranges(1, 4), st.integers(0, 2**32), st.integers(0, 2**32))
+def test_episodes_of_a_pool_stay_in_their_ranges(
+    ways: list[int], shots: list[int], queries: list[int], seed: int, index: int
+) -> None:
+    options: Any = {"ways": ways, "shots": shots, "queries": queries, "seed": seed}
+    episode, again = (EpisodeView(Letters(), **options).dataset("source")[index] for _ in range(2))
+    assert same(episode, again)
+    drawn = len(episode.support.y.unique())
+    assert ways[0] <= drawn <= ways[1]
+    for batch, (low, high) in ((episode.support, shots), (episode.query, queries)):
+        assert batch.y.unique().tolist() == list(range(drawn))
+        assert all(low <= count <= high for count in torch.bincount(batch.y).tolist())
+    seen = keys(episode.support.x) + keys(episode.query.x)
+    assert len(set(seen)) == len(seen)
+
+
+@few
+@given(st.booleans(), ranges(2, 4), ranges(1, 3), ranges(1, 3), st.integers(0, 2**32))
+def test_episodes_of_labelled_tables_stay_in_their_ranges(
+    parts: bool, ways: list[int], shots: list[int], queries: list[int], index: int
+) -> None:
+    domain = Tables(classes=4, train=24, test=12 if parts else 0)
+    view = EpisodeView(domain, ways=ways, shots=shots, queries=queries)
+    support, query = view.dataset("target")[index]
+    drawn = len(support.y.unique())
+    assert ways[0] <= drawn <= ways[1]
+    assert support.y.unique().tolist() == query.y.unique().tolist() == list(range(drawn))
+    assert all(shots[0] <= n <= shots[1] for n in torch.bincount(support.y).tolist())
+    assert all(queries[0] <= n <= queries[1] for n in torch.bincount(query.y).tolist())
+    assert not set(keys(support.x)) & set(keys(query.x))
+
+
+@few
+@given(st.booleans(), ranges(1, 5), ranges(1, 5), st.integers(0, 2**32))
+def test_values_have_one_number_for_the_episode(
+    endless: bool, shots: list[int], queries: list[int], index: int
+) -> None:
+    view = EpisodeView(Lines() if endless else Tables(), shots=shots, queries=queries)
+    support, query = view.dataset("source")[index]
+    assert shots[0] <= len(support.y) <= shots[1]
+    assert queries[0] <= len(query.y) <= queries[1]
+    assert not set(keys(support.x)) & set(keys(query.x))
+
+
+def test_all_of_a_range_is_drawn_and_classes_differ() -> None:
+    view = EpisodeView(Letters(), ways=[2, 5], shots=[1, 3], queries=1)
+    tasks = [view.dataset("source")[i] for i in range(60)]
+    assert {len(task.support.y.unique()) for task in tasks} == {2, 3, 4, 5}
+    counts = [torch.bincount(task.support.y).tolist() for task in tasks]
+    assert {n for some in counts for n in some} == {1, 2, 3}
+    assert any(len(set(some)) > 1 for some in counts)
+
+
+def test_a_range_of_one_draws_in_range_like_a_number() -> None:
+    one = EpisodeView(Letters(), ways=3, shots=2, queries=4)
+    other = EpisodeView(Letters(), ways=[3, 3], shots=[2, 2], queries=[4, 4])
+    for view in (one, other):
+        batch = next(iter(view.train_dataloader()))
+        assert isinstance(batch, Episode) and batch.support.x.shape == (4, 6, 2)
+    assert one.spaces == other.spaces
+
+
+# Batches
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_tasks_that_differ_in_size_come_apart(workers: int) -> None:
+    view = EpisodeView(Letters(), ways=[2, 4], shots=[1, 4], queries=2, num_workers=workers)
+    batch = next(iter(view.train_dataloader()))
+    assert isinstance(batch, Episodes) and len(batch.tasks) == 4
+    for i, task in enumerate(tasks_of(batch)):
+        assert same(task, view.dataset("source")[i])
+
+
+@pytest.mark.parametrize(
+    ("domain", "ways", "classes"),
+    [(Letters(), [2, 4], 4), (Letters(), None, 5), (Tables(classes=4), [2, 3], 3),
+     (Tables(classes=4), None, 4)],
+)  # fmt: skip
+def test_spaces_have_the_most_ways(domain: Any, ways: Any, classes: int) -> None:
+    view = EpisodeView(domain, ways=ways)
+    assert view.spaces.y == view.test_spaces.y == Discrete(classes)
+    if ways is not None:
+        assert view.spaces.labels == "episode"
+
+
+@pytest.mark.parametrize("domain", ["letters", "tables", "lines"])
+@pytest.mark.parametrize("name", ["maml", "supervised"])
+def test_learners_train_and_test_on_ragged_episodes(name: str, domain: str) -> None:
+    made = {"letters": Letters(), "tables": Tables(classes=4, train=40), "lines": Lines()}[domain]
+    options: Any = {"shots": [1, 3], "queries": [2, 4], "episodes": 6, "tasks_per_batch": 3}
+    options |= {} if domain == "lines" else {"ways": [2, 4]}
+    learner = tlml.learner(name, **MLP)
+    trainer = pl.Trainer(**QUIET, max_epochs=1)
+    view = EpisodeView(made, **options, adapt=tlml.strategy("full", steps=2))
+    if name == "maml":
+        trainer.fit(learner, datamodule=view)
+    else:
+        learner.meet(view.test_spaces)
+    logged = trainer.test(learner, datamodule=view, verbose=False)[0]
+    metric = "test_mse" if domain == "lines" else "test_accuracy"
+    assert [record["episode"] for record in learner.records] == list(range(6))
+    mean = sum(record[metric[5:]] for record in learner.records) / 6
+    assert logged[metric] == pytest.approx(mean)
+
+
+def test_a_batch_of_one_task_each_has_the_same_records() -> None:
+    options: Any = {"ways": [2, 4], "shots": [1, 3], "queries": 3, "episodes": 6}
+    learner = tlml.learner("maml", **MLP)
+    found = []
+    for size in (1, 3):
+        view = EpisodeView(Letters(), **options, tasks_per_batch=size)
+        learner.meet(view.test_spaces)
+        pl.Trainer(**QUIET).test(learner, datamodule=view, verbose=False)
+        found.append([(r["episode"], r["accuracy"], r["loss"]) for r in learner.records])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("domain", [Letters(), Tables(classes=4, train=40), Lines()])
+def test_a_pair_view_draws_the_same_ragged_target_episode(domain: Any) -> None:
+    options: Any = {"shots": [1, 4], "queries": [2, 4], "seed": 4}
+    options |= {} if isinstance(domain, Lines) else {"ways": [2, 4]}
+    view = PairView(domain, **options, episode=3)
+    assert same(view.drawn().episode, EpisodeView(domain, **options).dataset("target")[3])
+    assert view.target_spaces == EpisodeView(domain, **options).test_spaces
+
+
+def test_a_suite_takes_ranges_for_all_that_it_trains(tmp_path: Path) -> None:
+    made: dict[str, Any] = {
+        "name": "ragged", "seeds": 1, "episodes": 2, "trainer": {"max_steps": 1},
+        "domains": {"sinusoid": {"shots": [1, 2], "learner": {"network": "mlp"},
+                                 "view": {"queries": [1, 4]}}},
+        "fits": {"maml": {"learner": "maml", "view": {"shots": [1, 2], "episodes": 4}},
+                 "pretrained": {"learner": "supervised", "view": {"batch_size": 8}}},
+        "methods": {"maml": {"fit": "maml"}, "full": {"fit": "pretrained", "strategy": "full"}},
+    }  # fmt: skip
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
+    whole = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
+    assert run_suite(whole, tmp_path / "out", jobs=1) == []
+    made["domains"]["glyphs"] = {"shots": [1], "view": {"ways": [3, 5], "queries": [1, 4]}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
+    assert len(load_suite(tmp_path / "suite.yaml").domains) == 2
+    made["domains"]["glyphs"]["view"] = {"ways": [3, 5], "batch_size": [3, 5]}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
+    with pytest.raises(TlmlError, match=r"option 'batch_size' must be int, is \[3, 5\] \(list\)$"):
+        load_suite(tmp_path / "suite.yaml")
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ways": 1}, "ways: must be at least 2, is 1"),
+        ({"ways": [1, 3]}, "ways: must be at least 2, is 1"),
+        ({"ways": [4, 3]}, "ways: [4, 3] has its lower end above its upper end"),
+        ({"queries": [0, 3]}, "queries: must be greater than 0, is 0"),
+        ({"shots": "5"}, "shots: must be a whole number or a pair [low, high] of them, is 5"),
+        ({"ways": [2, 7]}, "ways: 7 does not fit the source classes of Letters: there are 6, and "
+                           "at least 2 are needed"),
+        ({"shots": [1, 6], "queries": [1, 3]},
+         "class 'source 0' of Letters has 8 examples; 6 shots and 3 queries are more"),
+    ],
+)  # fmt: skip
+def test_ranges_that_do_not_fit_are_refused_before_the_fit(
+    options: dict[str, Any], message: str
+) -> None:
+    with fails(message):
+        EpisodeView(Letters(), **{"shots": 1, "queries": 1, **options}).setup("fit")
+
+
+def test_a_small_class_is_named_though_the_first_episode_lacks_it() -> None:
+    domain = Letters({"source": [8] * 20 + [3], "validation": [8] * 5, "target": [8] * 5})
+    with fails("class 'source 20' of Letters has 3 examples; 2 shots and 3 queries are more"):
+        EpisodeView(domain, ways=2, shots=[1, 2], queries=3).setup("fit")
+
+
+def test_ways_of_a_range_are_held_against_the_classes_of_a_table() -> None:
+    with fails("ways: 5 are more than the 4 classes of Tables"):
+        EpisodeView(Tables(classes=4), ways=[2, 5])
+    with fails("task source 0: class 0 has 2 examples; 4 shots and 3 queries are more"):
+        EpisodeView(Tables(classes=6, number=1), shots=[1, 4], queries=[1, 3]).setup("fit")
+
+
+# Memory
+
+
+def test_drawing_thousands_of_episodes_keeps_no_memory() -> None:
+    view = EpisodeView(Letters(), ways=2, shots=[1, 2], queries=1, episodes=3200)
+    batches = iter(view.train_dataloader())
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            next(batches)
+        gc.collect()  # whatever is in a cycle isn't kept
+        before = tracemalloc.get_traced_memory()[0]
+        assert sum(1 for _ in batches) == 750
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 100_000  # 33 bytes for each of 3,000 episodes

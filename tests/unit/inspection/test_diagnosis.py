@@ -1,0 +1,393 @@
+"""A diagnosis against a test on the same episodes, and against a loop written out by hand."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import pytorch_lightning as pl
+import torch
+from tiny import Dropping, Letters, Lines, Tables
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import tlml
+from tlml import Batch, Diagnosis, EpisodeView, GradientLearner, Learner, Strategy, TlmlError
+
+CONV = {"network": "conv4", "network_options": {"channels": 3, "blocks": 2}}
+RATE, STEPS = 0.05, 3
+
+
+class Estimating(Learner):
+    """A learner without a network."""
+
+    view_type = EpisodeView
+
+    def predict(self, support: Batch, x: Tensor) -> Tensor:
+        return torch.zeros(len(x), 1)
+
+
+class Noisy(Strategy):
+    """Steps that draw: each is a function of the episode and of the draws before it."""
+
+    def steps(self, loss: Any, params: Any, support: Any) -> Iterator[Any]:
+        for _ in range(self.max_steps):
+            slopes = tlml.gradient(loss, params, support)
+            params = {
+                n: p - RATE * slopes[n] + 0.1 * torch.randn_like(p) for n, p in params.items()
+            }
+            yield params
+
+
+class Rated(Strategy):
+    """Steps with rates of all the shapes that rates may have."""
+
+    @property
+    def rates(self) -> Mapping[str, Tensor]:
+        return {
+            "body.0.weight": torch.tensor([[0.1, -0.2]]),  # one for each entry
+            "body.0.bias": torch.tensor([0.4, 0.5, 0.6]),  # one for each step
+            "head.weight": torch.tensor(0.3),
+        }
+
+
+class Counting(GradientLearner):
+    """Counts how often its loss is asked for."""
+
+    asked = 0
+
+    def loss(self, params: Any, batch: Any) -> Tensor:
+        self.asked += 1
+        return super().loss(params, batch)
+
+
+def small(*, classes: int = 0) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return Dropping(2, classes or 1)
+
+
+def maml(network: nn.Module, **options: Any) -> GradientLearner:
+    strategy = tlml.strategy("sgd", lr=RATE, steps=STEPS)
+    learner = tlml.learner("maml", **{"network": network, "strategy": strategy, **options})
+    assert isinstance(learner, GradientLearner)
+    return learner
+
+
+def records_of(learner: Learner, view: EpisodeView) -> pd.DataFrame:
+    """Return the records of a test, a row for each episode."""
+    trainer = pl.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.test(learner, view, verbose=False)
+    return pd.DataFrame(learner.records)
+
+
+def last_steps(found: Diagnosis) -> pd.DataFrame:
+    return found.curve[found.curve["step"] == found.curve["step"].max()].reset_index()
+
+
+# The same as a test
+
+
+def cases() -> dict[str, tuple[GradientLearner, EpisodeView]]:
+    letters = Letters(shape=(1, 6, 6))
+    conv = tlml.learner("maml", strategy=tlml.strategy("sgd", lr=0.2, steps=2), **CONV)
+    two = conv.view(letters, ways=3, shots=2, queries=3, episodes=4, tasks_per_batch=2, seed=5)
+    values = maml(small())
+    return {
+        "values": (values, values.view(Tables(), shots=4, queries=4, episodes=4)),
+        "batchnorm": (conv, two),
+        "other strategy": (
+            maml(small()),
+            EpisodeView(Tables(), shots=4, queries=4, episodes=4, adapt=tlml.strategy("full")),
+        ),
+        "new head": (
+            maml(small(classes=3)),
+            EpisodeView(Tables(3), shots=2, queries=2, episodes=4, head="new"),
+        ),
+        "fresh start": (
+            maml(small()),
+            EpisodeView(Tables(), shots=4, queries=4, episodes=4, adapt=tlml.strategy("scratch")),
+        ),
+        "draws": (maml(small(), strategy=Noisy(steps=3)), values.view(Tables(), shots=4, queries=4,
+                                                                      episodes=4)),
+        "another split": (
+            maml(small()),
+            EpisodeView(Tables(), shots=4, queries=4, episodes=4, split="source"),
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("case", cases())
+def test_the_last_step_is_what_a_test_measures(case: str) -> None:
+    learner, view = cases()[case]
+    expected, found = records_of(learner, view), tlml.diagnose(learner, view, 4)
+    after = last_steps(found)
+    assert found.metric == ("mse" if "mse" in expected else "accuracy")
+    assert after["query_loss"].tolist() == pytest.approx(expected["loss"].tolist(), rel=1e-6)
+    metric = after[f"query_{found.metric}"].tolist()
+    assert metric == pytest.approx(expected[found.metric].tolist(), rel=1e-6)
+    assert after["episode"].tolist() == expected["episode"].tolist()
+    assert (after["step"] == expected["gradient_steps"]).all()
+    assert after["query_loss"].nunique() > 1
+
+
+def test_validation_episodes_can_be_looked_at_too() -> None:
+    learner, view = cases()["values"]
+    on = {split: tlml.diagnose(learner, view, 2, split=split) for split in ("validation", "target")}
+    view.split = "validation"
+    assert on["validation"].curve.equals(tlml.diagnose(learner, view, 2).curve)
+    assert not on["validation"].curve.equals(on["target"].curve)
+
+
+# The same as by hand
+
+
+def test_curve_and_layers_equal_a_loop_written_by_hand() -> None:
+    network = small().double()
+    learner = maml(network)
+    view = learner.view(Tables(train=20), shots=6, queries=9)
+    found = tlml.diagnose(learner, view, 2)
+    hand, (support, query) = copy.deepcopy(network).eval(), view.dataset("target")[1]
+    optimizer = torch.optim.SGD(hand.parameters(), lr=RATE)
+    rows, bodies, heads = [], [], []
+    for _ in range(STEPS + 1):
+        hand.zero_grad()
+        losses = [F.mse_loss(hand(b.x.double()), b.y.double()) for b in (support, query)]
+        losses[0].backward()
+        rows.append([*(loss.item() for loss in losses), vector(hand, slopes=True).norm().item()])
+        bodies.append(hand.body(query.x.double()).detach())
+        heads.append(vector(hand.head))
+        optimizer.step()
+    rows[-1][-1] = float("nan")  # no step follows the last one
+    own = found.curve[found.curve["episode"] == 1]
+    columns = ["support_loss", "query_loss", "gradient_norm"]
+    np.testing.assert_allclose(own[columns].to_numpy(), rows, rtol=1e-9)
+    layers = tlml.diagnose(learner, _only(view, 1), 1).layers.set_index("layer")
+    assert layers.loc["body", "cka"] == pytest.approx(tlml.linear_cka(bodies[0], bodies[-1]))
+    assert layers.loc["body", "cka"] < 1 - 1e-4
+    change = float((heads[-1] - heads[0]).norm() / heads[0].norm())
+    assert layers.loc["head", "relative_change"] == pytest.approx(change, rel=1e-9)
+
+
+def vector(module: nn.Module, *, slopes: bool = False) -> Tensor:
+    """Return all parameters, or their gradients, one after the other."""
+    parts = [p.grad if slopes else p.detach() for p in module.parameters()]
+    return torch.cat([part.flatten().clone() for part in parts])
+
+
+def _only(view: EpisodeView, index: int) -> EpisodeView:
+    """Return a view whose first episode is that of another number."""
+    made = copy.copy(view)
+    made.dataset = lambda split: [view.dataset(split)[index]]  # type: ignore[method-assign]
+    return made
+
+
+def test_what_only_trains_the_head_reuses_the_features() -> None:
+    learner, _ = cases()["values"]
+    probe = tlml.strategy("linear_probe", steps=4)
+    view = EpisodeView(Tables(), shots=4, queries=6, adapt=probe)
+    found = tlml.diagnose(learner, view, 3)
+    layers = found.layers.set_index("layer")
+    assert layers.loc["body", ["cka", "cka_debiased"]].tolist() == pytest.approx([1.0, 1.0])
+    assert layers.loc["body", "relative_change"] == 0.0
+    assert layers.loc["head", "relative_change"] > 0.01
+    assert found.strategy == "LinearProbe"
+    whole = tlml.diagnose(learner, EpisodeView(Tables(), shots=4, queries=6), 3).curve
+    own = found.curve
+    starts = [curve[curve["step"] == 0] for curve in (own, whole)]
+    assert (starts[0]["support_loss"].to_numpy() == starts[1]["support_loss"].to_numpy()).all()
+    assert (starts[0]["gradient_norm"].to_numpy() < starts[1]["gradient_norm"].to_numpy()).all()
+
+
+def test_learned_rates_are_spread_over_the_layer_that_they_are_of() -> None:
+    learner = maml(small(), strategy=Rated(steps=1))
+    layers = tlml.diagnose(learner, EpisodeView(Tables(), shots=4, queries=4), 2).layers
+    rates = layers.set_index("layer")[["rate_mean", "rate_min", "rate_max"]]
+    assert rates.loc["body"].tolist() == pytest.approx([0.28, -0.2, 0.6])
+    assert rates.loc["head"].tolist() == pytest.approx([0.3, 0.3, 0.3])
+    plain = tlml.diagnose(maml(small()), EpisodeView(Tables(), shots=4, queries=4), 2).layers
+    assert plain["rate_mean"].isna().all()
+
+
+# What it leaves alone
+
+
+def test_a_step_asks_for_one_loss_and_the_learner_stays_as_it_was() -> None:
+    learner = Counting(small(), tlml.strategy("sgd", lr=RATE, steps=STEPS)).train()
+    learner.built().head.eval()  # type: ignore[union-attr]
+    state = copy.deepcopy(learner.state_dict())
+    random = torch.get_rng_state(), np.random.get_state()[1].tolist()  # type: ignore[index]
+    modes = [module.training for module in learner.modules()]
+    first = tlml.diagnose(learner, EpisodeView(Tables(), shots=4, queries=4), 5)
+    assert learner.asked == 5 * STEPS
+    assert [module.training for module in learner.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in learner.state_dict().items())
+    assert all(parameter.grad is None for parameter in learner.parameters())
+    assert torch.equal(torch.get_rng_state(), random[0])
+    assert np.random.get_state()[1].tolist() == random[1]  # type: ignore[index]
+    second = tlml.diagnose(learner, EpisodeView(Tables(), shots=4, queries=4), 5)
+    assert first.curve.equals(second.curve)
+    assert first.layers.equals(second.layers)
+
+
+def test_it_leaves_the_learner_alone_where_it_fails() -> None:
+    learner, _ = cases()["values"]
+    learner.train()
+    with pytest.raises(TlmlError, match="11 shots and 4 queries"):
+        tlml.diagnose(learner, EpisodeView(Tables(), shots=11, queries=4), 1)
+    assert learner.training
+
+
+def test_it_works_in_inference_mode_on_data_that_was_made_there() -> None:
+    learner, view = cases()["batchnorm"]
+    expected = tlml.diagnose(learner, view, 2).curve
+    with torch.inference_mode():
+        pool = view.domain.classes("target")
+    view.domain.classes = lambda split: pool  # type: ignore[method-assign]
+    with torch.inference_mode(), torch.no_grad():
+        assert tlml.diagnose(learner, view, 2).curve.equals(expected)
+
+
+# Tables
+
+
+def test_the_curve_is_tidy() -> None:
+    learner, view = cases()["batchnorm"]
+    curve = tlml.diagnose(learner, view, 3).curve
+    assert list(curve) == [
+        "episode", "step", "support_loss", "support_accuracy", "query_loss", "query_accuracy",
+        "gradient_norm",
+    ]  # fmt: skip
+    assert curve["episode"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert curve["step"].tolist() == [0, 1, 2] * 3
+    assert curve["gradient_norm"].isna().tolist() == [False, False, True] * 3
+
+
+def test_the_summary_holds_means_and_intervals_over_episodes() -> None:
+    learner, view = cases()["values"]
+    found = tlml.diagnose(learner, view, 8)
+    summary = found.summary()
+    assert list(summary) == ["step", "quantity", "mean", "low", "high"]
+    rows = summary.set_index(["quantity", "step"])
+    values = found.curve[found.curve["step"] == 2]["query_loss"]
+    mean, low, high = rows.loc[("query_loss", 2)]
+    assert mean == pytest.approx(values.mean())
+    assert values.min() < low < mean < high < values.max()
+    assert ("gradient_norm", STEPS - 1) in rows.index
+    assert ("gradient_norm", STEPS) not in rows.index
+    assert summary.equals(found.summary())
+
+
+def test_one_episode_has_means_and_no_interval() -> None:
+    learner, view = cases()["values"]
+    summary = tlml.diagnose(learner, view, 1).summary()
+    assert summary["mean"].notna().all()
+    assert summary[["low", "high"]].isna().all(axis=None)
+
+
+def test_without_steps_there_is_the_start_alone() -> None:
+    found = tlml.diagnose(
+        maml(small(), strategy=Strategy(steps=0)), EpisodeView(Tables(), shots=4, queries=6), 2
+    )
+    assert found.curve["step"].tolist() == [0, 0]
+    assert found.layers["cka"].tolist() == pytest.approx([1.0, 1.0])
+    assert found.layers["relative_change"].tolist() == [0.0, 0.0]
+
+
+def test_what_diverges_is_shown_as_such(tmp_path: Path) -> None:
+    learner = maml(small(), strategy=tlml.strategy("sgd", lr=1e12, steps=6))
+    found = tlml.diagnose(learner, EpisodeView(Tables(), shots=4, queries=6), 2)
+    after = last_steps(found)
+    assert not np.isfinite(after["query_loss"]).any()
+    rows = found.summary().set_index(["quantity", "step"])
+    assert math.isfinite(rows.loc[("query_loss", 0), "mean"])
+    assert found.layers["cka"].isna().all()
+    assert len(found.write(tmp_path)) == 6
+
+
+def test_a_head_of_zeros_has_nothing_to_be_compared_with() -> None:
+    learner, view = cases()["new head"]
+    layers = tlml.diagnose(learner, view, 2).layers.set_index("layer")
+    assert layers.loc["head", ["cka", "relative_change"]].isna().all()
+    assert layers.loc["body"].drop(["rate_mean", "rate_min", "rate_max"]).notna().all()
+
+
+def test_scalars_are_the_finite_means_before_and_after() -> None:
+    learner, view = cases()["new head"]
+    found = tlml.diagnose(learner, view, 2)
+    scalars = found.scalars()
+    curve = found.curve.groupby("step").mean()
+    assert scalars["query_accuracy_before"] == pytest.approx(curve["query_accuracy"].iloc[0])
+    assert scalars["query_accuracy_after"] == pytest.approx(curve["query_accuracy"].iloc[-1])
+    assert scalars["gradient_norm_after"] == pytest.approx(curve["gradient_norm"].iloc[-2])
+    assert scalars["cka/body"] == pytest.approx(found.layers["cka"].iloc[0])
+    assert "cka/head" not in scalars
+    assert "rate_mean/body" not in scalars
+    assert all(math.isfinite(value) for value in scalars.values())
+
+
+# Files
+
+
+def test_tables_and_pictures_are_written_whole_and_replaced(tmp_path: Path) -> None:
+    learner, view = cases()["values"]
+    folder = tmp_path / "new" / "diagnosis"
+    tlml.diagnose(learner, view, 1).write(folder)
+    found = tlml.diagnose(learner, view, 3)
+    names = ["curve.csv", "layers.csv", "summary.csv", "curve.png", "gradients.png", "layers.png"]
+    assert found.write(folder) == [folder / name for name in names]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "curve.csv"), found.curve)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "layers.csv"), found.layers)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "summary.csv"), found.summary())
+
+
+def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    learner, view = cases()["values"]
+    with pytest.raises(TlmlError, match=r"file: cannot be written .*; choose another path"):
+        tlml.diagnose(learner, view, 1).write(tmp_path / "file")
+
+
+# Bad input
+
+
+def test_a_learner_without_inner_steps_is_refused() -> None:
+    with pytest.raises(TlmlError, match=r"Estimating adapts by no inner steps; take a"):
+        tlml.diagnose(Estimating(), EpisodeView(Lines()))  # type: ignore[arg-type]
+
+
+def test_a_view_without_episodes_is_refused() -> None:
+    view = tlml.PairView(Tables(3))
+    with pytest.raises(TlmlError, match=r"needs an EpisodeView, .* and this is a PairView; make"):
+        tlml.diagnose(maml(small()), view)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"episodes": 0}, "episodes: must be greater than 0, is 0"),
+        ({"split": "train"}, "split: 'train' is not one of source, validation, target"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TlmlError, match=message):
+        tlml.diagnose(maml(small()), EpisodeView(Tables()), **options)
+
+
+def test_a_learner_that_is_not_built_or_for_other_inputs_is_refused() -> None:
+    learner = tlml.learner("maml", **CONV)
+    with pytest.raises(TlmlError, match=r"the network 'conv4' is not built yet"):
+        tlml.diagnose(learner, EpisodeView(Tables()))
+    learner.view(Letters(shape=(1, 6, 6)), ways=3)
+    with pytest.raises(TlmlError, match=r"was built for inputs .*; the view's are Box"):
+        tlml.diagnose(learner, EpisodeView(Letters(), ways=3))
