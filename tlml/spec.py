@@ -13,10 +13,19 @@ Kind = Literal["domain", "learner", "strategy", "protocol"]
 KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
 ALL_KINDS: tuple[Kind, ...] = (*KINDS, "protocol")
 
+# Every view, by the word with which a domain gives it and a learner needs it. From this table the
+# vocabulary, the command line, suites and the conformance kit take what views there are.
+VIEWS: dict[str, str] = {
+    "pair": "tlml.views.pair:PairView",
+    "episodes": "tlml.views.episode:EpisodeView",
+    "stream": "tlml.views.stream:StreamView",
+    "env": "tlml.views.env:EnvView",
+}
+
 # The closed vocabulary of `gives`, by kind. Strangers add words as "vendor:word".
 VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
-        {"pair", "episodes", "stream", "env", "finite"}
+        {*VIEWS, "finite"}
         | {"regression", "classification", "reconstruction", "control", "triples"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
@@ -82,7 +91,7 @@ class Spec:
         for word in sorted(self.gives):
             if ":" not in word and word not in VOCABULARY[kind]:
                 raise TlmlError(
-                    f"{kind} {self.name}: gives '{word}', which is no word for a {kind}"
+                    f"{kind} {self.name}: gives '{word}', which is not a word for a {kind}"
                     f"{did_you_mean(word, VOCABULARY[kind])}"
                 )
 
@@ -95,6 +104,6 @@ def unmet(spec: Spec, others: frozenset[str]) -> list[str]:
 def _check_word(name: str, where: str, word: str) -> None:
     if word not in WORDS and not _VENDOR_WORD.fullmatch(word):
         raise TlmlError(
-            f"spec {name}: {where} '{word}', which is no known word{did_you_mean(word, WORDS)} "
+            f"spec {name}: {where} '{word}', which is not a known word{did_you_mean(word, WORDS)} "
             "(your own words are written vendor:word)"
         )

@@ -78,7 +78,7 @@ def check_options(whose: str, options: Options, given: Mapping[str, object]) -> 
     """Check given options by name and by plain type.
 
     Raises:
-        TlmlError: One is unknown, missing, or no int, float, bool or str where that is asked.
+        TlmlError: One is unknown, missing, or not the int, float, bool or str that is asked for.
     """
     known = {option.name: option for option in options.known}
     for name, value in given.items():
