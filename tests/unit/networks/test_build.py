@@ -340,7 +340,7 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             "mlp",
             (2,),
             {"outputs": 3},
-            "network mlp: has no option 'outputs'; there is activation, hidden",
+            "network mlp: has no option 'outputs'; choose from activation, hidden",
         ),
         ("mlp", (2,), {"activation": "rel"}, "no activation is called 'rel'; did you mean relu?"),
         ("mlp", (2,), {"hidden": 40}, "hidden: must be a list of whole numbers, is 40"),

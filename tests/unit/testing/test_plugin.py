@@ -66,7 +66,7 @@ TARGET = "test_testing:Planes"
         (
             declare("domain", "tides", target="tides_module:Tides"),
             "domain tides (plugin tides_module, target tides_module:Tides): tides_module has no "
-            "class Tides; there is Spec",
+            "class Tides; choose from Spec",
         ),
         (
             declare("domain", "tides", target="no_such:Tides"),
@@ -84,13 +84,13 @@ TARGET = "test_testing:Planes"
         ),
         (
             declare("domain", "tides", extra=", gives={'streem'}"),
-            "plugin tides_module: spec tides: gives 'streem', which is no known word; did you mean "
+            "plugin tides_module: spec tides: gives 'streem', which is not a known word; did you mean "
             "stream? (your own words are written vendor:word)",
         ),
         ("import torch\n" + declare("domain", "tides"), "slows every command down"),
         (
             "x = 1",
-            "plugin tides_module: it has no hook; there is tlml_domains, tlml_learners, "
+            "plugin tides_module: it has no hooks; the hooks are tlml_domains, tlml_learners, "
             "tlml_strategies",
         ),
         ("1 / 0", "plugin tides_module: importing it: ZeroDivisionError: division by zero"),
