@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor
+from trainers import quiet_trainer
 
 from tlml import GradientLearner, Retention, StreamView, TlmlError, View
 from tlml.metrics import forward_transfer
@@ -27,11 +28,7 @@ class Onward(GradientLearner):
 
 
 def run(retention: Retention, **options: Any) -> pl.Trainer:
-    trainer = pl.Trainer(
-        accelerator="cpu", devices=1, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, max_epochs=5, num_sanity_val_steps=-1, callbacks=[retention],
-        **{"logger": False, **options},
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=5, num_sanity_val_steps=-1, callbacks=[retention], **options)
     learner = Onward(lr=0.01)
     trainer.fit(learner, learner.view(Planes(), batch_size=4))
     return trainer
@@ -94,10 +91,7 @@ def test_another_view_leaves_it_empty() -> None:
             return self.meta_loss(batch)
 
     retention = Retention()
-    trainer = pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, max_epochs=1,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[retention],
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=1, callbacks=[retention])
     learner = Episodes(strategy=Descent())
     trainer.fit(learner, learner.view(Planes(), shots=2, queries=2, episodes=4))
     assert (retention.rows, retention.before) == ([], [])
