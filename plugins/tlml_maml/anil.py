@@ -9,11 +9,59 @@ from torch.func import functional_call
 
 from tlml import Batch, Network, Strategy
 from tlml.data import Params
+from tlml.meta import InnerProblem
 from tlml.networks import head_name, statistics
 from tlml_maml.head_sgd import HeadSgd
 from tlml_maml.maml import Maml
 
 FEATURES = "features of the support"  # beside the head's parameters; no parameter is called so
+
+
+class AnilProblem(InnerProblem):
+    """An inner problem of the head alone, at the features of the support."""
+
+    stackable: ClassVar[bool] = True
+
+    def adapted(self, support: Batch) -> Params:
+        """Return the network's parameters, by name, with a head adapted to the support."""
+        strategy = self.strategy
+        if self.path.tasks is not None or not isinstance(strategy, HeadSgd):
+            return super().adapted(support)
+        params = self.start()
+        features = self._features(params, support.x)
+        if features is None:
+            return super().adapted(support)
+        head = {name: params[name] for name in strategy.names(tuple(params))}
+        found = strategy.adapt(self.inner_loss(), {**head, FEATURES: features}, support)
+        return {**params, **{name: found[name] for name in head}}
+
+    def scores(self, params: Params, x: Tensor) -> Tensor:
+        """Return what the network gives for ``x [n, ...]``, or its head for features at hand."""
+        if FEATURES not in params:
+            return super().scores(params, x)
+        network = self.adapter.network
+        name = head_name(network)
+        own = {key.removeprefix(f"{name}."): p for key, p in params.items() if key != FEATURES}
+        with statistics(network, self.policy):
+            found: Tensor = functional_call(network.get_submodule(name), own, (params[FEATURES],))
+        shape = network.output_shape if isinstance(network, Network) else None
+        return found if shape is None else found.reshape(len(found), *shape)
+
+    def _features(self, params: Params, x: Tensor) -> Tensor | None:
+        """Return what the head is given for ``x``; None where it isn't all that follows."""
+        network = self.adapter.network
+        seen: list[tuple[Any, Any]] = []
+        head = network.get_submodule(head_name(network))
+        hook = head.register_forward_hook(lambda _, given, out: seen.append((given, out)))
+        try:
+            scores = super().scores(params, x)
+        finally:
+            hook.remove()
+        if len(seen) != 1 or len(seen[0][0]) != 1:
+            return None
+        (features,), found = seen[0]
+        last = found is scores or type(network).forward is Network.forward
+        return features if last else None
 
 
 class Anil(Maml):
@@ -33,7 +81,7 @@ class Anil(Maml):
     """
 
     inner_loop: ClassVar[type[Strategy]] = HeadSgd
-    stackable: bool = True
+    problem_type: ClassVar[type[InnerProblem]] = AnilProblem
 
     def __init__(
         self,
@@ -42,44 +90,3 @@ class Anil(Maml):
         **options: Any,
     ) -> None:
         super().__init__(network, strategy, **options)
-
-    def adapted(self, support: Batch) -> Params:
-        """Return the network's parameters, by name, with a head adapted to the support."""
-        strategy = self.carry.strategy if self.carry else self.strategy
-        if self.execution.path == "stack" or not isinstance(strategy, HeadSgd):
-            return super().adapted(support)
-        params = self.start()
-        features = self._features(params, support.x)
-        if features is None:
-            return super().adapted(support)
-        head = {name: params[name] for name in strategy.names(tuple(params))}
-        found = strategy.adapt(self.inner_loss(), {**head, FEATURES: features}, support)
-        return {**params, **{name: found[name] for name in head}}
-
-    def scores(self, params: Params, x: Tensor) -> Tensor:
-        """Return what the network gives for ``x [n, ...]``, or its head for features at hand."""
-        if FEATURES not in params:
-            return super().scores(params, x)
-        network = self._at_hand()
-        name = head_name(network)
-        own = {key.removeprefix(f"{name}."): p for key, p in params.items() if key != FEATURES}
-        with statistics(network, self.policy):
-            found: Tensor = functional_call(network.get_submodule(name), own, (params[FEATURES],))
-        shape = network.output_shape if isinstance(network, Network) else None
-        return found if shape is None else found.reshape(len(found), *shape)
-
-    def _features(self, params: Params, x: Tensor) -> Tensor | None:
-        """Return what the head is given for ``x``; None where it isn't all that follows."""
-        network = self._at_hand()
-        seen: list[tuple[Any, Any]] = []
-        head = network.get_submodule(head_name(network))
-        hook = head.register_forward_hook(lambda _, given, out: seen.append((given, out)))
-        try:
-            scores = super().scores(params, x)
-        finally:
-            hook.remove()
-        if len(seen) != 1 or len(seen[0][0]) != 1:
-            return None
-        (features,), found = seen[0]
-        last = found is scores or type(network).forward is Network.forward
-        return features if last else None

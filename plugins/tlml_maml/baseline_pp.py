@@ -14,7 +14,7 @@ from tlml.errors import check_positive
 from tlml.metrics import criterion
 from tlml.networks import keyed, statistics
 from tlml.views import ViewSpaces
-from tlml_maml.episodic import Episodic
+from tlml_maml.episodic import Episodic, check_support
 
 # The classifier of a task, as in https://github.com/wyharveychen/CloserLookFewShot.
 _LR, _MOMENTUM, _DAMPENING, _DECAY = 0.01, 0.9, 0.9, 0.001
@@ -53,7 +53,7 @@ class BaselinePlusPlus(Episodic):
         check_positive(scale=scale, epochs=epochs, batch_size=batch_size)
         self.scale, self.epochs, self.batch_size = scale, epochs, batch_size
 
-    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
+    def grow(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
         """Make the directions ``[classes, d]`` of the source's classes."""
         if "directions" in self._parameters or spaces is None:
             return
@@ -81,17 +81,24 @@ class BaselinePlusPlus(Episodic):
         """Return the scores of the source's classes."""
         return self.scale * cosines(self.embed(x), self.directions)
 
-    def predict(self, support: Batch, x: Tensor) -> Tensor:
+    def classified(self, support: Batch, x: Tensor, ways: int, seed: int) -> Tensor:
         """Learn a classifier on the support's features and return the scores of ``x``."""
-        ways = self._ways(support)
-        with torch.inference_mode(False), torch.no_grad(), statistics(self.built(), self.policy):
-            both = self.embed(torch.cat([support.x, x]).clone())
+        check_support(support, ways)
+        with torch.inference_mode(False), torch.no_grad():
+            with statistics(self.built(), self.batchnorm):
+                both = self.embed(torch.cat([support.x, x]).clone())
             known, new = torch.split(both, [len(support.x), len(x)])
-            return self.class_scores(known, support.y.clone(), new, ways)
+            rng = torch.Generator().manual_seed(seed)
+            return self._learned(known, support.y.clone(), new, ways, rng)
 
     def class_scores(self, support: Tensor, labels: Tensor, query: Tensor, ways: int) -> Tensor:
         """Return the scores of a classifier learned on the support."""
-        rng = torch.Generator().manual_seed(self.carry.seed() if self.carry else self.seed)
+        rng = torch.Generator().manual_seed(self.seed)
+        return self._learned(support, labels, query, ways, rng)
+
+    def _learned(
+        self, support: Tensor, labels: Tensor, query: Tensor, ways: int, rng: torch.Generator
+    ) -> Tensor:
         first = torch.empty(ways, support.shape[1])
         nn.init.kaiming_uniform_(first, generator=rng)
         directions = first.to(support).requires_grad_()

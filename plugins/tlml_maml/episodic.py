@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from tlml import Batch, Episode, Episodes, GradientLearner, Network, TlmlError
 from tlml.data import tasks_of
+from tlml.learners import TargetAdapter
 from tlml.metrics import criterion
-from tlml.networks import flat, statistics
+from tlml.networks import evaluating, flat, statistics
 from tlml.views import ViewSpaces
 from tlml_maml.outer import outer_step
 
@@ -88,7 +89,7 @@ class Episodic(GradientLearner):
         tasks = tasks_of(episode)
         sides = [side for task in tasks for side in task]
         features = self.embed(torch.cat([side.x for side in sides]))
-        self.prepare(features.shape[1:], None)
+        self.grow(features.shape[1:], None)
         parts = torch.split(features, [len(side.x) for side in sides])
         losses = []
         for (known, asked), support, query in zip(tasks, parts[::2], parts[1::2], strict=True):
@@ -120,30 +121,40 @@ class Episodic(GradientLearner):
         """Return the class scores ``[n, ways]`` of ``x``, given a support that has every class.
 
         Raises:
+            TlmlError: A class has no example.
+        """
+        ways = int(support.y.max()) + 1 if len(support.y) else 0
+        return self.classified(support, x, ways, self.seed)
+
+    def predict_by(self, adapter: TargetAdapter, support: Batch, x: Tensor) -> Tensor:
+        """Return the class scores ``[n, ways]`` of ``x``, with the ways of the test's tasks.
+
+        Raises:
             TlmlError: A class has no example, or another strategy is to adapt.
         """
-        ways = self._ways(support)
-        with torch.no_grad(), statistics(self.built(), self.policy):
-            both = self.embed(torch.cat([support.x, x]))
-        self.prepare(both.shape[1:], None)
-        known, new = torch.split(both, [len(support.x), len(x)])
-        with torch.no_grad(), statistics(self, self.policy):
-            return self.class_scores(known, support.y, new, ways)
-
-    def _ways(self, support: Batch) -> int:
-        if self.carry is not None and self.carry.strategy is not self.strategy:
+        if adapter.strategy is not self.strategy:
             raise TlmlError(
                 f"adapt: {type(self).__name__} adapts by the head that it computes and takes no "
-                f"{type(self.carry.strategy).__name__}; leave adapt out"
+                f"{type(adapter.strategy).__name__}; leave adapt out"
             )
-        counted = int(support.y.max()) + 1 if len(support.y) else 0
-        ways = int(getattr(self.carry.space, "n", counted)) if self.carry else counted
+        ways = getattr(adapter.space, "n", None)
+        if ways is None:
+            return self.predict(support, x)
+        return self.classified(support, x, int(ways), adapter.seed)
+
+    def classified(self, support: Batch, x: Tensor, ways: int, seed: int) -> Tensor:
+        """Return the scores ``[n, ways]`` of one task; `seed` keys what a head draws."""
         check_support(support, ways)
-        return ways
+        with torch.no_grad(), statistics(self.built(), self.batchnorm):
+            both = self.embed(torch.cat([support.x, x]))
+        self.grow(both.shape[1:], None)
+        known, new = torch.split(both, [len(support.x), len(x)])
+        with torch.no_grad(), statistics(self, self.batchnorm):
+            return self.class_scores(known, support.y, new, ways)
 
     # Building
 
-    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
+    def grow(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
         """Make what is learned beside the network, once the shape of one's features is known.
 
         It is called again and again; `spaces` is None where no view is known.
@@ -164,14 +175,9 @@ class Episodic(GradientLearner):
         # Any features will do; their number is what there is to find out.
         shape = (2, *(spaces.x.shape or ()))
         parameter = next(self.built().parameters(), torch.empty(0))
-        modes = {module: module.training for module in self.built().modules()}
-        try:
-            with torch.no_grad(), statistics(self.built().eval(), "batch"):
-                found = self.embed(torch.zeros(shape, device=parameter.device))
-        finally:
-            for module, training in modes.items():
-                module.training = training
-        self.prepare(found.shape[1:], spaces)
+        with torch.no_grad(), evaluating(self.built()), statistics(self.built(), "batch"):
+            found = self.embed(torch.zeros(shape, device=parameter.device))
+        self.grow(found.shape[1:], spaces)
 
     def _like(self, values: Tensor) -> Tensor:
         parameter = next(self.built().parameters(), None)

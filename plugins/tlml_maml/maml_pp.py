@@ -6,17 +6,36 @@ https://github.com/AntreasAntoniou/HowToTrainYourMAMLPytorch. An epoch of theirs
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from tlml import Batch, Strategy
 from tlml.errors import check_not_negative
+from tlml.meta import InnerProblem
 from tlml_maml.maml import Maml
 from tlml_maml.outer import fit_length
 
 _LEAST = 0.03  # what the weight of a step before the last keeps of 1 / steps
+
+
+class MultiStepProblem(InnerProblem):
+    """An inner problem whose query loss counts after each step (section 4, MSL)."""
+
+    stackable: ClassVar[bool] = True
+
+    def task_loss(self, support: Batch, query: Batch) -> Tensor:
+        """Return the weighted query losses of one task after each step (equation 3)."""
+        start = self.start()
+        ends = list(self.strategy.steps(self.inner_loss(), start, support)) or [start]
+        pairs = zip(self.learner.step_weights(len(ends)), ends, strict=True)
+        losses = [weight * self.loss(params, query) for weight, params in pairs if weight]
+        return torch.stack(losses).sum()
+
+    def constants(self) -> tuple[Any, ...]:
+        """Return all that `task_loss` depends on beside tensors."""
+        return (*super().constants(), self.learner.first_order, self.learner.step_weights(2))
 
 
 class MamlPlusPlus(Maml):
@@ -42,7 +61,7 @@ class MamlPlusPlus(Maml):
         TlmlError: An option is out of range, or the network does not fit the view.
     """
 
-    stackable = True
+    problem_type: ClassVar[type[InnerProblem]] = MultiStepProblem
     _first_order = False
 
     def __init__(
@@ -75,14 +94,6 @@ class MamlPlusPlus(Maml):
     def first_order(self, always: bool) -> None:
         self._first_order = always
 
-    def task_loss(self, support: Batch, query: Batch) -> Tensor:
-        """Return the weighted query losses of one task after each step (equation 3)."""
-        start = self.start()
-        ends = list(self.strategy.steps(self.inner_loss(), start, support)) or [start]
-        pairs = zip(self.step_weights(len(ends)), ends, strict=True)
-        losses = [weight * self.loss(params, query) for weight, params in pairs if weight]
-        return torch.stack(losses).sum()
-
     def step_weights(self, steps: int) -> tuple[float, ...]:
         """Return what the query loss after each of some steps counts in this epoch.
 
@@ -93,10 +104,6 @@ class MamlPlusPlus(Maml):
         if self.current_epoch < self.multi_step_epochs:
             early = max(1 - self.current_epoch / self.multi_step_epochs, _LEAST) / steps
         return (*[early] * (steps - 1), 1 - early * (steps - 1))
-
-    def constants(self) -> tuple[Any, ...]:
-        """Return all that `task_loss` depends on beside tensors."""
-        return (*super().constants(), self.first_order, self.step_weights(2))
 
     def configure_optimizers(self) -> Any:
         """Optimise network and strategy together, with the meta rate along a cosine."""

@@ -50,7 +50,7 @@ class Matching(Episodic):
         self.context_steps = size_option("context_steps", context_steps)
         super().__init__(network, **options)  # which may build the context
 
-    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
+    def grow(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
         """Make the recurrent networks of the full context."""
         if not self.full_context or "context" in self._modules:
             return

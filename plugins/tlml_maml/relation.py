@@ -46,7 +46,7 @@ class Relation(Episodic):
         found = self.raw_features(x)
         return found if found.dim() == 4 else flat(found)
 
-    def prepare(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
+    def grow(self, shape: torch.Size, spaces: ViewSpaces | None) -> None:
         """Make the relation module for pairs of features."""
         if "relation" in self._modules:
             return

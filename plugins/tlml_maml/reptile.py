@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -11,7 +11,35 @@ from torch import Tensor, nn
 from tlml import Batch, Episode, Episodes, GradientLearner, Strategy, TlmlError
 from tlml.data import Params
 from tlml.errors import check_positive
+from tlml.meta import InnerProblem
 from tlml_maml.outer import fit_length, outer_step
+
+
+class ReptileProblem(InnerProblem):
+    """An inner problem whose loss has the gradient θ − φ, where φ is what the inner loop finds."""
+
+    stackable: ClassVar[bool] = True
+
+    def task_loss(self, support: Batch, query: Batch) -> Tensor:
+        """Return the query loss at φ, with the gradient θ − φ."""
+        start = self.start()
+        at = {name: value.detach() for name, value in start.items()}
+        found = self.strategy.adapt(self.inner_loss(), at, self._examples(support))
+        value = self.loss({name: end.detach() for name, end in found.items()}, query).detach()
+        gaps = {name: (at[name] - end).detach() for name, end in found.items()}
+        moved = torch.stack([(start[name] * gap).sum() for name, gap in gaps.items()]).sum()
+        return value + moved - moved.detach()
+
+    def loss(self, params: Params, batch: Any) -> Tensor:
+        """Return the loss on a batch, or on the next part of one."""
+        return super().loss(params, batch.next() if isinstance(batch, Parts) else batch)
+
+    def _examples(self, support: Batch) -> Batch | Parts:
+        learner, size = self.learner, self.learner.inner_batch
+        if size is None:
+            return support
+        rng = np.random.default_rng([learner.seed, learner.global_step, learner.global_rank])
+        return Parts(support, size, rng, dim=self.path.dim)
 
 
 class Reptile(GradientLearner):
@@ -36,7 +64,7 @@ class Reptile(GradientLearner):
     """
 
     first_order = True
-    stackable = True
+    problem_type: ClassVar[type[InnerProblem]] = ReptileProblem
 
     def __init__(
         self,
@@ -59,21 +87,6 @@ class Reptile(GradientLearner):
         """Return the mean query loss after the inner loop; its gradient is θ − mean φ."""
         return outer_step(self, batch)
 
-    def task_loss(self, support: Batch, query: Batch) -> Tensor:
-        """Return the query loss at φ, with the gradient θ − φ."""
-        start = self.start()
-        at = {name: value.detach() for name, value in start.items()}
-        examples = support if self.inner_batch is None else self._parts(support, self.inner_batch)
-        found = self.strategy.adapt(self.inner_loss(), at, examples)
-        value = self.loss({name: end.detach() for name, end in found.items()}, query).detach()
-        gaps = {name: (at[name] - end).detach() for name, end in found.items()}
-        moved = torch.stack([(start[name] * gap).sum() for name, gap in gaps.items()]).sum()
-        return value + moved - moved.detach()
-
-    def loss(self, params: Params, batch: Any) -> Tensor:
-        """Return the loss on a batch, or on the next part of one."""
-        return super().loss(params, batch.next() if isinstance(batch, Parts) else batch)
-
     def configure_optimizers(self) -> Any:
         """Step by ε along mean φ − θ, with ε falling where it is annealed."""
         optimizer = super().configure_optimizers()
@@ -88,10 +101,6 @@ class Reptile(GradientLearner):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": falling, "interval": "step"},
         }
-
-    def _parts(self, support: Batch, size: int) -> Parts:
-        rng = np.random.default_rng([self.seed, self.global_step, self.global_rank])
-        return Parts(support, size, rng, dim=1 if self.execution.path == "stack" else 0)
 
 
 class Parts:

@@ -39,7 +39,7 @@ def tlml_strategies() -> list[Spec]:
 
 def _without_transfer() -> list[Spec]:
     """Return what the others are compared with."""
-    strategy = partial(_strategy, approach="none", needs=("loss",))
+    strategy = partial(_strategy, folder="finetune", approach="none", needs=("loss",))
     return [
         strategy(
             "scratch",
@@ -56,7 +56,7 @@ def _without_transfer() -> list[Spec]:
 
 def _model_transfer() -> list[Spec]:
     """Return what adapts a trained network."""
-    strategy = partial(_strategy, approach="model-transfer", needs=("loss",))
+    strategy = partial(_strategy, folder="finetune", approach="model-transfer", needs=("loss",))
     return [
         strategy(
             "full",
@@ -134,6 +134,7 @@ def _alignment() -> list[Spec]:
     """Return what aligns features in training."""
     strategy = partial(
         _strategy,
+        folder="align",
         approach="feature-representation-transfer",
         gives=("aligns",),
         needs=("pair", "features"),
@@ -184,6 +185,7 @@ def _maps() -> list[Spec]:
     """Return what maps inputs, without a network."""
     strategy = partial(
         _strategy,
+        folder="maps",
         approach="feature-representation-transfer",
         gives=("maps", "unlabelled"),
         needs=("pair", "regression|classification", "estimates"),
@@ -220,6 +222,7 @@ def _instance_transfer() -> list[Spec]:
     """Return what weighs source examples, or drops them."""
     strategy = partial(
         _strategy,
+        folder="weigh",
         approach="instance-transfer",
         gives=("weighs", "unlabelled"),
         needs=("pair", "regression|classification", "features|estimates"),
@@ -263,7 +266,7 @@ def _instance_transfer() -> list[Spec]:
 
 def _relational_transfer() -> list[Spec]:
     """Return what carries over how things are related."""
-    strategy = partial(_strategy, approach="relational-knowledge-transfer")
+    strategy = partial(_strategy, folder="relational", approach="relational-knowledge-transfer")
     return [
         strategy(
             "relational_rules",
@@ -287,6 +290,7 @@ def _unsupervised() -> list[Spec]:
     """Return what learns from inputs without labels."""
     strategy = partial(
         _strategy,
+        folder="unsupervised",
         approach="unsupervised",
         gives=("estimates", "maps"),
         needs=("estimates", "reconstruction"),
@@ -317,12 +321,13 @@ def _strategy(
     summary: str,
     paper: str = "",
     *,
+    folder: str,
     approach: str,
     gives: Collection[str] = (),
     needs: tuple[str, ...] = (),
 ) -> Spec:
-    """Declare a strategy whose class `kind` is in the module of its name."""
-    target = f"tlml_transfer.{name}:{kind}"
+    """Declare a strategy whose class `kind` is in the module of its name, in `folder`."""
+    target = f"tlml_transfer.{folder}.{name}:{kind}"
     return Spec(
         name, target, summary, paper=paper, approach=approach, gives=frozenset(gives), needs=needs
     )

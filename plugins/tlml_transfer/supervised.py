@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.data import Batch
-from tlml.learners import Place
 from tlml.metrics import criterion
-from tlml.networks import has_batchnorm, head_inputs
+from tlml.networks import evaluating, has_batchnorm, head_inputs
 from tlml.strategies import has_terms, overrides, weighed, weights_of
 from tlml_transfer.source_statistics import SourceStatistics
 
@@ -169,10 +168,6 @@ class Supervised(GradientLearner):
         super()._build(network)
         self.source_statistics = SourceStatistics(network) if self.separate_batchnorm else None
 
-    def _measure_pair(self, pair: Pair, place: Place) -> None:
-        with self.on_source() if len(pair.source.x) else nullcontext():
-            super()._measure_pair(pair, place)
-
     def _source_loss(self, logits: Tensor, y: Tensor, index: Tensor) -> Tensor:
         y = self._like(y)
         if self._weights is None:
@@ -226,12 +221,9 @@ class Supervised(GradientLearner):
     def _features(self, x: Tensor, size: int) -> Tensor:
         """Return what the head sees of each input ``[n, d]``, in parts, as in a prediction."""
         network = self.built()
-        modes = {module: module.training for module in network.modules()}
-        with torch.no_grad(), head_inputs(network.eval()) as seen:
+        with torch.no_grad(), evaluating(network), head_inputs(network) as seen:
             for part in torch.split(x, size):
                 network(self._like(part))
-        for module, training in modes.items():
-            module.training = training
         return torch.cat(seen).flatten(1)
 
     def _sample_size(self) -> dict[str, Tensor | float]:

@@ -226,7 +226,7 @@ def test_learned_rates_get_the_first_order_gradient(steps: int) -> None:
     learner.first_order = True
     check_paths("learned rates, first order", learner, episode)
     task = one_task(episode, 0)
-    exact = torch.autograd.grad(learner.task_loss(*task), list(learner.parameters()))
+    exact = torch.autograd.grad(learner.problem().task_loss(*task), list(learner.parameters()))
     oracle = frozen_slopes_loss(learner, task)
     found = slopes(oracle, dict(learner.named_parameters()))
     generator = torch.Generator().manual_seed(1)  # as `slopes` draws its directions

@@ -119,6 +119,7 @@ def test_what_is_retained_is_measured_and_the_stream_ends_by_itself() -> None:
             "BTI": (after[1][0] - after[0][0]) / 2,
             "BWT": after[1][0] - after[0][0],
             "FWT": forward_transfer(after, before),
+            "forgetting": after[0][0] - after[1][0],
         }
     )
 
@@ -188,15 +189,75 @@ def test_a_stream_resumed_in_the_middle_equals_the_uninterrupted_one(
     assert retention.state_dict() == retained.state_dict()
 
 
-def test_a_task_that_was_not_measured_has_a_row_of_nan(tmp_path: Path) -> None:
+def test_a_task_killed_before_its_row_is_measured_when_the_fit_goes_on(tmp_path: Path) -> None:
+    whole = Retention()
+    trainer(whole).fit(learner(), view())
+    for killed_after in (10, 20):
+        with pytest.raises(Killed):
+            trainer(Retention(), Killing(killed_after, tmp_path)).fit(learner(), view())
+        retention, made = Retention(), learner()
+        trainer(retention).fit(made, view(), ckpt_path=tmp_path / "part.ckpt")
+        assert retention.state_dict() == whole.state_dict()
+        assert made.trainer.global_step == 20
+
+
+class Interrupting(pl.Callback):
+    """Saves a checkpoint in the middle of the first validation after a task, and ends the run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if not trainer.sanity_checking:
+            trainer.save_checkpoint(self.folder / "part.ckpt")
+            raise Killed
+
+
+def test_a_validation_that_was_cut_is_done_from_its_beginning(tmp_path: Path) -> None:
+    whole, retention = Retention(), Retention()
+    trainer(whole).fit(learner(), view())
     with pytest.raises(Killed):
-        trainer(Retention(), Killing(10, tmp_path)).fit(learner(), view())
+        trainer(Retention(), Interrupting(tmp_path)).fit(learner(), view())
+    trainer(retention).fit(learner(), view(), ckpt_path=tmp_path / "part.ckpt")
+    assert retention.state_dict() == whole.state_dict()
+
+
+def test_a_task_that_was_not_measured_has_a_row_of_nan() -> None:
     retention = Retention()
     with pytest.warns(UserWarning, match="retention: task 0 was not measured when it ended"):
-        trainer(retention).fit(learner(), view(), ckpt_path=tmp_path / "part.ckpt")
+        trainer(retention, check_val_every_n_epoch=2).fit(learner(), view())
     assert np.isnan(retention.matrix[0]).all()
     assert retention.summary()["RA"] == retention.matrix[1].mean()
     assert np.isnan(retention.summary()["LA"])
+
+
+def test_rows_are_of_the_last_epoch_of_each_task() -> None:
+    retention, stream, seen = Retention(), view(epochs=3), Seen()
+    rows = Rows(stream)
+    run = trainer(retention, rows, seen)
+    run.fit(learner(), stream)
+    assert (run.current_epoch, run.global_step) == (stream.length, 6 * 10)
+    assert retention.matrix == pytest.approx(np.array([rows.found[3], rows.found[6]]))
+    assert [int(step.task[0]) for step in seen.steps] == [0] * 30 + [1] * 30
+
+
+def test_a_validation_within_an_epoch_writes_no_row() -> None:
+    whole, often = Retention(), Retention()
+    trainer(whole).fit(learner(), view())
+    trainer(often, val_check_interval=0.5).fit(learner(), view())
+    assert often.state_dict() == whole.state_dict()
+
+
+def test_all_tasks_shuffled_into_one_are_measured_when_it_ends() -> None:
+    retention, stream, seen = Retention(), view(joint=True, epochs=2), Seen()
+    run = trainer(retention, seen)
+    run.fit(learner(), stream)
+    assert (run.current_epoch, run.global_step) == (2, 2 * 20)
+    assert retention.matrix.shape == (1, 2)
+    assert retention.summary() == {"RA": retention.matrix.mean()}
+    tasks = torch.cat([step.task for step in seen.steps[:20]])
+    assert tasks.bincount().tolist() == [95, 95]
+    assert all(0 < step.task.float().mean() < 1 for step in seen.steps)
 
 
 def test_a_learner_of_streams_passes_the_checks() -> None:

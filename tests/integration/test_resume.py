@@ -234,6 +234,16 @@ def test_dropout_differs_between_batches_epochs_and_seeds():
     assert len({tuple(mask) for mask in everything}) == 24
 
 
+def test_a_fit_may_be_stopped_between_epochs_and_then_within_one():
+    # The first resume begins an epoch, and what it saves must say so.
+    epoch = batches_of("dropout") // 3
+    with TemporaryDirectory() as name:
+        for at in (epoch, epoch // 2 + 1):
+            with pytest.raises(Interruption):
+                fit("dropout", Path(name), Stop(at, interrupt))
+        assert equal(fit("dropout", Path(name)), uninterrupted("dropout"))
+
+
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path

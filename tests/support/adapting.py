@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from trainers import fitting_trainer
 
 import tlml
-from tlml import GradientLearner, PairView, Strategy
+from tlml import PairView, Strategy
 from tlml.finetuning import Adaptation
-from tlml.learners.adapter import Carry
+from tlml.learners.adapter import TargetAdapter
+from tlml.meta import InnerProblem
 
 
-def carried(net: nn.Module, strategy: Strategy, query: Tensor | None = None) -> GradientLearner:
-    """Return a learner of a network that carries a strategy to one task, as in a test."""
+def problem_of(net: nn.Module, strategy: Strategy, query: Tensor | None = None) -> InnerProblem:
+    """Return the problem of a strategy that adapts a network to one task, as in a test."""
     learner = tlml.learner("supervised", network=net).eval()
-    learner.carry = Carry(strategy.claim(net), net, Discrete(3))
-    learner.carry.turn_to((0,), query)
-    return learner
+    adapter = TargetAdapter(strategy.claim(net), net, Discrete(3)).turned_to((0,), query)
+    return learner.problem(adapter)
 
 
 def adapted(net: nn.Module, strategy: Strategy, view: PairView, **options: Any) -> nn.Module:

@@ -18,7 +18,7 @@ from tlml.data.tasks import SPLITS, Pair, Params
 from tlml.errors import TlmlError, check_choice
 from tlml.finetuning.callback import Phased, attach, begin, param_groups, progress, start_at
 from tlml.finetuning.phase_switch import own_parameters
-from tlml.learners.adapter import Carry
+from tlml.learners.adapter import TargetAdapter
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.learner import Learner, as_strategy
@@ -228,10 +228,9 @@ class Adaptation(LightningModule):
 
     def _fresh(self, key: tuple[int, ...], new_head: bool) -> Params:
         space = self.learner.view_spaces.y  # type: ignore[union-attr]
-        carry = Carry(self.strategy, self.network, space)
-        carry.turn_to(key)
+        adapter = TargetAdapter(self.strategy, self.network, space).turned_to(key)
         head = head_for(self.network, outputs(space)) if new_head else {}
-        return fresh_parameters(self.network, carry.seed()) | head
+        return fresh_parameters(self.network, adapter.seed) | head
 
     def _of_both(self, batch: Pair) -> Context:
         free = batch.unlabelled if len(batch.unlabelled) else batch.target.x

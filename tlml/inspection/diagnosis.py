@@ -16,15 +16,17 @@ from torch import Tensor, nn
 
 from tlml.data.checks import check_data
 from tlml.data.spaces import same_space
-from tlml.data.tasks import SPLITS, Batch, Episode, Split
+from tlml.data.tasks import SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.files import make_folder, write_atomic
 from tlml.inspection.trace import Row, trace
-from tlml.learners.adapter import carry_for
+from tlml.learners.adapter import adapter_for
+from tlml.learners.evaluation import differentiable
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.metrics.intervals import bootstrap_interval
 from tlml.metrics.tasks import primary
 from tlml.networks.layers import Layer, layers_of, spread_of
+from tlml.networks.modes import evaluating
 from tlml.views.episode import EpisodeView
 
 _MEASURED = ("cka", "cka_debiased", "relative_change")
@@ -124,7 +126,7 @@ def diagnose(
     check_choice("split", split, SPLITS)
     _check_inputs(learner, view)
     check_data(view.domain, split)
-    with _testing(learner, view):
+    with _testing(learner):
         return _diagnosed(learner, view, split, episodes)
 
 
@@ -158,51 +160,31 @@ def _check_inputs(learner: GradientLearner, view: EpisodeView) -> None:
 
 
 @contextmanager
-def _testing(learner: GradientLearner, view: EpisodeView) -> Iterator[None]:
-    """Let a learner carry a strategy to the tasks of a view inside the block, in eval mode."""
-    carried, modes = learner.carry, {module: module.training for module in learner.modules()}
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            learner.eval()
-            learner.carry = carry_for(learner, view)
-            yield
-    finally:
-        learner.carry = carried
-        for module, training in modes.items():
-            module.training = training
+def _testing(learner: GradientLearner) -> Iterator[None]:
+    """Let a learner be as in a test inside the block."""
+    with torch.inference_mode(False), torch.enable_grad(), evaluating(learner):
+        yield
 
 
 def _diagnosed(
     learner: GradientLearner, view: EpisodeView, split: Split, episodes: int
 ) -> Diagnosis:
-    carry, dataset = learner.carry, view.dataset(split)
-    assert carry is not None
-    layers = layers_of(_network(learner))
+    prepared, dataset = adapter_for(learner, view), view.dataset(split)
+    layers = layers_of(prepared.network)
     steps: list[Row] = []
     changes: list[Row] = []
     for index in range(episodes):
-        episode = _normal(move_data_to_device(dataset[index], learner.device))
-        carry.turn_to((learner.seed, view.seed, SPLITS.index(split), index), episode.query.x)
-        found = trace(learner, episode, layers)
+        episode = differentiable(move_data_to_device(dataset[index], learner.device))
+        key = (learner.seed, view.seed, SPLITS.index(split), index)
+        found = trace(learner, prepared.turned_to(key, episode.query.x), episode, layers)
         steps += [{"episode": index, **row} for row in found.steps]
         changes += found.layers
     return Diagnosis(
         pd.DataFrame(steps),
-        _by_layer(layers, pd.DataFrame(changes), _rates(carry.strategy)),
-        primary(carry.space, carry.domain)[0],
-        type(carry.strategy).__name__,
+        _by_layer(layers, pd.DataFrame(changes), _rates(prepared.strategy)),
+        primary(prepared.space, prepared.domain)[0],
+        type(prepared.strategy).__name__,
     )
-
-
-def _normal(episode: Episode) -> Episode:
-    # Data that a domain kept in Lightning's inference mode can't take part in gradients.
-    sides = ([v.clone() if v.is_inference() else v for v in batch] for batch in episode)
-    return Episode(*(Batch(*side) for side in sides))
-
-
-def _network(learner: GradientLearner) -> nn.Module:
-    carried = learner.carry.network if learner.carry else None
-    return learner.built() if carried is None else carried
 
 
 def _rates(strategy: nn.Module) -> Mapping[str, Tensor]:

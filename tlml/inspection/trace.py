@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from tlml.data.tasks import Batch, Episode, Params
 from tlml.inspection.cka import linear_cka
+from tlml.learners.adapter import TargetAdapter
+from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.keyed_draws import keyed_draws
-from tlml.metrics.losses import criterion
-from tlml.metrics.tasks import measured
+from tlml.meta.problem import InnerProblem
 from tlml.networks.layers import Layer, layer_outputs, norm, relative_change
 from tlml.strategies.gradients import Loss, gradient
-
-if TYPE_CHECKING:
-    from tlml.learners.adapter import Carry
-    from tlml.learners.gradient_learner import GradientLearner
+from tlml.views.contract import judge
 
 Row = dict[str, Any]
 _DEBIASED_FROM = 4  # examples that the debiased CKA needs
@@ -59,49 +57,60 @@ class Measured:
         return latest
 
 
-def trace(learner: GradientLearner, episode: Episode, layers: Sequence[Layer]) -> Trace:
-    """Adapt to one task by the learner's `carry`, and measure before and after each step.
+def trace(
+    learner: GradientLearner, adapter: TargetAdapter, episode: Episode, layers: Sequence[Layer]
+) -> Trace:
+    """Adapt to one task, and measure before and after each step.
 
     The gradient norm of a step is that of the gradient that leads to the next one, by the
     parameters that it moves; it is NaN at the last. No gradient is taken for it.
     """
-    carry, loss = _carry(learner), Measured(learner.inner_loss())
-    rows: list[Row] = []
-    with keyed_draws((carry.seed(),), learner.device):
-        first: Params = learner.start()
+    place = _Place(learner, adapter, learner.problem(adapter))
+    loss, rows = Measured(place.problem.inner_loss()), list[Row]()
+    with keyed_draws((adapter.seed,), learner.device):
+        first: Params = place.problem.start()
         last = first
-        found = carry.strategy.steps(loss, first, episode.support)
+        found = adapter.strategy.steps(loss, first, episode.support)
         for step, last in enumerate(chain([first], found)):
             if rows:
                 rows[-1]["gradient_norm"] = loss.take()
-            rows.append({"step": step, **_measures(learner, last, episode)})
-    return Trace(rows, list(_changes(learner, layers, (first, last), episode.query.x)))
+            rows.append({"step": step, **_measures(place, last, episode)})
+    return Trace(rows, list(_changes(place, layers, (first, last), episode.query.x)))
 
 
-def _measures(learner: GradientLearner, params: Params, episode: Episode) -> Row:
+class _Place(NamedTuple):
+    """A learner at work on one task."""
+
+    learner: GradientLearner
+    adapter: TargetAdapter
+    problem: InnerProblem
+
+    def scores(self, params: Params, x: Tensor) -> Tensor:
+        """Return the scores of ``x``; what the steps draw goes on undisturbed."""
+        with keyed_draws((self.adapter.seed,), self.learner.device):
+            return self.problem.scores(params, x)
+
+
+def _measures(place: _Place, params: Params, episode: Episode) -> Row:
     """Return losses and metrics of support and query at some parameters."""
     row: Row = {}
     for side, batch in zip(episode._fields, episode, strict=True):
-        found = _judged(learner, params, batch)
+        found = _judged(place, params, batch)
         row |= {f"{side}_{name}": float(value) for name, value in found.items()}
     return {**row, "gradient_norm": float("nan")}
 
 
 @torch.no_grad()
-def _judged(learner: GradientLearner, params: Params, batch: Batch) -> dict[str, Tensor]:
-    carry = _carry(learner)
-    with keyed_draws((carry.seed(),), learner.device):  # what the steps draw goes on undisturbed
-        scores = learner.scores(params, batch.x)
-    y = batch.y.to(scores.dtype) if batch.y.is_floating_point() else batch.y
-    found = {"loss": criterion(scores, y, learner.criterion)}
-    return found | measured(carry.domain, carry.space, batch, scores)
+def _judged(place: _Place, params: Params, batch: Batch) -> dict[str, Tensor]:
+    scores, adapter = place.scores(params, batch.x), place.adapter
+    return judge(scores, batch, adapter.domain, adapter.space, place.learner.loss_name())
 
 
 def _changes(
-    learner: GradientLearner, layers: Sequence[Layer], ends: tuple[Params, Params], x: Tensor
+    place: _Place, layers: Sequence[Layer], ends: tuple[Params, Params], x: Tensor
 ) -> Iterator[Row]:
     """Yield for each layer how its outputs for `x` and its parameters have changed."""
-    before, after = (_outputs(learner, layers, params, x) for params in ends)
+    before, after = (_outputs(place, layers, params, x) for params in ends)
     for layer in layers:
         pair = before.get(layer.name), after.get(layer.name)
         yield {
@@ -114,13 +123,10 @@ def _changes(
 
 @torch.no_grad()
 def _outputs(
-    learner: GradientLearner, layers: Sequence[Layer], params: Params, x: Tensor
+    place: _Place, layers: Sequence[Layer], params: Params, x: Tensor
 ) -> dict[str, Tensor]:
-    carry = _carry(learner)
-    network = carry.network if carry.network is not None else learner.built()
-    draws = keyed_draws((carry.seed(),), learner.device)
-    with draws, layer_outputs(network, layers) as seen:
-        learner.scores(params, x)
+    with layer_outputs(place.adapter.network, layers) as seen:
+        place.scores(params, x)
     return dict(seen)
 
 
@@ -131,8 +137,3 @@ def _cka(before: Tensor | None, after: Tensor | None, n: int, *, debiased: bool)
         return float("nan")
     assert before is not None and after is not None
     return linear_cka(before, after, debiased=debiased)
-
-
-def _carry(learner: GradientLearner) -> Carry:
-    assert learner.carry is not None, "a trace is made of a learner that carries a strategy"
-    return learner.carry

@@ -1,10 +1,11 @@
 """Learners: what trains on source tasks and is tested on target tasks."""
 
+from tlml.learners.adapter import TargetAdapter
 from tlml.learners.checkpoints import load
 from tlml.learners.estimator import MODELS, Estimator, fit_predict, make_model
-from tlml.learners.evaluation import Place
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner, as_strategy
+from tlml.learners.network_learner import NetworkLearner
 from tlml.learners.retention import Retention
 
 __all__ = [
@@ -12,8 +13,9 @@ __all__ = [
     "Estimator",
     "GradientLearner",
     "Learner",
-    "Place",
+    "NetworkLearner",
     "Retention",
+    "TargetAdapter",
     "as_strategy",
     "fit_predict",
     "load",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,63 +13,113 @@ from torch import Tensor, nn
 
 from tlml.data.counts import lowest
 from tlml.data.domains import Domain
-from tlml.data.spaces import same_space
+from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import Params
 from tlml.errors import TlmlError
+from tlml.meta.contract import Problem
 from tlml.networks.build import keyed
-from tlml.strategies.gradients import Loss
+from tlml.networks.parameters import fresh_parameters, head_for
+from tlml.strategies.gradients import FirstOrder, Loss, by_autograd
 from tlml.strategies.loss_terms import features_with, of_target, passes
-from tlml.strategies.strategy import Strategy, overrides
+from tlml.strategies.strategy import Strategy, has_terms, overrides
+from tlml.views.base import ViewSpaces
 from tlml.views.episode import EpisodeView
 
-if TYPE_CHECKING:
-    from tlml.learners.gradient_learner import GradientLearner
-    from tlml.learners.learner import Learner
+
+class Adaptable(Protocol):
+    """What preparing an adapter reads of a learner."""
+
+    strategy: Strategy
+    seed: int
+    view_spaces: ViewSpaces | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
 
 
 @dataclass
-class Carry:
+class Attempt:
+    """One adaptation to one task, and what it takes.
+
+    Args:
+        key: The task at hand; what is drawn in adapting to it is a function of it.
+        unlabelled: The task's inputs that may be used without labels: those of its query.
+        calls: How often the loss was asked for: the gradient steps.
+        buffers: What replaces the network's buffers on this task, by name.
+    """
+
+    key: tuple[int, ...] = (0,)
+    unlabelled: Tensor | None = None
+    calls: int = 0
+    buffers: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetAdapter:
     """A strategy at work on target tasks.
 
     Args:
         strategy: What adapts.
-        network: What it adapts: the learner's, or a copy that it is attached to. None: no network.
+        module: What it adapts: the learner's network, or a copy that it is attached to. None: the
+            learner has no network.
         space: The targets' space of the tasks.
         new_head: Whether the head is new, of zeros, in the size of `space`.
         same_labels: Whether the labels mean what they meant in training.
         domain: What the tasks are of; None: nothing that has metrics of its own.
-        key: The task at hand; re-initialisations are a function of it.
-        calls: How often the loss was asked for on this task: the gradient steps.
-        unlabelled: The task's inputs that may be used without labels: those of its query.
-        buffers: What replaces the network's buffers on this task, by name.
+        attempt: The adaptation to the task at hand.
     """
 
     strategy: Strategy
-    network: nn.Module | None
+    module: nn.Module | None
     space: Space[Any]
     new_head: bool = False
     same_labels: bool = True
     domain: Domain[Any] | None = None
-    key: tuple[int, ...] = field(default=(0,))
-    calls: int = 0
-    unlabelled: Tensor | None = None
-    buffers: dict[str, Tensor] = field(default_factory=dict)
+    attempt: Attempt = field(default_factory=Attempt)
 
+    def turned_to(self, key: tuple[int, ...], unlabelled: Tensor | None = None) -> TargetAdapter:
+        """Return the adapter for another task, as yet not begun."""
+        return replace(self, attempt=Attempt(key, unlabelled))
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is adapted."""
+        if self.module is None:
+            raise TlmlError(f"{type(self.strategy).__name__}: there is no network to adapt")
+        return self.module
+
+    @property
+    def buffers(self) -> Params:
+        """What replaces the network's buffers on this task, by name."""
+        return self.attempt.buffers
+
+    @property
+    def first_order(self) -> bool:
+        """True: no outer step comes after a test."""
+        return True
+
+    @property
     def seed(self) -> int:
-        """Return the seed of the task at hand."""
-        return int(np.random.SeedSequence(self.key).generate_state(1)[0])
+        """The seed of the task at hand."""
+        return int(np.random.SeedSequence(self.attempt.key).generate_state(1)[0])
 
-    def turn_to(self, key: tuple[int, ...], unlabelled: Tensor | None = None) -> None:
-        """Begin with another task."""
-        self.key, self.calls, self.unlabelled, self.buffers = key, 0, unlabelled, {}
+    def start(self, tasks: int | None = None) -> dict[str, Tensor]:
+        """Return where the strategy starts, and let it look at the task."""
+        network, head = self.network, self._new_head()
+        params = {name: value.detach() for name, value in network.named_parameters()} | head
+        begun = self.strategy.start(params, lambda: fresh_parameters(network, self.seed) | head)
+        self._begin(network, begun)
+        return dict(begun)
 
-    def begin(self, network: nn.Module, params: Params) -> None:
-        """Let the strategy look at the task before its first step."""
-        if overrides(self.strategy, "begin"):
-            like = next(iter(params.values()))
-            x = self.free() if self.strategy.unlabelled else like.new_zeros(0)
-            x = x.to(like.dtype) if x.is_floating_point() else x
-            self.buffers = dict(self.strategy.begin(network, params, x))
+    def inner_loss(self, problem: Problem) -> Loss:
+        """Return the problem's loss, with the strategy's terms where they act in adaptation."""
+        adds = has_terms(self.strategy, "adaptation")
+        return FirstOrder(with_terms(self, problem) if adds else problem.loss, by_autograd)
+
+    def count(self) -> None:
+        """Count a gradient step."""
+        self.attempt.calls += 1
 
     def free(self) -> Tensor:
         """Return the inputs without labels that the strategy adapts to.
@@ -77,15 +127,26 @@ class Carry:
         Raises:
             TlmlError: There are none.
         """
-        if self.unlabelled is None or not len(self.unlabelled):
+        found = self.attempt.unlabelled
+        if found is None or not len(found):
             raise TlmlError(
                 f"{type(self.strategy).__name__} adapts to target inputs without labels, and there "
                 "are none"
             )
-        return self.unlabelled
+        return found
+
+    def _new_head(self) -> dict[str, Tensor]:
+        return head_for(self.network, outputs(self.space)) if self.new_head else {}
+
+    def _begin(self, network: nn.Module, params: Params) -> None:
+        if overrides(self.strategy, "begin"):
+            like = next(iter(params.values()))
+            x = self.free() if self.strategy.unlabelled else like.new_zeros(0)
+            x = x.to(like.dtype) if x.is_floating_point() else x
+            self.attempt.buffers = dict(self.strategy.begin(network, params, x))
 
 
-def carry_for(learner: Learner, view: EpisodeView) -> Carry:
+def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
     """Prepare a learner for the tasks of a view, with the view's strategy or the learner's own.
 
     Raises:
@@ -115,7 +176,35 @@ def carry_for(learner: Learner, view: EpisodeView) -> Carry:
             "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
             "labels mean what they meant in training"
         )
-    return Carry(strategy, network, spaces.y, new_head=new, same_labels=fits, domain=view.domain)
+    return TargetAdapter(strategy, network, spaces.y, new, fits, view.domain)
+
+
+def with_terms(adapter: TargetAdapter, problem: Problem) -> Loss:
+    """Return the loss of a test's inner steps, with the terms of the strategy that adapts.
+
+    A step takes one forward pass of the labelled examples, if there are any, and one of the
+    unlabelled where the strategy looks at them.
+    """
+    strategy, network, attempt = adapter.strategy, adapter.network, adapter.attempt
+
+    def loss(params: Params, batch: Any) -> Tensor:
+        losses: list[Tensor] = []
+        with passes(network) as seen:
+            if len(batch.x):
+                losses.append(problem.loss(params, batch))
+            else:
+                adapter.count()
+            if strategy.unlabelled:
+                problem.scores(params, adapter.free())
+        progress = min((attempt.calls - 1) / max(strategy.max_steps, 1), 1.0)
+        policy, x = problem.policy, seen[-1].x
+        context = of_target(
+            network, seen[-1], params, progress,
+            lambda tensors: features_with(network, tensors, x, policy),
+        )  # fmt: skip
+        return torch.stack([*losses, *strategy.terms(context).values()]).sum()
+
+    return loss
 
 
 def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
@@ -135,33 +224,3 @@ def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
                 "them as in training (test_steps changes the steps of a test)"
             )
     strategy.load_state_dict({name: theirs[name] for name in own})
-
-
-def with_terms(learner: GradientLearner) -> Loss:
-    """Return the loss of a test's inner steps, with the terms of the strategy that adapts.
-
-    A step takes one forward pass of the labelled examples, if there are any, and one of the
-    unlabelled where the strategy looks at them.
-    """
-    carry = learner.carry
-    assert carry is not None
-    strategy, network = carry.strategy, carry.network or learner.built()
-
-    def loss(params: Params, batch: Any) -> Tensor:
-        losses: list[Tensor] = []
-        with passes(network) as seen:
-            if len(batch.x):
-                losses.append(learner.loss(params, batch))
-            else:
-                carry.calls += 1
-            if strategy.unlabelled:
-                learner.scores(params, carry.free())
-        progress = min((carry.calls - 1) / max(strategy.max_steps, 1), 1.0)
-        policy, x = learner.policy, seen[-1].x
-        context = of_target(
-            network, seen[-1], params, progress,
-            lambda tensors: features_with(network, tensors, x, policy),
-        )  # fmt: skip
-        return torch.stack([*losses, *strategy.terms(context).values()]).sum()
-
-    return loss

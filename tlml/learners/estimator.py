@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tlml.data.tasks import Batch, Pair
 from tlml.errors import TlmlError, check_choice
+from tlml.learners.adapter import TargetAdapter
 from tlml.learners.learner import Learner
 from tlml.networks.named_tensors import Kept
 from tlml.strategies.strategy import Strategy, overrides
@@ -121,12 +122,21 @@ class Estimator(Learner):
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
-        strategy, space = self._strategy(), self._space(support)
+        return self._predicted(self.strategy, self._space(support), True, support, x)
+
+    def predict_by(self, adapter: TargetAdapter, support: Batch, x: Tensor) -> Tensor:
+        """Return the estimate of a test's strategy, or of the model as it maps and weighs."""
+        same = adapter.same_labels
+        return self._predicted(adapter.strategy, adapter.space, same, support, x)
+
+    def _predicted(
+        self, strategy: Strategy, space: Space[Any], same: bool, support: Batch, x: Tensor
+    ) -> Tensor:
         target_x = self.kept.get("target_x", torch.cat([support.x, x]))
         if overrides(strategy, "estimate"):
             self._introduce(strategy, target_x)
             return torch.as_tensor(strategy.estimate(support, x, space))
-        return self._modelled(strategy, support, x, target_x, space)
+        return self._modelled(strategy, support, x, target_x, space, same)
 
     def predict_now(self, x: Tensor) -> Tensor:
         """Predict from the source examples alone."""
@@ -137,9 +147,6 @@ class Estimator(Learner):
         if isinstance(batch, Pair) and (overrides(self.strategy, "estimate") or not self.kept):
             return None
         return super().validation_step(batch, batch_idx, dataloader_idx)
-
-    def _strategy(self) -> Strategy:
-        return self.carry.strategy if self.carry else self.strategy
 
     def _introduce(self, strategy: Strategy, target_x: Tensor) -> None:
         """Let a strategy learn from what is kept: once, unless every task brings target inputs."""
@@ -158,9 +165,9 @@ class Estimator(Learner):
         return Batch(self.kept["x"], self.kept["y"])
 
     def _modelled(
-        self, strategy: Strategy, support: Batch, x: Tensor, target_x: Tensor, space: Space[Any]
-    ) -> Tensor:
-        same = self.carry is None or self.carry.same_labels
+        self, strategy: Strategy, support: Batch, x: Tensor, target_x: Tensor, space: Space[Any],
+        same: bool,
+    ) -> Tensor:  # fmt: skip
         known, weights = Batch(_flat(support.x), support.y), torch.ones(len(support.x))
         asked = _flat(x)
         if self.kept or type(strategy) is not Strategy:
@@ -194,8 +201,6 @@ class Estimator(Learner):
         return self._source_weights
 
     def _space(self, support: Batch) -> Space[Any]:
-        if self.carry is not None:
-            return self.carry.space
         if self.view_spaces is not None:
             return self.view_spaces.y
         # Without a view the support is all there is; it may lack a class.

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
 
-from pytorch_lightning import Callback
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_info
+from pytorch_lightning import Callback, LightningModule
 from torch import Tensor
 
+import tlml
+from tlml.data.domains import Domain
 from tlml.data.spaces import same_space, space_from_plain, space_to_plain
-from tlml.data.tasks import Batch
+from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError, check_not_negative
-from tlml.learners.evaluation import Evaluated
+from tlml.learners.adapter import TargetAdapter, adapter_for
+from tlml.learners.consolidation import BUFFER, Consolidation, stream_of
+from tlml.learners.evaluation import (
+    differentiable,
+    episode_number,
+    evaluate,
+    gathered,
+    half_intervals,
+)
 from tlml.learners.keyed_draws import KeyedDraws
+from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration
 from tlml.recorded import Recorded, plain
+from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
-from tlml.views.base import View, ViewSpaces
-
-if TYPE_CHECKING:
-    from tlml.data.domains import Domain
+from tlml.views.base import KeyedLoader, View, ViewSpaces, begin_epoch, view_of
+from tlml.views.contract import Measurement, Place
+from tlml.views.episode import EpisodeView
+from tlml.views.pair import PairView
+from tlml.views.table import view_type_of
 
 GIVEN = "given:"  # how hyper-parameters write down an object that they cannot hold
 
 
-class Learner(Recorded, Evaluated):
+class Learner(Recorded, LightningModule, ABC):
     """A LightningModule that learns across source tasks, and predicts for a task from a support.
 
-    A subclass sets `view_type` and writes `predict`; `GradientLearner` does so for networks.
+    A subclass sets `view_type` and writes `predict`; `GradientLearner` does so for networks. What a
+    batch is of says how it is measured (`tlml.views.View.measure`): episodes are adapted to, task
+    by task, by the view's strategy or the learner's own; pairs and streams are predicted as they
+    are; environments are acted in. After a test `records` holds one dict for each episode.
 
     Args:
         strategy: What takes part in training, and adapts unless a test names another: a
@@ -40,6 +61,7 @@ class Learner(Recorded, Evaluated):
 
     view_type: ClassVar[type[View]]
     strategy: Strategy
+    records: list[dict[str, Any]]
 
     def __init__(
         self,
@@ -53,7 +75,15 @@ class Learner(Recorded, Evaluated):
         self.seed = seed
         self.strategy = as_strategy(strategy)
         self.view_spaces = spaces_from_plain(spaces)
+        self._prepared = False
+        # Prepared once for all episodes of a test; in a tuple, where torch takes the network in it
+        # for no part of this.
+        self._adapters: tuple[TargetAdapter, ...] = ()
         self.save_hyperparameters(plain(self.options), logger=False)  # LogConfiguration does that
+        if self._consolidates():
+            self.register_buffer(BUFFER, torch.zeros((), dtype=torch.int64))
+
+    # Meeting a view
 
     def view(self, domain: Domain[Any], **options: Any) -> View:
         """Return the view of a domain that this learner trains on, and build for its spaces."""
@@ -77,9 +107,159 @@ class Learner(Recorded, Evaluated):
             )
         self.view_spaces = spaces
         self.hparams["spaces"] = spaces_to_plain(spaces)
+        self._build_for(spaces)
+        self._prepare_once(spaces)
+
+    def prepare(self, spaces: ViewSpaces) -> None:
+        """Make what the learner owns beside a network, such as the buffers of a memory.
+
+        Called once, as soon as the spaces are known and the network, if there is one, is built:
+        when a view is met, or when a checkpoint is loaded. What is made should be registered
+        (parameters, buffers, modules), so that it is saved and found again.
+        """
 
     def check(self, view: View) -> None:
         """Raise where this learner can't train on a view; called before a fit, and by suites."""
+
+    def current_view(self) -> View | None:
+        """Return the view that the Trainer uses: its datamodule, or whose loaders it has."""
+        return None if self._trainer is None else view_of(self._trainer)
+
+    # Predicting
+
+    @abstractmethod
+    def predict(self, support: Batch, x: Tensor) -> Tensor:
+        """Predict for the inputs `x` of a task of which `support` is known.
+
+        Args:
+            support: ``Batch(x [K, ...], y [K, ...])``; may be empty.
+            x: ``[n, ...]``; may serve unlabelled (transductive, named in results).
+
+        Returns:
+            Class scores ``[n, classes]`` or values ``[n, d]``.
+        """
+
+    def predict_by(self, adapter: TargetAdapter, support: Batch, x: Tensor) -> Tensor:
+        """Predict as `predict`, but by the strategy of a test.
+
+        Args:
+            adapter: What adapts, with the space of the task's targets.
+            support: As of `predict`.
+            x: As of `predict`.
+        """
+        return self.predict(support, x)
+
+    def predict_now(self, x: Tensor) -> Tensor:
+        """Predict without adapting, for pairs and streams."""
+        raise TlmlError(f"{type(self).__name__} predicts episodes only; test it on an EpisodeView")
+
+    def play(self, environments: Any) -> float:
+        """Return the mean return of acting in the environments of one task."""
+        raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
+
+    def on_source(self) -> AbstractContextManager[None]:
+        """Let the learner be as it is for source examples, inside the block; mostly as it is."""
+        return nullcontext()
+
+    def transductive(self, strategy: Strategy) -> bool:
+        """Say whether predictions after adapting by a strategy depend on the other queries."""
+        return strategy.unlabelled
+
+    def forward(self, support: Batch, x: Tensor) -> Tensor:
+        """As `predict`."""
+        return self.predict(support, x)
+
+    # Measuring
+
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """Measure a batch of validation tasks."""
+        return self._measure(batch, Place("val", batch_idx, dataloader_idx))
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """Measure a batch of target tasks."""
+        return self._measure(batch, Place("test", batch_idx, dataloader_idx))
+
+    def on_validation_epoch_end(self) -> None:
+        """Put the validation's strategy away."""
+        self._adapters = ()
+
+    def on_test_epoch_end(self) -> None:
+        """Gather the records of all processes and log 95% intervals."""
+        self._adapters = ()
+        self.records = gathered(self.records)
+        for name, half in half_intervals(self.records).items():
+            self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=True)
+
+    def adapt_to(self, tasks: Sequence[Episode], place: Place) -> list[dict[str, Any]]:
+        """Adapt to each task of an evaluation and return a record of each."""
+        view, loader = self.current_view(), self._loader(place)
+        first = getattr(view, "first", 0) if place.stage == "test" else 0
+        with torch.inference_mode(False), torch.enable_grad():
+            own = [differentiable(task) for task in tasks]
+            if not self._adapters and isinstance(view, EpisodeView):
+                self._adapters = (adapter_for(self, view),)
+            adapter = self._adapters[0] if self._adapters else None
+            return [
+                evaluate(
+                    self, adapter, task, view, place.stage,
+                    first + episode_number(loader, place.batch, i),
+                )
+                for i, task in enumerate(own)
+            ]  # fmt: skip
+
+    def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
+        """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
+        return None
+
+    def target_space(self) -> Any:
+        """Return the space of the targets that this learner predicts."""
+        if self.view_spaces is not None:
+            return self.view_spaces.y
+        view = self.current_view()
+        assert view is not None, "neither a view nor a checkpoint told the targets' space"
+        return view.spaces.y
+
+    def loss_name(self) -> str | None:
+        """Return the name of the loss that predictions are judged by; None: by the targets."""
+        return None
+
+    def check_labels(self, view: View) -> None:
+        """Raise where the target's labels of a pair view are not those that were learned."""
+        trained = self.view_spaces
+        if isinstance(view, PairView) and trained and not trained.same_labels(view.target_spaces):
+            raise TlmlError(
+                f"{type(self).__name__}: the target's labels ({view.target_spaces.y}, of its "
+                f"{view.target_spaces.labels}) are not those that it learned ({trained.y}, of the "
+                f"{trained.labels}); test it on an EpisodeView, where it adapts"
+            )
+
+    # Lightning's hooks
+
+    def configure_model(self) -> None:
+        """Take the spaces of the Trainer's view; called by Lightning, also when it loads."""
+        view = self.current_view()
+        if view is not None and (self.view_spaces is None or self.trainer.state.fn == "fit"):
+            self.meet(view.spaces)
+        if self.view_spaces is not None:
+            self._prepare_once(self.view_spaces)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Bring what every run of a learner needs, where the Trainer hasn't got it yet."""
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        kinds: list[type[Callback]] = [LogConfiguration, KeyedDraws, *self._of_streams()]
+        return [kind() for kind in kinds if not any(isinstance(c, kind) for c in callbacks)]
+
+    def consolidate(self, task: int) -> None:
+        """Do what a learner does when a task of a stream ends, before it is measured.
+
+        Called once for each task, also where a fit was killed and resumed, in evaluation mode,
+        with gradients, and with torch's draws keyed by the seed and the task. What it changes
+        must be parameters or registered buffers, for checkpoints hold no more. The examples of the
+        task are ``self.current_view().learned_from(task)``.
+
+        Args:
+            task: Its place in the stream.
+        """
 
     def on_fit_start(self) -> None:
         """Check the Trainer's view."""
@@ -87,34 +267,19 @@ class Learner(Recorded, Evaluated):
         if view is not None:
             self.check(view)
 
-    def transductive(self, strategy: Strategy) -> bool:
-        """Say whether predictions after adapting by a strategy depend on the other queries."""
-        return strategy.unlabelled
+    def on_train_start(self) -> None:
+        """Don't begin with a stream that has been learned already."""
+        begin_epoch(self.trainer)
+        self._stop_after(self.current_epoch)
 
-    def configure_model(self) -> None:
-        """Take the spaces of the Trainer's view; called by Lightning, also when it loads."""
-        view = self.current_view()
-        if view is not None and (self.view_spaces is None or self.trainer.state.fn == "fit"):
-            self.meet(view.spaces)
-
-    def configure_callbacks(self) -> list[Callback]:
-        """Bring what every run of a learner needs, where the Trainer hasn't got it yet."""
-        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        there = {type(callback) for callback in callbacks}
-        return [kind() for kind in (LogConfiguration, KeyedDraws) if kind not in there]
-
-    def forward(self, support: Batch, x: Tensor) -> Tensor:
-        """As `predict`."""
-        return self.predict(support, x)
+    def on_train_epoch_end(self) -> None:
+        """Stop after the last task of a stream."""
+        self._stop_after(self.current_epoch + 1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down which learner and strategy this is."""
-        import tlml
-        from tlml.registry.registry import default_registry
-
-        name = default_registry().name_of(type(self))
         checkpoint["tlml"] = {
-            "learner": name,
+            "learner": default_registry().name_of(type(self)),
             "strategy": plain(self.strategy)["name"],
             "version": tlml.__version__,
         }
@@ -126,22 +291,12 @@ class Learner(Recorded, Evaluated):
         Raises:
             TlmlError: It is another learner's.
         """
-        from tlml.registry.registry import default_registry
-
         name = default_registry().name_of(type(self))
         theirs = checkpoint.get("tlml", {}).get("learner")
         if theirs != name:
-            whose = f"the checkpoint of learner {theirs}" if theirs else "no checkpoint of tlml"
+            whose = f"the checkpoint of learner {theirs}" if theirs else "not a tlml checkpoint"
             raise TlmlError(f"learner {name}: this is {whose}; load it with tlml.load(path)")
         self._drop_other_strategy(checkpoint)
-
-    def on_train_start(self) -> None:
-        """Don't begin with a stream that has been learned already."""
-        self._stop_after(self.current_epoch)
-
-    def on_train_epoch_end(self) -> None:
-        """Stop after the last task of a stream."""
-        self._stop_after(self.current_epoch + 1)
 
     def log_sparsely(self, values: dict[str, Tensor | float], batch_size: int) -> None:
         """Log every `log_every_n_steps` steps: a call costs more than a small step."""
@@ -150,12 +305,54 @@ class Learner(Recorded, Evaluated):
         if every and (self.global_step == 0 or (self.global_step + 1) % every == 0):
             self.log_dict(values, prog_bar=True, batch_size=batch_size)
 
-    def _stop_after(self, tasks: int) -> None:
-        from tlml.views.stream import StreamView
+    def _build_for(self, spaces: ViewSpaces) -> None:
+        """Build what has the sizes of the spaces, where it isn't there yet."""
 
+    def _prepare_once(self, spaces: ViewSpaces) -> None:
+        if not self._prepared:
+            self._prepared = True
+            self.prepare(spaces)
+
+    def _measure(self, batch: Any, place: Place) -> dict[str, Any]:
+        if place.batch == 0 and place.loader == 0:
+            self.records, self._adapters = [], ()
+        found: dict[str, Any] = {}
         view = self.current_view()
-        if isinstance(view, StreamView) and tasks >= len(view.stream()):
+        for measurement in view_type_of(batch).measure(self, batch, place, view):
+            self.records += measurement.records
+            self._note(place, measurement)
+            found = dict(measurement.values)
+        return found
+
+    def _note(self, place: Place, measurement: Measurement) -> None:
+        # In the same order on all ranks: their sums are matched by it.
+        for name, value in measurement.values.items():
+            self.log(
+                f"{place.stage}_{name}", value, on_step=False, on_epoch=True,
+                batch_size=measurement.size, prog_bar=name != "loss",
+                sync_dist=self.trainer.world_size > 1, add_dataloader_idx=measurement.of_loader,
+            )  # fmt: skip
+
+    def _loader(self, place: Place) -> KeyedLoader | None:
+        trainer = self.trainer
+        loaders: Any = (
+            trainer.test_dataloaders if place.stage == "test" else trainer.val_dataloaders
+        )
+        found: KeyedLoader | None = loaders[place.loader] if isinstance(loaders, list) else loaders
+        return found
+
+    def _stop_after(self, epochs: int) -> None:
+        view = stream_of(self.trainer)
+        if view is not None and epochs >= view.length:
             self.trainer.should_stop = True
+
+    def _consolidates(self) -> bool:
+        return type(self).consolidate is not Learner.consolidate
+
+    def _of_streams(self) -> list[type[Callback]]:
+        if self.trainer.state.fn != "fit" or stream_of(self.trainer) is None:
+            return []
+        return [Consolidation, Retention] if self._consolidates() else [Retention]
 
     def _drop_other_strategy(self, checkpoint: dict[str, Any]) -> None:
         # Lightning writes the options given to load_from_checkpoint over the checkpoint's own.
@@ -168,15 +365,11 @@ class Learner(Recorded, Evaluated):
             del state[key]
         state |= {f"strategy.{key}": v for key, v in self.strategy.state_dict().items()}
         if dropped:
-            from lightning_utilities.core.rank_zero import rank_zero_info
-
             rank_zero_info(f"dropped {len(dropped)} tensors of the strategy {name}")
 
 
 def as_strategy(given: Strategy | str | dict[str, Any] | None) -> Strategy:
     """Return a strategy from an object, a name, or a name with options; None never adapts."""
-    import tlml
-
     if given is None:
         return Strategy(steps=0)
     if isinstance(given, Strategy):

@@ -11,17 +11,17 @@ from torch.func import functional_call
 
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError
+from tlml.meta.contract import Problem, Slopes, trained
+from tlml.meta.path import Outer
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
-
-    from tlml.learners.gradient_learner import GradientLearner
 
 _ROUNDING = 0.05  # a relative error that no program may have, in 16 bits neither
 
 
 class Compiled:
-    """A learner's `task_slopes` as programs, by what each was traced for.
+    """The `task_slopes` of a learner's problems as programs, by what each was traced for.
 
     That is the shapes and all that is no tensor. Inner loop, outer gradient and the strategy's code
     are traced into one graph of tensor operations first, so that whatever Python they are written
@@ -31,35 +31,34 @@ class Compiled:
     def __init__(self) -> None:
         self._programs: dict[Any, Any] = {}
 
-    def __call__(
-        self, learner: GradientLearner, params: dict[str, Tensor], support: Batch, query: Batch
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss, and its gradient by the parameters `params` of the learner.
+    def gradients(self, problem: Problem, chunk: Episode) -> Outer:
+        """Return the summed loss of a chunk and its gradient, as the problem's path does.
 
         Raises:
             TlmlError: There is no compiler, or it failed.
         """
+        params, (support, query) = trained(problem.learner), chunk
         inputs = [*(p.detach() for p in params.values()), *support, *query]
         given = tuple((x.shape, x.stride(), x.dtype) for x in inputs)
         kind = inputs[0].device.type
         cast = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind)
-        key = (learner.constants(), inputs[0].device, cast, given)
+        key = (problem.constants(), inputs[0].device, cast, given)
         if key not in self._programs:
-            rank_zero_info(f"{type(learner).__name__}: compiling the outer step")
-            self._programs[key] = _program(learner, list(params), inputs)
+            rank_zero_info(f"{type(problem.learner).__name__}: compiling the outer step")
+            self._programs[key] = _program(problem, list(params), inputs)
         with torch.no_grad():
             loss, *slopes = self._programs[key](*inputs)
-        return loss, dict(zip(params, slopes, strict=True))
+        return Outer(loss.detach(), dict(zip(params, slopes, strict=True)))
 
     def __reduce__(self) -> tuple[type[Compiled], tuple[()]]:
         return Compiled, ()
 
 
-def _program(learner: GradientLearner, names: list[str], inputs: list[Tensor]) -> Any:
+def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
     import torch._inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    held = _Slopes(learner)
+    held = _Slopes(problem)
 
     def flat(*given: Tensor) -> list[Tensor]:
         *values, sx, sy, qx, qy = given
@@ -151,10 +150,11 @@ def _check(program: Any, graph: GraphModule, inputs: list[Tensor]) -> None:
 class _Slopes(torch.nn.Module):
     """A learner as a module whose call gives the loss and slopes of a chunk."""
 
-    def __init__(self, learner: GradientLearner) -> None:
+    def __init__(self, problem: Problem) -> None:
         super().__init__()
-        self.learner = learner
+        self.learner: Any = problem.learner
+        self.problem = problem
 
-    def forward(self, chunk: Episode) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, chunk: Episode) -> tuple[Tensor, Slopes]:
         """Return loss and slopes."""
-        return self.learner.task_slopes(*chunk)
+        return self.problem.task_slopes(*chunk)

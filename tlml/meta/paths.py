@@ -1,31 +1,20 @@
-"""How the tasks of a batch are run: together or one by one, and how their slopes are taken."""
+"""Which path the tasks of a batch take."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
-
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from tlml.errors import TlmlError
+from tlml.meta.contract import MetaLearner
+from tlml.meta.loop import Loop
+from tlml.meta.path import Path
+from tlml.meta.problem import InnerProblem
+from tlml.meta.stacked import Stacked
 from tlml.meta.stacked_calls import can_stack_calls
 from tlml.meta.stacked_layers import Layer, stacked_layers
+from tlml.meta.vmapped import Vmapped
 from tlml.networks.network import Flat, Network
-from tlml.strategies.gradients import Adjoint, FirstOrder, Loss, SecondOrder, by_autograd
-
-if TYPE_CHECKING:
-    from tlml.learners.gradient_learner import GradientLearner
-
-Vectorize = Literal["auto", "vmap", "stack", "loop"]
-Path = Literal["vmap", "stack", "loop"]
-Memory = Literal["normal", "low"]
-VECTORIZE: tuple[Vectorize, ...] = ("auto", "vmap", "stack", "loop")
-MEMORY: tuple[Memory, ...] = ("normal", "low")
 
 # Layers whose code has been seen to give equal gradients under vmap; others are looped over.
 _BATCHED = (
@@ -36,50 +25,13 @@ _BATCHED = (
 # These too, but a CPU runs them faster one task after the other.
 _CONVOLUTIONAL = (nn.Conv1d, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 
-_COMPUTING = ("task_slopes", "task_loss", "adapted", "start", "loss", "scores")  # a loss
+# The methods of a problem that may compute a loss.
+_COMPUTING = (
+    "task_slopes", "task_loss", "adapted", "start", "loss", "standard_loss", "scores", "call",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """What a learner's `loss` and `adapted` do while the tasks of a batch are run.
-
-    Args:
-        path: ``stack``: parameters and data have a leading dimension of tasks, and losses are
-            summed over it. ``vmap`` and ``loop``: they are of one task.
-        why: The reason for the path.
-        memory: ``low``: inner steps keep no graph and are computed anew when going back.
-        layers: The network's, on the path ``stack``; none where its own `forward` is run.
-        tasks: How many there are, likewise.
-    """
-
-    path: Path
-    why: str = ""
-    memory: Memory = "normal"
-    layers: tuple[Layer, ...] = ()
-    tasks: int = 1
-
-    def differentiated(self, loss: Loss, first_order: bool) -> Loss:
-        """Return the loss with the way that inner steps take its slopes."""
-        if self.path == "vmap":
-            return FirstOrder(loss) if first_order else loss
-        if first_order or not torch.is_grad_enabled():
-            return FirstOrder(loss, by_autograd)
-        return Adjoint(loss) if self.memory == "low" else SecondOrder(loss)
-
-
-@contextmanager
-def executing(learner: GradientLearner, execution: Execution) -> Iterator[None]:
-    """Run a learner's tasks in this way inside the block."""
-    before, learner.execution = learner.execution, execution
-    try:
-        yield
-    finally:
-        learner.execution = before
-
-
-def execution_for(
-    learner: GradientLearner, *, ragged: bool = False, x: Tensor | None = None
-) -> Execution:
+def path_for(learner: MetaLearner, *, ragged: bool = False, x: Tensor | None = None) -> Path:
     """Choose how the tasks of a batch are run.
 
     Args:
@@ -90,34 +42,35 @@ def execution_for(
     Raises:
         TlmlError: The path that was asked for can't be taken.
     """
+    memory = learner.memory
     if ragged:
-        return Execution("loop", "tasks have unequal sizes", learner.memory)
-    if learner.vectorize in ("loop", "vmap"):
-        path: Path = "loop" if learner.vectorize == "loop" else "vmap"
-        return Execution(path, "as vectorize says", learner.memory)
+        return Loop("tasks have unequal sizes", memory)
+    if learner.vectorize == "loop":
+        return Loop("as vectorize says", memory)
+    if learner.vectorize == "vmap":
+        return Vmapped("as vectorize says", memory)
     layers, lack = _stackable(learner)
     if not lack:
-        why = "every layer is known to run on stacked parameters"
-        return Execution("stack", why, learner.memory, layers or ())
+        return Stacked("every layer is known to run on stacked parameters", memory, layers or ())
     if layers is None and _runs_stacked(learner, x):
         why = "every operation of the network is known to run on stacked parameters"
-        return Execution("stack", why, learner.memory)
+        return Stacked(why, memory)
     if learner.vectorize == "stack":
         raise TlmlError(
             f"vectorize: 'stack' does not go with {type(learner).__name__}: {lack}; take 'vmap', "
             "'loop' or 'auto'"
         )
-    if learner.memory == "normal" and learner.compiled is None and can_vmap(learner):
-        return Execution("vmap", f"every layer is known to run under vmap; {lack}")
-    return Execution("loop", lack, learner.memory)
+    if memory == "normal" and learner.compiled is None and can_vmap(learner):
+        return Vmapped(f"every layer is known to run under vmap; {lack}", memory)
+    return Loop(lack, memory)
 
 
-def can_stack_tasks(learner: GradientLearner) -> bool:
+def can_stack_tasks(learner: MetaLearner) -> bool:
     """Return whether the tasks of this learner may be run on stacked parameters."""
     return not _stackable(learner)[1]
 
 
-def can_vmap(learner: GradientLearner) -> bool:
+def can_vmap(learner: MetaLearner) -> bool:
     """Return whether ``auto`` may run the tasks of this learner by vmap."""
     network = learner.built()
     on_cpu = next(network.parameters()).device.type == "cpu"
@@ -127,18 +80,21 @@ def can_vmap(learner: GradientLearner) -> bool:
     return layers and _is_batched(learner)
 
 
-def _runs_stacked(learner: GradientLearner, x: Tensor | None) -> bool:
+def _runs_stacked(learner: MetaLearner, x: Tensor | None) -> bool:
     """Return whether the network's operations run on stacked parameters; tried once."""
     if learner.stacks_calls is None and x is not None and len(x):
-        learner.stacks_calls = can_stack_calls(learner.built(), learner._like(x))
+        like = next(learner.built().parameters())
+        x = x.to(like.dtype) if x.is_floating_point() else x
+        learner.stacks_calls = can_stack_calls(learner.built(), x)
     return bool(learner.stacks_calls)
 
 
-def _stackable(learner: GradientLearner) -> tuple[tuple[Layer, ...] | None, str]:
+def _stackable(learner: MetaLearner) -> tuple[tuple[Layer, ...] | None, str]:
     """Return the network's layers, None of unknown ones, and why they can't be stacked."""
     if not _is_batched(learner):
         return (), f"strategy {type(learner.strategy).__name__} does not say that it is batched"
-    if not _vouches(learner):
+    kind: type[InnerProblem] = type(learner.problem())
+    if learner.own_loss() is not None or not _vouches(kind):
         return (), f"{type(learner).__name__} computes its losses in a way of its own"
     layers = stacked_layers(learner.built())
     if layers is None:
@@ -146,19 +102,14 @@ def _stackable(learner: GradientLearner) -> tuple[tuple[Layer, ...] | None, str]
     return layers, ""
 
 
-def _is_batched(learner: GradientLearner) -> bool:
+def _is_batched(learner: MetaLearner) -> bool:
     return bool(getattr(learner.strategy, "batched", False))
 
 
-def _vouches(learner: GradientLearner) -> bool:
+def _vouches(kind: type[InnerProblem]) -> bool:
     """Return whether the class that says `stackable` has seen all that compute losses."""
-    own = any(name in vars(learner) for name in _COMPUTING)
-    return learner.stackable and not own and _has_seen(type(learner))
 
-
-@cache
-def _has_seen(kind: type[GradientLearner]) -> bool:
     def depth(name: str) -> int:
         return next(i for i, base in enumerate(kind.__mro__) if name in vars(base))
 
-    return all(depth("stackable") <= depth(name) for name in _COMPUTING)
+    return kind.stackable and all(depth("stackable") <= depth(name) for name in _COMPUTING)

@@ -17,6 +17,7 @@ from tlml.metrics.losses import (
 from tlml.metrics.streams import (
     backward_transfer,
     backward_transfer_and_interference,
+    forgetting,
     forward_transfer,
     learning_accuracy,
     retained_accuracy,
@@ -31,6 +32,7 @@ __all__ = [
     "backward_transfer_and_interference",
     "bootstrap_interval",
     "criterion",
+    "forgetting",
     "forward_transfer",
     "interquartile_mean",
     "learning_accuracy",

@@ -21,6 +21,7 @@ from tlml.data.tasks import Batch, Examples, Part, Split
 from tlml.errors import TlmlError, unknown
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.metrics.losses import criterion, mean_entropy
+from tlml.networks.modes import evaluating
 from tlml.networks.parameters import head_inputs
 from tlml.views.pair import PairView
 
@@ -110,14 +111,10 @@ def held_out(view: PairView) -> Batch:
 def seen(learner: GradientLearner, x: Tensor) -> Seen:
     """Return features and scores of inputs, as the network predicts them."""
     network, found = learner.built(), []
-    training = network.training
-    network.eval()
-    try:
+    with evaluating(network):
         for chunk in torch.split(x, _CHUNK):
             with head_inputs(network) as features:
                 found.append((learner.predict_now(chunk), features))
-    finally:
-        network.train(training)
     return Seen(
         torch.cat([features[0].flatten(1) for _, features in found]),
         torch.cat([scores for scores, _ in found]),

@@ -20,13 +20,30 @@ class Optimized(Protocol):
     lr: float
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: float
+    momentum: float
+
+    @property
+    def fused(self) -> bool | None:
+        """Whether one operation steps all parameters; None: as torch does by itself."""
 
 
 def make_optimizer(
     owner: Optimized, groups: Sequence[Mapping[str, Any]], *, fused: bool | None = None
 ) -> torch.optim.Optimizer:
-    """Make the optimiser that a strategy or a learner names over parameter groups."""
-    options: dict[str, Any] = {"lr": owner.lr, "weight_decay": owner.weight_decay, "fused": fused}
+    """Make the optimiser that a strategy or a learner names over parameter groups.
+
+    Args:
+        owner: Its `momentum` is that of ``sgd``.
+        groups: Parameter groups.
+        fused: Whether one operation steps all parameters; the owner's where None.
+    """
+    fused = owner.fused if fused is None else fused
+    # None leaves the choice to torch, which False would not.
+    options: dict[str, Any] = {
+        "lr": owner.lr,
+        "weight_decay": owner.weight_decay,
+        "fused": fused or None,
+    }
     if owner.optimizer == "sgd":
-        options["momentum"] = 0.9
+        options["momentum"] = owner.momentum
     return OPTIMIZERS[owner.optimizer]([dict(group) for group in groups], **options)

@@ -44,6 +44,8 @@ class Strategy(Recorded, nn.Module):
     terms_in: ClassVar[Literal["fit", "adaptation"]] = "fit"  # where `terms` act
     sees: ClassVar[tuple[str, ...]] = ("features",)  # what they look at, beside parameters
     unlabelled: ClassVar[bool] = False  # whether it adapts to target inputs without labels
+    momentum: float = 0.9  # of `sgd`
+    fused: bool | None = None  # whether an adaptation's optimiser is: by the device where None
     same_labels: ClassVar[bool] = False  # whether `terms` take the target's labels for the source's
 
     def __init__(

@@ -11,7 +11,7 @@ import numpy as np
 import pytorch_lightning as pl
 
 from tlml.errors import TlmlError
-from tlml.learners.adapter import carry_for
+from tlml.learners.adapter import adapter_for
 from tlml.learners.checkpoints import load
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
@@ -144,15 +144,15 @@ def _result(checkpoint: Path) -> dict[str, Any]:
 
 def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
     """Say which head and which statistics a test used, and whether it looked at the queries."""
-    carry = carry_for(learner, view)
-    uses = learner.transductive(carry.strategy)
-    if not isinstance(learner, GradientLearner) or carry.network is None:
+    adapter = adapter_for(learner, view)
+    uses = learner.transductive(adapter.strategy)
+    if not isinstance(learner, GradientLearner) or adapter.module is None:
         return {"batchnorm": None, "head": None, "transductive": uses}
-    policy = carry.strategy.batchnorm or learner.batchnorm
-    used = "batch" if uses_batch_statistics(carry.network, policy) else "stored"
+    policy = adapter.strategy.batchnorm or learner.batchnorm
+    used = "batch" if uses_batch_statistics(adapter.network, policy) else "stored"
     return {
-        "batchnorm": used if has_batchnorm(carry.network) else None,
-        "head": "new" if carry.new_head else "kept",
+        "batchnorm": used if has_batchnorm(adapter.network) else None,
+        "head": "new" if adapter.new_head else "kept",
         "transductive": uses,
     }
 

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import yaml
 
 from tlml.files import make_folder, write_atomic
-from tlml.learners.adapter import carry_for
+from tlml.learners.adapter import adapter_for
 from tlml.suites.adapt import run_adapt
 from tlml.suites.fit import check_tuning, run_fit
 from tlml.suites.ingredients import (
@@ -43,7 +43,7 @@ def check_cell(config: dict[str, Any]) -> None:
     test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
     test.setup("test")
     learner.meet(test.test_spaces)
-    carry_for(learner, test)  # attaches the strategy to the network
+    adapter_for(learner, test)  # attaches the strategy to the network
 
 
 def run_cell(cell: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report) -> None:

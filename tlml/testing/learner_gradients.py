@@ -11,7 +11,8 @@ from torch import Tensor
 
 from tlml.data.tasks import Batch, Episode, Params
 from tlml.learners.gradient_learner import GradientLearner
-from tlml.meta.paths import Path, can_stack_tasks, can_vmap
+from tlml.meta.contract import Vectorize
+from tlml.meta.paths import can_stack_tasks, can_vmap
 from tlml.testing.failure import doing, require
 from tlml.testing.learner_trial import Trial
 from tlml.testing.toys import LearnedRates
@@ -38,7 +39,7 @@ def check_gradients(trial: Trial) -> None:
 
 
 def check_paths(
-    label: str, learner: GradientLearner, episode: Episode, paths: Sequence[Path] = ("vmap",)
+    label: str, learner: GradientLearner, episode: Episode, paths: Sequence[Vectorize] = ("vmap",)
 ) -> None:
     """Check that the meta-gradients of all parameters are equal by the loop and on other paths.
 
@@ -74,7 +75,7 @@ def _made(trial: Trial, **options: Any) -> tuple[GradientLearner, View]:
 
 
 def _check_paths(trial: Trial, learner: GradientLearner, view: View) -> None:
-    able: dict[Path, bool] = {"vmap": can_vmap(learner), "stack": can_stack_tasks(learner)}
+    able: dict[Vectorize, bool] = {"vmap": can_vmap(learner), "stack": can_stack_tasks(learner)}
     paths = [path for path, there in able.items() if there]  # `auto` takes no others
     episode: Any = next(iter(view.train_dataloader()))
     if isinstance(episode, Episode):

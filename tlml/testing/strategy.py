@@ -155,7 +155,7 @@ def _check_differentiable(subject: Subject, network: NetworkOf, classes: bool) -
     task = one_task(tiny_episode(classes), 0)
     mend = "take gradients by tlml.gradient and detach nothing, or drop 'differentiable' from gives"
     with doing(f"{subject.label}: spec gives 'differentiable' but the meta-gradient fails", mend):
-        found = slopes(lambda: learner.task_loss(*task), dict(learner.named_parameters()))
+        found = slopes(lambda: learner.problem().task_loss(*task), dict(learner.named_parameters()))
     for name, (exact, difference) in found.items():
         require(
             abs(exact - difference) <= _TOLERANCE * (1 + abs(difference)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch.distributed
 from gymnasium.spaces import Space
-from pytorch_lightning import LightningDataModule
+from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
@@ -19,11 +19,10 @@ from tlml.data.spaces import same_space
 from tlml.data.tasks import Split
 from tlml.errors import TlmlError
 from tlml.recorded import Recorded
+from tlml.strategies.strategy import Strategy
+from tlml.views.contract import Measurable, Measurement, Place
 
-if TYPE_CHECKING:
-    from tlml.strategies.strategy import Strategy
-
-Labels = Literal["domain", "pool", "episode"]
+Labels = Literal["domain", "pool", "stream", "episode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,8 @@ class ViewSpaces:
         x: Inputs.
         y: Targets.
         labels: What a class label means: the same in the whole `domain`, a class of the source
-            `pool`, or nothing beyond its `episode`. Heads are only kept where it is the same.
+            `pool`, a class in the order that was drawn for a `stream`, or nothing beyond its
+            `episode`. Heads are only kept where it is the same.
     """
 
     x: Space[Any]
@@ -72,6 +72,7 @@ class View(Recorded, LightningDataModule, ABC):
         num_workers: Loader processes; results don't depend on it.
     """
 
+    batch_types: ClassVar[tuple[type, ...]]  # what its batches are
     adapt: Strategy | None = None
     split: Split = "target"
 
@@ -91,6 +92,25 @@ class View(Recorded, LightningDataModule, ABC):
     @abstractmethod
     def spaces(self) -> ViewSpaces:
         """The spaces of a training batch."""
+
+    @classmethod
+    def holds(cls, batch: Any) -> bool:
+        """Return whether a batch is of such a view."""
+        return isinstance(batch, cls.batch_types)
+
+    @classmethod
+    @abstractmethod
+    def measure(
+        cls, learner: Measurable, batch: Any, place: Place, view: View | None
+    ) -> Iterable[Measurement]:
+        """Yield what a validation or a test measures of a batch of such a view.
+
+        Args:
+            learner: What is measured.
+            batch: One of `batch_types`.
+            place: The stage, the batch's number and the loader's.
+            view: What the Trainer uses; None: loaders of no view of ours.
+        """
 
     def splits(self, stage: str) -> tuple[Split, ...]:
         """Return the splits that a stage of the Trainer draws from; a test, from `split`."""
@@ -117,6 +137,7 @@ class View(Recorded, LightningDataModule, ABC):
         collate: Callable[[list[Any]], Any] | None = None,
         counted: str = "",
         exact: bool = False,
+        num_workers: int | None = None,
     ) -> KeyedLoader:
         """Make the loader of `number` indices of `dataset`; `batch_size` None: an item is a batch.
 
@@ -128,6 +149,7 @@ class View(Recorded, LightningDataModule, ABC):
             collate: Makes a batch of items.
             counted: What the indices count, for errors.
             exact: Don't leave out what can't be divided equally among the processes.
+            num_workers: Loader processes; the view's where None.
 
         Raises:
             TlmlError: There are fewer indices than processes, or `exact` and a remainder.
@@ -148,13 +170,14 @@ class View(Recorded, LightningDataModule, ABC):
             per_batch=batch_size or 1,
             position=position,
         )
+        workers = self.num_workers if num_workers is None else num_workers
         loader = (ResumableLoader if position else KeyedLoader)(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
+            num_workers=workers,
             collate_fn=collate,
-            persistent_workers=self.num_workers > 0,
+            persistent_workers=workers > 0,
         )
         loader.view = self
         return loader
@@ -169,6 +192,34 @@ class View(Recorded, LightningDataModule, ABC):
         if batches.is_last_batch:  # saved between the last batch and the end of the epoch
             return epochs.processed + 1, 0
         return epochs.processed, batches.current.processed
+
+
+def view_of(trainer: Trainer) -> View | None:
+    """Return the view that a Trainer uses: its datamodule, or whose loaders it has."""
+    module = getattr(trainer, "datamodule", None)
+    if isinstance(module, View):
+        return module
+    loaders: Any = trainer.train_dataloader
+    if trainer.testing:
+        loaders = trainer.test_dataloaders
+    elif trainer.validating or trainer.sanity_checking:
+        loaders = trainer.val_dataloaders
+    first = loaders[0] if isinstance(loaders, list) and loaders else loaders
+    found: View | None = getattr(first, "view", None)
+    return found
+
+
+def begin_epoch(trainer: Trainer) -> None:
+    """Let a fit that was killed right after the last batch of an epoch begin the next one.
+
+    Lightning goes on as if it were in the middle of an epoch: without ``on_train_epoch_start``, and
+    with one epoch too few begun from there on, so that a second checkpoint could not tell where it
+    was saved. To be called when training starts.
+    """
+    loop: Any = trainer.fit_loop
+    epochs = loop.epoch_progress.current
+    if loop.restarted_mid_epoch and epochs.ready == epochs.processed:
+        loop.reset_restart_stage()
 
 
 def _warn_of_a_cut_epoch(batches: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import gymnasium
+import torch
 from torch.utils.data import Dataset
 
 from tlml.data.domains import Domain
@@ -14,6 +16,7 @@ from tlml.data.keyed import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
+from tlml.views.contract import Measurable, Measurement, Place
 
 
 class Environments:
@@ -80,6 +83,8 @@ class EnvView(View):
         TlmlError: An option is out of range, or tasks are not Markov decision processes.
     """
 
+    batch_types: ClassVar[tuple[type, ...]] = (list,)
+
     def __init__(
         self,
         domain: Domain[MDP],
@@ -100,6 +105,22 @@ class EnvView(View):
         self.envs, self.tasks_per_batch = envs, tasks_per_batch
         self.tasks, self.test_tasks = tasks, test_tasks
         self.split: Split = split
+
+    @classmethod
+    def holds(cls, batch: Any) -> bool:
+        """Return whether a batch is a list of `Environments`."""
+        return isinstance(batch, list) and all(isinstance(one, Environments) for one in batch)
+
+    @classmethod
+    def measure(
+        cls, learner: Measurable, batch: Any, place: Place, view: View | None
+    ) -> Iterator[Measurement]:
+        """Act in the environments of each task, and yield its mean return."""
+        for environments in batch:
+            with torch.inference_mode(False), torch.enable_grad():
+                played = learner.play(environments)
+            record = {"episode": environments.index, "return": played}
+            yield Measurement({"return": played}, 1, [record])
 
     @property
     def spaces(self) -> ViewSpaces:

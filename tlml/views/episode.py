@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from gymnasium.spaces import Discrete
@@ -18,12 +18,11 @@ from tlml.data.domains import ClassPool, Domain
 from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
 from tlml.data.episodes import POOL_WAYS, draw_episode, draw_task
 from tlml.data.keyed import keyed_rng
-from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Split
+from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Split, tasks_of
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
+from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
-
-if TYPE_CHECKING:
-    from tlml.strategies.strategy import Strategy
+from tlml.views.contract import COSTS, Measurable, Measurement, Place
 
 _SHOTS, _QUERIES, _EPISODES = 5, 15, 200  # where nothing is said
 _VALIDATE = 100  # episodes where nothing is said: each is adapted to on its own
@@ -103,6 +102,8 @@ class EpisodeView(View):
         TlmlError: An option is out of range, or the domain can't be divided as asked.
     """
 
+    batch_types: ClassVar[tuple[type, ...]] = (Episode, Episodes)
+
     def __init__(
         self,
         domain: Domain[Any],
@@ -147,6 +148,19 @@ class EpisodeView(View):
         self.val_episodes = min(self.episodes, _VALIDATE) if val_episodes is None else val_episodes
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.first, self.adapt, self.head = first, adapt, head
+
+    @classmethod
+    def measure(
+        cls, learner: Measurable, batch: Any, place: Place, view: View | None
+    ) -> Iterator[Measurement]:
+        """Adapt to each task, and yield the means over the tasks of a batch."""
+        records = learner.adapt_to(tasks_of(batch), place)
+        means = {
+            name: sum(record[name] for record in records) / len(records)
+            for name in records[0]
+            if name not in COSTS
+        }
+        yield Measurement(means, len(records), records)
 
     @property
     def test_episodes(self) -> int:

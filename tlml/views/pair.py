@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from tlml.data.stored import joined, on_disk, part, pool_examples
 from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Pair, Split, examples, readable
 from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
+from tlml.views.contract import Measurable, Measurement, Place, measure_examples
 
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
 _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
@@ -141,6 +142,8 @@ class PairView(View):
         TlmlError: An option is out of range, or both source and target are left out.
     """
 
+    batch_types: ClassVar[tuple[type, ...]] = (Pair,)
+
     def __init__(
         self,
         domain: Domain[Any],
@@ -190,6 +193,20 @@ class PairView(View):
         self.source, self.balanced, self.episode = source, balanced, episode
         self.episode_seed = seed if episode_seed is None else episode_seed
         self.samples, self.held_out = samples, held_out
+
+    @classmethod
+    def measure(
+        cls, learner: Measurable, batch: Any, place: Place, view: View | None
+    ) -> Iterator[Measurement]:
+        """Yield how the source is predicted, or else the target; inputs alone are not measured."""
+        domain = None if view is None else view.domain
+        if len(batch.source.x):
+            with learner.on_source():
+                yield measure_examples(learner, batch.source, domain)
+        elif len(batch.target.x):  # inputs without labels: an adaptation watches them
+            if view is not None:
+                learner.check_labels(view)
+            yield measure_examples(learner, batch.target, domain)
 
     @property
     def spaces(self) -> ViewSpaces:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear, nnls
 
-from tlml_transfer.active_set import few_free
-from tlml_transfer.interior_point import minimum
+from tlml_transfer.weigh.active_set import few_free
+from tlml_transfer.weigh.interior_point import minimum
 
 
 def program(n: int, rank: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ import tlml
 from tlml import Context, TlmlError
 from tlml.networks import keyed
 from tlml.registry import default_registry
-from tlml_transfer.adversary import Adversary, head_sizes, reverse_gradient, schedule
+from tlml_transfer.align.adversary import Adversary, head_sizes, reverse_gradient, schedule
 
 GAMES = ["dann", "cdan"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from adapting import adapted, carried, interrupted
+from adapting import adapted, interrupted, problem_of
 from tiny import Tables
 from torch import Tensor, nn
 from trainers import fitting_trainer
@@ -78,7 +78,7 @@ def test_statistics_of_images_are_those_of_each_channel() -> None:
 def test_predictions_are_those_by_the_statistics_of_the_query() -> None:
     net, x = network().double(), inputs()
     before = {name: value.clone() for name, value in net.named_buffers()}
-    found = carried(net, tlml.strategy("batchnorm"), x).predict(NOTHING, x)
+    found = problem_of(net, tlml.strategy("batchnorm"), x).predict(NOTHING, x)
     with torch.no_grad(), statistics(net, "batch"):
         expected = net(x)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
@@ -109,9 +109,9 @@ def test_a_step_goes_down_the_entropy_by_scales_and_shifts_alone() -> None:
         net = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 3)).double()
     x = inputs()
     strategy = tlml.strategy("tent", lr=0.1, steps=1, optimizer="sgd")
-    learner = carried(net, strategy, x)
+    problem = problem_of(net, strategy, x)
     start = {name: value.detach().numpy().copy() for name, value in net.named_parameters()}
-    found = learner.adapted(Batch(*(part.double() for part in NOTHING)))
+    found = problem.adapted(Batch(*(part.double() for part in NOTHING)))
     hidden = x.numpy() @ start["0.weight"].T + start["0.bias"]
     normal = (hidden - hidden.mean(0)) / np.sqrt(hidden.var(0) + 1e-5)
     scores = (normal * start["1.weight"] + start["1.bias"]) @ start["2.weight"].T + start["2.bias"]
@@ -128,7 +128,7 @@ def test_a_step_goes_down_the_entropy_by_scales_and_shifts_alone() -> None:
         wanted = expected.get(name, start[name])
         np.testing.assert_allclose(value.numpy(), wanted, rtol=1e-12)
         assert (name in expected) or np.array_equal(value.numpy(), start[name])
-    assert learner.carry.calls == 1
+    assert problem.adapter.attempt.calls == 1
 
 
 def entropy_of(scores: Tensor) -> float:
@@ -140,7 +140,9 @@ def test_predictions_become_certain_and_labels_are_learned_from_beside() -> None
     support = Batch(x[:6], torch.arange(6) % 3)
 
     def predicted(labels: Batch, steps: int) -> Tensor:
-        return carried(network(), tlml.strategy("tent", lr=0.05, steps=steps), x).predict(labels, x)
+        return problem_of(network(), tlml.strategy("tent", lr=0.05, steps=steps), x).predict(
+            labels, x
+        )
 
     before, after, informed = predicted(NOTHING, 0), predicted(NOTHING, 20), predicted(support, 20)
     assert entropy_of(after) < entropy_of(before) - 0.2
@@ -152,7 +154,7 @@ def test_predictions_become_certain_and_labels_are_learned_from_beside() -> None
 def test_other_norms_have_scales_and_shifts_too(norm: Any) -> None:
     net, x = network(norm), inputs().float()
     start = {name: value.detach().clone() for name, value in net.named_parameters()}
-    found = carried(net, tlml.strategy("tent"), x).adapted(NOTHING)
+    found = problem_of(net, tlml.strategy("tent"), x).adapted(NOTHING)
     moved = {name for name in found if not torch.equal(found[name], start[name])}
     assert moved == {"1.weight", "1.bias", "4.weight", "4.bias"}
 
@@ -202,7 +204,7 @@ def test_a_test_without_labels_adapts_and_names_that_it_used_the_queries(name: s
 def test_inputs_without_labels_must_be_there(name: str) -> None:
     title = {"batchnorm": "AdaBn", "tent": "Tent"}[name]
     with fails(f"{title} adapts to target inputs without labels, and there are none"):
-        carried(network(), tlml.strategy(name)).predict(NOTHING, inputs().float())
+        problem_of(network(), tlml.strategy(name)).predict(NOTHING, inputs().float())
     view = PairView(Tables(classes=3), source=False, shots=2, queries=2)
     with fails(
         f"unlabelled: {title} adapts to target inputs without labels, and the view gives none; set "
@@ -218,9 +220,9 @@ def test_inputs_without_labels_must_be_there(name: str) -> None:
 def test_a_network_without_norms_is_refused() -> None:
     net = nn.Sequential(nn.Linear(2, 3))
     with fails("batchnorm: Sequential has no BatchNorm with stored statistics, so there is"):
-        carried(net, tlml.strategy("batchnorm"), inputs().float()).predict(NOTHING, inputs())
+        problem_of(net, tlml.strategy("batchnorm"), inputs().float()).predict(NOTHING, inputs())
     with fails("tent: Sequential has no normalisation with scales and shifts, which is all that"):
-        carried(net, tlml.strategy("tent"), inputs())
+        problem_of(net, tlml.strategy("tent"), inputs())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from adapting import adapted, carried, interrupted
+from adapting import adapted, interrupted, problem_of
 from tiny import Tables
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -111,10 +111,10 @@ def test_the_change_is_the_product_of_the_factors_over_the_rank() -> None:
 def test_on_an_episode_the_changes_learn_and_the_head_if_it_shall(head: bool) -> None:
     net = network()
     strategy = tlml.strategy("lora", rank=2, head=head, steps=3, weight_decay=0.1)
-    learner = carried(net, strategy)
+    problem = problem_of(net, strategy)
     x = draw(6, 2).float()
     start = {name: value.detach().clone() for name, value in net.named_parameters()}
-    found = learner.adapted(Batch(x, torch.arange(6) % 3))
+    found = problem.adapted(Batch(x, torch.arange(6) % 3))
     moved = {name for name in found if not torch.equal(found[name], start[name])}
     factors = {f"{i}.parametrizations.weight.0.{n}" for i in (0, 4) for n in ("down", "up")}
     assert moved == factors | ({"5.weight", "5.bias"} if head else set())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from adapting import adapted, carried, interrupted
+from adapting import adapted, interrupted, problem_of
 from tiny import Tables
 from torch import Tensor, nn
 from trainers import fitting_trainer
@@ -160,8 +160,8 @@ def test_the_steps_of_l2_sp_are_those_of_gradient_descent_on_both_losses() -> No
     net = nn.Linear(2, 1, bias=False).double()
     x, y = features(5, 2), features(5, 1, seed=1)
     strategy = tlml.strategy("l2_sp", alpha=0.4, lr=0.1, steps=4, optimizer="sgd")
-    learner = carried(net, strategy)
-    found = learner.adapted(Batch(x, y))["weight"]
+    problem = problem_of(net, strategy)
+    found = problem.adapted(Batch(x, y))["weight"]
     start = net.weight.detach().numpy().T
     w, velocity = start.copy(), np.zeros_like(start)
     for _ in range(4):
@@ -169,18 +169,18 @@ def test_the_steps_of_l2_sp_are_those_of_gradient_descent_on_both_losses() -> No
         velocity = 0.9 * velocity + slope
         w -= 0.1 * velocity
     np.testing.assert_allclose(found.numpy().T, w, rtol=1e-12)
-    assert learner.carry.calls == 4
+    assert problem.adapter.attempt.calls == 4
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_takes_one_forward_pass_and_tests_leave_the_network_alone(name: str) -> None:
     net = network()
     before = copy.deepcopy(net.state_dict())
-    learner = carried(net, tlml.strategy(name, steps=3))
+    problem = problem_of(net, tlml.strategy(name, steps=3))
     calls: list[Tensor] = []
     hook = net.register_forward_hook(lambda *_: calls.append(_[2]))
     support = Batch(features(6, 2).float(), torch.arange(6) % 3)
-    learner.predict(support, features(4, 2).float())
+    problem.predict(support, features(4, 2).float())
     hook.remove()
     teacher = 3 if name == "rkd" else 0
     assert len(calls) == 3 + 1 + teacher
@@ -200,8 +200,8 @@ def test_it_does_what_it_is_for(name: str, weak: Any, strong: Any) -> None:
     found = []
     for options in (weak, strong):
         net, source = network().eval(), network().eval()
-        learner = carried(net, tlml.strategy(name, steps=30, lr=0.02, **options))
-        net.load_state_dict(dict(learner.adapted(support)), strict=False)
+        problem = problem_of(net, tlml.strategy(name, steps=30, lr=0.02, **options))
+        net.load_state_dict(dict(problem.adapted(support)), strict=False)
         with torch.no_grad():
             after, before = net[:4](support.x), source[:4](support.x)
             moved = [p - q for p, q in zip(net.parameters(), source.parameters(), strict=True)]
@@ -217,13 +217,13 @@ def test_it_does_what_it_is_for(name: str, weak: Any, strong: Any) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_without_labels_there_is_nothing_to_adapt_to(name: str) -> None:
     net = network()
-    learner = carried(net, tlml.strategy(name))
+    problem = problem_of(net, tlml.strategy(name))
     x = features(4, 2).float()
     with torch.no_grad():
         expected = net(x)
     nothing = Batch(x[:0], torch.zeros(0, dtype=torch.int64))
-    assert torch.equal(learner.predict(nothing, x), expected)
-    assert learner.carry.calls == 0
+    assert torch.equal(problem.predict(nothing, x), expected)
+    assert problem.adapter.attempt.calls == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,7 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
-from tlml_transfer.horn_rules import confidence, lifted, mine, tabulate, told
+from tlml_transfer.relational.horn_rules import confidence, lifted, mine, tabulate, told
 
 RELATIONS = 6
 

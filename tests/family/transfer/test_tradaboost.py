@@ -18,7 +18,7 @@ from trainers import fitting_trainer, quiet_trainer
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
 from tlml.registry import default_registry
-from tlml_transfer.tradaboost import reweighed
+from tlml_transfer.weigh.tradaboost import reweighed
 
 VALUES = Box(-np.inf, np.inf, (1,))
 
@@ -194,7 +194,6 @@ def test_the_estimator_boosts_on_source_and_support(classes: int) -> None:
     quiet_trainer().test(learner, tests, verbose=False)
     assert [record["gradient_steps"] for record in learner.records] == [0, 0]
     assert all(0 < one["effective_sample_size"] <= 90 for one in learner.records)
-    learner.carry = None
     assert not learner.transductive(learner.strategy)
 
 

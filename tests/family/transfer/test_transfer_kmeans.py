@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import tlml
 from tlml import TlmlError
-from tlml_transfer.transfer_kmeans import descend
+from tlml_transfer.unsupervised.transfer_kmeans import descend
 
 
 def fails(message: str):

@@ -22,7 +22,7 @@ from tlml.registry import default_registry
 from tlml.strategies import effective_sample_size, weighed
 from tlml.suites import load_suite, plan, read_results, run_suite
 from tlml_synthetic.covariate_shift import CovariateShift, CovariateShiftRegression
-from tlml_transfer.interior_point import minimum
+from tlml_transfer.weigh.interior_point import minimum
 
 BY_INPUTS = ("kmm", "kliep", "domain_classifier")
 # The target's variance is another than the source's, of which the degree 1 knows nothing.
@@ -444,7 +444,7 @@ def test_weighting_helps_a_linear_model_under_covariate_shift(classes: bool) -> 
 
 
 def test_the_estimator_weighs_its_source_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tlml_transfer.kmm import Kmm
+    from tlml_transfer.weigh.kmm import Kmm
 
     calls, once = [], Kmm.ratios
     monkeypatch.setattr(Kmm, "ratios", lambda *given: calls.append(1) or once(*given))

@@ -13,7 +13,7 @@ import torch
 import tlml
 from tlml import TlmlError
 from tlml.data import SPLITS
-from tlml_vision.cifar_fs import TARGET, VALIDATION
+from tlml_vision.readers.cifar_fs import TARGET, VALIDATION
 
 
 def domain(root, **options):

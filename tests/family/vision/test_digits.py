@@ -11,10 +11,10 @@ import torch
 from sklearn.datasets import load_digits
 
 import tlml
-import tlml_vision.digits
+import tlml_vision.drawn.digits
 from tlml import TlmlError
 from tlml.data import SPLITS, Finite, draw_episode, keyed_rng
-from tlml_vision.digits import Digits
+from tlml_vision.drawn.digits import Digits
 
 PARTS = ("train", "val", "test")
 SHIPPED = Path(matplotlib.get_data_path(), "fonts", "ttf")
@@ -137,7 +137,7 @@ def test_the_second_time_comes_from_the_disk(tmp_path, monkeypatch):
     def fail(*_):
         raise AssertionError("rendered again")
 
-    monkeypatch.setattr(tlml_vision.digits, "_fonts", fail)
+    monkeypatch.setattr(tlml_vision.drawn.digits, "_fonts", fail)
     again = pooled(Digits(size=8, variants=2).tasks("source"))
     assert all(map(torch.equal, fresh, again))
     assert len(list(tmp_path.iterdir())) == 1

@@ -15,7 +15,7 @@ from PIL import Image
 import tlml
 from tlml import TlmlError
 from tlml.data import SPLITS, examples
-from tlml_vision.digits_three import DigitsThree
+from tlml_vision.readers.digits_three import DigitsThree
 
 TRAIN, TEST = 200, 30  # images of each file
 

@@ -16,15 +16,16 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 import tlml
-import tlml_vision.cache
-import tlml_vision.glyphs
+import tlml_vision.drawn.glyphs
+import tlml_vision.storage.cache
 from tlml import TlmlError
 from tlml.data import SPLITS, draw_episode, keyed_rng
-from tlml_vision.cache import cache_folder
-from tlml_vision.characters import alphabet, letter, printed
-from tlml_vision.fonts import font_files
-from tlml_vision.glyphs import Glyphs
-from tlml_vision.rendering import CANVAS, drawings, jittered, plain, progress, to_unit
+from tlml_vision.drawn.characters import alphabet, letter, printed
+from tlml_vision.drawn.fonts import font_files
+from tlml_vision.drawn.glyphs import Glyphs
+from tlml_vision.drawn.rendering import CANVAS, drawings, jittered, plain, to_unit
+from tlml_vision.storage.cache import cache_folder
+from tlml_vision.storage.progress_bar import progress
 
 # Alphabets that few fonts have: half a second to render.
 FEW = {
@@ -150,7 +151,7 @@ def test_the_second_time_comes_from_the_disk(cache, monkeypatch):
     def fail(*_):
         raise AssertionError("rendered again")
 
-    monkeypatch.setattr(tlml_vision.glyphs, "printed", fail)
+    monkeypatch.setattr(tlml_vision.drawn.glyphs, "printed", fail)
     assert same(Glyphs(**FEW).classes("target"), fresh)
     assert [path.suffix for path in cache.iterdir()] == [".npz"]
 
@@ -194,7 +195,7 @@ def test_a_full_disk_leaves_nothing_behind(cache, monkeypatch, caplog):
         file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tlml_vision.cache.np, "savez", full)
+    monkeypatch.setattr(tlml_vision.storage.cache.np, "savez", full)
     assert len(Glyphs(**FEW).classes("target")) > 20
     assert list(cache.iterdir()) == []
     assert "the disk is full" in caplog.text

@@ -14,7 +14,7 @@ from PIL import Image
 import tlml
 from tlml import EpisodeView, PairView, StoredExamples, TlmlError
 from tlml.data import SPLITS, examples
-from tlml_vision.image_store import Bytes
+from tlml_vision.storage.image_store import Bytes
 
 PARTS = ("train", "val", "test")
 SIZES = {"cat": 20, "dog": 11}

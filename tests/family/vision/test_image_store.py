@@ -10,10 +10,10 @@ import torch
 import tlml
 from tlml.data import ClassTask, keyed_rng
 from tlml.data.episodes import _draw_finite, draw
-from tlml_vision import image_store
-from tlml_vision.image_data import Found
-from tlml_vision.image_store import Bytes, stored
-from tlml_vision.mini_imagenet import MiniImageNet
+from tlml_vision.readers.mini_imagenet import MiniImageNet
+from tlml_vision.storage import image_store
+from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.image_store import Bytes, stored
 
 SHAPE = (3, 4, 5)
 

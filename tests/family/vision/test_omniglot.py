@@ -13,8 +13,8 @@ from PIL import Image
 
 import tlml
 from tlml import TlmlError
-from tlml_vision import omniglot
-from tlml_vision.omniglot import _vinyals
+from tlml_vision.readers import omniglot
+from tlml_vision.readers.omniglot import _vinyals
 
 
 @pytest.fixture

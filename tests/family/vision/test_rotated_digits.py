@@ -12,8 +12,8 @@ from sklearn.svm import SVC
 import tlml
 from tlml import TlmlError
 from tlml.data import SPLITS, draw_episode, keyed_rng
-from tlml_vision.digits import Digits
-from tlml_vision.rotated_digits import RotatedDigits, turned
+from tlml_vision.drawn.digits import Digits
+from tlml_vision.drawn.rotated_digits import RotatedDigits, turned
 
 PARTS = ("train", "val", "test")
 

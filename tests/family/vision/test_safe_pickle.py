@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tlml import TlmlError
-from tlml_vision.safe_pickle import load_pickle
+from tlml_vision.storage.safe_pickle import load_pickle
 
 
 def written(path: Path, content: Any, protocol: int = 4) -> Path:

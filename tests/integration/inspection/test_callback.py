@@ -70,7 +70,6 @@ def test_fit_and_test_leave_files_and_scalars(tmp_path: Path) -> None:
     trainer.fit(learner, view)
     assert names_in(tmp_path / "out") == ["validation"]
     assert names_in(tmp_path / "out/validation") == FILES
-    assert learner.carry is None
     results = trainer.test(learner, view, verbose=False)[0]
     assert names_in(tmp_path / "out/test") == FILES
     logged = pd.read_csv(Path(logger.log_dir) / "metrics.csv")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,8 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor
 from trainers import quiet_trainer
 
-from tlml import GradientLearner, Retention, StreamView, TlmlError, View
+from tlml import Batch, GradientLearner, Retention, StreamView, TlmlError, View
+from tlml.data import Metric
 from tlml.metrics import forward_transfer
 from tlml.testing.toys import Planes
 
@@ -27,10 +29,21 @@ class Onward(GradientLearner):
         return scores
 
 
-def run(retention: Retention, **options: Any) -> pl.Trainer:
-    trainer = quiet_trainer(max_epochs=5, num_sanity_val_steps=-1, callbacks=[retention], **options)
+def state(
+    metric: str, rows: list[list[float]], before: Sequence[float] = (), joint: bool = False
+) -> dict[str, Any]:
+    return {
+        "metric": metric, "higher_is_better": metric == "accuracy", "joint": joint,
+        "before": list(before), "rows": rows,
+    }  # fmt: skip
+
+
+def run(retention: Retention | None, *, domain: Planes | None = None, **options: Any) -> pl.Trainer:
+    trainer = quiet_trainer(
+        max_epochs=5, num_sanity_val_steps=-1, callbacks=[retention] if retention else [], **options
+    )
     learner = Onward(lr=0.01)
-    trainer.fit(learner, learner.view(Planes(), batch_size=4))
+    trainer.fit(learner, learner.view(domain or Planes(), batch_size=4))
     return trainer
 
 
@@ -41,7 +54,7 @@ def test_a_stream_of_values_is_measured_by_its_squared_error() -> None:
     assert retention.matrix.shape == (3, 3)
     assert len(retention.before) == 3
     found, matrix = retention.summary(), retention.matrix
-    assert set(found) == {"RA", "LA", "BTI", "BWT", "FWT"}
+    assert set(found) == {"RA", "LA", "BTI", "BWT", "FWT", "forgetting"}
     assert found["RA"] == pytest.approx(matrix[-1].mean())
     assert found["LA"] == pytest.approx(np.diagonal(matrix).mean())
     assert found["FWT"] == pytest.approx(forward_transfer(matrix, retention.before))
@@ -70,17 +83,60 @@ def test_one_task_has_no_transfer_yet_and_none_has_nothing() -> None:
     retention = Retention()
     with pytest.raises(TlmlError, match="retention: no task has been learned yet; fit on a Stream"):
         retention.summary()
-    retention.load_state_dict({"metric": "accuracy", "before": [0.5, 0.4], "rows": [[0.9, 0.3]]})
+    retention.load_state_dict(state("accuracy", [[0.9, 0.3]], [0.5, 0.4]))
     assert retention.summary() == {"RA": 0.9, "LA": 0.9}
 
 
 def test_its_state_is_plain_and_comes_back(tmp_path: Path) -> None:
     retention, other = Retention(), Retention()
-    retention.load_state_dict({"metric": "mse", "before": [], "rows": [[0.9, 0.3], [0.1, 0.2]]})
+    retention.load_state_dict(state("mse", [[0.9, 0.3], [0.1, 0.2]]))
     torch.save(retention.state_dict(), tmp_path / "state")
     other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
     assert other.state_dict() == retention.state_dict()
     assert other.matrix.tolist() == [[0.9, 0.3], [0.1, 0.2]]
+
+
+def test_forgetting_is_above_zero_for_accuracies_and_errors_alike() -> None:
+    retention = Retention()
+    retention.load_state_dict(state("mse", [[0.1, 0.9], [0.4, 0.2]]))
+    assert retention.summary()["forgetting"] == pytest.approx(0.3)
+    assert retention.summary()["BWT"] == pytest.approx(0.3)
+    retention.load_state_dict(state("accuracy", [[0.9, 0.1], [0.6, 0.8]]))
+    assert retention.summary()["forgetting"] == pytest.approx(0.3)
+    assert retention.summary()["BWT"] == pytest.approx(-0.3)
+
+
+def test_of_all_tasks_shuffled_into_one_there_is_the_mean_alone() -> None:
+    retention = Retention()
+    retention.load_state_dict(state("accuracy", [[0.9, 0.3, 0.6]], joint=True))
+    assert retention.summary() == {"RA": pytest.approx(0.6)}
+
+
+class Ranked(Planes):
+    """Planes measured by something of their own, of which more is better."""
+
+    metric = Metric("hits", True)
+
+    def measure(self, batch: Batch, scores: Tensor) -> dict[str, Tensor]:
+        return {"hits": ((scores - batch.y).abs() < 0.5).float().mean()}
+
+
+def test_a_metric_of_the_domain_is_kept_in_its_place() -> None:
+    retention = Retention()
+    run(retention, domain=Ranked())
+    assert (retention.metric, retention.higher_is_better) == ("hits", True)
+    assert retention.matrix.shape == (3, 3)
+    assert retention.summary()["LA"] > np.mean(retention.before)
+
+
+def test_a_stream_brings_it_and_the_trainer_may_have_its_own() -> None:
+    own = Retention()
+    trainer = run(own)
+    assert [c for c in trainer.callbacks if isinstance(c, Retention)] == [own]  # type: ignore[attr-defined]
+    trainer = run(None)
+    assert Retention.of(trainer).state_dict() == own.state_dict()
+    with pytest.raises(TlmlError, match="retention: this Trainer has none; fit a learner on"):
+        Retention.of(pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu"))
 
 
 def test_another_view_leaves_it_empty() -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from configparser import ConfigParser
 from importlib import metadata
@@ -78,6 +79,17 @@ def test_every_package_under_plugins_is_built_declared_and_walled_in() -> None:
     assert sorted(contracts["root_packages"]) == ["tlml", *PLUGINS]
     apart = [c for c in contracts["contracts"] if c["type"] == "independence"]
     assert [sorted(c["modules"]) for c in apart] == [PLUGINS]
+
+
+def test_no_folder_of_the_core_or_of_a_plugin_has_more_than_25_files() -> None:
+    packages = [ROOT / "tlml", *(ROOT / "plugins" / name for name in PLUGINS)]
+    files = (path for package in packages for path in package.rglob("*") if path.is_file())
+    held = Counter(path.parent for path in files if path.suffix != ".pyc")
+    assert {str(room.relative_to(ROOT)): n for room, n in held.items() if n > 25} == {}
+
+
+def test_the_top_folder_has_at_most_12_modules() -> None:
+    assert len(list((ROOT / "tlml").glob("*.py"))) <= 12
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import tlml
 from tlml import ClassPool, PairView, TlmlError
 from tlml.data import StoredExamples, check_data
 from tlml.data.stored import pool_examples
-from tlml_vision.image_store import Bytes
-from tlml_vision.mini_imagenet import MiniImageNet
+from tlml_vision.readers.mini_imagenet import MiniImageNet
+from tlml_vision.storage.image_store import Bytes
 
 
 class InMemory(MiniImageNet):

@@ -226,7 +226,6 @@ def test_a_step_asks_for_one_loss_and_the_learner_stays_as_it_was() -> None:
     modes = [module.training for module in learner.modules()]
     first = tlml.diagnose(learner, EpisodeView(Tables(), shots=4, queries=4), 5)
     assert learner.asked == 5 * STEPS
-    assert learner.carry is None
     assert [module.training for module in learner.modules()] == modes
     assert all(torch.equal(value, state[name]) for name, value in learner.state_dict().items())
     assert all(parameter.grad is None for parameter in learner.parameters())
@@ -242,7 +241,6 @@ def test_it_leaves_the_learner_alone_where_it_fails() -> None:
     learner.train()
     with pytest.raises(TlmlError, match="11 shots and 4 queries"):
         tlml.diagnose(learner, EpisodeView(Tables(), shots=11, queries=4), 1)
-    assert learner.carry is None
     assert learner.training
 
 

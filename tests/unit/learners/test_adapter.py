@@ -13,7 +13,7 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import EpisodeView, PairView, Strategy, TlmlError
-from tlml.learners.adapter import Carry, carry_for
+from tlml.learners.adapter import Attempt, TargetAdapter, adapter_for
 from tlml.views import ViewSpaces
 
 POINTS = Box(-np.inf, np.inf, (2,), np.float32)
@@ -77,9 +77,9 @@ FOUR = Tables(classes=4, train=24)
 )
 def test_a_head_is_kept_where_labels_mean_the_same(size, labels, view, new):
     learner = trained_for(size, labels)
-    carry = carry_for(learner, EpisodeView(**view))
-    assert carry.new_head is new
-    assert carry.space == EpisodeView(**view).test_spaces.y
+    adapter = adapter_for(learner, EpisodeView(**view))
+    assert adapter.new_head is new
+    assert adapter.space == EpisodeView(**view).test_spaces.y
 
 
 def test_a_kept_head_of_another_size_is_refused():
@@ -87,7 +87,7 @@ def test_a_kept_head_of_another_size_is_refused():
         "head: 'kept' does not fit: the learner was trained for Discrete(6), the tasks have "
         "Discrete(5); take head='new'"
     ):
-        carry_for(trained_for(6, "pool"), EpisodeView(Letters(), head="kept"))
+        adapter_for(trained_for(6, "pool"), EpisodeView(Letters(), head="kept"))
 
 
 def test_a_new_head_is_of_zeros_and_in_the_tasks_size():
@@ -120,10 +120,10 @@ def test_a_kept_head_is_the_learners():
 def test_values_of_another_size_get_a_new_head():
     learner = tlml.learner("supervised", network="mlp", network_options={"hidden": [4]})
     learner.meet(ViewSpaces(Lines().x, Box(-np.inf, np.inf, (2,), np.float32)))
-    assert carry_for(learner, EpisodeView(Lines())).new_head
+    assert adapter_for(learner, EpisodeView(Lines())).new_head
     learner = tlml.learner("supervised", network="mlp", network_options={"hidden": [4]})
     learner.meet(ViewSpaces(Lines().x, Box(0, 1, (1,), np.float32)))
-    assert not carry_for(learner, EpisodeView(Lines())).new_head
+    assert not adapter_for(learner, EpisodeView(Lines())).new_head
 
 
 # Strategies
@@ -141,52 +141,52 @@ def test_the_views_strategy_adapts_and_stays_as_it_is():
     view = EpisodeView(FOUR, shots=1, queries=2, episodes=2, adapt=tlml.strategy("full", steps=3))
     kept = view.adapt
     for learner in (trained_for(4, "domain"), trained_for(4, "domain")):
-        carry = carry_for(learner, view)
-        assert type(carry.strategy) is type(kept)
-        assert carry.strategy is not kept
-        assert carry.strategy is not learner.strategy
+        adapter = adapter_for(learner, view)
+        assert type(adapter.strategy) is type(kept)
+        assert adapter.strategy is not kept
+        assert adapter.strategy is not learner.strategy
         records_of(learner, view)
     kept.claim(None)  # would be refused if it had been claimed
 
 
 def test_without_one_the_learners_own_adapts():
     learner = trained_for(4, "domain")
-    carry = carry_for(learner, EpisodeView(FOUR))
-    assert carry.strategy is learner.strategy
-    assert carry.network is learner.network
+    adapter = adapter_for(learner, EpisodeView(FOUR))
+    assert adapter.strategy is learner.strategy
+    assert adapter.network is learner.network
 
 
 def test_a_view_may_name_the_learners_own_strategy():
     learner = trained_for(4, "domain")
-    carry = carry_for(learner, EpisodeView(FOUR, adapt=learner.strategy))
-    assert carry.strategy is learner.strategy
-    assert carry.network is learner.network
+    adapter = adapter_for(learner, EpisodeView(FOUR, adapt=learner.strategy))
+    assert adapter.strategy is learner.strategy
+    assert adapter.network is learner.network
 
 
 def test_another_learners_strategy_can_not_be_the_views():
     learner, other = trained_for(4, "domain"), trained_for(4, "domain")
     with fails("strategy Full: it belongs to a learner already; make a new one for each learner"):
-        carry_for(learner, EpisodeView(FOUR, adapt=other.strategy))
+        adapter_for(learner, EpisodeView(FOUR, adapt=other.strategy))
 
 
 def test_a_strategy_is_attached_to_a_copy_of_the_network_by_key():
     learner = trained_for(4, "domain")
     before = {name: value.clone() for name, value in learner.state_dict().items()}
-    carries = [carry_for(learner, EpisodeView(FOUR, adapt=Grafting())) for _ in range(2)]
-    assert carries[0].network is not learner.network
+    adapters = [adapter_for(learner, EpisodeView(FOUR, adapt=Grafting())) for _ in range(2)]
+    assert adapters[0].network is not learner.network
     assert learner.state_dict().keys() == before.keys()
     assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
-    first, second = (carry.network.state_dict() for carry in carries)
+    first, second = (adapter.network.state_dict() for adapter in adapters)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert torch.equal(carries[0].strategy.rate, carries[1].strategy.rate)
+    assert torch.equal(adapters[0].strategy.rate, adapters[1].strategy.rate)
     records_of(learner, EpisodeView(FOUR, shots=1, queries=1, episodes=1, adapt=Grafting()))
 
 
-def test_learners_without_a_network_carry_none():
+def test_learners_without_a_network_have_none_to_adapt():
     estimator = tlml.learner("estimator", strategy=Nearby())
-    carry = carry_for(estimator, EpisodeView(Letters(), adapt=Nearby()))
-    assert carry.network is None
-    assert not carry.new_head
+    adapter = adapter_for(estimator, EpisodeView(Letters(), adapt=Nearby()))
+    assert adapter.module is None
+    assert not adapter.new_head
 
 
 class Nearby(Strategy):
@@ -203,11 +203,10 @@ class Nearby(Strategy):
 def test_a_fresh_start_is_a_function_of_the_task_only():
     learner = trained_for(4, "domain")
     view = EpisodeView(FOUR, adapt=tlml.strategy("scratch", steps=0))
-    learner.carry = carry_for(learner, view)
+    adapter = adapter_for(learner, view)
 
     def fresh(*key: int) -> dict[str, torch.Tensor]:
-        learner.carry.turn_to(key)
-        return learner.start()
+        return learner.problem(adapter.turned_to(key)).start()
 
     first, second, again = fresh(0, 0, 2, 0), fresh(0, 0, 2, 1), fresh(0, 0, 2, 0)
     for name, value in first.items():
@@ -249,18 +248,17 @@ def test_the_gradient_steps_of_each_task_are_counted():
 
 
 def test_another_task_begins_at_zero_steps():
-    carry = Carry(Strategy(), None, Discrete(2), calls=7)
-    first = carry.seed()
-    carry.turn_to((1, 2, 3))
-    assert (carry.calls, carry.key) == (0, (1, 2, 3))
-    assert carry.seed() != first
+    begun = TargetAdapter(Strategy(), None, Discrete(2), attempt=Attempt(calls=7))
+    other = begun.turned_to((1, 2, 3))
+    assert (other.attempt.calls, other.attempt.key) == (0, (1, 2, 3))
+    assert begun.attempt.calls == 7
+    assert other.seed != begun.seed
 
 
 def test_a_test_leaves_the_learner_as_it_was():
     learner = trained_for(4, "domain").train()
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     records_of(learner, EpisodeView(FOUR, shots=1, queries=1, episodes=2))
-    assert learner.carry is None
     assert learner.training
     assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
 
@@ -272,17 +270,19 @@ def test_a_test_that_fails_leaves_no_strategy_behind():
             yield params
 
     learner = trained_for(4, "domain")
+    view = EpisodeView(FOUR, shots=1, queries=1, episodes=2)
+    before = records_of(learner, view)
     with pytest.raises(RuntimeError, match=r"^no$"):
         records_of(learner, EpisodeView(FOUR, shots=1, queries=1, episodes=2, adapt=Failing()))
-    assert learner.carry is None
+    after = records_of(learner, view)
+    assert [one["loss"] for one in after] == [one["loss"] for one in before]
 
 
-def test_pairs_carry_nothing():
+def test_pairs_leave_no_records():
     learner = tlml.learner("supervised", network="mlp")
     view = learner.view(FOUR, queries=2)
     assert isinstance(view, PairView)
     records_of(learner, view)
-    assert learner.carry is None
     assert learner.records == []
 
 
@@ -297,7 +297,7 @@ def test_a_view_s_strategy_of_the_learner_s_kind_has_what_was_learned():
 
     def adapt(name, **options):
         view = EpisodeView(Lines(), shots=2, queries=2, adapt=tlml.strategy(name, **options))
-        return carry_for(learner, view).strategy
+        return adapter_for(learner, view).strategy
 
     again = adapt("meta_sgd", lr=0.5, steps=3)
     assert again.max_steps == 3
@@ -312,7 +312,7 @@ def test_what_was_learned_for_other_steps_is_refused():
     learner.view(Lines(), shots=2, queries=2)
     view = EpisodeView(Lines(), shots=2, queries=2, adapt=tlml.strategy("per_step_sgd", steps=3))
     with pytest.raises(tlml.TlmlError, match=r"adapt: what PerStepSgd learned as .* has the shape"):
-        carry_for(learner, view)
+        adapter_for(learner, view)
 
 
 def test_fine_tuning_a_convnet_takes_the_steps_of_adam():
@@ -323,9 +323,9 @@ def test_fine_tuning_a_convnet_takes_the_steps_of_adam():
     start = {name: p.detach().clone() for name, p in net.named_parameters()}
     learner = tlml.learner("supervised", network=net, batchnorm="batch")
     adapt = tlml.strategy("full", lr=0.01, steps=3)
-    learner.carry = Carry(adapt, net, Discrete(3))
+    problem = learner.problem(TargetAdapter(adapt, net, Discrete(3)))
     support = tlml.Batch(torch.randn(6, 3, 12, 12), torch.arange(3).repeat(2))
-    found = learner.adapted(support)
+    found = problem.adapted(support)
     assert all(torch.equal(p, start[name]) for name, p in net.named_parameters())
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01, fused=False)
     for _ in range(3):

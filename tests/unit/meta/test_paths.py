@@ -17,9 +17,9 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
-from tlml.meta import Execution, first_divergence
+from tlml.meta import InnerProblem, Loop, first_divergence
 from tlml.meta.compiled import _spell_out, _turn_narrow_products
-from tlml.meta.paths import execution_for
+from tlml.meta.paths import path_for
 from tlml.networks import conv4, mlp
 from tlml.testing.toys import LearnedRates
 
@@ -67,8 +67,21 @@ class OwnLoss(GradientLearner):
         return super().loss(params, batch).sqrt()
 
 
-class Vouched(OwnLoss):
+class RootProblem(InnerProblem):
+    def standard_loss(self, params: Any, batch: Any) -> Tensor:
+        return super().standard_loss(params, batch).sqrt()
+
+
+class OwnProblem(GradientLearner):
+    problem_type = RootProblem
+
+
+class VouchedProblem(RootProblem):
     stackable = True
+
+
+class Vouched(GradientLearner):
+    problem_type = VouchedProblem
 
 
 @pytest.mark.parametrize(
@@ -81,6 +94,7 @@ class Vouched(OwnLoss):
         (lambda: learner_of(conv4((1, 16, 16), 3, channels=4)), "loop", "other layers"),
         (lambda: learner_of(mlp((2,), 1), tlml.strategy("full")), "loop", "strategy Full does not"),
         (lambda: OwnLoss(mlp((2,), 1), "sgd"), "vmap", "in a way of its own"),
+        (lambda: OwnProblem(mlp((2,), 1), "sgd"), "vmap", "in a way of its own"),
         (lambda: Vouched(mlp((2,), 1), "sgd"), "stack", "every layer is known"),
         (lambda: learner_of(mlp((2,), 1), vectorize="loop"), "loop", "as vectorize says"),
         (
@@ -91,28 +105,28 @@ class Vouched(OwnLoss):
     ],
     ids=[
         "mlp", "layernorm", "groupnorm", "unknown layer", "convolutions", "not batched",
-        "own loss", "vouched for", "asked for", "low memory",
+        "own loss", "own problem", "vouched for", "asked for", "low memory",
     ],
 )  # fmt: skip
 def test_auto_takes_what_is_known_to_be_right(made, path, why):
-    chosen = execution_for(made())
-    assert chosen.path == path
+    chosen = path_for(made())
+    assert chosen.name == path
     assert why in chosen.why
 
 
 def test_watched_and_shared_layers_are_not_stacked():
     watched = mlp((2,), 1)
     watched.head.register_forward_hook(lambda *_: None)
-    assert execution_for(learner_of(watched)).path == "vmap"
+    assert path_for(learner_of(watched)).name == "vmap"
     shared = perceptron()
     shared.append(shared[2])
-    assert execution_for(learner_of(shared)).path == "vmap"
+    assert path_for(learner_of(shared)).name == "vmap"
 
 
 def test_a_loss_replaced_in_the_object_is_not_stacked():
     learner = learner_of(mlp((2,), 1))
     learner.loss = lambda params, batch: torch.zeros(())  # type: ignore[method-assign]
-    assert execution_for(learner).path == "vmap"
+    assert path_for(learner).name == "vmap"
 
 
 def test_stacking_what_can_not_be_stacked_says_why():
@@ -234,9 +248,9 @@ def test_low_memory_keeps_no_graph_of_the_inner_steps():
             vectorize="loop", memory=memory,
         )  # fmt: skip
         task = Episode(*(Batch(b.x[0], b.y[0]) for b in waves(1, 300)))
-        learner.execution = Execution("loop", memory=memory)  # type: ignore[arg-type]
+        problem = learner.problem(path=Loop(memory=memory))  # type: ignore[arg-type]
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one.tensor):
-            loss = learner.task_loss(*task)
+            loss = problem.task_loss(*task)
         assert loss.requires_grad
         return sum(one.tensor.numel() for one in alive if one.tensor.numel() >= 300)
 
@@ -274,7 +288,7 @@ def test_a_layer_that_changes_buffers_in_place_is_explained_under_vmap():
         "without reading values out of them (torch says: "
     ):
         learner.meta_loss(waves())
-    assert execution_for(learner_of(perceptron(Counting()))).path == "loop"
+    assert path_for(learner_of(perceptron(Counting()))).name == "loop"
 
 
 def test_a_scaled_loss_scales_the_gradient():

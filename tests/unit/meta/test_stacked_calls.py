@@ -13,7 +13,7 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, Episode, GradientLearner
-from tlml.meta.paths import execution_for
+from tlml.meta.paths import path_for
 from tlml.meta.stacked_calls import can_stack_calls
 
 
@@ -153,7 +153,7 @@ def test_a_fit_says_that_it_stacks(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         quiet_trainer(max_epochs=1, limit_val_batches=0).fit(learner, view)
     assert "run by stack (every operation of the network is known" in caplog.text
-    assert execution_for(learner).path == "stack"
+    assert path_for(learner).name == "stack"
 
 
 class Plain1(nn.Module):

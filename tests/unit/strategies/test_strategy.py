@@ -336,11 +336,7 @@ def test_a_strategy_belongs_to_one_learner():
     ],
 )
 def test_options_out_of_range_are_refused(name, options, message):
-    from importlib import import_module
-
-    plugin = "tlml_maml" if name == "sgd" else "tlml_transfer"
-    module = import_module(f"{plugin}.{name}")
-    kind = next(c for c in vars(module).values() if getattr(c, "__module__", "") == module.__name__)
+    kind = type(tlml.strategy(name))
     with fails(message):
         kind(**options)
 

@@ -15,6 +15,7 @@ import tlml
 import tlml.testing
 from tlml import Batch, GradientLearner, Learner
 from tlml.data import Params
+from tlml.meta import InnerProblem
 from tlml.testing import check_learner
 from tlml.testing.toys import Descent, Planes
 
@@ -46,10 +47,14 @@ class Shaky(Plain):
         return np.random.rand() * super().training_step(batch, batch_idx)
 
 
-class Greedy(Plain):
+class GreedyProblem(InnerProblem):
     def adapted(self, support: Batch) -> Params:
         self.loss(self.start(), support)
         return super().adapted(support)
+
+
+class Greedy(Plain):
+    problem_type = GreedyProblem
 
 
 class Squeezed(Plain):
@@ -89,12 +94,16 @@ class Locked(Plain):
         self.turn = lambda x: x
 
 
-class Copying(Plain):
+class CopyingProblem(InnerProblem):
     """Adapts what is no parameter when all tasks run together."""
 
     def start(self) -> dict[str, Tensor]:
-        start = super().start()
-        return {n: p.detach() for n, p in start.items()} if self.vectorize == "vmap" else start
+        start, together = super().start(), self.learner.vectorize == "vmap"
+        return {n: p.detach() for n, p in start.items()} if together else start
+
+
+class Copying(Plain):
+    problem_type = CopyingProblem
 
 
 class Blind(Learner):

@@ -566,7 +566,7 @@ def test_tasks_without_fixed_examples_are_no_stream():
             return [self.draw(split, np.random.default_rng(0))]
 
     with pytest.raises(TlmlError, match=r"^task slope \S+: a stream needs tasks with split\(\)$"):
-        StreamView(Few()).stream()
+        StreamView(Few()).setup("fit")
 
 
 # Environments

@@ -1,0 +1,1 @@
+"""Aligning the features of source and target in training."""

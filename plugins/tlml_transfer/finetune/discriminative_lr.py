@@ -1,0 +1,36 @@
+"""Discriminative learning rates: the more generic, the slower (Howard & Ruder 2018, 1801.06146)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tlml import Group, Phase
+from tlml.errors import check_positive
+from tlml_transfer.finetune.layered import Layered
+
+
+class DiscriminativeLr(Layered):
+    """Fine-tune every layer, each at the rate of the next more specific one over `factor`.
+
+    Section 3.2: η^(l−1) = η^l / 2.6, where the head's rate η^L is `lr`.
+
+    Args:
+        factor: By what a rate is divided from one layer to the more generic one before it.
+        **options: Those of `tlml.Strategy`.
+
+    Raises:
+        TlmlError: An option is out of range, or the network has one layer only.
+    """
+
+    def __init__(self, factor: float = 2.6, **options: Any) -> None:
+        super().__init__(**options)
+        check_positive(factor=factor)
+        self.factor = factor
+
+    def phases(self, names: Sequence[str]) -> Sequence[Phase]:
+        """One phase, with a rate for each layer."""
+        top = len(self.layers) - 1
+        rates = [self.factor ** (depth - top) for depth in range(top + 1)]
+        groups = tuple(self.group(depth, rate) for depth, rate in enumerate(rates))
+        return (Phase(1.0, (*groups[1:], Group("*", rates[0]))),)

@@ -1,0 +1,1 @@
+"""Maps of inputs from one side to the other, without a network."""

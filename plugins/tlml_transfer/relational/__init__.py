@@ -1,0 +1,1 @@
+"""Carrying over how things are related."""

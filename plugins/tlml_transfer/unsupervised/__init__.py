@@ -1,0 +1,1 @@
+"""Learning from inputs without labels, with the source as a prior."""

@@ -1,0 +1,1 @@
+"""Weighing source examples, or dropping them."""

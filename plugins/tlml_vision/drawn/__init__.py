@@ -1,0 +1,1 @@
+"""Images that are drawn here, and handwriting beside them."""

@@ -1,0 +1,1 @@
+"""Images from files to tensors, and what is kept of them."""

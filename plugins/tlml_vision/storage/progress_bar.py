@@ -1,0 +1,19 @@
+"""A bar for what takes a while, such as reading images."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def progress(items: Sequence[T], doing: str) -> Iterable[T]:
+    """Go through `items` with a bar on a terminal's standard error that vanishes when done."""
+    if not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, doing, console=Console(stderr=True), transient=True)

@@ -1,0 +1,91 @@
+"""All tasks at once by `torch.vmap`: for layers whose code is known to run under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from tlml.data.tasks import Episode, Episodes
+from tlml.errors import TlmlError
+from tlml.meta.contract import Problem, Slopes, trained, unscaled
+from tlml.meta.path import Outer, Path, chunked
+from tlml.strategies.gradients import FirstOrder, Loss
+
+_PREFIX = "learner."  # of a learner's parameters where `_Held` holds it
+
+
+@dataclass(frozen=True)
+class Vmapped(Path):
+    """Run all tasks of a chunk by vmap over the gradient of one.
+
+    Calls outside `meta_loss` take this path as well: they may stand under anybody's transform.
+    """
+
+    name: ClassVar[str] = "vmap"
+
+    def chunks(self, batch: Episode | Episodes, size: int | None) -> Iterator[tuple[Path, Episode]]:
+        """Yield some tasks at a time."""
+        assert isinstance(batch, Episode)
+        yield from ((self, chunk) for chunk in chunked(batch, size or len(batch.support.x)))
+
+    def losses(self, problem: Problem, chunk: Episode) -> Tensor:
+        """Return the summed loss of a chunk."""
+        of_tasks = vmap(_Held(problem), randomness="different")
+        losses: Tensor = _under_vmap(lambda: of_tasks(chunk))
+        return losses.sum()
+
+    def gradients(self, problem: Problem, chunk: Episode) -> Outer:
+        """Return the summed loss of a chunk, and its gradient."""
+        held = _Held(problem)
+        params = {f"{_PREFIX}{name}": value for name, value in trained(problem.learner).items()}
+        scale = problem.learner.loss_scale
+
+        def of_task(params: Slopes, task: Episode) -> Tensor:
+            loss: Tensor = functional_call(held, params, (task,))
+            return scale * loss
+
+        # vmap(grad), then the sum: an outer backward through vmap is silently wrong for norms.
+        # https://github.com/pytorch/functorch/issues/534
+        of_tasks = vmap(grad_and_value(of_task), (None, 0), randomness="different")
+        slopes, losses = _under_vmap(lambda: of_tasks(params, chunk))
+        sums = {name.removeprefix(_PREFIX): s.sum(0).detach() for name, s in slopes.items()}
+        return Outer(losses.detach().sum() / scale, unscaled(sums, scale))
+
+    def differentiated(self, loss: Loss, first_order: bool) -> Loss:
+        """Return the loss as it is: `tlml.gradient` differentiates it by `torch.func`."""
+        return FirstOrder(loss) if first_order else loss
+
+
+class _Held(nn.Module):
+    """A learner as a module whose call is the loss of a task.
+
+    One functional call replaces all its parameters, the strategy's rates among them; on this path
+    those would otherwise get no gradient, silently.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.learner: Any = problem.learner
+        self.problem = problem
+
+    def forward(self, task: Episode) -> Tensor:
+        """Return the loss of one task."""
+        return self.problem.task_loss(*task)
+
+
+def _under_vmap(run: Callable[[], Any]) -> Any:
+    try:
+        return run()
+    except RuntimeError as error:
+        if "vmap" not in str(error) and "transform" not in str(error):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise TlmlError(
+            "vectorize: a layer of the network, or the strategy, can't run for several tasks at "
+            "once; take vectorize='loop', or write it without changing tensors in place and "
+            f"without reading values out of them (torch says: {reason})"
+        ) from error
