@@ -9,7 +9,7 @@ TORCH := 2.13.0
 EXTRAS := ray,vision,peft,ot,rl,dev,docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-meta bench-transfer docs constraints clean
+.PHONY: help demo test lint format bench bench-meta bench-transfer docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accu
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs site
+
+names: $(READY) ## write docs/names.md anew from what is registered
+	$(BIN)/python docs/list_names.py
 
 constraints: $(READY) ## pin the newest versions of everything but torch
 	$(BIN)/pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json torch==$(TORCH) hatchling editables ".[$(EXTRAS)]"

@@ -13,10 +13,19 @@ Kind = Literal["domain", "learner", "strategy", "protocol"]
 KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
 ALL_KINDS: tuple[Kind, ...] = (*KINDS, "protocol")
 
+# Every view, by the word with which a domain gives it and a learner needs it. From this table the
+# vocabulary, the command line, suites and the conformance kit take what views there are.
+VIEWS: dict[str, str] = {
+    "pair": "tlml.views.pair:PairView",
+    "episodes": "tlml.views.episode:EpisodeView",
+    "stream": "tlml.views.stream:StreamView",
+    "env": "tlml.views.env:EnvView",
+}
+
 # The closed vocabulary of `gives`, by kind. Strangers add words as "vendor:word".
 VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
-        {"pair", "episodes", "stream", "env", "finite"}
+        {*VIEWS, "finite"}
         | {"regression", "classification", "reconstruction", "control", "triples"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlml.cli.checks import VIEWS, check_complete, check_names
+from tlml.cli.checks import VIEW_NAMES, check_complete, check_names
 from tlml.cli.help_text import help_text, options_text
 from tlml.cli.slots import SKIP_DEFAULT, CommandLine, read_words
 from tlml.errors import TlmlError
@@ -99,17 +99,14 @@ def _begin_with_checkpoint(line: CommandLine) -> dict[str, Any] | None:
 
 def _classes(line: CommandLine) -> dict[str, type[Any]]:
     """Import what fills each slot; the view follows from the learner unless it is named."""
-    from tlml.views.env import EnvView
-    from tlml.views.episode import EpisodeView
-    from tlml.views.pair import PairView
-    from tlml.views.stream import StreamView
+    from tlml.views.table import VIEW_TYPES
 
-    views = {view.__name__: view for view in (EnvView, EpisodeView, PairView, StreamView)}
+    views = {view.__name__: view for view in VIEW_TYPES}
     registry = default_registry()
     learner: type[Learner] = registry.resolve("learner", line.filled["model"])
     if line.slots["data"].name is None:
         cls = _default_view(line, learner)
-        line.fill("data", cls.__name__ if cls.__name__ in VIEWS else _path_of(cls))
+        line.fill("data", cls.__name__ if cls.__name__ in VIEW_NAMES else _path_of(cls))
     return {
         path: views[name] if name in views else registry.resolve(line.slots[path].kind, name)  # type: ignore[arg-type]
         for path, name in line.filled.items()

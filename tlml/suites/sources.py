@@ -10,21 +10,14 @@ from typing import TYPE_CHECKING, Any
 from tlml.errors import TlmlError
 from tlml.registry.options import Option, Options
 from tlml.registry.source_options import read_options
+from tlml.spec import VIEWS
 
 if TYPE_CHECKING:
     from tlml.registry.registry import Registry
     from tlml.spec import Kind
     from tlml.suites.schema import Suite, SuiteFit
 
-EPISODES = "tlml.views.episode:EpisodeView"
-STREAM = "tlml.views.stream:StreamView"
-# What a learner's Spec needs of a domain says on which view it trains.
-_VIEWS = {
-    "pair": "tlml.views.pair:PairView",
-    "episodes": EPISODES,
-    "stream": STREAM,
-    "env": "tlml.views.env:EnvView",
-}
+EPISODES, STREAM = VIEWS["episodes"], VIEWS["stream"]
 
 
 @dataclass(slots=True)
@@ -50,12 +43,12 @@ class Sources:
     def words(self, learner: str) -> set[str]:
         """Return the words of the views that a learner may train on; none where it says none."""
         needs = self.registry.spec("learner", learner).needs
-        return {word for need in needs for word in need.split("|")} & _VIEWS.keys()
+        return {word for need in needs for word in need.split("|")} & VIEWS.keys()
 
     def views(self, learner: str | None) -> Options:
         """Return the options of the views that a learner may train on (None: of all)."""
         words = self.words(learner) if learner else set()
-        targets = [_VIEWS[word] for word in _VIEWS if word in words] or list(_VIEWS.values())
+        targets = [VIEWS[word] for word in VIEWS if word in words] or list(VIEWS.values())
         return union(self.target(target) for target in targets)
 
     def pairs(self, learner: str) -> bool:

@@ -21,7 +21,6 @@ from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
 from tlml.views.stream import StreamView
 
-VIEWS = frozenset({"env", "episodes", "pair", "stream"})
 _ROUNDING = 1e-5
 
 

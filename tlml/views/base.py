@@ -72,6 +72,7 @@ class View(Recorded, LightningDataModule, ABC):
         num_workers: Loader processes; results don't depend on it.
     """
 
+    word: ClassVar[str]  # with which a domain gives it and a learner needs it
     batch_types: ClassVar[tuple[type, ...]]  # what its batches are
     adapt: Strategy | None = None
     split: Split = "target"

@@ -83,6 +83,7 @@ class EnvView(View):
         TlmlError: An option is out of range, or tasks are not Markov decision processes.
     """
 
+    word = "env"
     batch_types: ClassVar[tuple[type, ...]] = (list,)
 
     def __init__(

@@ -102,6 +102,7 @@ class EpisodeView(View):
         TlmlError: An option is out of range, or the domain can't be divided as asked.
     """
 
+    word = "episodes"
     batch_types: ClassVar[tuple[type, ...]] = (Episode, Episodes)
 
     def __init__(

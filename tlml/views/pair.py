@@ -142,6 +142,7 @@ class PairView(View):
         TlmlError: An option is out of range, or both source and target are left out.
     """
 
+    word = "pair"
     batch_types: ClassVar[tuple[type, ...]] = (Pair,)
 
     def __init__(

@@ -56,6 +56,7 @@ class StreamView(View):
             tasks have the same classes, so that ``scenario="task"`` could tell nothing.
     """
 
+    word = "stream"
     batch_types: ClassVar[tuple[type, ...]] = (Step,)
 
     def __init__(
