@@ -370,7 +370,7 @@ def test_balancing_needs_labels() -> None:
 
 
 def test_more_folds_than_inputs_are_refused() -> None:
-    with fails("folds: 5 are more than the 3 inputs of a side"):
+    with fails("folds=5, but a side has only 3 inputs"):
         tlml.strategy("domain_classifier", folds=5).weigh_samples(*sides(9, 3))
 
 
