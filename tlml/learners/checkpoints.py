@@ -104,8 +104,8 @@ def saved_options(
         )
     if "." in network and not _is_module_class(network):
         raise TlmlError(
-            f"{path}: its network {network} is not a subclass of nn.Module that can be imported; if you "
-            f"trust it, pass it: tlml.load(path, network='{network}')"
+            f"{path}: its network {network} is not a subclass of nn.Module that can be imported; "
+            f"if you trust it, pass it: tlml.load(path, network='{network}')"
         )
     return options
 
