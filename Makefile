@@ -6,10 +6,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := 2.13.0
+# What the command line leans on, in pure Python.
+OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
 EXTRAS := ray,vision,peft,ot,rl,dev,docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-meta bench-transfer docs names constraints clean
+.PHONY: help demo test test-oldest lint format bench bench-meta bench-optimiser bench-transfer docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +21,11 @@ demo: $(READY) ## compare four ways of transfer on glyphs and digits: a table, p
 
 test: $(READY) ## run the tests, code blocks of the documentation included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-oldest: $(READY) ## run the tests of the command line with the oldest versions that it may have
+	$(BIN)/python .ci/oldest.py $(OLDEST) > $(VENV)/oldest.txt
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/oldest -r $(VENV)/oldest.txt
+	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/oldest $(BIN)/python -m pytest tests/unit/cli tests/unit/registry tests/unit/test_yaml_lines.py tests/integration/cli
 
 lint: $(READY) ## ruff, mypy, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -32,6 +39,9 @@ bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
 
 bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compares with it
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
+
+bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
+	$(BIN)/python -m benchmarks.speed.optimiser
 
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt

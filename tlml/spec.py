@@ -91,7 +91,7 @@ class Spec:
         for word in sorted(self.gives):
             if ":" not in word and word not in VOCABULARY[kind]:
                 raise TlmlError(
-                    f"{kind} {self.name}: gives '{word}', which is no word for a {kind}"
+                    f"{kind} {self.name}: gives '{word}', which is not a word for a {kind}"
                     f"{did_you_mean(word, VOCABULARY[kind])}"
                 )
 
@@ -104,6 +104,6 @@ def unmet(spec: Spec, others: frozenset[str]) -> list[str]:
 def _check_word(name: str, where: str, word: str) -> None:
     if word not in WORDS and not _VENDOR_WORD.fullmatch(word):
         raise TlmlError(
-            f"spec {name}: {where} '{word}', which is no known word{did_you_mean(word, WORDS)} "
+            f"spec {name}: {where} '{word}', which is not a known word{did_you_mean(word, WORDS)} "
             "(your own words are written vendor:word)"
         )

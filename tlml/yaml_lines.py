@@ -193,11 +193,9 @@ class _Reader:
     def _entered(self, node: Node, where: Where, around: Nodes) -> Nodes:
         self.parts += 1
         if self.parts > MOST_PARTS:
-            raise TlmlError(
-                f"{self.name}: more than {MOST_PARTS} parts, aliases written out; divide it"
-            )
+            raise TlmlError(f"{self.name}: more than {MOST_PARTS} values once aliases are expanded")
         if node in around:
-            raise self._error(node, where, "holds itself")
+            raise self._error(node, where, "contains itself")
         return (*around, node)
 
     def _entries(self, node: MappingNode, where: Where, around: Nodes) -> Entries:

@@ -144,7 +144,7 @@ def _check_folder(out: Path, name: str) -> None:
         return  # none, or a damaged one, which is made anew
     if other != name:
         raise TlmlError(
-            f"{out}: holds the suite {other}; choose another folder for {name} by --out"
+            f"{out}: already holds the suite {other}; choose another folder for {name} with --out"
         )
 
 

@@ -12,7 +12,7 @@ from tlml.errors import TlmlError, did_you_mean
 
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _CLASS = re.compile(r"given class_path '([^']+)'")
-_REFUSED = re.compile(r"does not accept (?:option|nested key) '([^']+)'")
+_REFUSED = re.compile(r"(?:[Oo]ption|[Kk]ey) '([^']+)'")
 _EXPECTED = re.compile(r"Expected an? (.+?)(?:\. Got value: .*)?$", re.MULTILINE)
 _GIVEN = re.compile(r"(?:Given value|Got value): (.*)$", re.MULTILINE)
 _LITERAL = re.compile(r"typing\.Literal\[(.*)\]")

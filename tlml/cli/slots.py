@@ -142,7 +142,7 @@ def read_words(command: str, words: Sequence[str]) -> CommandLine:
     """Read the words after a command, and the configuration files that they name.
 
     Raises:
-        TlmlError: A file can't be read, or a word is no option.
+        TlmlError: A file can't be read, or a word is not an option.
     """
     slots = {path: Slot(kind) for path, kind in SLOTS.items()}
     if command == "adapt":
@@ -175,7 +175,7 @@ def _flags(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         word = rest.pop(0)
         flag, sign, value = word.partition("=")
         if not (word.startswith("--") or flag in ("-c", "-h")):
-            raise TlmlError(f"'{word}' is no option; options are written --data.shots 5")
+            raise TlmlError(f"'{word}' is not an option; write options as --data.shots 5")
         if sign or flag in ALONE:
             yield flag, value if sign else None
         else:
@@ -207,7 +207,9 @@ def _read_flag(line: CommandLine, path: str, value: str | None) -> None:
         line.helps = True
     elif path == "print_config":
         if value not in (None, SKIP_DEFAULT):
-            raise TlmlError(f"print_config: '{value}' is not {SKIP_DEFAULT}")
+            raise TlmlError(
+                f"print_config: '{value}' is not understood; it takes nothing or {SKIP_DEFAULT}"
+            )
         line.prints = value or ""
     else:
         outer = max(

@@ -131,9 +131,9 @@ def read_episodes(path: str | os.PathLike[str]) -> EpisodeFile:
             about = _read_about(name, file)
             arrays = {key: file[key] for key in _ARRAYS}
     except FileNotFoundError:
-        raise TlmlError(f"{name}: there is no such file of episodes") from None
+        raise TlmlError(f"{name}: no such file") from None
     except KeyError as error:
-        raise _foreign(name, f"it lacks {str(error.args[0]).split()[0]}") from error
+        raise _foreign(name, f"it has no {str(error.args[0]).split()[0]}") from error
     except TlmlError:
         raise
     except _DAMAGES as error:
@@ -195,7 +195,7 @@ def _read_about(name: str, file: Mapping[str, NDArray[Any]]) -> About:
     if said["format"] != FORMAT:
         raise TlmlError(
             f"{name}: has the form {said['format']}, and this tlml reads form {FORMAT}; "
-            "write it anew, or update tlml"
+            "write it again, or update tlml"
         )
     if said["split"] not in SPLITS:
         raise _foreign(name, f"its split is {said['split']}")
@@ -251,7 +251,7 @@ def _dtype(values: NDArray[Any]) -> Any:
 
 
 def _foreign(name: str, reason: str) -> TlmlError:
-    return TlmlError(f"{name}: is no file of episodes: {reason} (tlml episodes export writes one)")
+    return TlmlError(f"{name}: not a file of episodes: {reason} (tlml episodes export writes one)")
 
 
 def _misfit(file: EpisodeFile, has: str, whose: str, other: object) -> TlmlError:

@@ -61,12 +61,12 @@ class Column:
         return "-" if value is None else printable(value)
 
 
-def columns(metric: str, baseline: str, own: Iterable[Column] = ()) -> tuple[Column, ...]:
+def columns(metric: str, baseline: str | None, own: Iterable[Column] = ()) -> tuple[Column, ...]:
     """Return the columns of a block; the first names the row.
 
     Args:
         metric: What was measured.
-        baseline: The method that differences are taken to.
+        baseline: The method that differences are taken to; None where it has no row.
         own: Columns that the protocol adds.
     """
     return (
@@ -74,14 +74,20 @@ def columns(metric: str, baseline: str, own: Iterable[Column] = ()) -> tuple[Col
         Column(metric, lambda row: number(metric, _mean(row)), markup=best),
         Column("95% interval", lambda row: ends(metric, row.score)),
         Column("IQM", lambda row: number(metric, row.interquartile_mean), place="wide"),
+        *(() if baseline is None else _differences(metric, baseline)),
+        *own,
+        Column("notes", lambda row: ", ".join(row.notes), align="left", place="below"),
+    )
+
+
+def _differences(metric: str, baseline: str) -> tuple[Column, ...]:
+    return (
         Column(
             f"to {baseline}",
             lambda row: _difference(metric, row, row.method == baseline),
             markup=worse,
         ),
         Column("95% interval", lambda row: ends(metric, row.difference, signed=True)),
-        *own,
-        Column("notes", lambda row: ", ".join(row.notes), align="left", place="below"),
     )
 
 

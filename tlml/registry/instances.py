@@ -22,7 +22,7 @@ _BASES: dict[Kind, tuple[str, str]] = {
 def build(kind: Kind, name: str, options: dict[str, Any], registry: Registry | None = None) -> Any:
     """Make an instance by name from a registry, by default that of the process."""
     if not isinstance(name, str):
-        raise TlmlError(f"{kind}: a name is needed, is {name!r}")
+        raise TlmlError(f"{kind}: expected a name, got {name!r}")
     cls = (registry or default_registry()).resolve(kind, name)
     if "." in name:
         _check_base(kind, name, cls)
@@ -33,4 +33,4 @@ def build(kind: Kind, name: str, options: dict[str, Any], registry: Registry | N
 def _check_base(kind: Kind, name: str, cls: type[Any]) -> None:
     module, base = _BASES[kind]
     if not issubclass(cls, getattr(import_module(module), base)):
-        raise TlmlError(f"{kind} {name}: the class is no {kind}, for it isn't a tlml.{base}")
+        raise TlmlError(f"{kind} {name}: {cls.__name__} is not a subclass of tlml.{base}")

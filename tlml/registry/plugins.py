@@ -112,9 +112,9 @@ def _manager(module: object) -> pluggy.PluginManager:
 def _check_marks(module: object, marked: set[str]) -> None:
     for name in HOOKS.values():
         if name not in marked and callable(getattr(module, name, None)):
-            raise TlmlError(f"{name} lacks its mark @hookimpl (from tlml import hookimpl)")
+            raise TlmlError(f"{name} is not marked with @hookimpl (from tlml import hookimpl)")
     if not marked:
-        raise TlmlError(f"it has no hook; there is {', '.join(HOOKS.values())}")
+        raise TlmlError(f"it has no hooks; the hooks are {', '.join(HOOKS.values())}")
 
 
 def _answers(caller: pluggy.HookCaller, kind: Kind) -> Iterable[Spec]:

@@ -86,8 +86,13 @@ def unit_means(scores: Mapping[tuple[int, Unit], float]) -> NDArray[np.float64]:
 
 
 def noun(paired: str) -> str:
-    """Return what a paired unit is called in short: ``task`` for ``task of the stream``."""
-    return paired.split(" of ")[0].split()[-1]
+    """Return what a paired unit is called in short.
+
+    >>> noun("task of the stream"), noun("target task and evaluation seed")
+    ('task', 'pair')
+    """
+    head = paired.partition(" of ")[0]
+    return "pair" if " and " in head else head.split()[-1]
 
 
 def _order(unit: Unit) -> tuple[bool, Unit]:

@@ -12,6 +12,7 @@ from tlml.reports.summary import Report
 
 _MEANINGS = MappingProxyType(
     {
+        "RA": "each task after the last",
         "LA": "each task just after it was learned",
         "BTI": "mean change from there to the end of the stream",
         "BWT": "the same sum divided by one task less",
@@ -73,7 +74,8 @@ def _meanings(report: Report, protocols: Sequence[str]) -> Iterator[str]:
         headings = report.protocols[name].columns
         told = [f"{headings[key]}: {_MEANINGS[key]}" for key in headings if key in _MEANINGS]
         if told:
-            yield f"{'; '.join(told)}. All are means over seeds."
+            score = f"the score is RA: {_MEANINGS['RA']}; " if "LA" in headings else ""
+            yield f"{name}: {score}{'; '.join(told)}. All are means over seeds."
 
 
 def _on_notes(report: Report) -> Iterator[str]:
@@ -98,4 +100,4 @@ def _on_notes(report: Report) -> Iterator[str]:
 def _several(paired: str) -> str:
     """Return the plural: ``target episodes``, ``tasks of the stream``."""
     head, of, rest = paired.partition(" of ")
-    return f"{head}s{of}{rest}"
+    return f"pairs of {paired}" if " and " in head else f"{head}s{of}{rest}"

@@ -16,7 +16,7 @@ from tlml.reports.summary import Report
 def to_json(made: Report) -> str:
     """Return a report as JSON: ``summary`` by method, ``rows`` by finished cell.
 
-    What is no finite number is null.
+    Infinity and NaN are null.
     """
     content = {
         "suite": made.name,

@@ -12,6 +12,9 @@ from tlml.reports.entries import Entry, Place, entries, failed
 from tlml.suites.description import EPISODES, Description
 from tlml.suites.results import Planned, PlannedAdapt, PlannedRefusal, Results
 
+# What only the records of some protocols have.
+_SOME = frozenset({"R", "before", "episodes"})
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -121,10 +124,5 @@ def _scores(plan: Planned, expected: Sequence[Entry]) -> Iterable[dict[str, Any]
             found = {**cell.model_dump(), **record.model_dump(), "point": entry.point}
             found["fit"] = names.get(cell.fits[0]) if cell.fits else None
             if cell.protocol == "episodes":
-                # As rows of episodes have been called since there was nothing else.
-                found |= {**entry.point, "episodes": record.units}
-            yield {name: value for name, value in found.items() if value is not None or _kept(name)}
-
-
-def _kept(name: str) -> bool:
-    return name not in ("R", "before")  # which only streams have
+                found |= entry.point  # rows have had their shots since there was nothing else
+            yield {name: value for name, value in found.items() if value or name not in _SOME}

@@ -68,7 +68,7 @@ def sections(report: Report) -> Iterator[Section]:
         blocks = [block for block in report.blocks if block.domain == domain]
         protocols = list(dict.fromkeys(block.protocol for block in blocks))
         several = len(protocols) > 1
-        overview = _overview(domain, protocols, blocks) if several else None
+        overview = _overview(domain, blocks) if several else None
         yield Section(
             domain, overview, tuple(_part(report, name, blocks, several) for name in protocols)
         )
@@ -83,11 +83,12 @@ def _part(report: Report, protocol: str, blocks: Sequence[Block], several: bool)
 def _table(report: Report, block: Block) -> Table:
     shown = report.protocols[block.protocol]
     own = [described_column(name, head, block.metric) for name, head in shown.columns.items()]
-    found = columns(block.metric, report.baseline, own=own)
+    compared = any(row.method == report.baseline for row in block.rows)
+    found = columns(block.metric, report.baseline if compared else None, own=own)
     return Table(title(block), place(block), found, block.rows)
 
 
-def _overview(domain: str, protocols: Sequence[str], blocks: Sequence[Block]) -> Table:
+def _overview(domain: str, blocks: Sequence[Block]) -> Table:
     """Set the means of all blocks beside each other, a row for each method."""
     methods = {row.method: row for block in blocks for row in reversed(block.rows)}
     rows = [methods[name] for name in dict.fromkeys(r.method for b in blocks for r in b.rows)]
@@ -95,8 +96,7 @@ def _overview(domain: str, protocols: Sequence[str], blocks: Sequence[Block]) ->
         Column("method", lambda row: row.method, align="left"),
         *(_means(block) for block in blocks),
     )
-    verbs = " and ".join(_verb(name) for name in protocols)
-    return Table(f"{domain}: {verbs} (means)", f"{domain}, overview", found, tuple(rows))
+    return Table(f"{domain}: means", f"{domain}, means", found, tuple(rows))
 
 
 def _means(block: Block) -> Column:

@@ -77,7 +77,7 @@ def _cell(column: Column, row: Row) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return text in which brackets are no markup."""
+    """Return text in which brackets stand for themselves."""
     from rich.markup import escape
 
     return escape(text)

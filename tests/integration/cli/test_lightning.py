@@ -389,7 +389,7 @@ def test_an_option_called_name_keeps_apart_from_the_name(
             "trainer.logger.offlin: no such option; did you mean offline?",
         ),
         ("--trainer.accelerator gpuu", "trainer: You selected an invalid accelerator name"),
-        ("glyphs", "'glyphs' is no option; options are written --data.shots 5"),
+        ("glyphs", "'glyphs' is not an option; write options as --data.shots 5"),
         ("--config missing.yaml", "missing.yaml: cannot be read (No such file or directory)"),
         ("--ckpt_path missing.ckpt", "missing.ckpt: cannot be read (No such file or directory)"),
         (

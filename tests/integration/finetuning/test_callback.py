@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Adapt, Group, Phase, Strategy, TlmlError, param_groups
@@ -75,11 +76,7 @@ def fit(module: LightningModule, *callbacks: Callback, **options: Any) -> Traine
     path = options.pop("ckpt_path", None)
     validation = options.pop("validation", None)
     options |= {} if validation else {"limit_val_batches": 0}
-    trainer = Trainer(
-        callbacks=list(callbacks), logger=False, accelerator="cpu", enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-        **({"max_epochs": 2} | options),
-    )  # fmt: skip
+    trainer = quiet_trainer(callbacks=list(callbacks), **{"max_epochs": 2} | options)
     trainer.fit(module, data(), validation or data(), ckpt_path=path)
     return trainer
 
@@ -452,7 +449,7 @@ def test_a_submodule_adapts_alone() -> None:
         "body.0.weight", "body.0.bias", "after.weight", "after.bias", *HEAD
     }  # fmt: skip
     with pytest.raises(
-        TlmlError, match=r"^network: Outer has no module 'trunk'; there is after, body, "
+        TlmlError, match=r"^network: Outer has no module 'trunk'; choose from after, body, "
     ):
         fit(Outer(), Adapt("full", network="trunk"))
 

@@ -183,7 +183,7 @@ def test_the_folder_of_another_suite_is_left_alone(runs: Runs) -> None:
     before = (Path("runs/quick") / "plan.json").read_bytes()
     Path("mine.yaml").write_text(EXAMPLE.replace("name: quick", "name: other"))
     assert error_of("bench", "mine.yaml", "--out", "runs/quick") == (
-        "runs/quick: holds the suite quick; choose another folder for other by --out"
+        "runs/quick: already holds the suite quick; choose another folder for other with --out"
     )
     assert (Path("runs/quick") / "plan.json").read_bytes() == before
     assert len(runs) == 1

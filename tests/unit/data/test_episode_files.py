@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 import yaml
 from gymnasium.spaces import Discrete
 from tiny import MLP, Letters, Lines, Tables, same
-from trainers import QUIET
+from trainers import quiet_trainer
 
 import tlml
 from tlml import EpisodeView, TlmlError, write_episodes
@@ -136,7 +135,7 @@ def test_a_test_on_the_file_measures_what_one_on_the_domain_does(
     learner.meet(view.test_spaces)
     found = []
     for one in (view, again):
-        logged = pl.Trainer(**QUIET).test(learner, datamodule=one, verbose=False)[0]
+        logged = quiet_trainer().test(learner, datamodule=one, verbose=False)[0]
         records = [{**r, "seconds": 0} for r in learner.records]
         found.append((records, logged["test_accuracy"], logged["test_loss"]))
     assert len(found[0][0]) == 6 and found[0] == found[1]
@@ -164,7 +163,7 @@ def test_a_suite_tests_on_a_file(path: str) -> None:
     learner = tlml.load(Path("out") / "cells" / made.fits[0].id / "last.ckpt")
     strategy = tlml.strategy("sgd", **found["options"])
     again = EpisodeView(tlml.domain("sinusoid"), file=path, adapt=strategy)
-    pl.Trainer(**QUIET).test(learner, datamodule=again, verbose=False)
+    quiet_trainer().test(learner, datamodule=again, verbose=False)
     assert found["scores"] == [record["mse"] for record in learner.records]
     suite["domains"]["sinusoid"]["shots"] = [3, 4]
     Path("suite.yaml").write_text(yaml.safe_dump(suite))
@@ -269,9 +268,9 @@ DAMAGED = "it is damaged or something else"
     [
         (_text, DAMAGED), (_cut, DAMAGED), (_turned, DAMAGED), (_pickled, DAMAGED),
         (_array, DAMAGED), (_emptied, DAMAGED), (_half_said, DAMAGED), (_listed, DAMAGED),
-        (lambda p: changed(p, query_y=None), "it lacks query_y"),
-        (lambda p: changed(p, about=None), "it lacks about"),
-        (lambda p: changed(p, about=np.array('{"format": 1}')), "it lacks split"),
+        (lambda p: changed(p, query_y=None), "it has no query_y"),
+        (lambda p: changed(p, about=None), "it has no about"),
+        (lambda p: changed(p, about=np.array('{"format": 1}')), "it has no split"),
         (lambda p: changed(p, x=np.full((3, 2), np.nan)), "x holds NaN, infinity or no numbers"),
         (lambda p: changed(p, query_y=np.zeros(72)),
          "support_y and query_y are not both classes or both values"),
@@ -293,18 +292,18 @@ def test_damaged_and_foreign_files_are_refused_in_one_line(
 ) -> None:
     write_episodes(path, EpisodeView(Letters(), **FIXED))
     damage(path)
-    message = f"tasks.npz: is no file of episodes: {reason} (tlml episodes export writes one)"
+    message = f"tasks.npz: not a file of episodes: {reason} (tlml episodes export writes one)"
     with fails(message):
         read_episodes(path)
 
 
 def test_a_missing_file_and_a_newer_form_are_named(path: str) -> None:
-    with fails("tasks.npz: there is no such file of episodes"):
+    with fails("tasks.npz: no such file"):
         EpisodeView(Letters(), file=path)
     write_episodes(path, EpisodeView(Letters(), **FIXED))
     changed(path, about=np.array(json.dumps({"format": 2})))
     with fails(
-        "tasks.npz: has the form 2, and this tlml reads form 1; write it anew, or update tlml"
+        "tasks.npz: has the form 2, and this tlml reads form 1; write it again, or update tlml"
     ):
         read_episodes(path)
 

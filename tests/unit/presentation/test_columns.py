@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from presented import row, worse_row
+from presented import EPISODES, row, worse_row
 
 from tlml.presentation import Column, Interval, Mark, Row
-from tlml.presentation.columns import columns, cost_column, cost_columns, metric_column
+from tlml.presentation.columns import columns, described_column
+
+
+def costs() -> list[Column]:
+    return [described_column(name, head, "accuracy") for name, head in EPISODES.columns.items()]
 
 
 def texts(shown: Row, baseline: str = "scratch") -> dict[str, str]:
-    found = columns("accuracy", baseline, own=cost_columns())
+    found = columns("accuracy", baseline, own=costs())
     return {f"{i} {column.heading}": column.text(shown) for i, column in enumerate(found)}
 
 
@@ -50,17 +54,23 @@ def test_columns_of_a_protocol_stand_before_the_notes() -> None:
 
 
 def test_a_narrow_terminal_leaves_out_what_says_so() -> None:
-    found = columns("accuracy", "scratch", own=cost_columns())
+    found = columns("accuracy", "scratch", own=costs())
     assert [c.heading for c in found if c.place == "wide"] == ["IQM", "steps", "labels"]
     assert [c.heading for c in found if c.place == "below"] == ["notes"]
 
 
 def test_figures_and_costs_are_found_by_name() -> None:
     shown = row("m", metrics={"BTI": -0.1})
-    assert metric_column("BTI", "accuracy", signed=True).text(shown) == "-.100"
-    assert metric_column("BWT", "accuracy").text(shown) == "-"
-    assert cost_column("steps", "gradient_steps").text(shown) == "50"
-    assert cost_column("env steps", "env_steps").text(shown) == "-"
+    assert described_column("BTI", "BTI", "accuracy").text(shown) == "-.100"
+    assert described_column("BWT", "BWT", "accuracy").text(shown) == "-"
+    assert described_column("gradient_steps", "steps", "accuracy").text(shown) == "50"
+    assert described_column("gradient_steps", "steps", "accuracy").place == "wide"
+    assert described_column("BTI", "BTI", "accuracy").place == "always"
+
+
+def test_without_a_baseline_there_are_no_differences() -> None:
+    found = [column.heading for column in columns("mse", None)]
+    assert found == ["method", "mse", "95% interval", "IQM", "notes"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlml.presentation import Interval, number
-from tlml.presentation.numbers import ends, seconds
+from tlml.presentation.numbers import amount, ends
 
 NAN = float("nan")
 
@@ -29,5 +29,13 @@ def test_ends_of_what_is_no_interval_have_no_text() -> None:
     assert ends("mse", Interval(NAN, NAN, NAN)) is None
 
 
-def test_long_durations_have_no_decimal() -> None:
-    assert [seconds(99.94), seconds(100.4)] == ["99.9", "100"]
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("fit_seconds", 99.94, "99.9"), ("fit_seconds", 100.4, "100"),
+        ("samples_per_second", 1234.5, "1234"), ("gradient_steps", 50.0, "50"),
+        ("gradient_steps", 12.5, "12.5"),
+    ],
+)  # fmt: skip
+def test_costs_are_written_by_their_unit(name: str, value: float, text: str) -> None:
+    assert amount(name, value) == text

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import itertools
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tlml.presentation import Block, Interval, Row, draw_scores
-from tlml.presentation.curves import spread
-from tlml.presentation.lines import lines_of
-from tlml.reports.pictures import what_shots_are
+from tlml.presentation.curves import draw_curves, spread
+from tlml.presentation.figure import new_figure
+from tlml.presentation.lines import lines_of, ticks_of
 
 Blocks = tuple[Block, ...]
 
 
 def made_blocks(shots: list[int], methods: list[str], domain: str = "d") -> Blocks:
     return tuple(
-        Block(domain, "episodes", {"shots": number}, "accuracy", True, tuple(
+        Block(domain, "episodes", {"shots": number}, "accuracy", True, said="", rows=tuple(
             Row(method, 1, 1, score=Interval(0.5 + 0.1 * i, 0.4 + 0.1 * i, 0.6 + 0.1 * i))
             for i, method in enumerate(methods)
         ))
@@ -59,19 +60,6 @@ def test_many_methods_get_a_taller_picture(shots: list[int]) -> None:
     assert many > few + 300
 
 
-@pytest.mark.parametrize(
-    ("labels", "text"),
-    [
-        ([5, 0], "labelled target examples (shots)"),
-        ([0, 0], "target examples without labels (shots)"),
-        ([], "labelled target examples (shots)"),
-    ],
-)
-def test_shots_without_labels_are_called_so(labels: list[float], text: str) -> None:
-    rows = tuple(Row(f"m{i}", 1, 1, cost={"labels": own}) for i, own in enumerate(labels))
-    assert what_shots_are([Block("d", "episodes", {"shots": 5}, "mse", False, rows)]) == text
-
-
 def test_no_global_figure_is_left() -> None:
     from matplotlib._pylab_helpers import Gcf
 
@@ -94,7 +82,7 @@ def test_a_method_keeps_its_colour_where_others_are_missing() -> None:
 def test_what_is_missing_or_diverged_is_not_drawn() -> None:
     nan = float("nan")
     rows = (Row("a", 0, 1), Row("b", 1, 1, score=Interval(nan, nan, nan)))
-    empty = (Block("d", "episodes", {"shots": 1}, "mse", False, rows),)
+    empty = (Block("d", "episodes", {"shots": 1}, "mse", False, rows, ""),)
     assert lines_of(empty, ["a", "b"], "a") == []
     size(plot(empty))
 
@@ -112,3 +100,23 @@ def test_names_are_moved_apart_and_no_further(places: list[float], gap: float) -
 def test_names_that_are_apart_stay_where_they_are(places: list[int]) -> None:
     apart = [float(place) for place in sorted(places)]
     assert spread(apart, 0.9) == pytest.approx(apart)
+
+
+def test_words_on_the_axis_stand_in_their_order() -> None:
+    words = [replace(block, point={"size": word}) for block, word in
+             zip(made_blocks([1, 5], ["a", "b"]), ("small", "large"), strict=True)]  # fmt: skip
+    assert ticks_of(words) == {0: "small", 1: "large"}
+    assert ticks_of(made_blocks([1, 5], ["a"])) == {1: "1", 5: "5"}
+    size(plot(tuple(words)))
+
+
+@pytest.mark.parametrize(
+    ("places", "scale"),
+    [([1, 5], "linear"), ([1, 10], "log"), ([0, 1, 10], "symlog"), ([-5, 50], "linear")],
+)
+def test_a_wide_axis_is_logarithmic(places: list[int], scale: str) -> None:
+    axes = new_figure().add_subplot()
+    lines = lines_of(made_blocks(places, ["a"]), ["a"], "a")
+    draw_curves(axes, lines, {place: str(place) for place in places})
+    assert axes.get_xscale() == scale
+    assert [label.get_text() for label in axes.get_xticklabels()] == [str(p) for p in places]

@@ -45,11 +45,12 @@ def test_a_plugin_holds_what_its_hooks_return() -> None:
         ),
         (
             {"tlml_domains": lambda: [WAVES]},
-            "tlml_domains lacks its mark @hookimpl (from tlml import hookimpl)",
+            "tlml_domains is not marked with @hookimpl (from tlml import hookimpl)",
         ),
         (
             {},
-            "it has no hook; there is tlml_domains, tlml_learners, tlml_strategies, tlml_protocols",
+            "it has no hooks; the hooks are tlml_domains, tlml_learners, tlml_strategies, "
+            "tlml_protocols",
         ),
         (
             {"tlml_domains": None},
@@ -69,7 +70,7 @@ def test_a_plugin_holds_what_its_hooks_return() -> None:
         ),
         (
             {"tlml_learners": [WAVES]},
-            "learner waves: gives 'episodes', which is no word for a learner; "
+            "learner waves: gives 'episodes', which is not a word for a learner; "
             "there is estimates, features, loss, rollouts",
         ),
         (

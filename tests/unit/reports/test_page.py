@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 from html.parser import HTMLParser
 
-from presented import block, report, row, worse_row
+from presented import PNG, block, picture, report, row, stream_block, worse_row
 
 from tlml.reports.page import to_html
-from tlml.reports.pictures import Picture
 from tlml.reports.summary import Failure
 
 EVIL = "<script>alert('1')</script>\x1b&\""
@@ -35,7 +34,7 @@ def test_no_text_becomes_a_tag() -> None:
     failure = Failure("fit", EVIL, "id", EVIL)
     shown = block(row(EVIL, notes=(EVIL,)), domain=EVIL, metric=EVIL)
     made = report(shown, name=EVIL, baseline=EVIL, failures=(failure,))
-    text = to_html(made, {EVIL: [Picture("name", EVIL, b"png")]})
+    text = to_html(made, {EVIL: [picture("name", EVIL)]})
     read = Read(text)
     assert "script" not in {tag for tag, _ in read.tags}
     assert "\x1b" not in text
@@ -44,7 +43,7 @@ def test_no_text_becomes_a_tag() -> None:
 
 
 def test_cells_say_how_they_are_aligned_and_marked() -> None:
-    made = report(block(row("best", best=True), worse_row("worse")))
+    made = report(block(row("scratch", best=True), worse_row("worse")))
     looks = [look["class"] for tag, look in Read(to_html(made, {"glyphs": []})).tags if tag == "td"]
     rows = [looks[: len(looks) // 2], looks[len(looks) // 2 :]]
     assert rows[0][0] == "right best" and rows[1][3] == "right worse"
@@ -52,6 +51,19 @@ def test_cells_say_how_they_are_aligned_and_marked() -> None:
 
 
 def test_pictures_are_inside_the_page() -> None:
-    text = to_html(report(block(row("m"))), {"glyphs": [Picture("glyphs", "scores", b"\x89PNG")]})
-    data = base64.b64encode(b"\x89PNG").decode()
+    text = to_html(report(block(row("m"))), {"glyphs": [picture()]})
+    data = base64.b64encode(PNG).decode()
     assert f'<img alt="glyphs: scores" src="data:image/png;base64,{data}">' in text
+
+
+def test_what_retains_stands_beside_what_adapts() -> None:
+    made = report(block(row("scratch"), row("er", 0.7, best=True)), stream_block(row("er", 0.8)))
+    drawn = [picture(), picture("glyphs-retention", "R", "stream")]
+    texts = [t.strip() for t in Read(to_html(made, {"glyphs": drawn})).texts if t.strip()]
+    start = texts.index("glyphs: means")
+    assert texts[start : start + 11] == [
+        "glyphs: means", "method", "adapts, 5 shots", "retains, 2 tasks", "scratch", ".500", "-",
+        "er", ".700", ".800", "adapts: episodes",
+    ]  # fmt: skip
+    assert texts.index("retains: stream") > texts.index("adapts: episodes")
+    assert to_html(made, {"glyphs": drawn}).count("<img") == 2

@@ -22,8 +22,8 @@ def test_control_characters_are_written_out() -> None:
     failure = Failure("fit", f"cell{evil}", "id", f"reason{evil}")
     shown = row(f"m{evil}", notes=(f"note{evil}",))
     made = report(
-        block(shown, domain=f"d{evil}", metric=f"metric{evil}"), name=f"suite{evil}",
-        baseline=f"base{evil}", failures=(failure,),
+        block(shown, row(f"base{evil}"), domain=f"d{evil}", metric=f"metric{evil}"),
+        name=f"suite{evil}", baseline=f"base{evil}", failures=(failure,),
     )  # fmt: skip
     text = printed(made)
     assert [char for char in text if char != "\n" and not char.isprintable()] == []

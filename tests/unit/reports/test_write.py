@@ -18,7 +18,7 @@ from rich.console import Console
 from tlml.errors import TlmlError
 from tlml.presentation import Interval, Row
 from tlml.reports import Report, print_report, report, to_json
-from tlml.reports.summary import NEGATIVE, TRANSDUCTIVE
+from tlml.reports.notes import NEGATIVE, TRANSDUCTIVE
 
 Scores = list[float] | dict[int, float] | None  # by episode; None: nothing is there
 Cells = dict[tuple[str, int, int, str], Scores]  # by domain, shots, seed and method
