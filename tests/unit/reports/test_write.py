@@ -268,7 +268,7 @@ def test_nothing_done_is_a_report_too(folder: Folder) -> None:
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 1], "scores": [1]},
          "damaged (Value error, 1 scores for 2 units)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 0], "scores": [1, 1]},
-         "damaged (Value error, a unit is there twice)"),
+         "damaged (Value error, duplicate unit 0)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [], "scores": []},
          "damaged (units: List should have at least 1 item after validation, not 0)"),
     ],

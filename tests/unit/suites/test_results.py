@@ -63,7 +63,7 @@ def test_several_records_share_what_stands_beside_them(tmp_path: Path) -> None:
     ("result", "message"),
     [
         ({"units": [0], "scores": []}, "0 scores for 1 units"),
-        ({"units": [0, 0], "scores": [1, 1]}, "a unit is there twice"),
+        ({"units": [0, 0], "scores": [1, 1]}, "duplicate unit 0"),
         ({"records": []}, "records: List should have at least 1 item"),
     ],
 )
