@@ -84,8 +84,8 @@ TARGET = "test_testing:Planes"
         ),
         (
             declare("domain", "tides", extra=", gives={'streem'}"),
-            "plugin tides_module: spec tides: gives 'streem', which is not a known word; did you mean "
-            "stream? (your own words are written vendor:word)",
+            "plugin tides_module: spec tides: gives 'streem', which is not a known word; did you "
+            "mean stream? (your own words are written vendor:word)",
         ),
         ("import torch\n" + declare("domain", "tides"), "slows every command down"),
         (
