@@ -11,7 +11,7 @@ OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
 EXTRAS := ray,vision,peft,ot,rl,dev,docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint format bench bench-meta bench-transfer docs names constraints clean
+.PHONY: help demo test test-oldest lint format bench bench-meta bench-optimiser bench-transfer docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
 
 bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compares with it
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
+
+bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
+	$(BIN)/python -m benchmarks.speed.optimiser
 
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt

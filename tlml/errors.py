@@ -5,6 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+__all__ = [
+    "TlmlError",
+    "check_choice",
+    "check_not_negative",
+    "check_positive",
+    "check_share",
+    "did_you_mean",
+    "unknown",
+]
+
 
 class TlmlError(ValueError):
     """Something the user can mend; the command line prints it in one line and exits with 2."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tlml.errors import TlmlError
 
+__all__ = ["make_folder", "replacing", "write_atomic"]
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 

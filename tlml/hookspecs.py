@@ -66,6 +66,6 @@ def tlml_protocols() -> list[Spec]:  # type: ignore[empty-body]
     """Return the plugin's protocols: ways in which methods meet a domain in a suite.
 
     They are subclasses of `tlml.suites.Protocol`. ``needs`` is the one word of a domain that it
-    runs over, such as ``("env",)``; it gives nothing. The class is imported whenever a suite is
-    read, so its module must be quick to import: no torch at its top.
+    runs over, such as ``("env",)``; ``gives`` stays empty. The class is imported whenever a suite
+    is read, so its module must be quick to import: no torch at its top.
     """

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from reinforce import Reinforce, policy
+from trainers import quiet_trainer
 
 from tlml import EnvView
 from tlml.testing import check_learner
 from tlml.testing.toys import Descent, Walks
 
 
-def trainer(**options: Any) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, **options,
-    )  # fmt: skip
-
-
 def measured(steps: int, envs: int = 40) -> Reinforce:
     learner = Reinforce(Descent(lr=2.0, steps=steps), policy())
     view = EnvView(Walks(), envs=envs, test_tasks=6, seed=3)
-    (logged,) = trainer().test(learner, view, verbose=False)
+    (logged,) = quiet_trainer().test(learner, view, verbose=False)
     assert logged["test_return"] == pytest.approx(np.mean(returns(learner)))
     return learner
 
@@ -56,7 +47,7 @@ def test_the_outer_loop_collects_inner_steps_plus_one_for_each_task() -> None:
     learner = Reinforce(Descent(lr=0.5, steps=2), policy())
     view = learner.view(Walks(), envs=4, tasks=6, tasks_per_batch=3, test_tasks=2)
     before = [p.detach().clone() for p in learner.parameters()]
-    run = trainer(max_epochs=2, limit_val_batches=0)
+    run = quiet_trainer(max_epochs=2, limit_val_batches=0)
     run.fit(learner, view)
     assert run.global_step == 4
     assert len(learner.rollouts) == 2 * 6 * (2 + 1)

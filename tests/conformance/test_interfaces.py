@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor, nn
+from trainers import fitting_trainer
 
 import tlml
 from tlml import Batch, Context, Domain, Episode, EpisodeView, Examples, PairView, Strategy
@@ -114,11 +115,7 @@ class Line:
 
 
 def quick_trainer(**options: Any) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-        limit_val_batches=0, **options,
-    )  # fmt: skip
+    return fitting_trainer(**options)
 
 
 def small_mlp() -> Network:

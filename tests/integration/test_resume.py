@@ -19,6 +19,7 @@ from places import TESTS
 from pytorch_lightning.callbacks import ModelCheckpoint
 from tiny import Dropping, Letters, Lines, Plain, Tables
 from torch import Tensor
+from trainers import quiet_trainer
 
 import tlml
 from tlml import PairView
@@ -124,11 +125,9 @@ def fit(
     if folder:
         how = saving or {"every_n_train_steps": 1}
         callbacks.append(ModelCheckpoint(folder, save_last=True, **how))
-    trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=3, logger=False, callbacks=callbacks,
-        enable_checkpointing=folder is not None, enable_progress_bar=False,
-        enable_model_summary=False, **options,
-    )  # fmt: skip
+    trainer = quiet_trainer(
+        max_epochs=3, callbacks=callbacks, enable_checkpointing=folder is not None, **options
+    )
     last = folder / "last.ckpt" if folder else None
     path = last if last and last.exists() else None
     torch.manual_seed(0 if path else 1)  # neither run may lean on the global generator
@@ -226,10 +225,7 @@ def test_dropout_differs_between_batches_epochs_and_seeds():
         )
         learner = tlml.learner("supervised", network=net, seed=seed)
         view = PairView(Tables(classes=2, train=16, test=6), batch_size=8)
-        pl.Trainer(
-            accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False,
-        ).fit(learner, datamodule=view)  # fmt: skip
+        quiet_trainer(max_epochs=2).fit(learner, datamodule=view)
 
     watch(0)
     watch(1)

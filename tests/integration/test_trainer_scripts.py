@@ -16,6 +16,7 @@ import yaml
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from tiny import Dropping, Letters, Tables
+from trainers import quiet_trainer
 
 import tlml
 
@@ -216,11 +217,9 @@ def test_the_offline_run_holds_the_metrics(run, script: Script):
 def test_a_fit_stops_early():
     learner = tlml.learner("supervised", network="mlp", lr=1e-9)
     view = learner.view(Tables(classes=2), batch_size=16)
-    trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=50, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-        callbacks=[EarlyStopping("val_loss", patience=2, min_delta=0.1)],
-    )  # fmt: skip
+    trainer = quiet_trainer(
+        max_epochs=50, callbacks=[EarlyStopping("val_loss", patience=2, min_delta=0.1)]
+    )
     trainer.fit(learner, datamodule=view)
     assert trainer.current_epoch == 3
 
@@ -228,10 +227,7 @@ def test_a_fit_stops_early():
 def test_the_same_trainer_and_callbacks_serve_another_run():
     learner = tlml.learner("supervised", network="mlp")
     view = learner.view(Tables(classes=2), batch_size=16)
-    trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=1)
     trainer.fit(learner, datamodule=view)
     count = len(trainer.callbacks)
     before = trainer.validate(learner, datamodule=view, verbose=False)[0]
@@ -257,11 +253,7 @@ def test_a_fit_draws_nothing_from_the_global_generator_in_its_steps():
             seen.append(torch.get_rng_state())
 
     learner = tlml.learner("supervised", network=Dropping(2, 2))
-    trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
-        callbacks=[Watching()],
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0, callbacks=[Watching()])
     trainer.fit(learner, datamodule=learner.view(Tables(classes=2), batch_size=16))
     assert len(seen) == 4
     assert all(torch.equal(state, seen[0]) for state in seen)

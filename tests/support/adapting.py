@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from gymnasium.spaces import Discrete
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor, nn
+from trainers import fitting_trainer
 
 import tlml
 from tlml import PairView, Strategy
@@ -26,18 +27,10 @@ def problem_of(net: nn.Module, strategy: Strategy, query: Tensor | None = None) 
     return learner.problem(adapter)
 
 
-def trainer(**options: Any) -> Trainer:
-    """Return a quiet Trainer."""
-    return Trainer(
-        logger=False, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False,
-        **({"enable_checkpointing": False, "limit_val_batches": 0} | options),
-    )  # fmt: skip
-
-
 def adapted(net: nn.Module, strategy: Strategy, view: PairView, **options: Any) -> nn.Module:
     """Adapt a network at length, in place."""
     adaptation = Adaptation(tlml.learner("supervised", network=net), strategy)
-    trainer(**({"max_epochs": 4} | options)).fit(adaptation, datamodule=view)
+    fitting_trainer(**({"max_epochs": 4} | options)).fit(adaptation, datamodule=view)
     return net
 
 
@@ -51,7 +44,9 @@ def interrupted(
         options = {"enable_checkpointing": True, "callbacks": [keep, *callbacks()]}
         module = make()
         torch.manual_seed(5 if path is None else 6)
-        trainer(max_epochs=4, **options).fit(module, data, ckpt_path=path, weights_only=True)
+        fitting_trainer(max_epochs=4, **options).fit(
+            module, data, ckpt_path=path, weights_only=True
+        )
         states.append(
             {name: v.clone() for name, v in module.state_dict().items() if isinstance(v, Tensor)}
         )

@@ -159,11 +159,13 @@ def _run(whole: Plan, chosen: Plan, out: Path, options: argparse.Namespace) -> i
 
 
 def _report(folder: Path, as_json: bool) -> None:
-    from tlml.reports.write import print_report, report, results_json
+    from tlml.reports.results_json import to_json
+    from tlml.reports.terminal import print_report
+    from tlml.reports.write import report
 
     made = report(folder)
     if as_json:
-        print(results_json(made), end="")
+        print(to_json(made), end="")
         return
     print_report(made)
-    print(f"written: {folder / 'report.html'}, report.md, results.json and the plots")
+    print(f"written: {folder / 'report.html'}, report.md, report.tex, results.json and the plots")

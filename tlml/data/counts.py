@@ -46,5 +46,5 @@ def highest(value: Counts) -> int:
 
 
 def _whole(value: object) -> bool:
-    # numpy's integers have it, too; a bool is no count.
+    # numpy's integers have it, too; a bool is not a count.
     return hasattr(value, "__index__") and not isinstance(value, bool)

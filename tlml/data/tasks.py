@@ -153,7 +153,7 @@ Held = Examples | StoredExamples  # of which single examples can be read
 
 
 def readable(dataset: Dataset[Batch]) -> Held:
-    """Return a data set of which single examples can be read, in memory where it is no such one."""
+    """Return a data set of which single examples can be read, held in memory if need be."""
     return dataset if isinstance(dataset, StoredExamples) else examples(dataset)
 
 

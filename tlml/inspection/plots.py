@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tlml.errors import TlmlError
+from tlml.presentation.figure import (
+    BLUE,
+    DARK,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    entitle,
+    new_figure,
+    png,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-# Okabe & Ito 2008; markers and dashes tell them apart in grey.
+# Markers and dashes tell them apart in grey.
 _SIDES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {"support": ("#E69F00", "s", "--"), "query": ("#0072B2", "o", "-")}
+    {"support": (ORANGE, "s", "--"), "query": (BLUE, "o", "-")}
 )
-_DARK, _PURPLE, _GREEN = "#4D4D4D", "#7F3C8D", "#009E73"
 _MARKED = 30  # steps up to which each has a marker
 _LOGARITHMIC = 30.0  # from this ratio of the greatest to the least on
 
@@ -89,20 +97,20 @@ def _curve(diagnosis: Drawable, summary: pd.DataFrame) -> bytes:
         _steps(axes, int(curve["step"].max()))
     panels[0].legend(frameon=False)
     _title(panels[0], diagnosis, "support and query after each inner step")
-    return _png(figure)
+    return png(figure)
 
 
 def _gradients(diagnosis: Drawable, summary: pd.DataFrame) -> bytes:
     """Draw the norm of the gradient that leads from each step to the next."""
     figure, (axes,) = _panels(1, 4.0)
     rows = summary[summary["quantity"] == "gradient_norm"]
-    _line(axes, rows, _DARK, "o", "-", "")
+    _line(axes, rows, DARK, "o", "-", "")
     _scale(axes, rows)
     axes.set_ylabel("norm of the inner gradient")
     _steps(axes, int(rows["step"].max()))
     axes.set_xlabel("inner steps taken before")
     _title(axes, diagnosis, "norm of the inner gradient")
-    return _png(figure)
+    return png(figure)
 
 
 def _layers(diagnosis: Drawable) -> bytes:
@@ -115,12 +123,12 @@ def _layers(diagnosis: Drawable) -> bytes:
     left.set_xlabel("CKA of the query before and after\n1: reused as it was")
     if layers["cka_debiased"].notna().any():
         left.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0))
-    _dots(right, layers, "relative_change", _GREEN, "D", "")
+    _dots(right, layers, "relative_change", GREEN, "D", "")
     right.set_xlim(left=0.0)
     right.set_xlabel("change of the parameters, ‖Δθ‖ / ‖θ‖\n0: not moved")
     _name_layers(left, layers)
     _title(left, diagnosis, "what adapting changes, layer by layer", above=True)
-    return _png(figure)
+    return png(figure)
 
 
 def _rates(diagnosis: Drawable) -> bytes:
@@ -128,23 +136,20 @@ def _rates(diagnosis: Drawable) -> bytes:
     layers = diagnosis.layers
     figure, (axes,) = _panels(1, _height(len(layers)))
     spread = layers.rename(columns={"rate_min": "rate_mean_low", "rate_max": "rate_mean_high"})
-    _dots(axes, spread, "rate_mean", _PURPLE, "D", "")
-    axes.axvline(0.0, color=_DARK, linewidth=0.8)
+    _dots(axes, spread, "rate_mean", PURPLE, "D", "")
+    axes.axvline(0.0, color=DARK, linewidth=0.8)
     axes.set_xlabel("learned inner rates of a layer: mean, least and greatest")
     _name_layers(axes, layers)
     _title(axes, diagnosis, "learned rates per layer", sampled=False)
-    return _png(figure)
+    return png(figure)
 
 
 def _panels(count: int, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(6.0 if count == 1 else 10.0, height), dpi=150)
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.0 if count == 1 else 10.0, height)
     panels = list(figure.subplots(1, count, squeeze=False, sharey=sharey)[0])
     figure.subplots_adjust(wspace=0.1 if sharey else 0.25)
     for axes in panels:
-        axes.grid(color="#DDDDDD", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     return figure, panels
 
 
@@ -201,13 +206,4 @@ def _title(
     episodes = diagnosis.curve["episode"].nunique()
     over = "1 episode" if episodes == 1 else f"{episodes} episodes, mean and 95% interval"
     lines = [f"{diagnosis.strategy}: {text}", *([over] if sampled else [])]
-    axes.set_title("\n".join(lines), loc="left", fontsize=11, pad=30 if above else 8)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", metadata={"Software": None}, facecolor="white",
-        bbox_inches="tight", pad_inches=0.15,
-    )  # fmt: skip
-    return buffer.getvalue()
+    entitle(axes, "\n".join(lines), pad=30 if above else 8)

@@ -33,7 +33,7 @@ def tlml_protocols() -> list[Spec]:
         Spec(
             "stream",
             "tlml.suites.protocols.stream:StreamProtocol",
-            "learn tasks one after the other, and retain them; in a suite: stream: {tasks: 20}",
+            "learn tasks one after another, retain them; in a suite: stream: {tasks: 20}",
             needs=("stream",),
         ),
     ]

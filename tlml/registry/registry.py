@@ -199,7 +199,7 @@ def _installed() -> Iterator[tuple[str, Callable[[], object], str, str]]:
 
 
 def _owner(distribution: metadata.Distribution | None) -> tuple[str, str]:
-    """Return a distribution's name and version; damaged metadata is no reason to stop."""
+    """Return a distribution's name and version; damaged metadata stops nothing."""
     try:
         return (distribution.name or "", distribution.version or "") if distribution else ("", "")
     except (KeyError, TypeError, OSError, ValueError):

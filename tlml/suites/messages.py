@@ -28,7 +28,7 @@ _MESSAGES = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",
     "literal_error": "must be {expected}, is {input!r}",
-    "string_pattern_mismatch": "'{input}' is no name; a name is made of letters, digits, "
+    "string_pattern_mismatch": "'{input}' is not a name; a name is made of letters, digits, "
     "'_', '-' and '.', and starts with a letter or a digit",
     "value_error": "{error}",
 }
@@ -63,6 +63,6 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 def _keys(model: Any, where: Where) -> list[str]:
     for part in where:
         fields = getattr(model, "model_fields", None)
-        # Anything that is no model here is dict[label, model].
+        # Anything that is not a model here is dict[label, model].
         model = fields[part].annotation if fields else get_args(model)[1]
     return list(model.model_fields)

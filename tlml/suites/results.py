@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Read(BaseModel):
-    # What a later version adds is no error in this one.
+    # What a later version adds is not an error in this one.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 

@@ -65,7 +65,8 @@ Ranges = Annotated[
     dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_filled)
 ]
 Count = Annotated[int, Field(strict=True, gt=0)]
-Shots = Annotated[
+# A whole number or a list of them, from 0, none twice.
+Numbers = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0)], ...],
     BeforeValidator(_listed),
     AfterValidator(_unique),
@@ -165,7 +166,7 @@ class SuiteMethod(Part):
     options: Options = {}
     tune: Ranges = {}
     head: Literal["kept", "new"] | None = None
-    shots: Shots | None = None
+    shots: Numbers | None = None
 
 
 class Suite(Part):

@@ -81,7 +81,7 @@ class View(Recorded, LightningDataModule, ABC):
         super().__init__()
         if not isinstance(domain, Domain):
             raise TlmlError(
-                f"domain: {domain!r} is no Domain; make one with tlml.domain(name, **options)"
+                f"domain: {domain!r} is not a Domain; make one with tlml.domain(name, **options)"
             )
         if seed < 0 or num_workers < 0:
             raise TlmlError(

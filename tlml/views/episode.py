@@ -299,6 +299,6 @@ def _check_ways(given: Counts | None, domain: Domain[Any]) -> None:
     y = getattr(domain, "y", None)  # a pool of classes may have none: its splits differ
     name = type(domain).__name__
     if isinstance(y, Discrete) and not isinstance(domain, ClassPool) and ways > y.n:
-        raise TlmlError(f"ways: {ways} are more than the {y.n} classes of {name}")
+        raise TlmlError(f"ways={ways}, but {name} has only {y.n} classes")
     if y is not None and not isinstance(y, Discrete) and not isinstance(domain, ClassPool):
         raise TlmlError(f"ways: {name} has no classes but values to predict; leave ways out")

@@ -141,7 +141,8 @@ class StreamView(View):
     def learned_from(self, task: int) -> Held:
         """Return the examples of a task that are trained on, as a data set of its own.
 
-        Learners that look at a task once more when it ends (`Learner.consolidate`) take them.
+        Learners that look at a task once more when it ends (`Learner.consolidate`) take them; they
+        are on the CPU.
         """
         return part(*self._tasks.learned(task))
 

@@ -38,8 +38,7 @@ def ordered_tasks(
         pool = domain.samples(split)
         if len(pool) < ways:
             raise TlmlError(
-                f"ways: {ways} are more than the {len(pool)} {split} classes of "
-                f"{type(domain).__name__}"
+                f"ways={ways}, but {type(domain).__name__} has only {len(pool)} {split} classes"
             )
         names = list(pool)
         return PoolTasks(pool, [names[i] for i in _order(len(names), shuffled_by)], ways)

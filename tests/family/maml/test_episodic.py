@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from tiny import Letters, Tables
 from torch import Tensor, nn
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, Episode, Episodes, EpisodeView, TlmlError
@@ -20,10 +20,6 @@ from tlml.networks import mlp
 HEADS = ["protonet", "matching", "relation", "baseline_pp", "r2d2", "metaoptnet"]
 ON_EPISODES = [name for name in HEADS if name != "baseline_pp"]
 LETTERS = Letters({"source": [20] * 8, "validation": [12] * 5, "target": [12] * 7}, shape=(6,))
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 
 
 def fails(message: str):
@@ -92,7 +88,7 @@ def test_a_support_without_a_class_is_refused(name):
 @pytest.mark.parametrize("name", HEADS)
 def test_training_helps_and_a_checkpoint_predicts_the_same(name, tmp_path: Path):
     learner = learner_of(name, lr=0.01)
-    trainer = pl.Trainer(max_epochs=4, limit_val_batches=0, **QUIET)
+    trainer = quiet_trainer(max_epochs=4, limit_val_batches=0)
     test = EpisodeView(LETTERS, ways=3, shots=1, queries=5, episodes=20)
     if name == "baseline_pp":
         view = learner.view(LETTERS, batch_size=16, shots=0)
@@ -101,14 +97,14 @@ def test_training_helps_and_a_checkpoint_predicts_the_same(name, tmp_path: Path)
     before = {key: value.clone() for key, value in learner.state_dict().items()}
     trainer.fit(learner, view)
     assert any(not torch.equal(before[key], value) for key, value in learner.state_dict().items())
-    (result,) = pl.Trainer(**QUIET).test(learner, test, verbose=False)
+    (result,) = quiet_trainer().test(learner, test, verbose=False)
     assert result["test_accuracy"] > 0.6  # chance is a third
     assert all(record["gradient_steps"] == 0 for record in learner.records)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     again = tlml.load(tmp_path / "a.ckpt")
     support, query = task()
     torch.testing.assert_close(again.predict(support, query.x), learner.predict(support, query.x))
-    (loaded,) = pl.Trainer(**QUIET).test(again, test, verbose=False)
+    (loaded,) = quiet_trainer().test(again, test, verbose=False)
     assert loaded["test_accuracy"] == pytest.approx(result["test_accuracy"])
 
 
@@ -157,7 +153,7 @@ def test_another_strategy_is_refused():
     with fails(
         "adapt: ProtoNet adapts by the head that it computes and takes no Full; leave adapt out"
     ):
-        pl.Trainer(**QUIET).test(learner, view, verbose=False)
+        quiet_trainer().test(learner, view, verbose=False)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +264,7 @@ def test_the_context_of_a_named_network_is_there_before_training_and_loaded(tmp_
     learner = learner_of("matching", full_context=True, lr=0.01)
     view = learner.view(LETTERS, ways=5, shots=1, queries=3, episodes=8)
     first = {n: p.clone() for n, p in learner.context.named_parameters()}
-    trainer = pl.Trainer(max_epochs=1, limit_val_batches=0, **QUIET)
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0)
     trainer.fit(learner, view)
     assert not any(torch.equal(first[n], p) for n, p in learner.context.named_parameters())
     trainer.save_checkpoint(tmp_path / "a.ckpt")
@@ -308,10 +304,10 @@ def test_relation_trains_on_maps():
     options = {"channels": 8, "blocks": 2}
     learner = tlml.learner("relation", network="conv4", network_options=options, lr=0.01)
     view = learner.view(letters, ways=5, shots=1, queries=3, episodes=40)
-    pl.Trainer(max_epochs=4, limit_val_batches=0, **QUIET).fit(learner, view)
+    quiet_trainer(max_epochs=4, limit_val_batches=0).fit(learner, view)
     assert bool(learner.relation[1].running_mean.any())
     test = EpisodeView(letters, ways=3, shots=1, queries=5, episodes=20)
-    (result,) = pl.Trainer(**QUIET).test(learner, test, verbose=False)
+    (result,) = quiet_trainer().test(learner, test, verbose=False)
     assert result["test_accuracy"] > 0.6
 
 

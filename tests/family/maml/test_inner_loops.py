@@ -10,6 +10,7 @@ import torch
 from reinforce import Reinforce, policy
 from tiny import Letters, Tables
 from torch import Tensor, nn
+from trainers import fitting_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
@@ -24,14 +25,6 @@ def network(outputs: int = 1) -> nn.Module:
     torch.manual_seed(0)
     body = (nn.Linear(2, 4, bias=False), nn.BatchNorm1d(4), nn.Tanh())
     return nn.Sequential(*body, nn.Linear(4, outputs))
-
-
-def trainer(**options: Any) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-        limit_val_batches=0, **options,
-    )  # fmt: skip
 
 
 def support(n: int = 6) -> Batch:
@@ -98,7 +91,7 @@ def test_any_trained_network_is_adapted_by_an_inner_loop():
     learner = tlml.learner("supervised", network=network())
     view = EpisodeView(Tables(), shots=4, queries=4, episodes=2, adapt=tlml.strategy("head_sgd"))
     learner.view(Tables())
-    trainer().test(learner, view, verbose=False)
+    fitting_trainer().test(learner, view, verbose=False)
     assert [record["gradient_steps"] for record in learner.records] == [5, 5]
 
 
@@ -145,7 +138,7 @@ def test_training_changes_what_is_learned(name, first_order):
     learner = tlml.learner("maml", network=network(), strategy=strategy, first_order=first_order)
     before = {n: p.detach().clone() for n, p in strategy.named_parameters()}
     view = learner.view(Tables(), shots=5, queries=5, tasks_per_batch=2, episodes=4)
-    trainer(max_epochs=1).fit(learner, view)
+    fitting_trainer(max_epochs=1).fit(learner, view)
     assert len(before) >= 1
     assert not {n for n, p in strategy.named_parameters() if torch.equal(p, before[n])}
 
@@ -154,7 +147,7 @@ def test_training_changes_what_is_learned(name, first_order):
 def test_a_checkpoint_brings_learner_and_inner_loop_back(name, tmp_path):
     learner = tlml.learner(name, network="mlp", seed=2)
     view = learner.view(Tables(), shots=5, queries=5, tasks_per_batch=2, episodes=4)
-    run = trainer(max_epochs=1)
+    run = fitting_trainer(max_epochs=1)
     run.fit(learner, view)
     run.save_checkpoint(tmp_path / "one.ckpt")
     again = tlml.load(tmp_path / "one.ckpt")
@@ -192,8 +185,8 @@ def test_the_steps_of_a_test_are_those_of_a_lightning_test():
         "maml", network=network(), strategy=tlml.strategy("sgd", steps=1, test_steps=7)
     )
     view = learner.view(Tables(), shots=4, queries=4, episodes=2)
-    trainer(max_epochs=1).fit(learner, view)
-    trainer().test(learner, view, verbose=False)
+    fitting_trainer(max_epochs=1).fit(learner, view)
+    fitting_trainer().test(learner, view, verbose=False)
     assert {record["gradient_steps"] for record in learner.records} == {7}
     assert len(list(learner.train().strategy.steps(learner.loss, learner.start(), support()))) == 1
 
@@ -239,7 +232,7 @@ def rates_along(learner: tlml.Learner, epochs: int) -> list[float]:
             seen.append(optimizer.param_groups[0]["lr"])
 
     view = learner.view(Tables(), shots=4, queries=4, tasks_per_batch=2, episodes=4)
-    trainer(max_epochs=epochs, callbacks=[Watch()]).fit(learner, view)
+    fitting_trainer(max_epochs=epochs, callbacks=[Watch()]).fit(learner, view)
     return seen
 
 
@@ -268,7 +261,7 @@ def test_maml_pp_begins_in_first_order():
 
     learner = tlml.learner("maml_pp", network=network(), first_order_epochs=2)
     view = learner.view(Tables(), shots=4, queries=4, episodes=4)
-    trainer(max_epochs=4, callbacks=[Watch()]).fit(learner, view)
+    fitting_trainer(max_epochs=4, callbacks=[Watch()]).fit(learner, view)
     assert orders == [True, True, False, False]
 
 
@@ -277,7 +270,7 @@ def test_a_schedule_needs_an_end(name, option):
     learner = tlml.learner(name, network=network())
     view = learner.view(Tables(), shots=4, queries=4, episodes=4)
     check_refused(
-        lambda: trainer(max_epochs=-1).fit(learner, view),
+        lambda: fitting_trainer(max_epochs=-1).fit(learner, view),
         f"{option}: it needs the length of training; set max_epochs or max_steps, or "
         f"{option}=False",
     )
@@ -360,7 +353,7 @@ def test_a_learner_is_not_trained_through_another_inner_loop(name, wanted):
     learner = tlml.learner(name, network=network(), strategy="sgd")
     view = learner.view(Tables(), shots=4, queries=4, episodes=4)
     check_refused(
-        lambda: trainer(max_epochs=1).fit(learner, view),
+        lambda: fitting_trainer(max_epochs=1).fit(learner, view),
         f"{name}: it learns through the inner loop {wanted}, its strategy is sgd; leave strategy "
         "out, or take the learner maml, which learns through any that can be differentiated (to "
         "test with another one: EpisodeView(..., adapt=...))",
@@ -403,7 +396,7 @@ def test_what_was_learned_for_one_head_is_not_used_for_another(name, kind):
     learner.view(Letters(), ways=2, shots=2, queries=2)
     view = EpisodeView(Letters(), ways=3, shots=2, queries=2, episodes=1, head="new")
     check_refused(
-        lambda: trainer().test(learner, view, verbose=False),
+        lambda: fitting_trainer().test(learner, view, verbose=False),
         f"{kind}: what it learned about '3.weight' is for the shape [2, 4], the parameter has "
         "[3, 4]; test it on tasks with as many outputs as in training, or adapt by sgd",
     )

@@ -12,15 +12,11 @@ import pytorch_lightning as pl
 import torch
 from tiny import Tables
 from torch import Tensor
+from trainers import quiet_trainer
 
 import tlml
 from tlml import TlmlError
 from tlml.registry import default_registry
-
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 
 
 def fails(message: str):
@@ -165,7 +161,7 @@ def trained(strategy: str, **options: Any) -> tuple[Any, list[dict[str, float]]]
         Tables(classes=3, train=40, test=20), batch_size=16, unlabelled=True, queries=2
     )
     losses = Losses()
-    pl.Trainer(max_epochs=15, limit_val_batches=0, callbacks=[losses], **QUIET).fit(learner, view)
+    quiet_trainer(max_epochs=15, limit_val_batches=0, callbacks=[losses]).fit(learner, view)
     with torch.no_grad():
         sides = view.source_examples().x, view.unlabelled_examples()
         found = [learner.built().features(side) for side in sides]
@@ -188,4 +184,4 @@ def test_without_target_examples_there_is_nothing_to_align_to(name: str) -> None
         f"unlabelled: {name.title()} compares source and target, and the view has no target "
         "examples; set unlabelled=True (or shots above 0)"
     ):
-        pl.Trainer(max_epochs=1, **QUIET).fit(learner, view)
+        quiet_trainer(max_epochs=1).fit(learner, view)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 from scipy.linalg import orth, sqrtm
 from tiny import Table
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Domain, EpisodeView, TlmlError
@@ -23,10 +23,6 @@ from tlml.registry import default_registry
 
 Values = NDArray[np.float64]
 NAMES = ["coral_map", "subspace_alignment", "tca", "optimal_transport"]
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 
 
 def fails(message: str):
@@ -308,13 +304,13 @@ def fitted(name: str | None, **options: Any) -> Any:
         "estimator", strategy=name and tlml.strategy(name, **options), model="linear"
     )
     view = learner.view(Stretched(), batch_size=16, unlabelled=True)
-    pl.Trainer(max_epochs=1, limit_val_batches=0, **QUIET).fit(learner, view)
+    quiet_trainer(max_epochs=1, limit_val_batches=0).fit(learner, view)
     return learner
 
 
 def accuracy(learner: Any, **options: Any) -> float:
     view = EpisodeView(Stretched(), queries=15, episodes=2, **options)
-    (found,) = pl.Trainer(**QUIET).test(learner, view, verbose=False)
+    (found,) = quiet_trainer().test(learner, view, verbose=False)
     return float(found["test_accuracy"])
 
 
@@ -352,7 +348,7 @@ def test_a_checkpoint_predicts_as_before(tmp_path: Path) -> None:
     before = accuracy(learner, shots=1, adapt=tlml.strategy("subspace_alignment", components=1))
     x = Stretched().tasks("target")[0].x
     expected = learner.predict_now(x)
-    trainer = pl.Trainer(**QUIET)
+    trainer = quiet_trainer()
     trainer.strategy.connect(learner)
     trainer.save_checkpoint(tmp_path / "map.ckpt")
     again = tlml.load(tmp_path / "map.ckpt")

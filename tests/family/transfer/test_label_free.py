@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from adapting import adapted, interrupted, problem_of, trainer
+from adapting import adapted, interrupted, problem_of
 from tiny import Tables
 from torch import Tensor, nn
+from trainers import fitting_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
@@ -194,7 +195,7 @@ def test_a_test_without_labels_adapts_and_names_that_it_used_the_queries(name: s
     for adapt in (name, "full"):
         view = EpisodeView(domain, shots=0, queries=3, episodes=2, adapt=tlml.strategy(adapt))
         assert _described(learner, view)["transductive"] is (adapt == name)
-        trainer().test(learner, view, verbose=False)
+        fitting_trainer().test(learner, view, verbose=False)
         scores[adapt] = [record["loss"] for record in learner.records]
     assert scores[name] != scores["full"]
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from adapting import adapted, interrupted, problem_of, trainer
+from adapting import adapted, interrupted, problem_of
 from tiny import Tables
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from trainers import fitting_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
@@ -149,7 +150,7 @@ def test_a_test_adapts_a_copy_and_leaves_the_learner_alone() -> None:
     for steps in (0, 30):
         adapt = tlml.strategy("lora", rank=2, steps=steps, lr=0.02)
         view = EpisodeView(domain, shots=3, queries=1, episodes=2, adapt=adapt)
-        trainer().test(learner, view, verbose=False)
+        fitting_trainer().test(learner, view, verbose=False)
         losses.append(sum(record["loss"] for record in learner.records))
     assert list(learner.state_dict()) == names
     assert losses[1] < losses[0]
@@ -162,7 +163,7 @@ def test_what_was_adapted_is_loaded_and_merged(tmp_path: Path) -> None:
     learner.meet(view.target_spaces)
     before = {name: value.clone() for name, value in learner.network.state_dict().items()}
     adaptation = Adaptation(learner, tlml.strategy("lora", rank=2, lr=0.02))
-    run = trainer(max_epochs=5)
+    run = fitting_trainer(max_epochs=5)
     run.fit(adaptation, datamodule=view)
     run.save_checkpoint(tmp_path / "lora.ckpt", weights_only=False)
     loaded = tlml.load(tmp_path / "lora.ckpt")

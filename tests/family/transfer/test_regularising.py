@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from adapting import adapted, interrupted, problem_of, trainer
+from adapting import adapted, interrupted, problem_of
 from tiny import Tables
 from torch import Tensor, nn
+from trainers import fitting_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
@@ -233,7 +234,7 @@ def test_a_new_head_is_adapted_in_a_test(name: str) -> None:
     view = EpisodeView(
         domain, shots=2, queries=2, episodes=2, head="new", adapt=tlml.strategy(name, steps=2)
     )
-    trainer().test(learner, view, verbose=False)
+    fitting_trainer().test(learner, view, verbose=False)
     assert [record["gradient_steps"] for record in learner.records] == [2, 2]
 
 
@@ -245,7 +246,7 @@ def test_it_takes_no_part_in_training(name: str) -> None:
     domain, states = Tables(classes=3), []
     for strategy in (name, "full"):
         learner = tlml.learner("supervised", network=network(), strategy=strategy)
-        trainer(max_epochs=2).fit(learner, learner.view(domain, queries=2))
+        fitting_trainer(max_epochs=2).fit(learner, learner.view(domain, queries=2))
         states.append(learner.network.state_dict())
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
 

@@ -8,20 +8,16 @@ import re
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
 from tlml_transfer.relational.horn_rules import confidence, lifted, mine, tabulate, told
 
-QUIET = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 RELATIONS = 6
 
 
@@ -208,7 +204,7 @@ def test_triples_that_are_there_twice_count_once():
         ),
         (
             {"anchors": ["term6"]},
-            "anchors: 'term6' is no pair; give a relation of the source and one of the target",
+            "anchors: 'term6' is not a pair; give a relation of the source and one of the target",
         ),
         (
             {"anchors": [[0, 1], [2, 1]]},
@@ -334,7 +330,7 @@ def mrr(domain, fitted, **options):
         adapt=tlml.strategy("relational_rules", **options),
     )  # fmt: skip
     learner = fitted if options.get("mapping") != "none" else tlml.learner("estimator")
-    logged = pl.Trainer(**QUIET).test(learner, view, verbose=False)[0]
+    logged = quiet_trainer().test(learner, view, verbose=False)[0]
     assert {"test_mrr", "test_mrr_ci95", "test_hits@10"} <= logged.keys()
     assert not fitted.transductive(fitted.strategy)
     return float(np.mean([record["mrr"] for record in learner.records]))
@@ -342,7 +338,7 @@ def mrr(domain, fitted, **options):
 
 def test_rules_of_another_family_tell_more_than_a_few_links(kin):
     learner = tlml.learner("estimator")
-    pl.Trainer(**QUIET, max_epochs=1).fit(learner, learner.view(kin))
+    quiet_trainer(max_epochs=1).fit(learner, learner.view(kin))
     own = mrr(kin, learner, mapping="none")  # needs no fit
     true, random = (mrr(kin, learner, mapping=kind) for kind in ("true", "random"))
     found, anchored = mrr(kin, learner), mrr(kin, learner, anchors=3)
@@ -355,4 +351,4 @@ def test_without_a_fit_there_is_nothing_to_carry_over():
     domain = tlml.domain("nations")
     view = EpisodeView(domain, shots=10, queries=5, episodes=1)
     with pytest.raises(TlmlError, match=r"carries over from source examples, and none were kept"):
-        pl.Trainer(**QUIET).test(learner, view, verbose=False)
+        quiet_trainer().test(learner, view, verbose=False)

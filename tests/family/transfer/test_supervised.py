@@ -15,14 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from tiny import Letters, Moved, Tables
 from torch import Tensor, nn
 from torch.nn import functional as F
+from trainers import fitting_trainer
 
 import tlml
 from tlml import Context, PairView, Strategy, TlmlError
 
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu", "limit_val_batches": 0,
-}  # fmt: skip
 SMALL = {"network": "mlp", "network_options": {"hidden": [8]}}
 DEEP = ["cdan", "dann", "jdot", "mcc"]
 
@@ -32,7 +29,7 @@ def fails(message: str):
 
 
 def fitted(learner: Any, view: PairView, **options: Any) -> pl.Trainer:
-    trainer = pl.Trainer(**QUIET | options)
+    trainer = fitting_trainer(**options)
     trainer.fit(learner, datamodule=view)
     return trainer
 
@@ -203,7 +200,7 @@ def test_checkpoints_hold_what_aligns_and_a_resumed_fit_is_the_whole_one(
     def run(stop: bool, path: Path | None = None) -> dict[str, Tensor]:
         learner = tlml.learner("supervised", strategy=name, **SMALL)
         view = learner.view(Tables(classes=3), batch_size=18, unlabelled=True, queries=2)
-        trainer = pl.Trainer(max_epochs=4, callbacks=[Stop()] if stop else None, **QUIET)
+        trainer = fitting_trainer(max_epochs=4, callbacks=[Stop()] if stop else None)
         trainer.fit(learner, datamodule=view, ckpt_path=path, weights_only=True)
         trainer.save_checkpoint(tmp_path / "last.ckpt", weights_only=False)
         return {key: value.clone() for key, value in learner.state_dict().items()}

@@ -8,23 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box, Discrete
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tiny import Tables
+from trainers import fitting_trainer, quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
 from tlml.registry import default_registry
 from tlml_transfer.weigh.tradaboost import reweighed
 
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu", "num_sanity_val_steps": 0,
-    "limit_val_batches": 0,
-}  # fmt: skip
 VALUES = Box(-np.inf, np.inf, (1,))
 
 
@@ -194,9 +189,9 @@ def test_it_takes_what_helps_of_a_source_that_is_wrong_in_part(
 def test_the_estimator_boosts_on_source_and_support(classes: int) -> None:
     domain = Tables(classes=classes, train=30, test=12)
     learner = tlml.learner("estimator", strategy=tlml.strategy("tradaboost", rounds=4))
-    pl.Trainer(max_epochs=1, **QUIET).fit(learner, learner.view(domain))
+    fitting_trainer(max_epochs=1).fit(learner, learner.view(domain))
     tests = EpisodeView(domain, shots=3, queries=3, episodes=2)
-    pl.Trainer(**QUIET).test(learner, tests, verbose=False)
+    quiet_trainer().test(learner, tests, verbose=False)
     assert [record["gradient_steps"] for record in learner.records] == [0, 0]
     assert all(0 < one["effective_sample_size"] <= 90 for one in learner.records)
     assert not learner.transductive(learner.strategy)

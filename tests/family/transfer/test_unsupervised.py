@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box
 from sklearn import config_context
@@ -19,16 +18,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
 from tlml.registry import default_registry
 from tlml.suites import load_suite, plan, read_results, run_suite, write_plan
 
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 SMALL: dict[str, dict[str, Any]] = {
     "transfer_pca": {"components": 2},
     "transfer_kmeans": {"n_clusters": 3},
@@ -194,7 +190,7 @@ def test_the_estimator_tests_it_and_prepares_the_source_once(
     domain = tlml.domain("digit_vectors", variants=8)
     strategy = made("transfer_pca", components=8)
     learner = tlml.learner("estimator", strategy=strategy)
-    trainer = pl.Trainer(max_epochs=1, limit_val_batches=0, **QUIET)
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0)
     trainer.fit(learner, learner.view(domain))
     asked, prepare = [], type(strategy).prepare
     monkeypatch.setattr(

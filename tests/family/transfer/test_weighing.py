@@ -14,6 +14,7 @@ from scipy.optimize import LinearConstraint, linprog, minimize
 from scipy.spatial.distance import cdist
 from tiny import Tables
 from torch import Tensor, nn
+from trainers import fitting_trainer, quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, Network, Strategy, TlmlError
@@ -23,11 +24,6 @@ from tlml.suites import load_suite, plan, read_results, run_suite
 from tlml_synthetic.covariate_shift import CovariateShift, CovariateShiftRegression
 from tlml_transfer.weigh.interior_point import minimum
 
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu", "num_sanity_val_steps": 0,
-    "limit_val_batches": 0,
-}  # fmt: skip
 BY_INPUTS = ("kmm", "kliep", "domain_classifier")
 # The target's variance is another than the source's, of which the degree 1 knows nothing.
 RIGHT: dict[str, dict[str, Any]] = {"kmm": {}, "kliep": {}, "domain_classifier": {"degree": 2}}
@@ -374,7 +370,7 @@ def test_balancing_needs_labels() -> None:
 
 
 def test_more_folds_than_inputs_are_refused() -> None:
-    with fails("folds: 5 are more than the 3 inputs of a side"):
+    with fails("folds=5, but a side has only 3 inputs"):
         tlml.strategy("domain_classifier", folds=5).weigh_samples(*sides(9, 3))
 
 
@@ -430,9 +426,9 @@ def estimated(strategy: Any, classes: bool) -> tuple[float, Any]:
     learner = tlml.learner("estimator", strategy=strategy, model="linear")
     domain = shifted(classes)
     view = learner.view(domain, unlabelled=True)
-    pl.Trainer(max_epochs=1, **QUIET).fit(learner, view)
+    fitting_trainer(max_epochs=1).fit(learner, view)
     tests = EpisodeView(domain, shots=0, queries=150, episodes=1)
-    (logged,) = pl.Trainer(**QUIET).test(learner, tests, verbose=False)
+    (logged,) = quiet_trainer().test(learner, tests, verbose=False)
     return (1 - logged["test_accuracy"]) if classes else logged["test_mse"], learner
 
 
@@ -454,12 +450,12 @@ def test_the_estimator_weighs_its_source_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Kmm, "ratios", lambda *given: calls.append(1) or once(*given))
     learner = tlml.learner("estimator", strategy="kmm", model="linear")
     domain = Tables(classes=3, train=12, test=9)
-    pl.Trainer(max_epochs=1, **QUIET).fit(learner, learner.view(domain, unlabelled=True, queries=2))
+    fitting_trainer(max_epochs=1).fit(learner, learner.view(domain, unlabelled=True, queries=2))
     tests = EpisodeView(domain, shots=0, queries=2, episodes=3)
-    pl.Trainer(**QUIET).test(learner, tests, verbose=False)
+    quiet_trainer().test(learner, tests, verbose=False)
     assert len(calls) == 1
     del learner.kept["target_x"]
-    pl.Trainer(**QUIET).test(learner, tests, verbose=False)
+    quiet_trainer().test(learner, tests, verbose=False)
     assert len(calls) == 4
     assert learner.transductive(learner.strategy)
 
@@ -467,8 +463,8 @@ def test_the_estimator_weighs_its_source_once(monkeypatch: pytest.MonkeyPatch) -
 def test_the_estimator_hands_labels_to_what_weighs_by_them() -> None:
     learner = tlml.learner("estimator", strategy="balanced", model="linear")
     domain = Tables(classes=3, train=13, test=9)
-    pl.Trainer(max_epochs=1, **QUIET).fit(learner, learner.view(domain, queries=2))
-    pl.Trainer(**QUIET).test(
+    fitting_trainer(max_epochs=1).fit(learner, learner.view(domain, queries=2))
+    quiet_trainer().test(
         learner, EpisodeView(domain, shots=0, queries=2, episodes=1), verbose=False
     )
     sizes = torch.bincount(learner.kept["y"]).double()
@@ -502,7 +498,7 @@ def trained(strategy: Any, classes: bool) -> tuple[float, Logged]:
     )
     callbacks = [] if strategy == "full" else [logged]
     made = learner.view(domain, unlabelled=True, batch_size=100)
-    pl.Trainer(max_epochs=8, callbacks=callbacks, log_every_n_steps=1, **QUIET).fit(learner, made)
+    fitting_trainer(max_epochs=8, callbacks=callbacks, log_every_n_steps=1).fit(learner, made)
     test = domain.tasks("target")[0].split("test")
     found = learner.predict_now(test.x).detach()
     error = (found.argmax(1) != test.y).float() if classes else (found - test.y).square()
@@ -527,7 +523,9 @@ def fit_on_features(folder: Path, callbacks: Any = (), **options: Any) -> Any:
     )  # fmt: skip
     view = learner.view(CovariateShift(size=60), unlabelled=True, batch_size=30)
     resume = options.pop("ckpt_path", None)
-    trainer = pl.Trainer(callbacks=list(callbacks), log_every_n_steps=1, **(QUIET | options))
+    trainer = pl.Trainer(
+        callbacks=list(callbacks), log_every_n_steps=1, **(fitting_trainer | options)
+    )
     trainer.fit(learner, view, ckpt_path=resume, weights_only=True if resume else None)
     return learner, view, trainer
 
@@ -601,10 +599,10 @@ def test_a_network_is_weighed_by_the_target_that_its_view_gives() -> None:
         "kmm: needs at least 2 target inputs, there are 0; views give those of the target with "
         "unlabelled=True"
     ):
-        pl.Trainer(max_epochs=1, **QUIET).fit(learner, learner.view(domain))
+        fitting_trainer(max_epochs=1).fit(learner, learner.view(domain))
     learner = tlml.learner("supervised", network=linear_network(2, 2), strategy="kmm")
     view = learner.view(domain, shots=5)
-    pl.Trainer(max_epochs=1, **QUIET).fit(learner, view)
+    fitting_trainer(max_epochs=1).fit(learner, view)
     expected = tlml.strategy("kmm").weigh_samples(
         view.source_examples().x, view.drawn().episode.support.x
     )
@@ -615,7 +613,7 @@ def test_a_network_can_be_trained_on_balanced_classes() -> None:
     domain = Tables(classes=3, train=13)
     learner = tlml.learner("supervised", network="mlp", strategy="balanced")
     view = learner.view(domain)
-    pl.Trainer(max_epochs=1, **QUIET).fit(learner, view)
+    fitting_trainer(max_epochs=1).fit(learner, view)
     y = view.source_examples().y
     sums = torch.zeros(3).index_add(0, y, learner._weights)
     torch.testing.assert_close(sums, torch.full((3,), len(y) / 3))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
 from distributions import HEAD, declare, site_on_path
+from trainers import quiet_trainer
 
 import tlml
 from tlml import files
@@ -121,10 +121,7 @@ def test_nan_in_data_is_found_before_training(
 def fitted(path: Path) -> Path:
     learner = tlml.learner("maml", network="mlp", strategy=tlml.strategy("sgd", steps=1))
     view = learner.view(tlml.domain("sinusoid"), shots=5, queries=2, episodes=4, val_episodes=4)
-    trainer = pl.Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=1)
     trainer.fit(learner, datamodule=view)
     trainer.save_checkpoint(path)
     return path

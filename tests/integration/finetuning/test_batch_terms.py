@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from adapting import interrupted, trainer
+from adapting import interrupted
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities import CombinedLoader
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import fitting_trainer
 
 import tlml
 from tlml import Adapt, Batch, Context, Pair, Strategy, TlmlError, param_groups
@@ -95,7 +96,7 @@ class Spy(Strategy):
 
 def fit(module: Mine, adapt: Any, loader: Any = None, **options: Any) -> Mine:
     callbacks = [adapt] if isinstance(adapt, Adapt) else [Adapt(**adapt)]
-    trainer(**({"max_epochs": 1} | options), callbacks=callbacks).fit(
+    fitting_trainer(**({"max_epochs": 1} | options), callbacks=callbacks).fit(
         module, data() if loader is None else loader
     )
     return module
@@ -123,7 +124,7 @@ def test_the_hook_and_the_callable_are_taken_off_also_after_an_error() -> None:
     assert not hasattr(module, "adapt")
     assert not module.backbone._forward_hooks
     with pytest.raises(AttributeError, match="'Mine' object has no attribute 'adapt'"):
-        trainer(max_epochs=1).fit(Mine(), data())
+        fitting_trainer(max_epochs=1).fit(Mine(), data())
 
 
 def test_features_are_those_of_the_steps_own_forward_pass_and_of_no_other() -> None:
@@ -135,7 +136,7 @@ def test_features_are_those_of_the_steps_own_forward_pass_and_of_no_other() -> N
     module, strategy = Validated(), Spy("adaptation")
     module.backbone.register_forward_hook(lambda *_: calls.append(_[2]))
     options = {"limit_val_batches": 1, "val_check_interval": 1}
-    run = trainer(max_epochs=1, callbacks=[Adapt(strategy, features="backbone")], **options)
+    run = fitting_trainer(max_epochs=1, callbacks=[Adapt(strategy, features="backbone")], **options)
     run.fit(module, data(), data())
     training = [each for each in calls if each.requires_grad]
     assert len(training) == len(strategy.seen) == 3
@@ -441,10 +442,10 @@ def test_two_callbacks_may_adapt_two_parts_and_one_may_add_a_loss() -> None:
         return [Adapt("l2_sp", network="backbone"), Adapt(other, network="head")]
 
     module = Mine()
-    trainer(max_epochs=1, callbacks=both("full")).fit(module, data())
+    fitting_trainer(max_epochs=1, callbacks=both("full")).fit(module, data())
     assert module.added[-1] > 0
     with fails("adapt: two tlml.Adapt callbacks add losses; one can"):
-        trainer(max_epochs=1, callbacks=both("l2_sp")).fit(Mine(), data())
+        fitting_trainer(max_epochs=1, callbacks=both("l2_sp")).fit(Mine(), data())
 
 
 def test_what_a_strategy_with_terms_owns_must_be_optimised() -> None:
@@ -487,10 +488,10 @@ def test_resuming_from_a_checkpoint_without_the_start_is_refused(tmp_path: Path)
         def training_step(self, batch: Any, batch_idx: int) -> Tensor:
             return self.task_loss(batch)
 
-    run = trainer(max_epochs=1)
+    run = fitting_trainer(max_epochs=1)
     run.fit(Plain(), data())
     run.save_checkpoint(tmp_path / "source.ckpt", weights_only=False)
-    again = trainer(max_epochs=2, callbacks=[Adapt("l2_sp")])
+    again = fitting_trainer(max_epochs=2, callbacks=[Adapt("l2_sp")])
     with fails(
         "L2Sp: the weights at the start are not known; the checkpoint that training resumed"
     ):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Adapt, Group, Phase, Strategy, TlmlError, param_groups
@@ -75,11 +76,7 @@ def fit(module: LightningModule, *callbacks: Callback, **options: Any) -> Traine
     path = options.pop("ckpt_path", None)
     validation = options.pop("validation", None)
     options |= {} if validation else {"limit_val_batches": 0}
-    trainer = Trainer(
-        callbacks=list(callbacks), logger=False, accelerator="cpu", enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-        **({"max_epochs": 2} | options),
-    )  # fmt: skip
+    trainer = quiet_trainer(callbacks=list(callbacks), **{"max_epochs": 2} | options)
     trainer.fit(module, data(), validation or data(), ckpt_path=path)
     return trainer
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from tiny import Letters, Tables
 from torch import Tensor, nn
+from trainers import quiet_trainer
 
 import tlml
 from tlml import (  # fmt: skip
@@ -33,19 +33,12 @@ from tlml.finetuning.module import replace_head
 STEPS = 6
 
 
-def trainer(**options: Any) -> Trainer:
-    return Trainer(
-        logger=False, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False,
-        **({"enable_checkpointing": False} | options),
-    )  # fmt: skip
-
-
 def pretrained(domain: Domain[Any], name: str = "supervised", **options: Any) -> Any:
     """Return a learner of the domain's source tasks."""
     if "network" not in options:
         options["network_options"] = {"hidden": [6]}
     learner = tlml.learner(name, **options)
-    trainer(max_epochs=1, limit_val_batches=0).fit(learner, learner.view(domain, queries=2))
+    quiet_trainer(max_epochs=1, limit_val_batches=0).fit(learner, learner.view(domain, queries=2))
     return learner
 
 
@@ -56,7 +49,7 @@ def target(domain: Domain[Any], **options: Any) -> PairView:
 def adapted(learner: Learner, view: View, *args: Any, **kwargs: Any) -> tuple[Adaptation, Any]:
     """Return the adaptation of a learner after some steps, and its results on the query."""
     adaptation = Adaptation(learner, *args, **kwargs)
-    run = trainer(max_steps=STEPS, max_epochs=-1)
+    run = quiet_trainer(max_steps=STEPS, max_epochs=-1)
     run.fit(adaptation, datamodule=view)
     return adaptation, run.test(adaptation, datamodule=view, verbose=False)[0]
 
@@ -70,7 +63,7 @@ def test_on_a_batch_of_the_whole_support_it_is_the_adaptation_of_an_episode(
     learner = pretrained(domain)
     how = tlml.strategy(strategy, steps=STEPS)
     view = EpisodeView(domain, shots=2, queries=2, episodes=1, seed=5, adapt=how, head=head)
-    short = trainer().test(learner, view, verbose=False)[0]
+    short = quiet_trainer().test(learner, view, verbose=False)[0]
     before = learner.network.state_dict()["head.weight"].clone()
     _, long = adapted(learner, target(domain), tlml.strategy(strategy), head)
     assert long["test_loss"] == pytest.approx(short["test_loss"], rel=1e-5)
@@ -80,7 +73,7 @@ def test_on_a_batch_of_the_whole_support_it_is_the_adaptation_of_an_episode(
 def test_the_learner_is_adapted_in_place_and_its_checkpoint_reads_back(tmp_path: Path) -> None:
     learner = pretrained(Letters())  # 6 source classes; an episode of the target has 5
     adaptation = Adaptation(learner, "full")
-    run = trainer(max_steps=STEPS, max_epochs=-1)
+    run = quiet_trainer(max_steps=STEPS, max_epochs=-1)
     run.fit(adaptation, datamodule=target(Letters()))
     run.save_checkpoint(tmp_path / "adapted.ckpt", weights_only=False)
     loaded = tlml.load(tmp_path / "adapted.ckpt", expected="supervised")
@@ -99,7 +92,7 @@ def test_resume_equals_the_uninterrupted_adaptation(tmp_path: Path) -> None:
         learner = pretrained(domain)
         learner.load_state_dict(source)
         keep = ModelCheckpoint(tmp_path, save_top_k=-1, filename="{epoch}")
-        made = trainer(max_epochs=4, enable_checkpointing=True, callbacks=[keep])
+        made = quiet_trainer(max_epochs=4, enable_checkpointing=True, callbacks=[keep])
         view = target(domain, batch_size=4)  # two steps in an epoch
         made.fit(Adaptation(learner, "full", "new"), datamodule=view, ckpt_path=path)
         return learner.state_dict()
@@ -112,7 +105,7 @@ def test_resume_equals_the_uninterrupted_adaptation(tmp_path: Path) -> None:
 def test_only_its_own_checkpoints_are_resumed_from(tmp_path: Path) -> None:
     domain = Tables(classes=3)
     learner = pretrained(domain)
-    run = trainer(max_steps=1, max_epochs=-1)
+    run = quiet_trainer(max_steps=1, max_epochs=-1)
     run.fit(Adaptation(learner, "full"), datamodule=target(domain))
     run.save_checkpoint(tmp_path / "full.ckpt", weights_only=False)
     content = torch.load(tmp_path / "full.ckpt", weights_only=True)
@@ -121,7 +114,7 @@ def test_only_its_own_checkpoints_are_resumed_from(tmp_path: Path) -> None:
     for file, whose in (("full", "by full"), ("learner", "of a learner, not adapted yet")):
         adaptation = Adaptation(pretrained(domain), "linear_probe")
         with pytest.raises(TlmlError) as error:
-            trainer(max_steps=2).fit(
+            quiet_trainer(max_steps=2).fit(
                 adaptation, datamodule=target(domain), ckpt_path=tmp_path / f"{file}.ckpt"
             )
         assert str(error.value) == (
@@ -226,7 +219,7 @@ def test_a_strategy_that_asks_for_stored_statistics_keeps_them_as_on_episodes() 
     episode = EpisodeView(
         domain, shots=2, queries=2, episodes=1, seed=5, adapt=tlml.strategy("full", steps=6, **how)
     )
-    short = trainer().test(learner, episode, verbose=False)[0]
+    short = quiet_trainer().test(learner, episode, verbose=False)[0]
     before = learner.network.body[1].running_mean.clone()
     _, long = adapted(learner, target(domain), tlml.strategy("full", **how))
     assert torch.equal(learner.network.body[1].running_mean, before)
@@ -257,7 +250,7 @@ class Attaching(Strategy):
 
 def test_what_a_strategy_adds_to_the_network_is_there_when_it_is_loaded(tmp_path: Path) -> None:
     learner = pretrained(Tables())
-    run = trainer(max_steps=STEPS, max_epochs=-1)
+    run = quiet_trainer(max_steps=STEPS, max_epochs=-1)
     run.fit(Adaptation(learner, Attaching()), datamodule=target(Tables()))
     run.save_checkpoint(tmp_path / "scaled.ckpt", weights_only=False)
     assert learner.network.head.scale.item() != 1.0
@@ -391,7 +384,7 @@ class Granted:
 def test_validation_sees_what_the_target_grants_and_never_the_query(
     domain: Any, options: dict[str, Any], measured: set[str]
 ) -> None:
-    run, view = trainer(max_epochs=1), target(domain, **{"source": False, **options})
+    run, view = quiet_trainer(max_epochs=1), target(domain, **{"source": False, **options})
     run.fit(Adaptation(pretrained(domain), "full"), datamodule=view)
     assert set(run.callback_metrics) == {"train_loss", *measured}
     query = {tuple(x) for x in view.drawn().episode.query.x.tolist()}

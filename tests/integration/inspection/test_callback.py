@@ -14,6 +14,7 @@ from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 from tiny import Letters, Tables
 from torch import Tensor
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, Diagnose, EpisodeView, GradientLearner, Learner, TlmlError
@@ -21,10 +22,6 @@ from tlml.cli import main
 from tlml.registry import default_registry
 
 FILES = ["curve.csv", "curve.png", "gradients.png", "layers.csv", "layers.png", "summary.csv"]
-QUIET = {
-    "accelerator": "cpu", "devices": 1, "enable_checkpointing": False,
-    "enable_progress_bar": False, "enable_model_summary": False,
-}  # fmt: skip
 
 
 class Waves(EpisodeView):
@@ -44,7 +41,7 @@ class Estimating(Learner):
 
 
 def trainer_of(*callbacks: pl.Callback, **options: Any) -> pl.Trainer:
-    return pl.Trainer(**{**QUIET, "logger": False, "callbacks": list(callbacks), **options})
+    return quiet_trainer(callbacks=list(callbacks), **options)
 
 
 def learner_and_view(**options: Any) -> tuple[GradientLearner, EpisodeView]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from pytorch_lightning import Trainer
 from torch import nn
+from trainers import quiet_trainer
 
 import tlml
 from tlml import EpisodeView, Learner, Strategy, TlmlError
@@ -31,10 +31,7 @@ def saved(folder: Path, name: str = "maml", **options: Any) -> tuple[Learner, Pa
     options = {"strategy": "sgd", "network_options": {"hidden": [4]}} | options
     learner = tlml.learner(name, **options)
     view = learner.view(tlml.domain("sinusoid"), queries=3)
-    trainer = Trainer(
-        max_steps=1, limit_val_batches=0, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
-    )  # fmt: skip
+    trainer = quiet_trainer(max_steps=1, limit_val_batches=0)
     trainer.fit(learner, view)
     path = folder / "learner.ckpt"
     trainer.save_checkpoint(path, weights_only=False)
@@ -135,7 +132,7 @@ def test_other_files_of_torch_are_no_checkpoints_of_tlml(tmp_path: Path, content
     path = tmp_path / "other.ckpt"
     torch.save(content, path)
     assert error_of(path) == (
-        f"{path}: no checkpoint of tlml, for it doesn't say which learner wrote it"
+        f"{path}: not a tlml checkpoint: it does not record which learner wrote it"
     )
 
 

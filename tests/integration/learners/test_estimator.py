@@ -9,34 +9,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVC
 from tiny import Letters, Tables
 from torch import Tensor
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, Strategy, TlmlError
 from tlml.networks import Kept
 
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 CLASSES = Tables(classes=3, train=12, test=9)
 
 
 def fitted(domain: Any = CLASSES, *, unlabelled: bool = False, **options: Any) -> Any:
     learner = tlml.learner("estimator", **options)
     view = learner.view(domain, batch_size=5, unlabelled=unlabelled, queries=2)
-    pl.Trainer(max_epochs=7, num_sanity_val_steps=0, **QUIET).fit(learner, view)
+    quiet_trainer(max_epochs=7, num_sanity_val_steps=0).fit(learner, view)
     return learner
 
 
 def measured(learner: Any, **options: Any) -> list[dict[str, Any]]:
     view = EpisodeView(CLASSES, **{"shots": 2, "queries": 2, "episodes": 2, **options})
-    pl.Trainer(**QUIET).test(learner, view, verbose=False)
+    quiet_trainer().test(learner, view, verbose=False)
     found: list[dict[str, Any]] = learner.records
     return found
 
@@ -153,7 +149,7 @@ def test_a_strategy_learns_once_from_what_is_kept() -> None:
 
 def test_a_checkpoint_predicts_the_same(tmp_path: Path) -> None:
     learner = tlml.learner("estimator", model="tree")
-    trainer = pl.Trainer(max_epochs=1, **QUIET)
+    trainer = quiet_trainer(max_epochs=1)
     trainer.fit(learner, learner.view(CLASSES))
     trainer.save_checkpoint(tmp_path / "one.ckpt")
     loaded = tlml.load(tmp_path / "one.ckpt")
@@ -187,11 +183,11 @@ def test_a_class_without_examples_is_the_least_likely() -> None:
 def test_other_labels_leave_the_support() -> None:
     learner = fitted(Letters())
     view = EpisodeView(Letters(), ways=3, shots=2, queries=2, episodes=2)
-    pl.Trainer(**QUIET).test(learner, view, verbose=False)
+    quiet_trainer().test(learner, view, verbose=False)
     assert len(learner.records) == 2
     view = EpisodeView(Letters(), ways=3, shots=0, queries=2, episodes=2)
     with fails("shots: 0 labelled examples, and no source examples whose labels are the task's"):
-        pl.Trainer(**QUIET).test(learner, view, verbose=False)
+        quiet_trainer().test(learner, view, verbose=False)
 
 
 def test_errors() -> None:

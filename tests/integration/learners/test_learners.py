@@ -11,16 +11,13 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from tiny import Letters, Lines, Plain, Tables
 from torch import Tensor, nn
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, Strategy, TlmlError
 from tlml.testing.toys import LearnedRates, Nearest
 from tlml.views import ViewSpaces
 
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 SMALL = {"network": "mlp", "network_options": {"hidden": [4]}}
 FOUR = Tables(classes=4, train=24)
 
@@ -30,13 +27,13 @@ def fails(message: str):
 
 
 def fitted(learner: tlml.Learner, view: tlml.View, **options: Any) -> pl.Trainer:
-    trainer = pl.Trainer(**{**QUIET, "max_steps": 3, "limit_val_batches": 1, **options})
+    trainer = quiet_trainer(**{"max_steps": 3, "limit_val_batches": 1, **options})
     trainer.fit(learner, datamodule=view)
     return trainer
 
 
 def records_of(learner: tlml.Learner, view: tlml.View) -> list[dict[str, Any]]:
-    pl.Trainer(**QUIET).test(learner, datamodule=view, verbose=False)
+    quiet_trainer().test(learner, datamodule=view, verbose=False)
     return learner.records
 
 
@@ -226,7 +223,7 @@ def test_the_metric_of_a_domain_takes_the_place_of_accuracy():
         tlml.learner("estimator", strategy=Nearest()), EpisodeView(FOUR, **view)
     )
     errors, learner = Errors(classes=4, train=24), tlml.learner("estimator", strategy=Nearest())
-    logged = pl.Trainer(**QUIET).test(learner, EpisodeView(errors, **view), verbose=False)[0]
+    logged = quiet_trainer().test(learner, EpisodeView(errors, **view), verbose=False)[0]
     for record, other in zip(learner.records, accuracies, strict=True):
         assert record.keys() == {"episode", "loss", "errors", "seconds", "gradient_steps"}
         assert record["errors"] == pytest.approx(1 - other["accuracy"])
@@ -258,7 +255,7 @@ def test_records_are_the_metrics_of_each_episode(domain):
         "maml", network=nn.Linear(*size), strategy=tlml.strategy("sgd", lr=0.1, steps=3)
     )
     view = EpisodeView(domain, shots=2, queries=3, episodes=5, tasks_per_batch=2, seed=3)
-    trainer = pl.Trainer(**QUIET)
+    trainer = quiet_trainer()
     logged = trainer.test(learner, datamodule=view, verbose=False)[0]
     records = learner.records
     assert [record["episode"] for record in records] == [0, 1, 2, 3, 4]
@@ -302,7 +299,7 @@ def test_every_learner_meets_the_same_episodes():
         view = EpisodeView(FOUR, shots=1, queries=2, episodes=4)
         if not isinstance(learner, tlml.GradientLearner):
             learner.meet(view.spaces)
-        pl.Trainer(**QUIET, callbacks=[Watching()]).test(learner, datamodule=view, verbose=False)
+        quiet_trainer(callbacks=[Watching()]).test(learner, datamodule=view, verbose=False)
     first, *others = seen.values()
     assert len(seen) == 3
     assert len(set(first)) == 8
@@ -312,7 +309,7 @@ def test_every_learner_meets_the_same_episodes():
 def test_validation_measures_the_validation_tasks():
     learner = tlml.learner("maml", network=nn.Linear(2, 4))
     view = EpisodeView(FOUR, shots=1, queries=2, episodes=3, val_episodes=2)
-    logged = pl.Trainer(**QUIET).validate(learner, datamodule=view, verbose=False)[0]
+    logged = quiet_trainer().validate(learner, datamodule=view, verbose=False)[0]
     assert {*logged} == {"val_loss", "val_accuracy"}
     losses = []
     for index in range(2):
@@ -326,7 +323,7 @@ def test_loaders_given_alone_bring_their_view():
     view = EpisodeView(FOUR, shots=1, queries=1, episodes=2, seed=5)
     other = EpisodeView(FOUR, shots=1, queries=1, episodes=2, seed=6)
     learner.meet(view.spaces)
-    trainer, seen = pl.Trainer(**QUIET), []
+    trainer, seen = quiet_trainer(), []
     learner.on_test_start = learner.on_validation_start = lambda: seen.append(  # type: ignore[method-assign]
         learner.current_view().seed
     )
@@ -371,7 +368,7 @@ def test_labels_of_another_episode_are_not_measured_by_the_sources_head():
         "Supervised: the target's labels (Discrete(3), of its episode) are not those that it "
         "learned (Discrete(6), of the pool); test it on an EpisodeView, where it adapts"
     ):
-        pl.Trainer(**QUIET).test(learner, datamodule=view, verbose=False)
+        quiet_trainer().test(learner, datamodule=view, verbose=False)
 
 
 def test_labels_of_another_episode_are_not_learned_by_the_sources_head():
@@ -395,7 +392,7 @@ def test_target_labels_of_the_same_meaning_are_learned_beside_the_source():
 def test_what_a_learner_can_not_do_it_says():
     learner = tlml.learner("maml", network=nn.Linear(2, 4))
     with fails("Maml predicts episodes only; test it on an EpisodeView"):
-        pl.Trainer(**QUIET).test(learner, datamodule=PairView(FOUR, queries=2), verbose=False)
+        quiet_trainer().test(learner, datamodule=PairView(FOUR, queries=2), verbose=False)
     with fails("Maml can't act; environments need a learner that plays"):
         learner.play(None)
 
@@ -410,7 +407,7 @@ def test_a_fit_ends_with_the_stream_and_does_not_begin_it_again(tmp_path: Path):
     assert trainer.global_step == 9
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     before, again = parameters_of(learner), Plain(network="mlp", batchnorm="stored")
-    resumed = pl.Trainer(**QUIET, max_epochs=-1)
+    resumed = quiet_trainer(max_epochs=-1)
     resumed.fit(again, datamodule=view, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert resumed.global_step == 9
     assert all(torch.equal(p, before[name]) for name, p in parameters_of(again).items())
@@ -523,7 +520,7 @@ def test_the_checkpoint_of_another_learner_is_refused(tmp_path: Path):
     with fails(
         "learner supervised: this is the checkpoint of learner maml; load it with tlml.load(path)"
     ):
-        pl.Trainer(**QUIET, max_epochs=1).fit(
+        quiet_trainer(max_epochs=1).fit(
             supervised, datamodule=PairView(FOUR), ckpt_path=tmp_path / "a.ckpt", weights_only=True
         )
 

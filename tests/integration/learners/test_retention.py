@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor
+from trainers import quiet_trainer
 
 from tlml import Batch, GradientLearner, Retention, StreamView, TlmlError, View
 from tlml.data import Metric
@@ -38,12 +39,9 @@ def state(
 
 
 def run(retention: Retention | None, *, domain: Planes | None = None, **options: Any) -> pl.Trainer:
-    trainer = pl.Trainer(
-        accelerator="cpu", devices=1, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, max_epochs=5, num_sanity_val_steps=-1,
-        callbacks=[retention] if retention else [],
-        **{"logger": False, **options},
-    )  # fmt: skip
+    trainer = quiet_trainer(
+        max_epochs=5, num_sanity_val_steps=-1, callbacks=[retention] if retention else [], **options
+    )
     learner = Onward(lr=0.01)
     trainer.fit(learner, learner.view(domain or Planes(), batch_size=4))
     return trainer
@@ -149,10 +147,7 @@ def test_another_view_leaves_it_empty() -> None:
             return self.meta_loss(batch)
 
     retention = Retention()
-    trainer = pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, max_epochs=1,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[retention],
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=1, callbacks=[retention])
     learner = Episodes(strategy=Descent())
     trainer.fit(learner, learner.view(Planes(), shots=2, queries=2, episodes=4))
     assert (retention.rows, retention.before) == ([], [])

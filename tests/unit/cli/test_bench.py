@@ -78,7 +78,7 @@ def test_a_dry_run_names_what_is_refused(runs: Runs, capsys: pytest.CaptureFixtu
     main(["bench", "mine.yaml", "--dry-run"])
     assert capsys.readouterr().out.splitlines()[-1] == (
         "  robots: method maml is not run: domain robots gives no episodes, "
-        "and methods are compared on episodes"
+        "which protocol episodes needs"
     )
 
 

@@ -154,6 +154,10 @@ strategy
 strategy: model-transfer
   jump       sea   no step
   step       sea   one step
+
+protocol
+  episodes   core  adapt to target episodes; in a suite: shots: [1, 5]
+  stream     core  learn tasks one after another, retain them; in a suite: stream: {tasks: 20}
 """
     )
 
@@ -418,7 +422,7 @@ def test_check_refuses_what_does_not(alone: Site, capsys: pytest.CaptureFixture[
         ),
         (
             ["info", "wave"],
-            "no domain, learner or strategy is called 'wave'; did you mean waves?",
+            "no domain, learner, strategy or protocol is called 'wave'; did you mean waves?",
         ),
         (
             ["info", "waves", "--kind", "strategy"],

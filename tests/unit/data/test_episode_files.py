@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 import yaml
 from gymnasium.spaces import Discrete
 from tiny import MLP, Letters, Lines, Tables, same
-from trainers import QUIET
+from trainers import quiet_trainer
 
 import tlml
 from tlml import EpisodeView, TlmlError, write_episodes
@@ -136,7 +135,7 @@ def test_a_test_on_the_file_measures_what_one_on_the_domain_does(
     learner.meet(view.test_spaces)
     found = []
     for one in (view, again):
-        logged = pl.Trainer(**QUIET).test(learner, datamodule=one, verbose=False)[0]
+        logged = quiet_trainer().test(learner, datamodule=one, verbose=False)[0]
         records = [{**r, "seconds": 0} for r in learner.records]
         found.append((records, logged["test_accuracy"], logged["test_loss"]))
     assert len(found[0][0]) == 6 and found[0] == found[1]
@@ -164,7 +163,7 @@ def test_a_suite_tests_on_a_file(path: str) -> None:
     learner = tlml.load(Path("out") / "cells" / made.fits[0].id / "last.ckpt")
     strategy = tlml.strategy("sgd", **found["options"])
     again = EpisodeView(tlml.domain("sinusoid"), file=path, adapt=strategy)
-    pl.Trainer(**QUIET).test(learner, datamodule=again, verbose=False)
+    quiet_trainer().test(learner, datamodule=again, verbose=False)
     assert found["scores"] == [record["mse"] for record in learner.records]
     suite["domains"]["sinusoid"]["shots"] = [3, 4]
     Path("suite.yaml").write_text(yaml.safe_dump(suite))

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
 import yaml
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import MLP, Letters, Lines, Tables, keys, same
-from trainers import QUIET
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Episode, Episodes, EpisodeView, PairView, TlmlError
@@ -132,7 +131,7 @@ def test_learners_train_and_test_on_ragged_episodes(name: str, domain: str) -> N
     options: Any = {"shots": [1, 3], "queries": [2, 4], "episodes": 6, "tasks_per_batch": 3}
     options |= {} if domain == "lines" else {"ways": [2, 4]}
     learner = tlml.learner(name, **MLP)
-    trainer = pl.Trainer(**QUIET, max_epochs=1)
+    trainer = quiet_trainer(max_epochs=1)
     view = EpisodeView(made, **options, adapt=tlml.strategy("full", steps=2))
     if name == "maml":
         trainer.fit(learner, datamodule=view)
@@ -152,7 +151,7 @@ def test_a_batch_of_one_task_each_has_the_same_records() -> None:
     for size in (1, 3):
         view = EpisodeView(Letters(), **options, tasks_per_batch=size)
         learner.meet(view.test_spaces)
-        pl.Trainer(**QUIET).test(learner, datamodule=view, verbose=False)
+        quiet_trainer().test(learner, datamodule=view, verbose=False)
         found.append([(r["episode"], r["accuracy"], r["loss"]) for r in learner.records])
     assert found[0] == found[1]
 
@@ -218,7 +217,7 @@ def test_a_small_class_is_named_though_the_first_episode_lacks_it() -> None:
 
 
 def test_ways_of_a_range_are_held_against_the_classes_of_a_table() -> None:
-    with fails("ways: 5 are more than the 4 classes of Tables"):
+    with fails("ways=5, but Tables has only 4 classes"):
         EpisodeView(Tables(classes=4), ways=[2, 5])
     with fails("task source 0: class 0 has 2 examples; 4 shots and 3 queries are more"):
         EpisodeView(Tables(classes=6, number=1), shots=[1, 4], queries=[1, 3]).setup("fit")

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import pytorch_lightning as pl
 import torch
 from tiny import Dropping, Letters, Lines, Tables
 from torch import Tensor, nn
 from torch.nn import functional as F
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, Diagnosis, EpisodeView, GradientLearner, Learner, Strategy, TlmlError
@@ -82,10 +82,7 @@ def maml(network: nn.Module, **options: Any) -> GradientLearner:
 
 def records_of(learner: Learner, view: EpisodeView) -> pd.DataFrame:
     """Return the records of a test, a row for each episode."""
-    trainer = pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer()
     trainer.test(learner, view, verbose=False)
     return pd.DataFrame(learner.records)
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box, Discrete
 from tiny import Letters, Lines, Tables
 from torch import nn
+from trainers import quiet_trainer
 
 import tlml
 from tlml import EpisodeView, PairView, Strategy, TlmlError
@@ -32,9 +32,7 @@ def trained_for(size: int, labels: str) -> tlml.GradientLearner:
 
 
 def records_of(learner: tlml.Learner, view: tlml.View) -> list[dict[str, Any]]:
-    trainer = pl.Trainer(
-        logger=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu"
-    )
+    trainer = quiet_trainer()
     trainer.test(learner, datamodule=view, verbose=False)
     return learner.records
 

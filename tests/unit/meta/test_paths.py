@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
@@ -155,14 +156,9 @@ def test_options_that_do_not_fit_are_refused_at_once(options, message):
 def test_a_fit_says_which_path_it_takes(caplog):
     import logging
 
-    import pytorch_lightning as pl
-
     learner = tlml.learner("maml", network="mlp", network_options={"hidden": [4]})
     view = learner.view(tlml.domain("sinusoid"), shots=2, queries=2, episodes=4, val_episodes=2)
-    trainer = pl.Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=1)
     with caplog.at_level(logging.INFO):
         trainer.fit(learner, view)
     assert "Maml: tasks of a batch are run by stack (every layer is known" in caplog.text
@@ -173,17 +169,13 @@ def test_a_fit_says_which_path_it_takes(caplog):
 
 def fitted(**options: Any) -> tuple[dict[str, Tensor], int]:
     """Return the parameters after two optimiser's steps, and their number."""
-    import pytorch_lightning as pl
 
     tasks = options.pop("tasks_per_batch", 4)
     learner = tlml.learner("maml", network="mlp", network_options={"hidden": [4]})
     view = learner.view(
         tlml.domain("sinusoid"), shots=2, queries=2, episodes=8, tasks_per_batch=tasks
     )
-    trainer = pl.Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, **options,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0, **options)
     trainer.fit(learner, view)
     return {n: p.detach().clone() for n, p in learner.named_parameters()}, trainer.global_step
 

@@ -6,10 +6,10 @@ import copy
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, Episode, GradientLearner
@@ -151,10 +151,7 @@ def test_a_fit_says_that_it_stacks(caplog: pytest.LogCaptureFixture) -> None:
     learner = tlml.learner("maml", network=Plain1())
     view = learner.view(tlml.domain("sinusoid"), tasks_per_batch=4, episodes=8)
     with caplog.at_level("INFO"):
-        pl.Trainer(
-            max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-            enable_model_summary=False, limit_val_batches=0, accelerator="cpu",
-        ).fit(learner, view)  # fmt: skip
+        quiet_trainer(max_epochs=1, limit_val_batches=0).fit(learner, view)
     assert "run by stack (every operation of the network is known" in caplog.text
     assert path_for(learner).name == "stack"
 

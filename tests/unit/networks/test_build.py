@@ -371,8 +371,13 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             {},
             "network nowhere.Net: cannot be imported: No module named 'nowhere'",
         ),
-        (".Net", (2,), {}, "network .Net: is no package.module.Class"),
-        ("math.pi", (2,), {}, "network math.pi: is no class of nn.Module; pass the module itself"),
+        (".Net", (2,), {}, "network .Net: not of the form package.module.Class"),
+        (
+            "math.pi",
+            (2,),
+            {},
+            "network math.pi: not a subclass of nn.Module; pass the module itself",
+        ),
         (
             f"{__name__}.Sized",
             (2,),
@@ -390,7 +395,7 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             "collections.Counter",
             (2,),
             {},
-            "network collections.Counter: is no class of nn.Module; pass the module itself",
+            "network collections.Counter: not a subclass of nn.Module; pass the module itself",
         ),
     ],
 )

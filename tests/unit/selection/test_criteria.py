@@ -7,20 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from tiny import Tables
 from torch import Tensor, nn
+from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, TlmlError
 from tlml.selection import CRITERIA, Evidence, criteria, risk
 from tlml.selection.criteria import Seen, evidence
-
-QUIET: dict[str, Any] = {
-    "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-    "enable_checkpointing": False, "accelerator": "cpu",
-}  # fmt: skip
 
 
 def found(seed: int = 0, classes: int = 3) -> Evidence:
@@ -88,7 +83,7 @@ def test_the_density_of_neighbourhoods_by_pairs() -> None:
 def trained(domain: Any, epochs: int = 3, **options: Any) -> tuple[Any, Any]:
     learner = tlml.learner("supervised", **{"network": "mlp", "lr": 0.05} | options)
     view = learner.view(domain, batch_size=8, unlabelled=True, queries=2)
-    pl.Trainer(max_epochs=epochs, num_sanity_val_steps=0, **QUIET).fit(learner, view)
+    quiet_trainer(max_epochs=epochs, num_sanity_val_steps=0).fit(learner, view)
     return learner, view
 
 

@@ -31,7 +31,7 @@ from tlml.testing.toys import Planes
         (
             check_strategy,
             Planes,
-            "strategy Planes: Planes is no strategy; make it a subclass of tlml.Strategy",
+            "strategy Planes: Planes is not a strategy; make it a subclass of tlml.Strategy",
         ),
         (
             check_domain,
@@ -75,7 +75,7 @@ TARGET = "test_testing:Planes"
         ),
         (
             declare("learner", "tides", target="tlml.testing.toys:Planes"),
-            "learner tides: Planes is no learner; make it a subclass of tlml.Learner",
+            "learner tides: Planes is not a learner; make it a subclass of tlml.Learner",
         ),
         (
             declare("domain", "sinusoid"),

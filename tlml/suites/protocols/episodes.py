@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tlml.suites.cells import TARGET_LABELS, VALIDATION_TASKS
 from tlml.suites.description import EPISODES
 from tlml.suites.protocols.base import Keys, Protocol, Trial
-from tlml.suites.schema import Shots
+from tlml.suites.schema import Numbers
 from tlml.suites.sources import EPISODES as VIEW
 from tlml.suites.sources import taken
 from tlml.yaml_lines import Problem
@@ -32,7 +32,7 @@ class EpisodesKeys(Keys):
         shots: Labelled target examples (per class where there are classes) to compare at, from 0.
     """
 
-    shots: Shots
+    shots: Numbers
 
 
 class EpisodesProtocol(Protocol[EpisodesKeys]):

@@ -12,9 +12,11 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from tiny import Letters, Plain
 from torch import Tensor
+from trainers import QUIET
 
 import tlml
 from tlml import Retention
+from tlml.views import ViewSpaces
 
 TASKS, BATCHES = 3, 4  # and one epoch a task
 
@@ -24,9 +26,11 @@ class Keeping(Plain):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(network="mlp", network_options={"hidden": [5]}, batchnorm="stored")
+        self.calls: list[int] = []
+
+    def prepare(self, spaces: ViewSpaces) -> None:
         self.register_buffer("kept", torch.zeros(TASKS, 2))
         self.register_buffer("slopes", torch.zeros(TASKS))
-        self.calls: list[int] = []
 
     def consolidate(self, task: int) -> None:
         assert not self.training
@@ -76,9 +80,11 @@ def fit(
     if folder:
         callbacks.append(ModelCheckpoint(folder, save_last=True, every_n_train_steps=1))
     trainer = pl.Trainer(
-        accelerator="cpu", logger=False, callbacks=callbacks, enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=folder is not None,
-        **{"max_epochs": -1, "num_sanity_val_steps": -1, **options},
+        callbacks=callbacks,
+        **{
+            **QUIET, "max_epochs": -1, "num_sanity_val_steps": -1,
+            "enable_checkpointing": folder is not None, **options,
+        },
     )  # fmt: skip
     last = folder / "last.ckpt" if folder else None
     path = last if last and last.exists() else None
@@ -166,10 +172,7 @@ def test_another_stream_begins_with_its_first_task():
 def test_several_epochs_end_a_task_once():
     learner = Keeping()
     view = learner.view(Letters(), ways=2, batch_size=6, samples=12, epochs=2)
-    pl.Trainer(
-        accelerator="cpu", logger=False, enable_checkpointing=False, max_epochs=-1,
-        enable_progress_bar=False, enable_model_summary=False,
-    ).fit(learner, view)  # fmt: skip
+    pl.Trainer(**QUIET, max_epochs=-1).fit(learner, view)
     assert learner.calls == [0, 1, 2]
 
 
