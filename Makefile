@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := 2.13.0
 EXTRAS := ray,vision,peft,ot,rl,dev,docs
+# A file's tests share what they make once; the order is that of testpaths, the slowest first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-meta bench-transfer docs constraints clean
+.PHONY: help demo test test-fast lint format bench bench-meta bench-transfer docs constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -17,8 +19,11 @@ help: ## list the targets
 demo: $(READY) ## compare four ways of transfer on glyphs and digits: a table, plots, a report
 	$(BIN)/tlml bench quickstart
 
-test: $(READY) ## run the tests, code blocks of the documentation included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+test: $(READY) ## run all tests on two cores, code blocks of the documentation included
+	$(PYTEST)
+
+test-fast: $(READY) ## run the tests of modules and of families alone
+	$(PYTEST) tests/unit tests/family
 
 lint: $(READY) ## ruff, mypy, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

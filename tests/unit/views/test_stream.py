@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import pickle
-import weakref
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box, Discrete
-from tiny import Letters, Plain, Tables, keys
-from trainers import quiet_trainer
+from streams import LateFamily
+from tiny import Letters, Tables, keys
 
-from tlml import Domain, Examples, PairView, StoredExamples, StreamView, TlmlError
+from tlml import PairView, StoredExamples, StreamView, TlmlError
 from tlml.data import Part, Split
 
 
@@ -27,64 +24,6 @@ def epoch_of(view: StreamView, epoch: int) -> list[Any]:
 
 def shown(steps: list[Any]) -> list[tuple[float, ...]]:
     return [x for step in steps for x in keys(step.batch.x)]
-
-
-class Watched:
-    """Counts what a family makes, and how much of it is in memory together."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[int, Part]] = []
-        self.made: list[weakref.ref[torch.Tensor]] = []
-        self.most = 0
-
-    def note(self, number: int, part: Part, x: torch.Tensor) -> None:
-        self.calls.append((number, part))
-        self.made.append(weakref.ref(x))
-        self.most = max(self.most, sum(ref() is not None for ref in self.made))
-
-
-@dataclass(frozen=True)
-class Late:
-    """A task whose data is made when a part is asked for."""
-
-    name: str
-    number: int
-    watched: Watched
-    test: int = 6
-
-    def split(self, part: Part) -> Examples:
-        count = {"train": 12, "val": 0, "test": self.test}[part]
-        rng = np.random.default_rng([self.number, count])
-        x = torch.from_numpy(rng.normal(size=(count, 2)).astype(np.float32))
-        self.watched.note(self.number, part, x)
-        return Examples(x, torch.arange(count) % 3)
-
-
-@dataclass(frozen=True)
-class LateTasks(Sequence[Late]):
-    """Tasks that are made when they are asked for."""
-
-    number: int
-    watched: Watched
-    test: int
-
-    def __len__(self) -> int:
-        return self.number
-
-    def __getitem__(self, place: Any) -> Late:
-        return Late(f"task {place}", place, self.watched, self.test)
-
-
-class LateFamily(Domain[Late]):
-    def __init__(self, number: int = 20, test: int = 6) -> None:
-        self.x, self.y = Box(-np.inf, np.inf, (2,)), Discrete(3)
-        self.number, self.test, self.watched = number, test, Watched()
-
-    def tasks(self, split: Split) -> Sequence[Late]:
-        return LateTasks(self.number, self.watched, self.test)
-
-
-# Epochs
 
 
 def test_each_epoch_of_a_task_shows_all_its_examples_in_another_order():
@@ -105,9 +44,6 @@ def test_the_first_epoch_is_that_of_a_stream_of_one_epoch_a_task():
     once, often = (StreamView(Letters(), ways=2, samples=7, epochs=e) for e in (1, 3))
     for task in range(3):
         assert shown(epoch_of(once, task)) == shown(epoch_of(often, 3 * task))
-
-
-# Orders
 
 
 def places(view: StreamView, tables: Tables) -> list[int]:
@@ -151,31 +87,6 @@ def test_labels_of_a_drawn_order_are_not_those_of_the_pool():
     pairs = PairView(Letters()).spaces
     assert pairs.same_labels(StreamView(Letters(), ways=2).spaces)
     assert not pairs.same_labels(StreamView(Letters(), ways=2, order="shuffled").spaces)
-
-
-# Tasks that are made late
-
-
-@pytest.mark.parametrize("test", [6, 0])
-def test_a_fit_makes_tasks_when_they_come_and_lets_them_go(test):
-    domain = LateFamily(number=6, test=test)
-    learner = Plain(network="mlp", network_options={"hidden": [3]})
-    view = learner.view(domain, batch_size=4, epochs=2)
-    assert (view.number_of_tasks, view.length, view.spaces.y.n) == (6, 12, 3)
-    assert domain.watched.calls == []
-    view.setup("fit")
-    both = [(task, part) for task in range(6) for part in ("train", "test")]
-    assert domain.watched.calls == both
-    assert domain.watched.most == 1
-    domain.watched.calls.clear()
-    quiet_trainer(max_epochs=-1, num_sanity_val_steps=0).fit(learner, view)
-    validation = [(task, "test" if test else "train") for task in range(6)]
-    # The train part once for both epochs, then what each task is judged by after each epoch.
-    expected = []
-    for task in range(6):
-        expected += [(task, "train"), *validation, *validation]
-    assert domain.watched.calls == expected
-    assert domain.watched.most == 2
 
 
 def test_a_long_stream_is_never_in_memory_together():
@@ -262,9 +173,6 @@ def test_loader_processes_make_tasks_of_their_own(joint):
         assert torch.equal(step.task, theirs.task)
 
 
-# Scenarios
-
-
 def test_scores_are_masked_to_the_classes_of_a_task_that_is_told():
     view = StreamView(Letters(), ways=2, scenario="task")
     scores = torch.arange(12.0).reshape(2, 6)
@@ -279,28 +187,6 @@ def test_scores_are_masked_to_the_classes_of_a_task_that_is_told():
     untold = StreamView(Letters(), ways=2)
     assert untold.masked(scores, 1) is scores
     assert StreamView(Tables(classes=4)).classes_of(2) == range(4)
-
-
-@pytest.mark.parametrize("scenario", ["task", None])
-def test_measurements_mask_scores_and_predictions_do_not_know_the_task(scenario):
-    class First(Plain):
-        """Gives a class the higher a score, the lower its number."""
-
-        def predict_now(self, x):
-            return -torch.arange(6.0).expand(len(x), 6)
-
-    learner = First(network="mlp")
-    view = learner.view(Letters(), ways=2, scenario=scenario)
-    trainer = quiet_trainer()
-    found = trainer.validate(learner, view, verbose=False)
-    for task, (_, test) in enumerate(view.stream()):
-        first = 2 * task if scenario else 0
-        expected = float((test.y == first).float().mean())
-        assert found[task][f"val_accuracy/dataloader_idx_{task}"] == pytest.approx(expected)
-        assert np.isfinite(found[task][f"val_loss/dataloader_idx_{task}"])
-
-
-# All tasks as one
 
 
 def test_all_tasks_are_shuffled_into_one():
@@ -319,9 +205,6 @@ def test_all_tasks_are_shuffled_into_one():
         assert all((step.batch.y // 2 == step.task).all() for step in steps)
     assert shown(first) != shown(second)
     assert len(joint.val_dataloader()) == 3
-
-
-# What is refused
 
 
 @pytest.mark.parametrize(
