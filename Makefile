@@ -9,9 +9,11 @@ TORCH := 2.13.0
 # What the command line leans on, in pure Python.
 OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
 EXTRAS := ray,vision,peft,ot,rl,dev,docs
+# A file's tests share what they make once; the order is that of testpaths, the slowest first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint format bench bench-meta bench-optimiser bench-transfer docs names constraints clean
+.PHONY: help demo test test-fast test-oldest lint format bench bench-meta bench-optimiser bench-transfer docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,8 +21,11 @@ help: ## list the targets
 demo: $(READY) ## compare four ways of transfer on glyphs and digits: a table, plots, a report
 	$(BIN)/tlml bench quickstart
 
-test: $(READY) ## run the tests, code blocks of the documentation included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+test: $(READY) ## run all tests on two cores, code blocks of the documentation included
+	$(PYTEST)
+
+test-fast: $(READY) ## run the tests of modules and of families alone
+	$(PYTEST) tests/unit tests/family
 
 test-oldest: $(READY) ## run the tests of the command line with the oldest versions that it may have
 	$(BIN)/python .ci/oldest.py $(OLDEST) > $(VENV)/oldest.txt

@@ -22,8 +22,11 @@ hypothesis.settings.load_profile("ci" if "CI" in os.environ else "tlml")
 
 @pytest.fixture(scope="session")
 def tlml_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of what domains render or parse once, shared by all tests of a run."""
-    return tmp_path_factory.mktemp("cache")
+    """The folder of what domains render or parse once, shared by all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ import image_data
 import pytest
 
 import tlml
+import tlml.testing
 import tlml_graphs
 from tlml.registry import Registry
 from tlml.registry.registry import CORE, OURS
@@ -91,8 +92,13 @@ def test_learners_of_images_keep_their_word(
     )
 
 
-def test_a_whole_plugin_is_checked_at_once() -> None:
+def test_a_whole_plugin_is_checked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The domains themselves are checked above; here is what they are given to."""
+    given: dict[str, dict[str, Any]] = {}
+    monkeypatch.setattr(tlml.testing, "check_domain", lambda name, **own: given.update({name: own}))
     (vision,) = (plugin for plugin in OWN if plugin.name == "vision")
     small = {name: SMALL[name] for name in vision.names("domain") if name in SMALL}
     found = check_plugin("vision", small)
     assert {"domain glyphs", "domain digits", "domain omniglot"} <= set(found)
+    assert set(given) == set(vision.names("domain"))
+    assert {name: own for name, own in given.items() if own} == small

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor, nn
+from trainers import quiet_trainer
 
 from tlml import Domain, Examples, GradientLearner, Retention, Step, StreamView, View
 from tlml.data import SPLITS, Part, Split
@@ -67,11 +68,8 @@ def learner(**options: Any) -> Onward:
 
 
 def trainer(*callbacks: pl.Callback, **options: Any) -> pl.Trainer:
-    chosen = {"max_epochs": 10, "num_sanity_val_steps": -1, "enable_checkpointing": False} | options
-    return pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=list(callbacks), **chosen,
-    )  # fmt: skip
+    chosen = {"max_epochs": 10, "num_sanity_val_steps": -1} | options
+    return quiet_trainer(callbacks=list(callbacks), **chosen)
 
 
 class Rows(pl.Callback):

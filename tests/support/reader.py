@@ -27,12 +27,19 @@ UNCHECKED = ("text", "markdown", "diff", "{toctree}")
 
 
 class Reader:
-    """Somebody who types what one page shows, from top to bottom, in an empty folder."""
+    """Somebody who types what one page shows, from top to bottom, in an empty folder.
+
+    Suites run in this process unless `in_processes`: each process imports Lightning for itself.
+    """
 
     def __init__(
-        self, site: Site, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        site: Site,
+        patch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        in_processes: bool = False,
     ) -> None:
-        self.site, self.patch, self.capsys = site, patch, capsys
+        self.site, self.patch, self.capsys, self.in_processes = site, patch, capsys, in_processes
         # As in a script: classes are found by pickle and by the registry under __main__.
         self.script = types.ModuleType("__main__")
         patch.setitem(sys.modules, "__main__", self.script)
@@ -92,7 +99,10 @@ class Reader:
         """Run a line; where the page shows an error of tlml's, exactly that must come."""
         self.capsys.readouterr()
         expected = [line for line in command.output if line.startswith("tlml: ")]
-        status = main(command.words[1:])
+        words = command.words[1:]
+        if words[0] == "bench" and "--jobs" not in words and not self.in_processes:
+            words += ["--jobs", "1"]
+        status = main(words)
         printed = self.capsys.readouterr().err
         assert status == (2 if expected else 0), f"{where}: exit {status}\n{printed}"
         assert [line for line in expected if line not in printed.splitlines()] == [], printed

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -98,16 +96,3 @@ def test_mistakes_are_one_line(
     assert main(["episodes", *words.split()]) == 2
     assert capsys.readouterr().err == f"tlml: {message}\n"
     assert not [*folder.iterdir()]
-
-
-@pytest.mark.parametrize("words", [[], ["--help"], ["export", "--help"], ["show", "--help"]])
-def test_help_loads_nothing_heavy(words: list[str]) -> None:
-    program = (
-        "import sys; from tlml.cli import main; status = main(sys.argv[1:]); "
-        "sys.exit(status or 'torch' in sys.modules or 'numpy' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "episodes", *words], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("usage: tlml episodes")

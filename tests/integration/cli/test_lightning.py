@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,14 +20,22 @@ QUICK = (
     "--trainer.accelerator cpu --trainer.enable_progress_bar false "
     "--trainer.enable_model_summary false --trainer.log_every_n_steps 1"
 ).split()
+
+
 MAML = [*"--model maml --data.domain sinusoid --data.shots 3 --data.queries 3".split()]
+
+
 FIT = [
     "fit", *MAML, *QUICK, "--data.episodes", "8", "--data.val_episodes", "4",
     "--model.network_options", '{"hidden": [4]}', "--trainer.max_epochs", "1",
 ]  # fmt: skip
+
+
 SGD = {
     "name": "sgd", "lr": 0.01, "steps": 5, "batchnorm": None, "learn_lr": False, "test_steps": None
 }  # fmt: skip
+
+
 LAST = "runs/fit/version_0/checkpoints/last.ckpt"
 
 
@@ -68,9 +75,6 @@ def error_of(*words: str, capsys: pytest.CaptureFixture[str]) -> str:
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("tlml: ")]
     assert len(lines) == 1
     return lines[0].removeprefix("tlml: ")
-
-
-# What a run leaves behind
 
 
 def test_a_fit_leaves_configuration_metrics_and_the_last_checkpoint(fitted: Path) -> None:
@@ -205,9 +209,6 @@ def leveldb_records(content: bytes) -> Iterator[bytes]:
             parts = b""
 
 
-# Names
-
-
 FILE = """\
 model:
   name: maml
@@ -218,6 +219,8 @@ data:
   shots: 10
 trainer: {max_epochs: 3}
 """
+
+
 LIGHTNINGS = """\
 model:
   class_path: tlml.names.learner.maml
@@ -231,10 +234,14 @@ data:
     shots: 10
 trainer: {max_epochs: 3}
 """
+
+
 FLAGS = (
     "--model maml --model.lr 0.01 --model.strategy sgd --model.strategy.steps 2 --data.domain "
     "sinusoid --data.domain.noise 0.1 --data.shots=10 --trainer.max_epochs 3"
 ).split()
+
+
 LONG_FLAGS = (
     "--model.class_path tlml.names.learner.maml --model.init_args.lr 0.01 "
     "--model.init_args.strategy.class_path sgd --model.init_args.strategy.init_args.steps 2 "
@@ -342,9 +349,6 @@ def test_an_option_called_name_keeps_apart_from_the_name(
     assert config["data"]["domain"] == {"class_path": "named.Named", "init_args": {"name": "x"}}
     Path("printed.yaml").write_text(yaml.safe_dump(config))
     assert config_of("fit", "--config", "printed.yaml", capsys=capsys) == config
-
-
-# Errors
 
 
 @pytest.mark.parametrize(
@@ -502,25 +506,6 @@ def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[
     assert error_of(*FIT, capsys=capsys) == (
         "runs: cannot be written (File exists); choose another path"
     )
-
-
-def test_mistakes_are_told_before_torch_is_imported() -> None:
-    code = (
-        "import sys; from tlml.cli import main; status = main(sys.argv[1:]); "
-        "print(status, sorted({'torch', 'pytorch_lightning'} & set(sys.modules)))"
-    )
-    for words, status in (
-        (["fit", "--model", "maml", "--model.lrr", "3"], 2),
-        (["test", "--data.domain", "glyphs", "--model", "maml", "--model.strategy", "full"], 2),
-        (["adapt", "--help"], 0),
-    ):
-        found = subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
-        )
-        assert found.stdout.splitlines()[-1] == f"{status} []", found.stderr
-
-
-# Help
 
 
 @pytest.mark.parametrize("command", ["fit", "validate", "test", "adapt"])

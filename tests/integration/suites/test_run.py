@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,60 +13,15 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from small_suite import planned, results, scores
 
 from tlml.errors import TlmlError
 from tlml.lightning_notes import quiet
-from tlml.registry import default_registry
-from tlml.suites import Plan, load_suite, plan, run_suite, training
+from tlml.suites import Plan, run_suite, training
 from tlml.suites import fit as cell_fit
 from tlml.suites import run as bench
 from tlml.suites import run_cell as experiment
 from tlml.suites.tuning import Tried, best_of, candidates
-
-SUITE: dict[str, Any] = {
-    "name": "waves",
-    "seeds": 2,
-    "episodes": 4,
-    "domains": {"sinusoid": {"shots": [5], "view": {"queries": 5}, "learner": {"network": "mlp"}}},
-    "fits": {
-        "pretrained": {"learner": "supervised", "view": {"batch_size": 8, "samples": 80}},
-        "maml": {
-            "learner": "maml",
-            "strategy": "sgd",
-            "strategy_options": {"lr": 0.01, "steps": 2},
-            "view": {"shots": 5, "episodes": 40, "val_episodes": 4},
-        },
-    },
-    "methods": {
-        "scratch": {"strategy": "scratch", "options": {"steps": 2}},
-        "full": {"fit": "pretrained", "strategy": "full", "options": {"steps": 2}},
-        "tuned": {
-            "fit": "pretrained",
-            "strategy": "full",
-            "options": {"steps": 2},
-            "tune": {"lr": {"values": [10.0, 0.001]}},
-        },
-        "maml": {"fit": "maml"},
-    },
-    "trainer": {"max_epochs": 1},
-}
-
-
-def planned(folder: Path, **changes: Any) -> Plan:
-    path = folder / "suite.yaml"
-    path.write_text(yaml.safe_dump({**SUITE, **changes}))
-    return plan(load_suite(path), default_registry())
-
-
-def results(out: Path) -> dict[str, Any]:
-    return {
-        path.parent.name: json.loads(path.read_text())
-        for path in sorted(out.glob("cells/*/result.json"))
-    }
-
-
-def scores(out: Path) -> dict[str, list[float]]:
-    return {id: found["scores"] for id, found in results(out).items() if found["kind"] == "adapt"}
 
 
 @pytest.fixture(scope="module")
@@ -167,32 +118,6 @@ def test_a_fit_killed_at_any_step_goes_on_to_the_same_parameters(
         assert again["global_step"] == whole["global_step"] == 10
         for name, value in whole["state_dict"].items():
             assert torch.equal(again["state_dict"][name], value), name
-
-
-def test_a_killed_run_goes_on_to_the_same_scores(done: tuple[Plan, Path], tmp_path: Path) -> None:
-    made, out = done
-    planned(tmp_path)
-    again = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tlml", "bench", "suite.yaml", "--out", "out", "--jobs", "2"],
-        cwd=tmp_path,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        for _ in range(600):
-            if results(again) or process.poll() is not None:
-                break
-            time.sleep(0.1)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    kept = results(again)
-    assert 0 < len(kept) < len(results(out))
-    assert run_suite(made, again, jobs=1) == []
-    assert scores(again) == scores(out)
-    assert {id: found for id, found in results(again).items() if id in kept} == kept
 
 
 def test_wrong_values_stop_the_suite_before_the_first_cell(tmp_path: Path) -> None:

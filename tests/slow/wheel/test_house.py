@@ -21,8 +21,8 @@ from places import ROOT
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = CONFIGURATION["project"]
 TARGETS = (
-    "bench bench-meta bench-transfer clean constraints demo docs format help lint test".split()
-)
+    "bench bench-meta bench-transfer clean constraints demo docs format help lint test test-fast"
+).split()
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))
 
 
@@ -93,7 +93,7 @@ def test_the_top_folder_has_at_most_12_modules() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", "demo test lint bench docs format clean constraints help".split()
+    "target", "demo test test-fast lint bench docs format clean constraints help".split()
 )
 def test_make_knows_the_target(target: str) -> None:
     plan = subprocess.run(
@@ -142,6 +142,18 @@ def test_continuous_integration_lints_and_tests_in_an_environment_of_its_own() -
     text = script.read_text()
     assert "set -euo pipefail" in text
     assert text.index("VENV=") < text.index("make lint") < text.index("make test")
+
+
+def test_the_tests_run_on_two_cores_slow_ones_first_and_tell_the_ten_slowest() -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "-n 2 --dist loadscope --no-loadscope-reorder" in plan
+    assert "--durations 10" in plan
+    folders = CONFIGURATION["tool"]["pytest"]["testpaths"]
+    assert folders[0] == "tests/slow"
+    with_tests = {path.relative_to(ROOT).parts[1] for path in ROOT.glob("tests/**/test_*.py")}
+    assert {f"tests/{name}" for name in with_tests - {"third_party"}} == set(folders)
 
 
 def pins() -> dict[str, str]:

@@ -5,23 +5,17 @@ from __future__ import annotations
 import gc
 import re
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import MLP, Letters, Lines, Tables, keys, same
-from trainers import quiet_trainer
+from tiny import Letters, Lines, Tables, keys, same
 
-import tlml
 from tlml import Episode, Episodes, EpisodeView, PairView, TlmlError
 from tlml.data import tasks_of
-from tlml.registry import default_registry
-from tlml.suites import load_suite, plan, run_suite
 
 few = settings(max_examples=30, deadline=None)
 
@@ -32,9 +26,6 @@ def ranges(low: int, high: int) -> st.SearchStrategy[list[int]]:
 
 def fails(message: str) -> Any:
     return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
-
-
-# Draws
 
 
 @few
@@ -100,9 +91,6 @@ def test_a_range_of_one_draws_in_range_like_a_number() -> None:
     assert one.spaces == other.spaces
 
 
-# Batches
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_tasks_that_differ_in_size_come_apart(workers: int) -> None:
     view = EpisodeView(Letters(), ways=[2, 4], shots=[1, 4], queries=2, num_workers=workers)
@@ -124,38 +112,6 @@ def test_spaces_have_the_most_ways(domain: Any, ways: Any, classes: int) -> None
         assert view.spaces.labels == "episode"
 
 
-@pytest.mark.parametrize("domain", ["letters", "tables", "lines"])
-@pytest.mark.parametrize("name", ["maml", "supervised"])
-def test_learners_train_and_test_on_ragged_episodes(name: str, domain: str) -> None:
-    made = {"letters": Letters(), "tables": Tables(classes=4, train=40), "lines": Lines()}[domain]
-    options: Any = {"shots": [1, 3], "queries": [2, 4], "episodes": 6, "tasks_per_batch": 3}
-    options |= {} if domain == "lines" else {"ways": [2, 4]}
-    learner = tlml.learner(name, **MLP)
-    trainer = quiet_trainer(max_epochs=1)
-    view = EpisodeView(made, **options, adapt=tlml.strategy("full", steps=2))
-    if name == "maml":
-        trainer.fit(learner, datamodule=view)
-    else:
-        learner.meet(view.test_spaces)
-    logged = trainer.test(learner, datamodule=view, verbose=False)[0]
-    metric = "test_mse" if domain == "lines" else "test_accuracy"
-    assert [record["episode"] for record in learner.records] == list(range(6))
-    mean = sum(record[metric[5:]] for record in learner.records) / 6
-    assert logged[metric] == pytest.approx(mean)
-
-
-def test_a_batch_of_one_task_each_has_the_same_records() -> None:
-    options: Any = {"ways": [2, 4], "shots": [1, 3], "queries": 3, "episodes": 6}
-    learner = tlml.learner("maml", **MLP)
-    found = []
-    for size in (1, 3):
-        view = EpisodeView(Letters(), **options, tasks_per_batch=size)
-        learner.meet(view.test_spaces)
-        quiet_trainer().test(learner, datamodule=view, verbose=False)
-        found.append([(r["episode"], r["accuracy"], r["loss"]) for r in learner.records])
-    assert found[0] == found[1]
-
-
 @pytest.mark.parametrize("domain", [Letters(), Tables(classes=4, train=40), Lines()])
 def test_a_pair_view_draws_the_same_ragged_target_episode(domain: Any) -> None:
     options: Any = {"shots": [1, 4], "queries": [2, 4], "seed": 4}
@@ -163,30 +119,6 @@ def test_a_pair_view_draws_the_same_ragged_target_episode(domain: Any) -> None:
     view = PairView(domain, **options, episode=3)
     assert same(view.drawn().episode, EpisodeView(domain, **options).dataset("target")[3])
     assert view.target_spaces == EpisodeView(domain, **options).test_spaces
-
-
-def test_a_suite_takes_ranges_for_all_that_it_trains(tmp_path: Path) -> None:
-    made: dict[str, Any] = {
-        "name": "ragged", "seeds": 1, "episodes": 2, "trainer": {"max_steps": 1},
-        "domains": {"sinusoid": {"shots": [1, 2], "learner": {"network": "mlp"},
-                                 "view": {"queries": [1, 4]}}},
-        "fits": {"maml": {"learner": "maml", "view": {"shots": [1, 2], "episodes": 4}},
-                 "pretrained": {"learner": "supervised", "view": {"batch_size": 8}}},
-        "methods": {"maml": {"fit": "maml"}, "full": {"fit": "pretrained", "strategy": "full"}},
-    }  # fmt: skip
-    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
-    whole = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
-    assert run_suite(whole, tmp_path / "out", jobs=1) == []
-    made["domains"]["glyphs"] = {"shots": [1], "view": {"ways": [3, 5], "queries": [1, 4]}}
-    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
-    assert len(load_suite(tmp_path / "suite.yaml").domains) == 2
-    made["domains"]["glyphs"]["view"] = {"ways": [3, 5], "batch_size": [3, 5]}
-    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(made))
-    with pytest.raises(TlmlError, match=r"option 'batch_size' must be int, is \[3, 5\] \(list\)$"):
-        load_suite(tmp_path / "suite.yaml")
-
-
-# Errors
 
 
 @pytest.mark.parametrize(
@@ -221,9 +153,6 @@ def test_ways_of_a_range_are_held_against_the_classes_of_a_table() -> None:
         EpisodeView(Tables(classes=4), ways=[2, 5])
     with fails("task source 0: class 0 has 2 examples; 4 shots and 3 queries are more"):
         EpisodeView(Tables(classes=6, number=1), shots=[1, 4], queries=[1, 3]).setup("fit")
-
-
-# Memory
 
 
 def test_drawing_thousands_of_episodes_keeps_no_memory() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny import Dropping, Letters, Lines, Tables
+from diagnosed import CONV, RATE, STEPS, cases, last_steps, maml, small
+from tiny import Letters, Lines, Tables
 from torch import Tensor, nn
 from torch.nn import functional as F
-from trainers import quiet_trainer
 
 import tlml
-from tlml import Batch, Diagnosis, EpisodeView, GradientLearner, Learner, Strategy, TlmlError
-
-CONV = {"network": "conv4", "network_options": {"channels": 3, "blocks": 2}}
-RATE, STEPS = 0.05, 3
+from tlml import Batch, EpisodeView, GradientLearner, Learner, Strategy, TlmlError
 
 
 class Estimating(Learner):
@@ -31,18 +28,6 @@ class Estimating(Learner):
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         return torch.zeros(len(x), 1)
-
-
-class Noisy(Strategy):
-    """Steps that draw: each is a function of the episode and of the draws before it."""
-
-    def steps(self, loss: Any, params: Any, support: Any) -> Iterator[Any]:
-        for _ in range(self.max_steps):
-            slopes = tlml.gradient(loss, params, support)
-            params = {
-                n: p - RATE * slopes[n] + 0.1 * torch.randn_like(p) for n, p in params.items()
-            }
-            yield params
 
 
 class Rated(Strategy):
@@ -67,85 +52,12 @@ class Counting(GradientLearner):
         return super().loss(params, batch)
 
 
-def small(*, classes: int = 0) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return Dropping(2, classes or 1)
-
-
-def maml(network: nn.Module, **options: Any) -> GradientLearner:
-    strategy = tlml.strategy("sgd", lr=RATE, steps=STEPS)
-    learner = tlml.learner("maml", **{"network": network, "strategy": strategy, **options})
-    assert isinstance(learner, GradientLearner)
-    return learner
-
-
-def records_of(learner: Learner, view: EpisodeView) -> pd.DataFrame:
-    """Return the records of a test, a row for each episode."""
-    trainer = quiet_trainer()
-    trainer.test(learner, view, verbose=False)
-    return pd.DataFrame(learner.records)
-
-
-def last_steps(found: Diagnosis) -> pd.DataFrame:
-    return found.curve[found.curve["step"] == found.curve["step"].max()].reset_index()
-
-
-# The same as a test
-
-
-def cases() -> dict[str, tuple[GradientLearner, EpisodeView]]:
-    letters = Letters(shape=(1, 6, 6))
-    conv = tlml.learner("maml", strategy=tlml.strategy("sgd", lr=0.2, steps=2), **CONV)
-    two = conv.view(letters, ways=3, shots=2, queries=3, episodes=4, tasks_per_batch=2, seed=5)
-    values = maml(small())
-    return {
-        "values": (values, values.view(Tables(), shots=4, queries=4, episodes=4)),
-        "batchnorm": (conv, two),
-        "other strategy": (
-            maml(small()),
-            EpisodeView(Tables(), shots=4, queries=4, episodes=4, adapt=tlml.strategy("full")),
-        ),
-        "new head": (
-            maml(small(classes=3)),
-            EpisodeView(Tables(3), shots=2, queries=2, episodes=4, head="new"),
-        ),
-        "fresh start": (
-            maml(small()),
-            EpisodeView(Tables(), shots=4, queries=4, episodes=4, adapt=tlml.strategy("scratch")),
-        ),
-        "draws": (maml(small(), strategy=Noisy(steps=3)), values.view(Tables(), shots=4, queries=4,
-                                                                      episodes=4)),
-        "another split": (
-            maml(small()),
-            EpisodeView(Tables(), shots=4, queries=4, episodes=4, split="source"),
-        ),
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("case", cases())
-def test_the_last_step_is_what_a_test_measures(case: str) -> None:
-    learner, view = cases()[case]
-    expected, found = records_of(learner, view), tlml.diagnose(learner, view, 4)
-    after = last_steps(found)
-    assert found.metric == ("mse" if "mse" in expected else "accuracy")
-    assert after["query_loss"].tolist() == pytest.approx(expected["loss"].tolist(), rel=1e-6)
-    metric = after[f"query_{found.metric}"].tolist()
-    assert metric == pytest.approx(expected[found.metric].tolist(), rel=1e-6)
-    assert after["episode"].tolist() == expected["episode"].tolist()
-    assert (after["step"] == expected["gradient_steps"]).all()
-    assert after["query_loss"].nunique() > 1
-
-
 def test_validation_episodes_can_be_looked_at_too() -> None:
     learner, view = cases()["values"]
     on = {split: tlml.diagnose(learner, view, 2, split=split) for split in ("validation", "target")}
     view.split = "validation"
     assert on["validation"].curve.equals(tlml.diagnose(learner, view, 2).curve)
     assert not on["validation"].curve.equals(on["target"].curve)
-
-
-# The same as by hand
 
 
 def test_curve_and_layers_equal_a_loop_written_by_hand() -> None:
@@ -215,9 +127,6 @@ def test_learned_rates_are_spread_over_the_layer_that_they_are_of() -> None:
     assert plain["rate_mean"].isna().all()
 
 
-# What it leaves alone
-
-
 def test_a_step_asks_for_one_loss_and_the_learner_stays_as_it_was() -> None:
     learner = Counting(small(), tlml.strategy("sgd", lr=RATE, steps=STEPS)).train()
     learner.built().head.eval()  # type: ignore[union-attr]
@@ -252,9 +161,6 @@ def test_it_works_in_inference_mode_on_data_that_was_made_there() -> None:
     view.domain.classes = lambda split: pool  # type: ignore[method-assign]
     with torch.inference_mode(), torch.no_grad():
         assert tlml.diagnose(learner, view, 2).curve.equals(expected)
-
-
-# Tables
 
 
 def test_the_curve_is_tidy() -> None:
@@ -332,9 +238,6 @@ def test_scalars_are_the_finite_means_before_and_after() -> None:
     assert all(math.isfinite(value) for value in scalars.values())
 
 
-# Files
-
-
 def test_tables_and_pictures_are_written_whole_and_replaced(tmp_path: Path) -> None:
     learner, view = cases()["values"]
     folder = tmp_path / "new" / "diagnosis"
@@ -353,9 +256,6 @@ def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
     learner, view = cases()["values"]
     with pytest.raises(TlmlError, match=r"file: cannot be written .*; choose another path"):
         tlml.diagnose(learner, view, 1).write(tmp_path / "file")
-
-
-# Bad input
 
 
 def test_a_learner_without_inner_steps_is_refused() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
-import re
 import weakref
 from types import SimpleNamespace
 from typing import Any
@@ -12,54 +10,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.proxy_tensor import make_fx
-from trainers import quiet_trainer
+from waves import fails, learner_of, perceptron, same, slopes, waves
 
 import tlml
-from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
+from tlml import Batch, Episode, Episodes, GradientLearner
 from tlml.meta import InnerProblem, Loop, first_divergence
-from tlml.meta.compiled import _spell_out, _turn_narrow_products
 from tlml.meta.paths import path_for
 from tlml.networks import conv4, mlp
 from tlml.testing.toys import LearnedRates
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
-
-
-def learner_of(net: nn.Module, strategy: Any = None, **options: Any) -> GradientLearner:
-    strategy = strategy or tlml.strategy("sgd", lr=0.1, steps=2)
-    made = tlml.learner("maml", network=net.double(), strategy=strategy, **options)
-    assert isinstance(made, GradientLearner)
-    return made
-
-
-def perceptron(*layers: nn.Module) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return nn.Sequential(nn.Linear(2, 6), *layers, nn.Tanh(), nn.Linear(6, 1))
-
-
-def waves(tasks: int = 3, n: int = 5, seed: int = 0) -> Episode:
-    rng = torch.Generator().manual_seed(seed)
-    sides = [torch.randn(tasks, n, 2, generator=rng, dtype=torch.float64) for _ in range(2)]
-    return Episode(*(Batch(x, (x * x).sum(-1, keepdim=True)) for x in sides))
-
-
-def slopes(learner: GradientLearner, batch: Episode | Episodes) -> dict[str, Tensor]:
-    learner.zero_grad()
-    learner.meta_loss(batch).backward()  # type: ignore[no-untyped-call]
-    return {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
-
-
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    assert one.keys() == other.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], other[name], rtol=1e-10, atol=1e-12)
-
-
-# Choosing
 
 
 class OwnLoss(GradientLearner):
@@ -151,52 +109,6 @@ def test_stacking_what_can_not_be_stacked_says_why():
 def test_options_that_do_not_fit_are_refused_at_once(options, message):
     with fails(message):
         learner_of(mlp((2,), 1), **options)
-
-
-def test_a_fit_says_which_path_it_takes(caplog):
-    import logging
-
-    learner = tlml.learner("maml", network="mlp", network_options={"hidden": [4]})
-    view = learner.view(tlml.domain("sinusoid"), shots=2, queries=2, episodes=4, val_episodes=2)
-    trainer = quiet_trainer(max_epochs=1)
-    with caplog.at_level(logging.INFO):
-        trainer.fit(learner, view)
-    assert "Maml: tasks of a batch are run by stack (every layer is known" in caplog.text
-
-
-# In a Trainer
-
-
-def fitted(**options: Any) -> tuple[dict[str, Tensor], int]:
-    """Return the parameters after two optimiser's steps, and their number."""
-
-    tasks = options.pop("tasks_per_batch", 4)
-    learner = tlml.learner("maml", network="mlp", network_options={"hidden": [4]})
-    view = learner.view(
-        tlml.domain("sinusoid"), shots=2, queries=2, episodes=8, tasks_per_batch=tasks
-    )
-    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0, **options)
-    trainer.fit(learner, view)
-    return {n: p.detach().clone() for n, p in learner.named_parameters()}, trainer.global_step
-
-
-def test_gradients_accumulate_over_tasks():
-    whole, steps = fitted()
-    parts, same_steps = fitted(tasks_per_batch=2, accumulate_grad_batches=2)
-    assert steps == same_steps == 2
-    for name, value in whole.items():
-        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-6)
-
-
-def test_a_fit_in_bfloat16_is_close_to_one_in_single_precision():
-    whole, _ = fitted()
-    rough, _ = fitted(precision="bf16-mixed")
-    for name, value in whole.items():
-        assert rough[name].dtype == torch.float32
-        torch.testing.assert_close(rough[name], value, rtol=0, atol=5e-3)
-
-
-# What each path promises
 
 
 def test_tasks_of_unequal_sizes_are_looped_over_and_averaged():
@@ -394,71 +306,3 @@ def test_layers_of_width_one_equal_the_loop(bias):
         slopes(learner_of(copy.deepcopy(net), vectorize=path), batch) for path in ("stack", "loop")
     ]
     same(*found)
-
-
-# Compiled
-
-
-def test_a_compiled_step_equals_the_eager_one_and_is_made_anew_when_options_change():
-    pytest.importorskip("torch._inductor")
-    strategy = LearnedRates(lr=0.1, steps=2)
-    learner = learner_of(perceptron(), strategy, compile=True)
-    eager = learner_of(perceptron(), LearnedRates(lr=0.1, steps=2))
-    for batch in (waves(), waves(seed=1)):
-        same(slopes(learner, batch), slopes(eager, batch))
-    assert learner.compiled is not None
-    assert len(learner.compiled._programs) == 1
-    for one in (learner, eager):
-        one.strategy.max_steps = 1
-    same(slopes(learner, waves()), slopes(eager, waves()))
-    assert len(learner.compiled._programs) == 2
-    for copied in (copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
-        assert copied.compiled._programs == {}
-
-
-def test_narrow_products_are_computed_the_other_way_round():
-    a, b = torch.randn(2, 7, 5), torch.randn(2, 5, 3)
-    graph = make_fx(lambda a, b: [torch.bmm(a, b), torch.bmm(b.mT, a.mT)])(a, b)
-    before = graph(a, b)
-    _turn_narrow_products(graph)
-    products = graph.graph.find_nodes(op="call_function", target=torch.ops.aten.bmm.default)
-    assert [[arg.target for arg in node.args] for node in products] == [
-        [torch.ops.aten.transpose.int] * 2
-    ] * 2
-    for one, other in zip(graph(a, b), before, strict=True):
-        torch.testing.assert_close(one, other)
-    assert graph(a, b)[0].shape == (2, 7, 3)
-
-
-def test_a_scaled_sum_is_spelt_out():
-    a, b = torch.randn(2, 3), torch.randn(2, 3)
-    graph = make_fx(lambda a, b: [torch.add(a, b, alpha=-0.1), torch.sub(a, b, alpha=3)])(a, b)
-    before = graph(a, b)
-    _spell_out(graph)
-    assert not any(node.kwargs for node in graph.graph.nodes)
-    for one, other in zip(graph(a, b), before, strict=True):
-        torch.testing.assert_close(one, other)
-
-
-def test_a_program_that_computes_something_else_is_refused(monkeypatch):
-    learner = learner_of(perceptron(), compile=True)
-
-    def wrong(graph: Any, inputs: Any) -> Any:
-        return lambda *given: [1.2 * value for value in graph(*given)]
-
-    monkeypatch.setattr("torch._inductor.compile", wrong)
-    with fails("compile: torch's compiler makes a program that is 20% off the step it was given"):
-        learner.meta_loss(waves())
-
-
-def test_without_a_compiler_the_error_says_so(monkeypatch):
-    learner = learner_of(perceptron(), compile=True)
-
-    def refuse(*_: Any) -> Any:
-        raise torch._inductor.exc.InvalidCxxCompiler
-
-    import torch._inductor.exc
-
-    monkeypatch.setattr(torch._inductor, "compile", refuse)
-    with fails("compile: torch could not compile the step; it needs a C++ compiler (on Linux g++)"):
-        learner.meta_loss(waves())

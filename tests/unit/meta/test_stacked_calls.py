@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 import torch
+from networks_as_written import Plain, learner_of, made, slopes
 from torch import Tensor, nn
 from torch.nn import functional as F
-from trainers import quiet_trainer
 
-import tlml
-from tlml import Batch, Episode, GradientLearner
-from tlml.meta.paths import path_for
 from tlml.meta.stacked_calls import can_stack_calls
-
-
-class Plain(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c = nn.Linear(2, 6), nn.Linear(6, 6), nn.Linear(6, 1, bias=False)
-        self.norm = nn.LayerNorm(6)
-        self.scale = nn.Parameter(torch.linspace(0.5, 1.5, 6))
-        self.drop = nn.Dropout(0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.c(torch.tanh(self.b(F.relu(self.a(x)))))
-        return found
 
 
 class Residual(Plain):
@@ -77,31 +60,9 @@ class Typed(Plain):
 
 
 STACKED = [Plain, Residual, Norms, Typed]
+
+
 OTHERS = [Transposed, Sorted, Constant, Changing]
-
-
-def made(kind: type[nn.Module]) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return kind().double()
-
-
-def learner_of(net: nn.Module, **options: Any) -> GradientLearner:
-    strategy = tlml.strategy("sgd", lr=0.1, steps=2)
-    learner = tlml.learner("maml", network=copy.deepcopy(net), strategy=strategy, **options)
-    assert isinstance(learner, GradientLearner)
-    return learner
-
-
-def waves() -> Episode:
-    rng = torch.Generator().manual_seed(0)
-    sides = [torch.randn(3, 5, 2, generator=rng, dtype=torch.float64) for _ in range(2)]
-    return Episode(*(Batch(x, (x * x).sum(-1, keepdim=True)) for x in sides))
-
-
-def slopes(learner: GradientLearner) -> dict[str, Tensor]:
-    learner.meta_loss(waves()).backward()  # type: ignore[no-untyped-call]
-    return {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("kind", [*STACKED, *OTHERS])
@@ -124,13 +85,6 @@ def test_the_options_of_stacking_are_its_too(options: dict[str, Any], first_orde
         torch.testing.assert_close(found[name], slope, rtol=1e-10, atol=1e-12)
 
 
-def test_it_is_compiled_too() -> None:
-    pytest.importorskip("torch._inductor")
-    found, expected = (slopes(learner_of(made(Plain), compile=c)) for c in (True, False))
-    for name, slope in expected.items():
-        torch.testing.assert_close(found[name], slope, rtol=1e-9, atol=1e-11)
-
-
 def test_trying_leaves_the_network_as_it_was() -> None:
     net = made(Plain)
     net.drop.eval()
@@ -145,21 +99,3 @@ def test_other_networks_are_not_tried_again_and_again(monkeypatch: pytest.Monkey
     slopes(learner)
     monkeypatch.setattr("tlml.meta.paths.can_stack_calls", None)
     slopes(learner)
-
-
-def test_a_fit_says_that_it_stacks(caplog: pytest.LogCaptureFixture) -> None:
-    learner = tlml.learner("maml", network=Plain1())
-    view = learner.view(tlml.domain("sinusoid"), tasks_per_batch=4, episodes=8)
-    with caplog.at_level("INFO"):
-        quiet_trainer(max_epochs=1, limit_val_batches=0).fit(learner, view)
-    assert "run by stack (every operation of the network is known" in caplog.text
-    assert path_for(learner).name == "stack"
-
-
-class Plain1(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(1, 4), nn.Linear(4, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.b(self.a(x).tanh())  # type: ignore[no-any-return]

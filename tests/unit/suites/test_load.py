@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -97,7 +95,11 @@ def test_a_suite_cannot_be_changed() -> None:
 
 
 NAME = "a name is made of letters, digits, '_', '-' and '.', and starts with a letter or a digit"
+
+
 TUNE = "must be [low, high, log], [low, high, linear] or {values: [...]}"
+
+
 SCRATCH = "  scratch: {strategy: scratch}"
 
 
@@ -300,20 +302,6 @@ def test_a_path_that_is_not_there_is_named(here: Path, path: str) -> None:
 def test_a_file_without_a_suffix_is_a_path_too(here: Path, registry: Registry) -> None:
     Path("mine").write_text(EXAMPLE)
     assert load_suite("mine", registry) == load(EXAMPLE, registry)
-
-
-def test_checking_and_planning_import_nothing_heavy() -> None:
-    program = (
-        "import sys\n"
-        "from tlml.suites import plan\n"
-        "from tlml.registry import default_registry\n"
-        "from tlml.suites import load_suite\n"
-        "plan(load_suite('quickstart'), default_registry())\n"
-        "heavy = {'torch', 'pytorch_lightning', 'gymnasium', 'numpy', 'matplotlib', 'rich'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_the_suites_that_the_documentation_shows_are_right(here: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,6 @@ from failing import FINITE, failure, spec
 import tlml
 import tlml.testing
 from tlml.registry import Registry, default_registry
-from tlml.registry.plugins import HEAVY
 from tlml.testing import CheckFailed, check_domain, check_plugin, check_strategy
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.toys import Planes
@@ -55,9 +52,6 @@ def test_a_wrong_option_is_told_so() -> None:
 def site(tmp_path: Path) -> Iterator[Site]:
     with site_on_path(tmp_path) as site:
         yield site
-
-
-TARGET = "test_testing:Planes"
 
 
 @pytest.mark.parametrize(
@@ -119,13 +113,6 @@ def test_options_reach_the_check_of_their_name() -> None:
     assert failure(check_plugin, "synthetic", {"sinusoids": {}}) == (
         "plugin synthetic: options: no name is called 'sinusoids'; did you mean sinusoid?"
     )
-
-
-def test_the_fixtures_import_nothing_heavy() -> None:
-    code = "import sys, tlml.testing.fixtures; print(' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "tlml.testing.fixtures" in done.stdout.split()
-    assert HEAVY & set(done.stdout.split()) == set()
 
 
 def test_pytest_has_the_checks_as_fixtures(

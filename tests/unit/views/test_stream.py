@@ -49,9 +49,6 @@ def test_the_first_epoch_is_that_of_a_stream_of_one_epoch_a_task():
         assert shown(epoch_of(once, task)) == shown(epoch_of(often, 3 * task))
 
 
-# Orders
-
-
 def places(view: StreamView, tables: Tables) -> list[int]:
     """Return which table each task of a stream is."""
     known = [sorted(keys(task.split("train").x)) for task in tables.tasks("source")]
@@ -182,9 +179,6 @@ def test_loader_processes_make_tasks_of_their_own(joint):
         assert torch.equal(step.task, theirs.task)
 
 
-# Scenarios
-
-
 def test_scores_are_masked_to_the_classes_of_a_task_that_is_told():
     view = StreamView(Letters(), ways=2, scenario="task")
     scores = torch.arange(12.0).reshape(2, 6)
@@ -220,9 +214,6 @@ def test_all_tasks_are_shuffled_into_one():
         assert all((step.batch.y // 2 == step.task).all() for step in steps)
     assert shown(first) != shown(second)
     assert len(joint.val_dataloader()) == 3
-
-
-# What is refused
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
@@ -20,9 +19,10 @@ from tlml.data import draw_episode, draw_task, keyed_rng
 from tlml.recorded import described
 from tlml.testing.toys import Walks
 from tlml.views import ViewSpaces
-from tlml.views.base import ResumableLoader
 
 few = settings(max_examples=25)
+
+
 seeds = st.integers(0, 2**32)
 
 
@@ -38,9 +38,6 @@ def same(one, other) -> bool:
     if isinstance(one, torch.Tensor):
         return torch.equal(one, other)
     return len(one) == len(other) and all(map(same, one, other))
-
-
-# All views
 
 
 @pytest.mark.parametrize("kind", [EpisodeView, PairView, StreamView, EnvView])
@@ -128,20 +125,6 @@ def test_fewer_items_than_processes_and_remainders_are_refused(monkeypatch):
         "StreamView: 3 batches of 4 examples can't be divided among 2 processes; take 2 or 4"
     ):
         StreamView(Tables(train=12, test=2), batch_size=4).train_dataloader()
-
-
-def test_only_a_loader_that_knows_its_trainer_claims_to_resume_exactly():
-    view = EpisodeView(Letters(), episodes=2)
-    assert not isinstance(view.train_dataloader(), ResumableLoader)
-    assert not hasattr(view.train_dataloader(), "load_state_dict")
-    view.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
-    loader = view.train_dataloader()
-    assert loader.state_dict() == {}
-    loader.load_state_dict({})
-    assert not isinstance(view.val_dataloader(), ResumableLoader)
-
-
-# Episodes
 
 
 @few
@@ -287,9 +270,6 @@ def test_a_hundred_thousand_episodes_take_no_memory():
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         resident.append(pages * resource.getpagesize() / 2**20)
     assert resident[-1] - resident[0] < 10  # MiB
-
-
-# Pairs
 
 
 @few
@@ -477,9 +457,6 @@ def test_ranks_share_evaluations_without_leaving_any_example_out(world, batch_si
     assert sorted(seen) == sorted(keys(view.drawn().episode.query.x))
 
 
-# Streams
-
-
 def epochs_of(view: StreamView, count: int) -> list[list]:
     loader, found = view.train_dataloader(), []
     for epoch in range(count):
@@ -569,9 +546,6 @@ def test_tasks_without_fixed_examples_are_no_stream():
         StreamView(Few()).setup("fit")
 
 
-# Environments
-
-
 def test_environments_are_descriptions_that_make_equal_environments():
     view = EnvView(Walks(), envs=3, tasks_per_batch=2, tasks=4, seed=5)
     batch = next(iter(view.train_dataloader()))
@@ -619,16 +593,3 @@ def test_setup_draws_from_the_splits_that_the_stage_uses():
 def test_views_are_public():
     assert tlml.EpisodeView is EpisodeView
     assert tlml.EnvView is EnvView
-
-
-def test_a_fit_without_validation_needs_no_validation_tasks():
-    class NoValidation(Letters):
-        def classes(self, split):
-            return {} if split == "validation" else super().classes(split)
-
-    view = EpisodeView(NoValidation(), ways=3, shots=2, queries=2, episodes=4)
-    with pytest.raises(TlmlError, match="ways: 3"):
-        view.setup("fit")
-    view.trainer = pl.Trainer(limit_val_batches=0, accelerator="cpu", logger=False)
-    view.setup("fit")
-    assert len(view.train_dataloader()) == 1

@@ -1,0 +1,59 @@
+"""What the compiler is given, and what is refused of what it gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+from waves import fails, learner_of, perceptron, waves
+
+from tlml.meta.compiled import _spell_out, _turn_narrow_products
+
+
+def test_narrow_products_are_computed_the_other_way_round():
+    a, b = torch.randn(2, 7, 5), torch.randn(2, 5, 3)
+    graph = make_fx(lambda a, b: [torch.bmm(a, b), torch.bmm(b.mT, a.mT)])(a, b)
+    before = graph(a, b)
+    _turn_narrow_products(graph)
+    products = graph.graph.find_nodes(op="call_function", target=torch.ops.aten.bmm.default)
+    assert [[arg.target for arg in node.args] for node in products] == [
+        [torch.ops.aten.transpose.int] * 2
+    ] * 2
+    for one, other in zip(graph(a, b), before, strict=True):
+        torch.testing.assert_close(one, other)
+    assert graph(a, b)[0].shape == (2, 7, 3)
+
+
+def test_a_scaled_sum_is_spelt_out():
+    a, b = torch.randn(2, 3), torch.randn(2, 3)
+    graph = make_fx(lambda a, b: [torch.add(a, b, alpha=-0.1), torch.sub(a, b, alpha=3)])(a, b)
+    before = graph(a, b)
+    _spell_out(graph)
+    assert not any(node.kwargs for node in graph.graph.nodes)
+    for one, other in zip(graph(a, b), before, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_program_that_computes_something_else_is_refused(monkeypatch):
+    learner = learner_of(perceptron(), compile=True)
+
+    def wrong(graph: Any, inputs: Any) -> Any:
+        return lambda *given: [1.2 * value for value in graph(*given)]
+
+    monkeypatch.setattr("torch._inductor.compile", wrong)
+    with fails("compile: torch's compiler makes a program that is 20% off the step it was given"):
+        learner.meta_loss(waves())
+
+
+def test_without_a_compiler_the_error_says_so(monkeypatch):
+    learner = learner_of(perceptron(), compile=True)
+
+    def refuse(*_: Any) -> Any:
+        raise torch._inductor.exc.InvalidCxxCompiler
+
+    import torch._inductor.exc
+
+    monkeypatch.setattr(torch._inductor, "compile", refuse)
+    with fails("compile: torch could not compile the step; it needs a C++ compiler (on Linux g++)"):
+        learner.meta_loss(waves())
