@@ -91,7 +91,7 @@ TARGET = "test_testing:Planes"
         (
             "x = 1",
             "plugin tides_module: it has no hooks; the hooks are tlml_domains, tlml_learners, "
-            "tlml_strategies",
+            "tlml_strategies, tlml_protocols",
         ),
         ("1 / 0", "plugin tides_module: importing it: ZeroDivisionError: division by zero"),
     ],
