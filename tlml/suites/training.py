@@ -45,10 +45,10 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> Trained:
     domain, learner = make_domain(config), make_learner(config)
     view = make_training_view(config, learner, domain)
     clock, path = Timer(), folder / CHECKPOINT
-    of_stream: list[Any] = [Retention(), Throughput()] if isinstance(view, StreamView) else []
+    throughput = [Throughput()] if isinstance(view, StreamView) else []
     trainer = pl.Trainer(
         logger=CSVLogger(folder, name="", version=""),
-        callbacks=[clock, ShareReporter(report), *of_stream, _last_checkpoint(folder)],
+        callbacks=[clock, ShareReporter(report), *throughput, _last_checkpoint(folder)],
         enable_progress_bar=False,
         enable_model_summary=False,
         **trainer_options(config, view),
@@ -63,12 +63,9 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> Trained:
         "fit_seconds": round(clock.time_elapsed("train"), 3),
         "steps": trainer.global_step,
     }
-    retained: dict[str, Any] = {}
-    if of_stream:
-        retention, throughput = of_stream
-        cost["samples_per_second"] = round(throughput.rate, 1)
-        retained = _retained(retention)
-    return Trained(learner, view, cost, retained)
+    for counted in throughput:
+        cost["samples_per_second"] = round(counted.rate, 1)
+    return Trained(learner, view, cost, _retained(trainer))
 
 
 class Throughput(Callback):
@@ -103,7 +100,11 @@ class Throughput(Callback):
         self.examples, self.seconds = state_dict["examples"], state_dict["seconds"]
 
 
-def _retained(retention: Retention) -> dict[str, Any]:
+def _retained(trainer: pl.Trainer) -> dict[str, Any]:
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    if not any(isinstance(one, Retention) for one in callbacks):  # no stream
+        return {}
+    retention = Retention.of(trainer)
     if not retention.rows:  # the learner measured something else
         return {}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 
 from tlml.metrics import backward_transfer, forgetting, forward_transfer
 from tlml.registry import default_registry
+from tlml.reports import report
 from tlml.suites import Plan, load_suite, plan, read_results, run_suite
 from tlml.suites.results import Record
 
@@ -157,3 +159,43 @@ def test_options_of_a_learner_are_chosen_once_on_a_stream_of_validation_tasks(ma
     # The strategy that adapts was not chosen.
     assert [r.options for r in records(made, "replay", "episodes")] == [{"steps": 2}] * 2
     assert [r.choices for r in records(made, "replay", "episodes")] == [2, 2]
+
+
+def test_a_fit_that_was_measured_and_not_written_down_is_not_trained_again(
+    made: Made, tmp_path: Path
+) -> None:
+    found, out = made
+    copy = Path(shutil.copytree(out, tmp_path / "copy"))
+    fit = next(fit for fit in found.fits if fit.name == "replay")
+    lost = [fit.id, *(c.id for c in found.adapts if c.protocol == "stream" and fit.id in c.fits)]
+    for id in lost:
+        (copy / "cells" / id / "result.json").unlink()
+    assert run_suite(found, copy, jobs=1) == []
+    for id, name in zip(lost, ("R", "scores"), strict=True):
+        again, first = (
+            json.loads((place / "cells" / id / "result.json").read_text()) for place in (copy, out)
+        )
+        assert again[name] == first[name]
+        assert again["cost"] == first["cost"]
+
+
+def test_the_report_has_both_blocks_and_all_of_r(made: Made) -> None:
+    found, out = made
+    report(out)
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    stream = [row for row in rows if row["protocol"] == "stream"]
+    assert {(row["method"], row["seed"]) for row in stream} == {
+        (method, seed) for method in ("naive", "naive_probe", "replay") for seed in (0, 1)
+    }
+    for row in stream:
+        assert row["point"] == {"tasks": 3}
+        assert row["scores"] == row["R"][-1]
+        assert (row["domain"], row["metric"]) == ("rotated_digits", "accuracy")
+        assert row["higher_is_better"] is True
+        assert row["units"] == [0, 1, 2]
+        assert row["cost"]["steps"] == 18
+    assert {row["method"] for row in rows if row["protocol"] == "episodes"} == {*found.methods}
+    text = (out / "report.md").read_text()
+    assert "rotated_digits, 3 tasks: accuracy (higher is better)" in text
+    assert "rotated_digits, 1 shot: accuracy (higher is better)" in text
+    assert "BTI" in text

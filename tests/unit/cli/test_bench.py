@@ -96,10 +96,12 @@ def test_a_run_ends_in_a_report(runs: Runs, capsys: pytest.CaptureFixture[str]) 
     assert (plan.name, out, jobs) == ("quick", Path("runs/quick"), 2)
     text = capsys.readouterr().out
     assert "waves, 5 shots: accuracy (higher is better)" in text
-    assert "written: runs/quick/report.html, report.md, results.json and the plots" in text
+    assert (
+        "written: runs/quick/report.html, report.md, report.tex, results.json and the plots" in text
+    )
     assert {path.name for path in out.iterdir()} == {
-        "cells", "plan.json", "results.json", "report.md", "report.html", "waves.png",
-        "letters14.png",
+        "cells", "plan.json", "results.json", "report.md", "report.html", "report.tex",
+        "waves.png", "letters14.png",
     }  # fmt: skip
 
 

@@ -70,7 +70,7 @@ class Protocols:
 
     def _add(self, registry: Registry, spec: Spec) -> None:
         try:
-            made = _usable(spec, registry.resolve("protocol", spec.name))
+            made = usable(spec, registry.resolve("protocol", spec.name))
             taken = made.keys.model_fields.keys() & {*SuiteDomain.model_fields, *self._by_key}
             if taken:
                 raise TlmlError(f"its key '{min(taken)}' has a meaning in suites already")
@@ -81,7 +81,12 @@ class Protocols:
         self._by_key |= dict.fromkeys(made.keys.model_fields, made)
 
 
-def _usable(spec: Spec, found: type[Any]) -> Protocol[Any]:
+def usable(spec: Spec, found: type[Any]) -> Protocol[Any]:
+    """Make the protocol of a class.
+
+    Raises:
+        TlmlError: It is not what its Spec says, or lacks something.
+    """
     if not issubclass(found, Protocol):
         raise TlmlError(f"{found.__name__} is not a subclass of tlml.suites.Protocol")
     lacking = [name for name in ("name", "word", "keys", "shown") if not hasattr(found, name)]
