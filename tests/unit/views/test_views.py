@@ -260,16 +260,16 @@ def test_setup_draws_and_checks_before_long_work():
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells what is resident")
-def test_a_hundred_thousand_episodes_take_no_memory():
+def test_thousands_of_episodes_take_no_memory():
     view = EpisodeView(
-        tlml.domain("sinusoid"), shots=1, queries=1, tasks_per_batch=50, episodes=10_000
+        tlml.domain("sinusoid"), shots=1, queries=1, tasks_per_batch=50, episodes=2_000
     )
     loader, resident = view.train_dataloader(), []
     for _ in range(10):  # epochs
-        assert sum(len(batch.support.x) for batch in loader) == 10_000
+        assert sum(len(batch.support.x) for batch in loader) == 2_000
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         resident.append(pages * resource.getpagesize() / 2**20)
-    assert resident[-1] - resident[0] < 10  # MiB
+    assert resident[-1] - resident[0] < 2  # MiB: 116 bytes for each of 18,000 episodes
 
 
 @few
