@@ -6,12 +6,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := 2.13.0
+# What the command line leans on, in pure Python.
+OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
 EXTRAS := ray,vision,peft,ot,rl,dev,docs
 # A file's tests share what they make once; the order is that of testpaths, the slowest first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format bench bench-meta bench-transfer docs constraints clean
+.PHONY: help demo test test-fast test-oldest lint format bench bench-meta bench-optimiser bench-transfer docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +26,11 @@ test: $(READY) ## run all tests on two cores, code blocks of the documentation i
 
 test-fast: $(READY) ## run the tests of modules and of families alone
 	$(PYTEST) tests/unit tests/family
+
+test-oldest: $(READY) ## run the tests of the command line with the oldest versions that it may have
+	$(BIN)/python .ci/oldest.py $(OLDEST) > $(VENV)/oldest.txt
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/oldest -r $(VENV)/oldest.txt
+	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/oldest $(BIN)/python -m pytest tests/unit/cli tests/unit/registry tests/unit/test_yaml_lines.py tests/integration/cli
 
 lint: $(READY) ## ruff, mypy, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -38,12 +45,18 @@ bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
 bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compares with it
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
 
+bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
+	$(BIN)/python -m benchmarks.speed.optimiser
+
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs site
+
+names: $(READY) ## write docs/names.md anew from what is registered
+	$(BIN)/python docs/list_names.py
 
 constraints: $(READY) ## pin the newest versions of everything but torch
 	$(BIN)/pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json torch==$(TORCH) hatchling editables ".[$(EXTRAS)]"

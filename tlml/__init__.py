@@ -130,7 +130,9 @@ else:
     def __getattr__(name: str) -> object:
         """Import the home of a public name and return it."""
         if name == "__version__":
-            return _version()
+            from tlml.version import tlml_version
+
+            return tlml_version()
         if name not in _HOME_OF:
             raise AttributeError(f"module 'tlml' has no attribute '{name}'{_hint(name)}")
         from importlib import import_module
@@ -146,12 +148,3 @@ def _hint(name: str) -> str:
     from tlml.errors import did_you_mean
 
     return "" if name.startswith("_") else did_you_mean(name, __all__)
-
-
-def _version() -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version("tlml")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"

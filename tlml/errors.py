@@ -5,6 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+__all__ = [
+    "TlmlError",
+    "check_choice",
+    "check_not_negative",
+    "check_positive",
+    "check_share",
+    "did_you_mean",
+    "unknown",
+]
+
 
 class TlmlError(ValueError):
     """Something the user can mend; the command line prints it in one line and exits with 2."""
@@ -16,7 +26,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if nearest:
         return f"; did you mean {nearest[0]}?"
-    return f"; there is {', '.join(names)}" if names else ""
+    return f"; choose from {', '.join(names)}" if names else ""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> TlmlError:
@@ -46,7 +56,7 @@ def check_share(**values: float) -> None:
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    """Raise where `value` is none of `choices`."""
+    """Raise where `value` is not one of `choices`."""
     known = list(choices)
     if value not in known:
         raise TlmlError(f"{name}: '{value}' is not one of {', '.join(known)}")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tlml.errors import TlmlError
 
+__all__ = ["make_folder", "replacing", "write_atomic"]
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -93,7 +95,7 @@ def _explained(path: Path, error: OSError) -> TlmlError:
     if error.errno in _CLOSED:
         return TlmlError(f"{path}: cannot be written ({error.strerror}); choose another folder")
     if isinstance(error, FileNotFoundError) and not path.parent.exists():
-        return TlmlError(f"{path}: cannot be written, the folder {path.parent} is not there")
+        return TlmlError(f"{path}: cannot be written: the folder {path.parent} does not exist")
     if isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError):
         return TlmlError(f"{path}: cannot be written ({error.strerror}); choose another path")
     return TlmlError(f"{path}: cannot be written ({error.strerror or error})")

@@ -1,4 +1,4 @@
-"""The three hooks of a plugin. This file is the plugin author's page.
+"""The four hooks of a plugin. This file is the plugin author's page.
 
 A plugin is a module named by an entry point of the group ``tlml``:
 
@@ -58,4 +58,14 @@ def tlml_strategies() -> list[Spec]:  # type: ignore[empty-body]
     ``weighs`` samples, ``aligns`` features, ``maps`` inputs, ``relates`` tasks, ``estimates``, uses
     ``unlabelled`` data); ``needs`` what it asks of the domain and of the learner. ``approach`` is
     its row in ``tlml list``.
+    """
+
+
+@hookspec
+def tlml_protocols() -> list[Spec]:  # type: ignore[empty-body]
+    """Return the plugin's protocols: ways in which methods meet a domain in a suite.
+
+    They are subclasses of `tlml.suites.Protocol`. ``needs`` is the one word of a domain that it
+    runs over, such as ``("env",)``; ``gives`` stays empty. The class is imported whenever a suite
+    is read, so its module must be quick to import: no torch at its top.
     """

@@ -1,4 +1,4 @@
-"""What a plugin declares about a domain, a learner or a strategy, without importing it."""
+"""What a plugin declares about a domain, learner, strategy or protocol, without importing it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,31 @@ from typing import Literal
 
 from tlml.errors import TlmlError, did_you_mean
 
-Kind = Literal["domain", "learner", "strategy"]
+Kind = Literal["domain", "learner", "strategy", "protocol"]
+# What must go together in a run; a protocol says how runs are compared.
 KINDS: tuple[Kind, ...] = ("domain", "learner", "strategy")
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, "protocol")
+
+# Every view, by the word with which a domain gives it and a learner needs it. From this table the
+# vocabulary, the command line, suites and the conformance kit take what views there are.
+VIEWS: dict[str, str] = {
+    "pair": "tlml.views.pair:PairView",
+    "episodes": "tlml.views.episode:EpisodeView",
+    "stream": "tlml.views.stream:StreamView",
+    "env": "tlml.views.env:EnvView",
+}
 
 # The closed vocabulary of `gives`, by kind. Strangers add words as "vendor:word".
 VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
-        {"pair", "episodes", "stream", "env", "finite"}
+        {*VIEWS, "finite"}
         | {"regression", "classification", "reconstruction", "control", "triples"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
     "strategy": frozenset(
         {"differentiable", "weighs", "aligns", "maps", "relates", "estimates", "unlabelled"}
     ),
+    "protocol": frozenset(),
 }
 WORDS = frozenset().union(*VOCABULARY.values())
 
@@ -79,7 +91,7 @@ class Spec:
         for word in sorted(self.gives):
             if ":" not in word and word not in VOCABULARY[kind]:
                 raise TlmlError(
-                    f"{kind} {self.name}: gives '{word}', which is no word for a {kind}"
+                    f"{kind} {self.name}: gives '{word}', which is not a word for a {kind}"
                     f"{did_you_mean(word, VOCABULARY[kind])}"
                 )
 
@@ -92,6 +104,6 @@ def unmet(spec: Spec, others: frozenset[str]) -> list[str]:
 def _check_word(name: str, where: str, word: str) -> None:
     if word not in WORDS and not _VENDOR_WORD.fullmatch(word):
         raise TlmlError(
-            f"spec {name}: {where} '{word}', which is no known word{did_you_mean(word, WORDS)} "
+            f"spec {name}: {where} '{word}', which is not a known word{did_you_mean(word, WORDS)} "
             "(your own words are written vendor:word)"
         )

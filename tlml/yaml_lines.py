@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.representer import SafeRepresenter
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.tag import Tag
 
 from tlml.errors import TlmlError
 
 Where = tuple[str | int, ...]
 
+Nodes = tuple[Node, ...]
+Entries = dict[str, tuple[Node, int]]
+
+MOST_PARTS = 100_000  # else nine lines of aliases of aliases could stand for billions of values
+_SHOWN = 60  # characters of a value in a message
 _TAG = "tag:yaml.org,2002:"
-_SCALARS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null")}
+_BOOLS = {"true": True, "false": False}
+# What text without quotes is, and how it is read. ruamel itself goes further: 1_000 and 010 are
+# numbers to it, and 2026-01-01 is a date.
+_KINDS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "null": (r"~|null|Null|NULL|", lambda text: None),
+    "bool": (r"true|True|TRUE|false|False|FALSE", lambda text: _BOOLS[text.lower()]),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)", int),
+    "float": (
+        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|nan)",
+        lambda text: float(re.sub(r"\.(?=inf|nan)", "", text)),
+    ),
+    "merge": (r"<<", str),
+    "str": (r"(?s:.*)", str),
+}
+# Text that every reader of YAML takes for text, old ones too, to whom no and y are booleans.
+_WORD = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z_][\w./-]*", re.IGNORECASE)
 
 
 class Problem(NamedTuple):
@@ -87,116 +113,135 @@ def load_located(path: str | Path, name: str | None = None) -> Located:
 
 def parse_located(text: str, name: str) -> Located:
     """Read YAML from `text`, as `load_located` does from a file."""
+    yaml, reader = YAML(typ="safe", pure=True), _Reader(name)
+    yaml.Resolver = _Resolver
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return Located(name, None, {(): 1})
-        reader = _Reader(name, loader)
-        return Located(name, reader.read(node, ()), reader.lines)
-    except yaml.MarkedYAMLError as error:
-        raise TlmlError(f"{name}:{_line(error)}: not YAML: {_words(error)}") from error
-    except yaml.YAMLError as error:
+        node = yaml.compose(text)
+        data = None if node is None else reader.read(node, ())
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise TlmlError(f"{name}:{line}: not YAML: {_words(error)}") from error
+    except YAMLError as error:
         raise TlmlError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
         raise TlmlError(f"{name}: nested too deeply") from error
+    return Located(name, data, reader.lines or {(): 1})
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML reads YAML 1.1, where 1e-3 is text, ``no`` is false and 010 is eight."""
+def write_yaml(data: Any) -> str:
+    """Return plain data as YAML that `parse_located` and other readers read back as it is."""
+    yaml, text = YAML(typ="safe", pure=True), StringIO()
+    yaml.Representer = _Representer
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(data, text)
+    return text.getvalue()
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+class _Resolver(VersionedResolver):
+    """Says what a scalar without quotes is."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is not ScalarNode or not implicit[0]:
+            return super().resolve(kind, value, implicit)
+        return Tag(suffix=_TAG + next(k for k, (p, _) in _KINDS.items() if re.fullmatch(p, value)))
 
 
-for _kind, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
-    (
-        "float",
-        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|nan)",
-        list("-+.0123456789"),
-    ),
-    ("merge", r"<<", ["<"]),
-):
-    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"^(?:{_pattern})$"), _first)
+class _Representer(SafeRepresenter):
+    """Puts quotes around all text that a reader could take for something else."""
+
+
+def _write_text(representer: _Representer, text: str) -> Any:
+    style = None if _WORD.fullmatch(text) else "'"
+    return representer.represent_scalar(_TAG + "str", text, style=style)
+
+
+def _write_float(representer: _Representer, value: float) -> Any:
+    node = representer.represent_float(value)
+    if "." not in node.value:  # old readers take 1e-05 for text
+        node.value = node.value.replace("e", ".0e")
+    return node
+
+
+_Representer.add_representer(str, _write_text)
+_Representer.add_representer(float, _write_float)
 
 
 class _Reader:
     """Turns the nodes of one document into plain data, noting lines on the way."""
 
-    def __init__(self, name: str, loader: _Loader) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.loader = loader
         self.lines: dict[Where, int] = {}
-        self._open: list[yaml.Node] = []
-        self._flat: set[int] = set()
+        self.parts = 0
 
-    def read(self, node: yaml.Node, where: Where, line: int | None = None) -> Any:
-        self.lines[where] = line or node.start_mark.line + 1
-        if node in self._open:
-            raise self._error(node, where, "holds itself")
-        self._open.append(node)
-        try:
-            return self._value(node, where)
-        finally:
-            self._open.pop()
-
-    def _value(self, node: yaml.Node, where: Where) -> Any:
-        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
-            return self._mapping(node, where)
-        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
-            return [self.read(item, (*where, i)) for i, item in enumerate(node.value)]
-        if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
-            return self._scalar(node, where)
-        tag = node.tag.replace(_TAG, "!!")
+    def read(self, node: Node, where: Where, around: Nodes = (), line: int | None = None) -> Any:
+        self.lines[where] = line or _line(node)
+        around = self._entered(node, where, around)
+        kind = str(node.tag).removeprefix(_TAG)
+        if isinstance(node, MappingNode) and kind == "map":
+            entries = self._entries(node, where, around)
+            return {k: self.read(v, (*where, k), around, at) for k, (v, at) in entries.items()}
+        if isinstance(node, SequenceNode) and kind == "seq":
+            return [self.read(item, (*where, i), around) for i, item in enumerate(node.value)]
+        if isinstance(node, ScalarNode) and kind in _KINDS:
+            return self._scalar(node, kind, where)
+        tag = str(node.tag).replace(_TAG, "!!")
         raise self._error(node, where, f"the tag {tag} is not allowed; write plain values")
 
-    def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
-        if id(node) not in self._flat:  # once: merged keys may be overridden, written ones may not
-            self._flat.add(id(node))
-            self._check_keys(node, where)
-            self.loader.flatten_mapping(node)
-        return {
-            key.value: self.read(value, (*where, key.value), key.start_mark.line + 1)
-            for key, value in node.value
-        }
+    def _entered(self, node: Node, where: Where, around: Nodes) -> Nodes:
+        self.parts += 1
+        if self.parts > MOST_PARTS:
+            raise TlmlError(f"{self.name}: more than {MOST_PARTS} values once aliases are expanded")
+        if node in around:
+            raise self._error(node, where, "contains itself")
+        return (*around, node)
 
-    def _check_keys(self, node: yaml.MappingNode, where: Where) -> None:
-        first: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.tag not in (_TAG + "str", _TAG + "merge"):
-                text = key.value if isinstance(key, yaml.ScalarNode) else "a collection"
+    def _entries(self, node: MappingNode, where: Where, around: Nodes) -> Entries:
+        """Return the value and the line of each key; written keys override merged ones."""
+        own: Entries = {}
+        for key, value in node.value:
+            if str(key.tag) not in (_TAG + "str", _TAG + "merge"):
+                text = key.value if isinstance(key, ScalarNode) else "a collection"
                 raise self._error(key, where, f"the key {text} is not text; put it in quotes")
-            if key.value in first:
-                first_line = first[key.value]
-                raise self._error(
-                    key, where, f"key '{key.value}' is there twice, first in line {first_line}"
-                )
-            first[key.value] = line
+            if key.value in own:
+                message = f"duplicate key '{key.value}' (first on line {own[key.value][1]})"
+                raise self._error(key, where, message)
+            own[key.value] = value, _line(key)
+        merges = [key.value for key, _ in node.value if str(key.tag) == _TAG + "merge"]
+        return self._merged(own.pop(merges[0])[0], where, around) | own if merges else own
 
-    def _scalar(self, node: yaml.ScalarNode, where: Where) -> Any:
+    def _merged(self, node: Node, where: Where, around: Nodes) -> Entries:
+        around = self._entered(node, where, around)
+        if isinstance(node, MappingNode):
+            return self._entries(node, where, around)
+        if not isinstance(node, SequenceNode):
+            raise self._error(node, where, "<< takes a mapping, or a list of mappings")
+        found: Entries = {}
+        for item in reversed(node.value):  # the first one wins
+            found |= self._merged(item, where, around)
+        return found
+
+    def _scalar(self, node: ScalarNode, kind: str, where: Where) -> Any:
+        shown = node.value if len(node.value) <= _SHOWN else f"{node.value[:_SHOWN]}..."
         try:
-            value = self.loader.construct_object(node)
-        except ValueError as error:
-            raise self._error(
-                node, where, f"'{node.value}' is no {node.tag[len(_TAG) :]}"
-            ) from error
+            value = _KINDS[kind][1](node.value)
+        except (KeyError, ValueError) as error:
+            article = "an" if kind == "int" else "a"
+            raise self._error(node, where, f"'{shown}' is not {article} {kind}") from error
         if isinstance(value, float) and not math.isfinite(value):
-            raise self._error(node, where, f"must be a finite number, is {node.value}")
+            raise self._error(node, where, f"must be a finite number, is {shown}")
         return value
 
-    def _error(self, node: yaml.Node, where: Where, message: str) -> TlmlError:
-        located = Located(self.name, None, {where: node.start_mark.line + 1})
-        return located.error(Problem(where, message))
+    def _error(self, node: Node, where: Where, message: str) -> TlmlError:
+        return Located(self.name, None, {where: _line(node)}).error(Problem(where, message))
 
 
-def _line(error: yaml.MarkedYAMLError) -> int:
-    mark = error.problem_mark or error.context_mark
-    return mark.line + 1 if mark else 1
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1
 
 
-def _words(error: yaml.MarkedYAMLError) -> str:
+def _words(error: MarkedYAMLError) -> str:
     problem = str(error.problem or error.context)
     return f"{error.context}, {problem}" if problem.startswith("but ") else problem

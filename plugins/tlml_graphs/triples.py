@@ -74,7 +74,8 @@ def _parsed(line: str, place: str) -> Named:
     parts = [part.strip() for part in line.split("\t")]
     if len(parts) != 3 or not all(parts):
         raise TlmlError(
-            f"{place}: '{line.strip()}' is no triple; write head, relation and tail, tab-separated"
+            f"{place}: '{line.strip()}' is not a triple; write head, relation and tail, "
+            "tab-separated"
         )
     head, relation, tail = parts
     return head, relation, tail

@@ -31,6 +31,8 @@ class Episodic(GradientLearner):
         lr: Learning rate of training.
         optimizer: Optimiser of training: ``adam``, ``adamw`` or ``sgd``.
         weight_decay: Weight decay of training.
+        momentum: Momentum of ``sgd``.
+        fused: Step all parameters by one operation, which is quicker and changes last digits.
         batchnorm: Statistics that BatchNorm uses on a target task: as ``stored`` in training
             (inductive), or of its ``batch`` of support and query (transductive).
         seed: The key of the initialisation.
@@ -48,6 +50,8 @@ class Episodic(GradientLearner):
         lr: float = 1e-3,
         optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,
+        momentum: float = 0.9,
+        fused: bool = False,
         batchnorm: Literal["batch", "stored"] = "stored",
         seed: int = 0,
         spaces: dict[str, Any] | None = None,
@@ -58,6 +62,8 @@ class Episodic(GradientLearner):
             lr=lr,
             optimizer=optimizer,
             weight_decay=weight_decay,
+            momentum=momentum,
+            fused=fused,
             batchnorm=batchnorm,
             seed=seed,
             spaces=spaces,

@@ -53,7 +53,8 @@ class Reptile(GradientLearner):
         network: ``auto`` (by the inputs), a registered network, a class path, or a module.
         strategy: The inner loop U; with `sgd` it needs several steps (section 3).
         lr: Outer step size ε.
-        optimizer: ``sgd`` without momentum, as in the paper; ``adam`` or ``adamw``.
+        optimizer: ``sgd``, as in the paper; ``adam`` or ``adamw``.
+        momentum: Momentum of ``sgd``; none in the paper.
         anneal: Let ε fall to 0 linearly over training, as in the paper's experiments.
         inner_batch: Examples of an inner step in training, drawn without replacement until the
             support is used up, then anew; the whole support where None.
@@ -73,11 +74,14 @@ class Reptile(GradientLearner):
         *,
         lr: float = 1.0,
         optimizer: Literal["adam", "adamw", "sgd"] = "sgd",
+        momentum: float = 0.0,
         anneal: bool = True,
         inner_batch: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(network, strategy, lr=lr, optimizer=optimizer, **options)
+        super().__init__(
+            network, strategy, lr=lr, optimizer=optimizer, momentum=momentum, **options
+        )
         check_positive(inner_batch=inner_batch)
         if inner_batch is not None and self.compiled:
             raise TlmlError("inner_batch: compile=True would repeat one draw; leave one out")
@@ -90,9 +94,6 @@ class Reptile(GradientLearner):
     def configure_optimizers(self) -> Any:
         """Step by ε along mean φ − θ, with ε falling where it is annealed."""
         optimizer = super().configure_optimizers()
-        if self.optimizer == "sgd":
-            params = list(self.parameters())
-            optimizer = torch.optim.SGD(params, lr=self.lr, weight_decay=self.weight_decay)
         if not self.anneal:
             return optimizer
         total = fit_length(self, "anneal")

@@ -30,6 +30,8 @@ class Supervised(GradientLearner):
         lr: Learning rate of training.
         optimizer: Optimiser of training: ``adam``, ``adamw`` or ``sgd``.
         weight_decay: Weight decay of training.
+        momentum: Momentum of ``sgd``.
+        fused: Step all parameters by one operation, which is quicker and changes last digits.
         loss: ``cross_entropy``, ``mse``, ``l1``, ``huber``, ``smooth_l1`` or ``bce``; by the
             targets where None (integers: cross-entropy, floats: mean squared error).
         batchnorm: Statistics that BatchNorm uses on a target task: as ``stored`` in training, or
@@ -56,6 +58,8 @@ class Supervised(GradientLearner):
         lr: float = 1e-3,
         optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,
+        momentum: float = 0.9,
+        fused: bool = False,
         loss: str | None = None,
         batchnorm: Literal["batch", "stored"] = "stored",
         separate_batchnorm: bool = False,
@@ -70,6 +74,8 @@ class Supervised(GradientLearner):
             lr=lr,
             optimizer=optimizer,
             weight_decay=weight_decay,
+            momentum=momentum,
+            fused=fused,
             loss=loss,
             batchnorm=batchnorm,
             seed=seed,

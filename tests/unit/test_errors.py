@@ -22,9 +22,9 @@ def test_an_error_of_ours_is_a_value_error() -> None:
     ("name", "known", "hint"),
     [
         ("mlam", ["maml", "sgd"], "; did you mean maml?"),
-        ("xyz", ["sgd", "maml", "sgd"], "; there is maml, sgd"),
+        ("xyz", ["sgd", "maml", "sgd"], "; choose from maml, sgd"),
         ("xyz", [], ""),
-        ("", ["maml"], "; there is maml"),
+        ("", ["maml"], "; choose from maml"),
     ],
 )
 def test_the_hint_is_a_near_name_or_all_there_are(name: str, known: list[str], hint: str) -> None:

@@ -87,7 +87,9 @@ def test_missing_and_wrong_folders_are_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "file"
     with pytest.raises(TlmlError) as caught:
         write_atomic(path, "x")
-    assert str(caught.value) == f"{path}: cannot be written, the folder {path.parent} is not there"
+    assert (
+        str(caught.value) == f"{path}: cannot be written: the folder {path.parent} does not exist"
+    )
     (tmp_path / "file").write_text("x")
     path = tmp_path / "file" / "below"
     with pytest.raises(TlmlError) as caught:

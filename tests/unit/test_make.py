@@ -9,8 +9,8 @@ from distributions import Site, declare, site_on_path
 
 import tlml
 from tlml.errors import TlmlError
-from tlml.make import build
 from tlml.registry import Registry, default_registry
+from tlml.registry.instances import build
 
 WAVES = """
 class Waves:
@@ -63,7 +63,7 @@ def test_an_unknown_name_has_a_near_one(site: Site) -> None:
 
 
 def test_a_name_is_text(site: Site) -> None:
-    with pytest.raises(TlmlError, match=r"^domain: a name is needed, is 3$"):
+    with pytest.raises(TlmlError, match=r"^domain: expected a name, got 3$"):
         tlml.domain(3)  # type: ignore[arg-type]
 
 
@@ -85,7 +85,7 @@ def test_a_class_path_makes_an_instance_of_the_right_kind(site: Site) -> None:
     assert str(caught.value) == text
     with pytest.raises(TlmlError) as caught:
         tlml.domain("sea_waves.Waves", height=1)
-    text = "domain sea_waves.Waves: the class is no domain, for it isn't a tlml.Domain"
+    text = "domain sea_waves.Waves: Waves is not a subclass of tlml.Domain"
     assert str(caught.value) == text
 
 

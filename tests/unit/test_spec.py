@@ -47,17 +47,17 @@ def test_a_spec_is_frozen_plain_data() -> None:
         ({"needs": "loss"}, "spec waves: gives and needs are collections, not strings"),
         (
             {"gives": {"finit"}},
-            "spec waves: gives 'finit', which is no known word; did you mean finite? "
+            "spec waves: gives 'finit', which is not a known word; did you mean finite? "
             "(your own words are written vendor:word)",
         ),
         (
             {"needs": ("regression|clasification",)},
-            "spec waves: needs 'clasification', which is no known word; did you mean "
+            "spec waves: needs 'clasification', which is not a known word; did you mean "
             "classification? (your own words are written vendor:word)",
         ),
         (
             {"needs": ("sea:Tide",)},
-            "spec waves: needs 'sea:Tide', which is no known word; there is "
+            "spec waves: needs 'sea:Tide', which is not a known word; choose from "
             f"{', '.join(sorted(WORDS))} (your own words are written vendor:word)",
         ),
     ],
@@ -86,7 +86,7 @@ def test_each_kind_gives_its_own_words(kind: Kind) -> None:
     for word in WORDS - VOCABULARY[kind]:
         with pytest.raises(TlmlError) as caught:
             spec(gives={word}).check_kind(kind)
-        start = f"{kind} waves: gives '{word}', which is no word for a {kind}; "
+        start = f"{kind} waves: gives '{word}', which is not a word for a {kind}; "
         assert str(caught.value).startswith(start)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlml.errors import TlmlError
-from tlml.yaml_lines import Located, Problem, dotted, load_located, parse_located
+from tlml.yaml_lines import Located, Problem, dotted, load_located, parse_located, write_yaml
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
 PLAIN = st.recursive(
@@ -81,8 +81,8 @@ def test_paths_are_written_as_users_say_them() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3", "f:3: key 'a' is there twice, first in line 1"),
-        ("o:\n  a: 1\n  'a': 3", "f:3: o: key 'a' is there twice, first in line 2"),
+        ("a: 1\nb: 2\na: 3", "f:3: duplicate key 'a' (first on line 1)"),
+        ("o:\n  a: 1\n  'a': 3", "f:3: o: duplicate key 'a' (first on line 2)"),
         ("o: {1: x}", "f:1: o: the key 1 is not text; put it in quotes"),
         ("true: x", "f:1: the key true is not text; put it in quotes"),
         ("? [a, b]\n: x", "f:1: the key a collection is not text; put it in quotes"),
@@ -92,8 +92,15 @@ def test_paths_are_written_as_users_say_them() -> None:
          "f:1: a: the tag !!python/name:os.system is not allowed; write plain values"),
         ("a: !!binary aGk=", "f:1: a: the tag !!binary is not allowed; write plain values"),
         ("a: !!set {b, c}", "f:1: a: the tag !!set is not allowed; write plain values"),
-        ("a: !!int five", "f:1: a: 'five' is no int"),
-        ("a: &x [1, *x]", "f:1: a[1]: holds itself"),
+        ("a: !!int five", "f:1: a: 'five' is not an int"),
+        ("a: !!int ''", "f:1: a: '' is not an int"),
+        ("a: !!bool abc", "f:1: a: 'abc' is not a bool"),
+        ("a: !!float x", "f:1: a: 'x' is not a float"),
+        ("a: !!int " + 100 * "x", "f:1: a: '" + 60 * "x" + "...' is not an int"),
+        ("a: {<<: 1}", "f:1: a: << takes a mapping, or a list of mappings"),
+        ("a: &a {<<: *a}", "f:1: a: contains itself"),
+        ("a: {<<: {b: 1}, <<: {c: 1}}", "f:1: a: duplicate key '<<' (first on line 1)"),
+        ("a: &x [1, *x]", "f:1: a[1]: contains itself"),
         ("a: {b", "f:1: not YAML: expected ',' or '}', but got '<stream end>'"),
         ("a: 1\n\tb: 2", "f:2: not YAML: found character '\\t' that cannot start any token"),
         ("a: *x", "f:1: not YAML: found undefined alias 'x'"),
@@ -114,10 +121,49 @@ def test_deep_nesting_is_an_error_and_no_crash() -> None:
         parse_located("[" * 5000 + "]" * 5000, "f")
 
 
+def bomb(first: str, line: str) -> str:
+    """Return nine levels of aliases, each of nine of the level before."""
+    lines = [f"a0: &a0 {first}"]
+    lines += [f"a{i}: &a{i} " + line.format(", ".join([f"*a{i - 1}"] * 9)) for i in range(1, 10)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("text", [bomb("[x]", "[{}]"), bomb("{x: 1}", "{{<<: [{}]}}")])
+def test_a_file_of_too_many_parts_is_refused_at_once(text: str) -> None:
+    with pytest.raises(TlmlError, match=r"^f: more than 100000 values once aliases are expanded$"):
+        parse_located(text, "f")
+
+
 def test_merged_keys_may_be_overridden_wherever_they_are_used() -> None:
     text = "a: &a {x: 1, y: 2}\nb: &b {<<: *a, x: 3}\nc: *b\n"
     data = parse_located(text, "f").data
     assert data["b"] == data["c"] == {"x": 3, "y": 2}
+
+
+def test_of_several_merged_mappings_the_first_one_wins() -> None:
+    text = "a: &a {x: 1}\nb: &b {x: 2,\n y: 3}\nc: {<<: [*a, *b], z: 4}\n'<<': text\n"
+    located = parse_located(text, "f")
+    assert located.data["c"] == {"x": 1, "y": 3, "z": 4}
+    assert located.lines["c", "y"] == 3
+    assert located.data["<<"] == "text"
+
+
+@given(PLAIN)
+def test_what_is_written_reads_back_as_it_is_by_every_reader(data: Any) -> None:
+    text = write_yaml(data)
+    assert parse_located(text, "x").data == data
+    assert yaml.safe_load(text) == data
+
+
+def test_text_that_looks_like_something_else_is_written_in_quotes() -> None:
+    texts = ["no", "On", "y", "1e5", "12e4567", "010", "1_000", "1:30", "2026-01-01", "~", "",
+             "=", "a: b", "a #b", "two\nlines", "é", ".inf", "<<", "-", "true",
+             "0x1f", "a b"]  # fmt: skip
+    assert parse_located(write_yaml(texts), "x").data == texts
+    assert yaml.safe_load(write_yaml(texts)) == texts
+    assert write_yaml({"b": "plain/word-1.x", "a": [1e-05, 1, None, True]}) == (
+        "b: plain/word-1.x\na:\n- 1.0e-05\n- 1\n- null\n- true\n"
+    )
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:

@@ -129,9 +129,9 @@ def _left_out(value: str) -> str:
 
 
 def _version() -> str:
-    from tlml import __version__
+    from tlml.version import tlml_version
 
-    return __version__
+    return tlml_version()
 
 
 def _say(text: str) -> int:

@@ -84,18 +84,22 @@ def shown(plan: Plan, out: Path) -> Iterator[str]:
         own = len({cell.episode for cell in cells} - {None})
         each = f", {len(cells)} in all: the target's {own} episodes have their own" if own else ""
         yield f"  {domain}: fit {name} ({cells[0].config['learner']}), seeds {seeds}{each}"
-    for domain, method in dict.fromkeys((cell.domain, cell.method) for cell in plan.adapts):
-        mine = [c for c in plan.adapts if (c.domain, c.method) == (domain, method)]
-        yield f"  {domain}: method {method}, {_extent(mine)}"
+    places = dict.fromkeys((cell.domain, cell.method, cell.protocol) for cell in plan.adapts)
+    for place in places:
+        mine = [c for c in plan.adapts if (c.domain, c.method, c.protocol) == place]
+        yield f"  {place[0]}: method {place[1]}, {_extent(mine)}"
     for refusal in plan.refused:
-        yield f"  {refusal.domain}: method {refusal.name} is not run: {refusal.reason}"
+        where = f" over {refusal.protocol}" if refusal.protocol else ""
+        yield f"  {refusal.domain}: method {refusal.name} is not run{where}: {refusal.reason}"
 
 
 def _extent(cells: Sequence[AdaptCell]) -> str:
-    shots = dict.fromkeys(str(cell.shots) for cell in cells)
+    (axis,) = cells[0].point
+    values = dict.fromkeys(str(cell.point[axis]).strip("[]") for cell in cells)
     seeds = dict.fromkeys(str(cell.seed) for cell in cells)
-    episodes = cells[0].config["view"]["episodes"]
-    return f"shots {', '.join(shots)}, seeds {', '.join(seeds)}, {episodes} episodes each"
+    episodes = cells[0].config.get("view", {}).get("episodes")
+    each = f", {episodes} episodes each" if episodes else ""
+    return f"{axis} {', '.join(values)}, seeds {', '.join(seeds)}{each}"
 
 
 def _bench_parser() -> Parser:
@@ -140,7 +144,7 @@ def _check_folder(out: Path, name: str) -> None:
         return  # none, or a damaged one, which is made anew
     if other != name:
         raise TlmlError(
-            f"{out}: holds the suite {other}; choose another folder for {name} by --out"
+            f"{out}: already holds the suite {other}; choose another folder for {name} with --out"
         )
 
 
@@ -155,11 +159,13 @@ def _run(whole: Plan, chosen: Plan, out: Path, options: argparse.Namespace) -> i
 
 
 def _report(folder: Path, as_json: bool) -> None:
-    from tlml.reports.write import print_report, report, results_json
+    from tlml.reports.results_json import to_json
+    from tlml.reports.terminal import print_report
+    from tlml.reports.write import report
 
     made = report(folder)
     if as_json:
-        print(results_json(made), end="")
+        print(to_json(made), end="")
         return
     print_report(made)
-    print(f"written: {folder / 'report.html'}, report.md, results.json and the plots")
+    print(f"written: {folder / 'report.html'}, report.md, report.tex, results.json and the plots")

@@ -12,9 +12,9 @@ from tlml.errors import TlmlError, did_you_mean, unknown
 from tlml.registry.options import Option, Options, options_of
 from tlml.registry.registry import Registry
 from tlml.registry.source_options import read_options
-from tlml.spec import Kind
+from tlml.spec import VIEWS, Kind
 
-VIEWS = ("EnvView", "EpisodeView", "PairView", "StreamView")
+VIEW_NAMES = tuple(sorted(target.rpartition(":")[2] for target in VIEWS.values()))
 _MISSING = {
     "model": "model is missing: name a learner, --model maml (tlml list --kind learner)",
     "data.domain": "data.domain is missing: name a domain, --data.domain glyphs "
@@ -79,8 +79,8 @@ def _check_name(path: str, kind: str, name: str, registry: Registry) -> None:
         return
     kinds: Mapping[str, Kind] = {"learner": "learner", "domain": "domain", "strategy": "strategy"}
     if kind not in kinds:
-        if name not in VIEWS:
-            raise TlmlError(f"{path}: {unknown('view', name, VIEWS)}")
+        if name not in VIEW_NAMES:
+            raise TlmlError(f"{path}: {unknown('view', name, VIEW_NAMES)}")
         return
     try:
         registry.spec(kinds[kind], name)

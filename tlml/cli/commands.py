@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlml.cli.checks import VIEWS, check_complete, check_names
-from tlml.cli.help_text import help_text
-from tlml.cli.slots import CommandLine, read_words
+from tlml.cli.checks import VIEW_NAMES, check_complete, check_names
+from tlml.cli.help_text import help_text, options_text
+from tlml.cli.slots import SKIP_DEFAULT, CommandLine, read_words
 from tlml.errors import TlmlError
 from tlml.registry.registry import default_registry
 
@@ -48,14 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(line: CommandLine) -> None:
-    from tlml.cli.lightning import TlmlCLI
+    from tlml.cli.lightning import Run
 
     with _explained(line):
         checkpoint = _begin_with_checkpoint(line)
         check_names(line, default_registry())
         if not line.helps:
             check_complete(line, default_registry())
-        TlmlCLI(line, _classes(line), checkpoint).finish()
+        classes = _classes(line)
+        if line.helps:
+            print(options_text(line.command, line.filled, classes))
+        elif line.prints is None:
+            Run(line, classes, checkpoint).run()
+        else:
+            skip = line.prints == SKIP_DEFAULT
+            print(Run(line, classes, checkpoint).config_text(skip), end="")
 
 
 def _find_last(line: CommandLine) -> None:
@@ -92,17 +99,16 @@ def _begin_with_checkpoint(line: CommandLine) -> dict[str, Any] | None:
 
 def _classes(line: CommandLine) -> dict[str, type[Any]]:
     """Import what fills each slot; the view follows from the learner unless it is named."""
-    from tlml import views
+    from tlml.views.table import VIEW_TYPES
 
+    views = {view.__name__: view for view in VIEW_TYPES}
     registry = default_registry()
     learner: type[Learner] = registry.resolve("learner", line.filled["model"])
     if line.slots["data"].name is None:
         cls = _default_view(line, learner)
-        line.fill("data", cls.__name__ if cls.__name__ in VIEWS else _path_of(cls))
+        line.fill("data", cls.__name__ if cls.__name__ in VIEW_NAMES else _path_of(cls))
     return {
-        path: getattr(views, name)
-        if name in VIEWS
-        else registry.resolve(line.slots[path].kind, name)  # type: ignore[arg-type]
+        path: views[name] if name in views else registry.resolve(line.slots[path].kind, name)  # type: ignore[arg-type]
         for path, name in line.filled.items()
     }
 

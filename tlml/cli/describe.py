@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tlml.errors import TlmlError
 from tlml.registry.options import Option, Options, options_of
 from tlml.registry.source_options import read_options
-from tlml.spec import KINDS
+from tlml.spec import ALL_KINDS, KINDS, unmet
 
 if TYPE_CHECKING:
     from tlml.registry.combinations import Trio
@@ -56,14 +56,14 @@ def description(registry: Registry, kind: Kind, spec: Spec, imports: bool = Fals
         imports: Import the class for its options, where reading its source doesn't find them.
     """
     options, note = _options(registry, kind, spec, imports)
-    trios = registry.trios(kind, spec.name)
+    trios = registry.trios(kind, spec.name) if kind in KINDS else []
     return {
         **entry(registry, kind, spec),
         "target": spec.target,
         "options": [_option_entry(option) for option in options.known],
         "note": note,
         "settings": _settings(spec),
-        "goes_with": registry.partners(kind, spec.name),
+        "goes_with": _partners(registry, kind, spec),
         "example": _example(kind, spec, options.known, trios[0] if trios else None),
     }
 
@@ -75,10 +75,22 @@ def described(about: Entry) -> str:
     named += [(_PLURALS[kind], _joined(names)) for kind, names in about["goes_with"].items()]
     lines = [f"{about['name']} ({about['kind']}, plugin {about['plugin']})", about["summary"], ""]
     lines += [f"  {row}" for row in columns(named)]
-    lines += ["", "options", *(_option_lines(about["options"]) or ["  none"])]
+    options = [Option(o["name"], o["type"], o["default"], o["help"]) for o in about["options"]]
+    lines += ["", "options", *(option_lines(options) or ["  none"])]
     lines += [f"  ({about['note']})"] if about["note"] else []
     lines += ["", "example", f"  {about['example']}"] if about["example"] else []
     return "\n".join(lines)
+
+
+def option_lines(options: Iterable[Option], prefix: str = "") -> list[str]:
+    """Return what help says of options whose names follow a prefix."""
+    lines: list[str] = []
+    for option in options:
+        kind = f": {option.type}" if option.type else ""
+        default = " (required)" if option.default is None else f" = {option.default}"
+        lines.append(f"  {prefix}{option.name}{kind}{default}")
+        lines += textwrap.wrap(option.help, 88, initial_indent=_DEEP, subsequent_indent=_DEEP)
+    return lines
 
 
 def plugin_entry(plugin: Plugin) -> Entry:
@@ -118,19 +130,28 @@ def _brings(plugin: Plugin) -> str:
     heavy = f"; slow: it imports {', '.join(plugin.heavy)}" if plugin.heavy else ""
     if plugin.error:
         return f"BROKEN: {plugin.error}{heavy}"
-    names = [f"{kind} {name}" for kind in KINDS for name in plugin.names(kind)]
+    names = [f"{kind} {name}" for kind in ALL_KINDS for name in plugin.names(kind)]
     return (", ".join(names) or "nothing") + heavy
 
 
 def _options(registry: Registry, kind: Kind, spec: Spec, imports: bool) -> tuple[Options, str]:
     if imports:
         return options_of(registry.resolve(kind, spec.name)), ""
+    if kind == "protocol":
+        return Options(()), "its keys stand in the domains of a suite"
     try:
         options = read_options(spec.target)
     except TlmlError as error:
         return Options(()), str(error)
     hint = f"and those that its source doesn't show: tlml info {spec.name} --import"
     return options, hint if options.more else ""
+
+
+def _partners(registry: Registry, kind: Kind, spec: Spec) -> dict[Kind, list[str]]:
+    if kind != "protocol":
+        return registry.partners(kind, spec.name)
+    domains = registry.specs("domain")
+    return {"domain": [domain.name for domain in domains if not unmet(spec, domain.gives)]}
 
 
 def _option_entry(option: Option) -> Entry:
@@ -141,16 +162,6 @@ def _option_entry(option: Option) -> Entry:
         "required": option.default is None,
         "help": option.help,
     }
-
-
-def _option_lines(options: Iterable[Entry]) -> list[str]:
-    lines: list[str] = []
-    for option in options:
-        kind = f": {option['type']}" if option["type"] else ""
-        default = " (required)" if option["required"] else f" = {option['default']}"
-        lines.append(f"  {option['name']}{kind}{default}")
-        lines += textwrap.wrap(option["help"], 88, initial_indent=_DEEP, subsequent_indent=_DEEP)
-    return lines
 
 
 def _settings(spec: Spec) -> list[str]:

@@ -8,10 +8,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tlml.cli.parser import Parser
 from tlml.errors import TlmlError, unknown
+from tlml.yaml_lines import parse_located
 
 if TYPE_CHECKING:
     from tlml.data.episode_files import EpisodeFile
@@ -146,8 +145,8 @@ def _divided(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 def _value(word: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return parse_located(text, word).data
+    except TlmlError as error:
         raise TlmlError(f"episodes export: {word}: {text!r} can't be read as YAML") from error
 
 

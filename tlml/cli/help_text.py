@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from tlml.cli.describe import option_lines
+from tlml.registry.options import options_of
+from tlml.registry.source_options import read_options
+
 WHAT = {
     "fit": "Train a learner on the source tasks of a domain.",
     "validate": "Measure a learner on the validation tasks of a domain.",
@@ -62,6 +69,24 @@ def help_text(command: str) -> str:
         ckpt=_CKPT.get(command, "a checkpoint, or last: the newest of runs/fit"),
         kept=", checkpoints/last.ckpt" if fits else "",
     )
+
+
+def options_text(command: str, filled: Mapping[str, str], classes: Mapping[str, type[Any]]) -> str:
+    """Return all options of a command with their help: of what fills the slots, and the Trainer's.
+
+    Args:
+        command: The command.
+        filled: The name in each slot.
+        classes: What it stands for.
+    """
+    lines = [f"usage: tlml {command} [options]", "", WHAT[command]]
+    for path, cls in classes.items():
+        inner = {slot.removeprefix(f"{path}.") for slot in classes} | {"spaces"}
+        own = [option for option in options_of(cls).known if option.name not in inner]
+        lines += ["", f"--{path} {filled[path]}", *option_lines(own, f"--{path}.")]
+    trainer = read_options("pytorch_lightning.trainer.trainer:Trainer").known
+    lines += ["", "Lightning's Trainer", *option_lines(trainer, "--trainer.")]
+    return "\n".join([*lines, "", f"Files, checkpoints and more: tlml {command} --help"])
 
 
 _ADAPTING = """\

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
+from itertools import accumulate
 
 from tlml.errors import TlmlError, did_you_mean
 
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _CLASS = re.compile(r"given class_path '([^']+)'")
+_REFUSED = re.compile(r"(?:[Oo]ption|[Kk]ey) '([^']+)'")
 _EXPECTED = re.compile(r"Expected an? (.+?)(?:\. Got value: .*)?$", re.MULTILINE)
 _GIVEN = re.compile(r"(?:Given value|Got value): (.*)$", re.MULTILINE)
 _LITERAL = re.compile(r"typing\.Literal\[(.*)\]")
@@ -18,92 +20,81 @@ _TYPE = re.compile(r"<class '(?:[\w.]*\.)?(\w+)'>")
 _PLAIN = {"NoneType": "null", "str": "text", "dict": "a mapping", "list": "a list"}
 
 
-def parse_error(message: str, known: Collection[str], filled: Mapping[str, str]) -> TlmlError:
-    """Return jsonargparse's complaint as one line that begins with the option's whole path.
+def check_known(given: Iterable[str], known: Collection[str], filled: Mapping[str, str]) -> None:
+    """Refuse options that nothing takes.
 
     Args:
-        message: What the parser reported.
+        given: The paths of the options that the user gave.
         known: The paths of all options.
         filled: The names that fill slots, to point to their ``tlml info``.
+
+    Raises:
+        TlmlError: The first of them, with the nearest name beside it.
     """
-    path = _path(message)
-    refused = _refused(message)
-    if refused is not None:
-        return _unknown(".".join(filter(None, (path, refused))), message, known, filled)
+    for path in given:
+        if not any(_is_in(path, name) or _is_in(name, path) for name in known):
+            raise _unknown(path, known, filled)
+
+
+def parse_error(message: str) -> TlmlError:
+    """Return jsonargparse's complaint as one line that begins with the option's whole path."""
+    # A union reports the same inner key once for each of its types.
+    path = ".".join(dict.fromkeys(_KEY.findall(message)))
+    refused, cls = _REFUSED.search(message), _CLASS.search(message)
+    if refused and cls:
+        return _no_such(f"{path}.{refused[1]}", _options_of(cls[1]))
     missing = re.search(r"arguments? (?:is|are) required: (.+)", message)
     if missing:
-        names = ", ".join(name.partition(".")[2] or name for name in missing[1].split(", "))
-        return TlmlError(f"{path}{': ' if path else ''}{names} is missing")
-    argument = re.search(r"argument (?:-c/)?--([\w.]+): (.+)", message)
+        return TlmlError(f"{missing[1]} is missing")
+    argument = re.search(r"argument --([\w.]+): (.+)", message)
     if argument:
         return TlmlError(f"{argument[1]}: {argument[2]}")
-    return TlmlError(f"{path}{': ' if path else ''}{_wrong_value(message, known)}")
+    return TlmlError(f"{path}{': ' if path else ''}{_wrong_value(message)}")
 
 
-def _path(message: str) -> str:
-    keys = _KEY.findall(message)
-    # A union reports the same inner key once for each of its types.
-    return ".".join(dict.fromkeys(keys))
+def _unknown(path: str, known: Collection[str], filled: Mapping[str, str]) -> TlmlError:
+    # As much of it as it takes to leave what is known.
+    heads = accumulate(path.split("."), "{}.{}".format)
+    path = next(head for head in heads if not any(_is_in(name, head) for name in known))
+    around = path.rpartition(".")[0]
+    depth = path.count(".")
+    beside = {name.split(".")[depth] for name in known if _is_in(name, around)}
+    owner = filled.get(around, "")
+    whose = f" of {owner}" if owner else ""
+    info = f" (tlml info {owner})" if owner and "View" not in owner else ""
+    return _no_such(path, beside, whose, info)
 
 
-def _refused(message: str) -> str | None:
-    """Return the option that nothing takes."""
-    for pattern in (
-        r"unrecognized arguments: --([^\s=]+)",
-        r"does not accept option '([^']+)'",
-        r"Option '([^']+)' is not accepted",
-    ):
-        found = re.search(pattern, message)
-        if found:
-            return found[1]
-    return None
+def _is_in(path: str, outer: str) -> bool:
+    return not outer or f"{path}.".startswith(f"{outer}.")
 
 
-def _unknown(
-    path: str, message: str, known: Collection[str], filled: Mapping[str, str]
-) -> TlmlError:
-    path = _first_unknown(path, known)
-    owner = max((slot for slot in filled if path.startswith(f"{slot}.")), key=len, default="")
-    cls = _CLASS.search(message)
-    names = _options_of(cls[1]) if cls else [o for o in known if _beside(path, o)]
-    last = path.rpartition(".")[2]
-    hint = did_you_mean(last, (name.rpartition(".")[2] for name in names))
-    whose = f" of {filled[owner]}" if owner else ""
+def _no_such(path: str, names: Iterable[str], whose: str = "", info: str = "") -> TlmlError:
+    hint = did_you_mean(path.rpartition(".")[2], names)
     # A long list of alternatives hides the message.
-    hint = hint if len(hint) < 200 else ""
-    info = f" (tlml info {filled[owner]})" if owner and "View" not in filled[owner] else ""
-    return TlmlError(f"{path}: no such option{whose}{hint}{info}")
-
-
-def _first_unknown(path: str, known: Collection[str]) -> str:
-    """Return as much of a path as it takes to leave what is known."""
-    parts = path.split(".")
-    heads = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
-    there = [head for head in heads if any(f"{name}.".startswith(f"{head}.") for name in known)]
-    return heads[min(len(there), len(heads) - 1)]
-
-
-def _beside(path: str, option: str) -> bool:
-    return option.rpartition(".")[0] == path.rpartition(".")[0]
+    return TlmlError(f"{path}: no such option{whose}{hint if len(hint) < 200 else ''}{info}")
 
 
 def _options_of(path: str) -> list[str]:
     module, _, name = path.rpartition(".")
-    cls = getattr(import_module(module), name)
-    return list(inspect.signature(cls).parameters)
+    return list(inspect.signature(getattr(import_module(module), name)).parameters)
 
 
-def _wrong_value(message: str, known: Collection[str]) -> str:
+def _wrong_value(message: str) -> str:
     given = _GIVEN.findall(message)
     value = given[-1].strip() if given else ""
     nested = re.search(r"NestedArg\(key='[^']*', val=(.*)\)", value)
     value = (nested[1] if nested else value).strip("'\"")
     if "dot import path" in message or "Not a valid subclass" in message:
         return f"no class is called '{value}'{_near_class(value)}"
-    expected = dict.fromkeys(_readable(kind) for kind in _EXPECTED.findall(message))
+    expected = sorted({_readable(kind) for kind in _EXPECTED.findall(message)}, key=_null_last)
     if expected and value:
         return f"must be {' or '.join(expected)}, is '{value}'"
     return " ".join(message.split())
+
+
+def _null_last(kind: str) -> tuple[bool, str]:
+    return kind == "null", kind
 
 
 def _readable(kind: str) -> str:

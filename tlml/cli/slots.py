@@ -8,11 +8,10 @@ read too. Flags override configuration files, wherever they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
-
-import yaml
 
 from tlml.errors import TlmlError
 from tlml.yaml_lines import Located, Where, load_located, parse_located
@@ -26,6 +25,7 @@ SLOTS: Mapping[str, SlotKind] = {
     "data.adapt": "strategy",
 }
 ALONE = ("-h", "--help", "--print_config")  # flags that take no value
+SKIP_DEFAULT = "skip_default"  # what --print_config may be told
 _CONFIG = ("-c", "--config")
 _FILES = (".yaml", ".yml", ".json")
 
@@ -58,7 +58,7 @@ class Source:
 
 @dataclass(slots=True)
 class CommandLine:
-    """A command line read once: what fills its slots, and all the rest for Lightning's parser.
+    """A command line read once: what fills its slots, and all the rest for jsonargparse.
 
     The last of several names wins, and takes the options of the former one away.
     """
@@ -67,11 +67,8 @@ class CommandLine:
     slots: dict[str, Slot]
     sources: list[Source] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)  # checkpoints: ckpt_path and resume
-
-    @property
-    def helps(self) -> bool:
-        """Whether help is asked for."""
-        return any(source.path == "help" for source in self.sources)
+    helps: bool = False  # help is asked for
+    prints: str | None = None  # the value of --print_config, "" without one
 
     @property
     def filled(self) -> dict[str, str]:
@@ -112,11 +109,18 @@ class CommandLine:
         """Put options before all others, which override them."""
         self.sources.insert(0, Source(config=config))
 
-    def arguments(self) -> list[str]:
-        """Return the words for Lightning's parser."""
-        words = [self.command]
+    def given(self, known: Collection[str]) -> Iterator[str]:
+        """Yield the paths of all options given beside the names, as deep as `known` has them."""
         for source in self.sources:
-            words += ["--config", yaml.safe_dump(source.config)] if source.config else []
+            if source.word:
+                yield source.path.removesuffix("+")  # which appends to a list
+            yield from _leaves(source.config, known)
+
+    def arguments(self) -> list[str]:
+        """Return the words for jsonargparse, which reads JSON as YAML."""
+        words: list[str] = []
+        for source in self.sources:
+            words += ["--config", json.dumps(source.config)] if source.config else []
             words += [source.word] if source.word else []
         empty = [path for path, slot in self.slots.items() if slot.said and slot.name is None]
         words += [f"--{path}=null" for path in empty if "." in path]
@@ -138,7 +142,7 @@ def read_words(command: str, words: Sequence[str]) -> CommandLine:
     """Read the words after a command, and the configuration files that they name.
 
     Raises:
-        TlmlError: A file can't be read, or a word is no option.
+        TlmlError: A file can't be read, or a word is not an option.
     """
     slots = {path: Slot(kind) for path, kind in SLOTS.items()}
     if command == "adapt":
@@ -171,7 +175,7 @@ def _flags(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         word = rest.pop(0)
         flag, sign, value = word.partition("=")
         if not (word.startswith("--") or flag in ("-c", "-h")):
-            raise TlmlError(f"'{word}' is no option; options are written --data.shots 5")
+            raise TlmlError(f"'{word}' is not an option; write options as --data.shots 5")
         if sign or flag in ALONE:
             yield flag, value if sign else None
         else:
@@ -199,6 +203,14 @@ def _read_flag(line: CommandLine, path: str, value: str | None) -> None:
         line.sources.append(Source(config=rest))
     elif path in ("ckpt_path", "resume"):
         line.paths[path] = _needed(f"--{path}", value)
+    elif path == "help":
+        line.helps = True
+    elif path == "print_config":
+        if value not in (None, SKIP_DEFAULT):
+            raise TlmlError(
+                f"print_config: '{value}' is not understood; it takes nothing or {SKIP_DEFAULT}"
+            )
+        line.prints = value or ""
     else:
         outer = max(
             (slot for slot in line.slots if path.startswith(f"{slot}.")), key=len, default=""
@@ -260,6 +272,15 @@ def _said_at(located: Located | None, where: Where) -> str:
     if located is None:
         return ""
     return f"{located.name}:{located.lines.get(where, 1)}: "
+
+
+def _leaves(node: Mapping[str, Any], known: Collection[str], around: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        path = f"{around}{key}"
+        if isinstance(value, Mapping) and value and path not in known:
+            yield from _leaves(value, known, f"{path}.")
+        else:
+            yield path
 
 
 def _needed(flag: str, value: str | None) -> str:

@@ -5,7 +5,7 @@ from tlml.data.counts import Counts
 from tlml.data.domains import ClassPool, ClassTask, Domain, Metric
 from tlml.data.episode_files import EpisodeFile, read_episodes
 from tlml.data.episodes import draw_episode, draw_task
-from tlml.data.keyed import KeyedSampler, keyed_rng
+from tlml.data.sampling import KeyedSampler, keyed_rng
 from tlml.data.stored import Joined
 from tlml.data.tasks import (
     MDP,

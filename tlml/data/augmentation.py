@@ -37,7 +37,7 @@ def changes(augment: Augment, space: Space[Any], whose: str) -> tuple[Change, ..
         whose: Whose inputs they are, for errors.
 
     Raises:
-        TlmlError: An unknown name, inputs that are no images, or a function that can't be pickled.
+        TlmlError: An unknown name, inputs other than images, or a function that can't be pickled.
     """
     if augment is None:
         return ()

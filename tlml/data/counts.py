@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Counts = int | tuple[int, int]
 
 
-def counts(name: str, value: object) -> Counts:
+def as_counts(name: str, value: object) -> Counts:
     """Return a number, or a pair ``[low, high]`` as a tuple.
 
     Raises:
@@ -46,5 +46,5 @@ def highest(value: Counts) -> int:
 
 
 def _whole(value: object) -> bool:
-    # numpy's integers have it, too; a bool is no count.
+    # numpy's integers have it, too; a bool is not a count.
     return hasattr(value, "__index__") and not isinstance(value, bool)

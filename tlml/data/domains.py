@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+POOL_WAYS = 5  # classes in an episode of a class pool where nothing else is said
+
 
 class Metric(NamedTuple):
     """The metric that tasks are compared by, and which direction is better."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlml.data.counts import Counts, counts, highest
+from tlml.data.counts import Counts, as_counts, highest
 from tlml.data.domains import Domain
 from tlml.data.tasks import SPLITS, Batch, Episode, Split
 from tlml.errors import TlmlError
@@ -131,9 +131,9 @@ def read_episodes(path: str | os.PathLike[str]) -> EpisodeFile:
             about = _read_about(name, file)
             arrays = {key: file[key] for key in _ARRAYS}
     except FileNotFoundError:
-        raise TlmlError(f"{name}: there is no such file of episodes") from None
+        raise TlmlError(f"{name}: no such file") from None
     except KeyError as error:
-        raise _foreign(name, f"it lacks {str(error.args[0]).split()[0]}") from error
+        raise _foreign(name, f"it has no {str(error.args[0]).split()[0]}") from error
     except TlmlError:
         raise
     except _DAMAGES as error:
@@ -195,7 +195,7 @@ def _read_about(name: str, file: Mapping[str, NDArray[Any]]) -> About:
     if said["format"] != FORMAT:
         raise TlmlError(
             f"{name}: has the form {said['format']}, and this tlml reads form {FORMAT}; "
-            "write it anew, or update tlml"
+            "write it again, or update tlml"
         )
     if said["split"] not in SPLITS:
         raise _foreign(name, f"its split is {said['split']}")
@@ -204,9 +204,9 @@ def _read_about(name: str, file: Mapping[str, NDArray[Any]]) -> About:
         domain=said["domain"],
         split=said["split"],
         seed=int(said["seed"]),
-        ways=ways if ways is None else counts("ways", ways),
-        shots=counts("shots", said["shots"]),
-        queries=counts("queries", said["queries"]),
+        ways=ways if ways is None else as_counts("ways", ways),
+        shots=as_counts("shots", said["shots"]),
+        queries=as_counts("queries", said["queries"]),
         tlml=str(said["tlml"]),
     )
 
@@ -251,7 +251,7 @@ def _dtype(values: NDArray[Any]) -> Any:
 
 
 def _foreign(name: str, reason: str) -> TlmlError:
-    return TlmlError(f"{name}: is no file of episodes: {reason} (tlml episodes export writes one)")
+    return TlmlError(f"{name}: not a file of episodes: {reason} (tlml episodes export writes one)")
 
 
 def _misfit(file: EpisodeFile, has: str, whose: str, other: object) -> TlmlError:

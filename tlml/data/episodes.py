@@ -11,13 +11,17 @@ from torch import Tensor
 
 from tlml.data.checks import check_finite
 from tlml.data.counts import Counts, drawn
-from tlml.data.domains import ClassPool, ClassTask, Domain
-from tlml.data.tasks import Batch, Episode, Examples, Finite, Split, StoredExamples, Task, readable
+from tlml.data.domains import POOL_WAYS, ClassPool, ClassTask, Domain
+from tlml.data.tasks import (
+    Batch,
+    Episode,
+    Finite,
+    Held,
+    Split,
+    Task,
+    readable,
+)
 from tlml.errors import TlmlError
-
-Held = Examples | StoredExamples
-
-POOL_WAYS = 5  # classes in an episode of a class pool where nothing else is said
 
 
 class Draw(NamedTuple):

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from tlml.data.checks import check_finite
 from tlml.data.domains import ClassPool
-from tlml.data.episodes import Held
-from tlml.data.tasks import Batch, Examples, Samples, Split, StoredExamples
+from tlml.data.tasks import Batch, Examples, Held, Samples, Split, StoredExamples
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,11 @@ class StoredExamples(Dataset[Batch]):
         return Batch(self.x[torch.tensor([index])][0], self.y[index])
 
 
-def readable(dataset: Dataset[Batch]) -> Examples | StoredExamples:
-    """Return a data set of which single examples can be read, in memory where it is no such one."""
+Held = Examples | StoredExamples  # of which single examples can be read
+
+
+def readable(dataset: Dataset[Batch]) -> Held:
+    """Return a data set of which single examples can be read, held in memory if need be."""
     return dataset if isinstance(dataset, StoredExamples) else examples(dataset)
 
 

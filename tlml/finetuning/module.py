@@ -173,7 +173,7 @@ class Adaptation(LightningModule):
         """Take the learner's form apart again.
 
         Raises:
-            TlmlError: It is no checkpoint of an adaptation, or of one by another strategy.
+            TlmlError: It is not a checkpoint of an adaptation, or of one by another strategy.
         """
         name, saved = plain(self.strategy)["name"], checkpoint.get(KEY)
         if saved is None or saved["strategy"]["name"] != name:

@@ -19,12 +19,12 @@ from tlml.data.spaces import same_space
 from tlml.data.tasks import SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.files import make_folder, write_atomic
-from tlml.inspection.trace import Row, trace
+from tlml.inspection.trace import Row, trace_adaptation
 from tlml.learners.adapter import adapter_for
 from tlml.learners.evaluation import differentiable
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.metrics.intervals import bootstrap_interval
-from tlml.metrics.tasks import primary
+from tlml.metrics.targets import primary
 from tlml.networks.layers import Layer, layers_of, spread_of
 from tlml.networks.modes import evaluating
 from tlml.views.episode import EpisodeView
@@ -176,7 +176,7 @@ def _diagnosed(
     for index in range(episodes):
         episode = differentiable(move_data_to_device(dataset[index], learner.device))
         key = (learner.seed, view.seed, SPLITS.index(split), index)
-        found = trace(learner, prepared.turned_to(key, episode.query.x), episode, layers)
+        found = trace_adaptation(learner, prepared.turned_to(key, episode.query.x), episode, layers)
         steps += [{"episode": index, **row} for row in found.steps]
         changes += found.layers
     return Diagnosis(

@@ -2,34 +2,68 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tlml.errors import TlmlError
+from tlml.presentation.figure import (
+    BLUE,
+    DARK,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    entitle,
+    new_figure,
+    png,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-    from tlml.inspection.diagnosis import Diagnosis
-
-# Okabe & Ito 2008; markers and dashes tell them apart in grey.
+# Markers and dashes tell them apart in grey.
 _SIDES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {"support": ("#E69F00", "s", "--"), "query": ("#0072B2", "o", "-")}
+    {"support": (ORANGE, "s", "--"), "query": (BLUE, "o", "-")}
 )
-_DARK, _PURPLE, _GREEN = "#4D4D4D", "#7F3C8D", "#009E73"
 _MARKED = 30  # steps up to which each has a marker
 _LOGARITHMIC = 30.0  # from this ratio of the greatest to the least on
 
 
-def pictures(diagnosis: Diagnosis) -> dict[str, bytes]:
+class Drawable(Protocol):
+    """What is drawn: the tables of a `tlml.Diagnosis`."""
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """A row for each episode and step."""
+        ...
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """A row for each layer."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """The metric beside the loss."""
+        ...
+
+    @property
+    def strategy(self) -> str:
+        """The class of what adapted."""
+        ...
+
+    def summary(self) -> pd.DataFrame:
+        """Mean and interval of each quantity at each step."""
+        ...
+
+
+def pictures(diagnosis: Drawable) -> dict[str, bytes]:
     """Draw a diagnosis as PNGs, by file name.
 
     Raises:
@@ -47,7 +81,7 @@ def pictures(diagnosis: Diagnosis) -> dict[str, bytes]:
     return found
 
 
-def _curve(diagnosis: Diagnosis, summary: pd.DataFrame) -> bytes:
+def _curve(diagnosis: Drawable, summary: pd.DataFrame) -> bytes:
     """Draw loss and metric of support and query against the inner step."""
     names = ["loss", diagnosis.metric]
     curve = diagnosis.curve
@@ -63,23 +97,23 @@ def _curve(diagnosis: Diagnosis, summary: pd.DataFrame) -> bytes:
         _steps(axes, int(curve["step"].max()))
     panels[0].legend(frameon=False)
     _title(panels[0], diagnosis, "support and query after each inner step")
-    return _png(figure)
+    return png(figure)
 
 
-def _gradients(diagnosis: Diagnosis, summary: pd.DataFrame) -> bytes:
+def _gradients(diagnosis: Drawable, summary: pd.DataFrame) -> bytes:
     """Draw the norm of the gradient that leads from each step to the next."""
     figure, (axes,) = _panels(1, 4.0)
     rows = summary[summary["quantity"] == "gradient_norm"]
-    _line(axes, rows, _DARK, "o", "-", "")
+    _line(axes, rows, DARK, "o", "-", "")
     _scale(axes, rows)
     axes.set_ylabel("norm of the inner gradient")
     _steps(axes, int(rows["step"].max()))
     axes.set_xlabel("inner steps taken before")
     _title(axes, diagnosis, "norm of the inner gradient")
-    return _png(figure)
+    return png(figure)
 
 
-def _layers(diagnosis: Diagnosis) -> bytes:
+def _layers(diagnosis: Drawable) -> bytes:
     """Draw how much of each layer's representation and parameters stayed."""
     layers = diagnosis.layers
     figure, (left, right) = _panels(2, _height(len(layers)), sharey=True)
@@ -89,36 +123,33 @@ def _layers(diagnosis: Diagnosis) -> bytes:
     left.set_xlabel("CKA of the query before and after\n1: reused as it was")
     if layers["cka_debiased"].notna().any():
         left.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0))
-    _dots(right, layers, "relative_change", _GREEN, "D", "")
+    _dots(right, layers, "relative_change", GREEN, "D", "")
     right.set_xlim(left=0.0)
     right.set_xlabel("change of the parameters, ‖Δθ‖ / ‖θ‖\n0: not moved")
     _name_layers(left, layers)
     _title(left, diagnosis, "what adapting changes, layer by layer", above=True)
-    return _png(figure)
+    return png(figure)
 
 
-def _rates(diagnosis: Diagnosis) -> bytes:
+def _rates(diagnosis: Drawable) -> bytes:
     """Draw the learned rates of each layer: mean, least and greatest."""
     layers = diagnosis.layers
     figure, (axes,) = _panels(1, _height(len(layers)))
     spread = layers.rename(columns={"rate_min": "rate_mean_low", "rate_max": "rate_mean_high"})
-    _dots(axes, spread, "rate_mean", _PURPLE, "D", "")
-    axes.axvline(0.0, color=_DARK, linewidth=0.8)
+    _dots(axes, spread, "rate_mean", PURPLE, "D", "")
+    axes.axvline(0.0, color=DARK, linewidth=0.8)
     axes.set_xlabel("learned inner rates of a layer: mean, least and greatest")
     _name_layers(axes, layers)
     _title(axes, diagnosis, "learned rates per layer", sampled=False)
-    return _png(figure)
+    return png(figure)
 
 
 def _panels(count: int, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(6.0 if count == 1 else 10.0, height), dpi=150)
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.0 if count == 1 else 10.0, height)
     panels = list(figure.subplots(1, count, squeeze=False, sharey=sharey)[0])
     figure.subplots_adjust(wspace=0.1 if sharey else 0.25)
     for axes in panels:
-        axes.grid(color="#DDDDDD", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     return figure, panels
 
 
@@ -169,19 +200,10 @@ def _steps(axes: Axes, last: int) -> None:
 
 
 def _title(
-    axes: Axes, diagnosis: Diagnosis, text: str, *, sampled: bool = True, above: bool = False
+    axes: Axes, diagnosis: Drawable, text: str, *, sampled: bool = True, above: bool = False
 ) -> None:
     """Say what is seen; `above`, over a legend that is over the axes."""
     episodes = diagnosis.curve["episode"].nunique()
     over = "1 episode" if episodes == 1 else f"{episodes} episodes, mean and 95% interval"
     lines = [f"{diagnosis.strategy}: {text}", *([over] if sampled else [])]
-    axes.set_title("\n".join(lines), loc="left", fontsize=11, pad=30 if above else 8)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", metadata={"Software": None}, facecolor="white",
-        bbox_inches="tight", pad_inches=0.15,
-    )  # fmt: skip
-    return buffer.getvalue()
+    entitle(axes, "\n".join(lines), pad=30 if above else 8)

@@ -57,7 +57,7 @@ class Measured:
         return latest
 
 
-def trace(
+def trace_adaptation(
     learner: GradientLearner, adapter: TargetAdapter, episode: Episode, layers: Sequence[Layer]
 ) -> Trace:
     """Adapt to one task, and measure before and after each step.

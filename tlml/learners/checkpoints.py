@@ -33,7 +33,7 @@ def load(
         expected: The learner that it must be of.
 
     Raises:
-        TlmlError: The file is missing, damaged or no checkpoint of tlml; it is another learner's
+        TlmlError: The file is missing, damaged or not a tlml checkpoint; it is another learner's
             than `expected`; its plugin is missing; or its tensors don't fit the network.
     """
     checkpoint = read_checkpoint(path)
@@ -52,7 +52,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Return the content of a learner's checkpoint: plain data, and tensors on the CPU.
 
     Raises:
-        TlmlError: The file is missing, damaged or no checkpoint of tlml.
+        TlmlError: The file is missing, damaged or not a tlml checkpoint.
     """
     try:
         with Path(path).open("rb"):
@@ -65,7 +65,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise TlmlError(f"{path}: {_damage(path, error)}") from error
     known = content.get("tlml") if isinstance(content, dict) else None
     if not (isinstance(known, dict) and isinstance(known.get("learner"), str)):
-        raise TlmlError(f"{path}: no checkpoint of tlml, for it doesn't say which learner wrote it")
+        raise TlmlError(f"{path}: not a tlml checkpoint: it does not record which learner wrote it")
     if not isinstance(content.get("state_dict"), dict):
         raise TlmlError(f"{path}: holds no state_dict; save the whole checkpoint")
     return dict(content)
@@ -104,8 +104,8 @@ def saved_options(
         )
     if "." in network and not _is_module_class(network):
         raise TlmlError(
-            f"{path}: its network {network} is no nn.Module class that can be imported; if you "
-            f"trust it, pass it: tlml.load(path, network='{network}')"
+            f"{path}: its network {network} is not a subclass of nn.Module that can be imported; "
+            f"if you trust it, pass it: tlml.load(path, network='{network}')"
         )
     return options
 
@@ -171,7 +171,7 @@ def learner_class(path: str | Path, checkpoint: dict[str, Any]) -> type[Learner]
             "see tlml plugins"
         ) from error
     if not issubclass(cls, Learner):
-        raise TlmlError(f"{path}: {name} is no learner")
+        raise TlmlError(f"{path}: {name} is not a learner")
     return cls
 
 

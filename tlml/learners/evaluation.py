@@ -11,7 +11,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from tlml.data.keyed import KeyedSampler
+from tlml.data.sampling import KeyedSampler
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter

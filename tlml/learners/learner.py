@@ -12,7 +12,6 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, LightningModule
 from torch import Tensor
 
-import tlml
 from tlml.data.domains import Domain
 from tlml.data.spaces import same_space, space_from_plain, space_to_plain
 from tlml.data.tasks import Batch, Episode
@@ -30,8 +29,10 @@ from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration
 from tlml.recorded import Recorded, plain
+from tlml.registry.instances import build
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
+from tlml.version import tlml_version
 from tlml.views.base import KeyedLoader, View, ViewSpaces, begin_epoch, view_of
 from tlml.views.contract import Measurement, Place
 from tlml.views.episode import EpisodeView
@@ -281,7 +282,7 @@ class Learner(Recorded, LightningModule, ABC):
         checkpoint["tlml"] = {
             "learner": default_registry().name_of(type(self)),
             "strategy": plain(self.strategy)["name"],
-            "version": tlml.__version__,
+            "version": tlml_version(),
         }
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = plain(dict(self.hparams))
 
@@ -375,8 +376,9 @@ def as_strategy(given: Strategy | str | dict[str, Any] | None) -> Strategy:
     if isinstance(given, Strategy):
         return given
     if isinstance(given, str):
-        return tlml.strategy(given)
-    return tlml.strategy(given["name"], **given.get("options", {}))
+        given = {"name": given}
+    made: Strategy = build("strategy", given["name"], given.get("options", {}))
+    return made
 
 
 def spaces_to_plain(spaces: ViewSpaces) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tlml.metrics.streams import (
     learning_accuracy,
     retained_accuracy,
 )
-from tlml.metrics.tasks import primary
+from tlml.metrics.targets import primary
 
 _STATE = ("metric", "higher_is_better", "joint", "before", "rows")
 
@@ -141,12 +141,12 @@ class Retention(pl.Callback):
             return  # the learner measures something else
         row = (total / count).tolist()
         if trainer.sanity_checking:
-            # A sanity check of a few batches is no measurement.
+            # A sanity check of a few batches measures nothing.
             whole = trainer.num_sanity_val_batches == trainer.num_val_batches
             self.before = row if whole else []
             return
         task = view.just_learned(trainer)
-        # Lightning resumes a validation that was cut by its last part: that is no row.
+        # Lightning resumes a validation that was cut by its last part: that is not a row.
         if task is not None and self._batches == list(trainer.num_val_batches):
             self._fill(task, len(row))
             self.rows = [*self.rows[:task], row]

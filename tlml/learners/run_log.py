@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
-from tlml.recorded import described
+from tlml.recorded import Recorded, described
 
 if TYPE_CHECKING:
-    from tlml.learners.learner import Learner
     from tlml.views.base import View
 
 
@@ -29,7 +28,7 @@ class LogConfiguration(Callback):
                 logger.log_hyperparams(known)
 
 
-def configuration(learner: Learner, view: View | None, stage: str = "fit") -> dict[str, Any]:
+def configuration(learner: Recorded, view: View | None, stage: str = "fit") -> dict[str, Any]:
     """Return a learner and its view as plain data: names, options, and theirs in turn."""
     found = {"learner": described(learner)}
     if view is not None:

@@ -23,9 +23,9 @@ _ROUNDING = 0.05  # a relative error that no program may have, in 16 bits neithe
 class Compiled:
     """The `task_slopes` of a learner's problems as programs, by what each was traced for.
 
-    That is the shapes and all that is no tensor. Inner loop, outer gradient and the strategy's code
-    are traced into one graph of tensor operations first, so that whatever Python they are written
-    in, torch's compiler sees none of it. Copies begin without programs.
+    That is the shapes, and everything else than tensors. Inner loop, outer gradient and the
+    strategy's code are traced into one graph of tensor operations first, so that whatever Python
+    they are written in, torch's compiler sees none of it. Copies begin without programs.
     """
 
     def __init__(self) -> None:

@@ -22,7 +22,8 @@ from tlml.metrics.streams import (
     learning_accuracy,
     retained_accuracy,
 )
-from tlml.metrics.tasks import measured, primary, task_metrics
+from tlml.metrics.targets import primary
+from tlml.metrics.tasks import measured, task_metrics
 
 __all__ = [
     "LOSSES",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError, unknown
-from tlml.metrics.tasks import check_classes, primary, shapes
+from tlml.metrics.targets import check_classes, primary, shapes
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Space

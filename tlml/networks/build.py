@@ -118,14 +118,14 @@ def _imported(path: str) -> Callable[..., Any]:
     except ImportError as error:
         raise TlmlError(f"network {path}: cannot be imported: {error}") from error
     except ValueError as error:
-        raise TlmlError(f"network {path}: is no package.module.Class") from error
+        raise TlmlError(f"network {path}: not of the form package.module.Class") from error
     if not hasattr(module, attribute):
         near = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
         raise TlmlError(f"network {path}: {module_name} has no '{attribute}'{near}")
     builder = getattr(module, attribute)
     # Checkpoints name networks too: nothing but a class of networks may be called for them.
     if not (isinstance(builder, type) and issubclass(builder, nn.Module)):
-        raise TlmlError(f"network {path}: is no class of nn.Module; pass the module itself")
+        raise TlmlError(f"network {path}: not a subclass of nn.Module; pass the module itself")
     return builder
 
 

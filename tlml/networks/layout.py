@@ -16,8 +16,8 @@ def laid_out(
     """Lay images ``[n, C, H, W]`` and the weights of convolutions out as they are fastest.
 
     On a CPU that is channels last; where convolutions of large images are differentiated twice
-    it is slower on some CPUs, and the layout stays. It is no matter of what else the machine does,
-    so that a run can be repeated to the last digit.
+    it is slower on some CPUs, and the layout stays. It does not depend on what else the machine
+    does, so that a run can be repeated to the last digit.
 
     Args:
         params: By name.

@@ -34,7 +34,7 @@ class Network(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Map inputs ``[n, ...]`` through all blocks to flat features ``[n, feature_size]``.
 
-        Inputs that are no floats (bytes, integers) are cast to the parameters' type.
+        Inputs other than floats (bytes, integers) are cast to the parameters' type.
         """
         if not x.is_floating_point():
             x = x.to(next(self.parameters()).dtype)
@@ -76,7 +76,7 @@ def flat(x: Tensor) -> Tensor:
 
 
 def size_option(name: str, value: Any) -> int:
-    """Return an option that counts units, or raise where it is no whole number above 0."""
+    """Return an option that counts units, or raise where it is not a whole number above 0."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise TlmlError(f"{name}: must be a whole number of at least 1, is {value!r}")
     return value

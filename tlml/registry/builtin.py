@@ -18,3 +18,22 @@ def tlml_learners() -> list[Spec]:
             needs=("pair",),
         )
     ]
+
+
+@hookimpl
+def tlml_protocols() -> list[Spec]:
+    """What suites compare over."""
+    return [
+        Spec(
+            "episodes",
+            "tlml.suites.protocols.episodes:EpisodesProtocol",
+            "adapt to target episodes; in a suite: shots: [1, 5]",
+            needs=("episodes",),
+        ),
+        Spec(
+            "stream",
+            "tlml.suites.protocols.stream:StreamProtocol",
+            "learn tasks one after another, retain them; in a suite: stream: {tasks: 20}",
+            needs=("stream",),
+        ),
+    ]

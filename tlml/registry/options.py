@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import numbers
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -78,7 +77,7 @@ def check_options(whose: str, options: Options, given: Mapping[str, object]) -> 
     """Check given options by name and by plain type.
 
     Raises:
-        TlmlError: One is unknown, missing, or no int, float, bool or str where that is asked.
+        TlmlError: One is unknown, missing, or not the int, float, bool or str that is asked for.
     """
     known = {option.name: option for option in options.known}
     for name, value in given.items():
@@ -95,31 +94,20 @@ def check_options(whose: str, options: Options, given: Mapping[str, object]) -> 
 
 def argument_help(docstring: str | None) -> dict[str, str]:
     """Read the ``Args:`` section of a Google-style docstring."""
-    found: dict[str, str] = {}
-    name, depth = "", 0
-    for line in _section(docstring or ""):
-        text = line.strip()
-        depth = depth or len(line) - len(line.lstrip())
-        entry = _ENTRY.match(text) if len(line) - len(line.lstrip()) == depth else None
-        if entry:
-            name = entry[1]
-            found[name] = entry[2]
-        elif name:
-            found[name] = f"{found[name]} {text}".strip()
-    return found
+    if "Args:" not in (docstring or ""):
+        return {}
+    from docstring_parser import ParseError  # here, for `tlml list` reads no docstring
+    from docstring_parser.google import parse
 
-
-_ENTRY = re.compile(r"\*{0,2}(\w+)(?:\s*\([^)]*\))?:\s*(.*)")
-
-
-def _section(docstring: str) -> Iterator[str]:
-    inside = False
-    for line in inspect.cleandoc(docstring).splitlines():
-        if inside and line and not line[0].isspace():
-            return
-        if inside and line.strip():
-            yield line
-        inside = inside or line.strip() == "Args:"
+    try:
+        entries = parse(docstring).params
+    except ParseError:
+        return {}
+    return {
+        entry.arg_name.lstrip("*"): " ".join((entry.description or "").split())
+        for entry in entries
+        if entry.args[0] == "param"
+    }
 
 
 def _layers(cls: type[Any]) -> Iterator[Layer]:

@@ -11,12 +11,13 @@ import pluggy
 
 from tlml import hookspecs
 from tlml.errors import TlmlError, did_you_mean
-from tlml.spec import KINDS, Kind, Spec
+from tlml.spec import ALL_KINDS, Kind, Spec
 
 HOOKS: dict[Kind, str] = {
     "domain": "tlml_domains",
     "learner": "tlml_learners",
     "strategy": "tlml_strategies",
+    "protocol": "tlml_protocols",
 }
 # Modules that cost the light commands their speed when a plugin's import brings them in.
 HEAVY = frozenset(
@@ -85,7 +86,7 @@ def one_line(error: BaseException) -> str:
 def _declared(module: object) -> Declared:
     manager = _manager(module)
     declared: list[tuple[Kind, Spec]] = []
-    for kind in KINDS:
+    for kind in ALL_KINDS:
         for spec in _answers(getattr(manager.hook, HOOKS[kind]), kind):
             if any(k == kind and other.name == spec.name for k, other in declared):
                 raise TlmlError(f"it declares {kind} '{spec.name}' twice")
@@ -111,9 +112,9 @@ def _manager(module: object) -> pluggy.PluginManager:
 def _check_marks(module: object, marked: set[str]) -> None:
     for name in HOOKS.values():
         if name not in marked and callable(getattr(module, name, None)):
-            raise TlmlError(f"{name} lacks its mark @hookimpl (from tlml import hookimpl)")
+            raise TlmlError(f"{name} is not marked with @hookimpl (from tlml import hookimpl)")
     if not marked:
-        raise TlmlError(f"it has no hook; there is {', '.join(HOOKS.values())}")
+        raise TlmlError(f"it has no hooks; the hooks are {', '.join(HOOKS.values())}")
 
 
 def _answers(caller: pluggy.HookCaller, kind: Kind) -> Iterable[Spec]:

@@ -1,4 +1,4 @@
-"""The registry: which domains, learners and strategies there are, and which go together."""
+"""The registry: which domains, learners, strategies and protocols there are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from tlml.errors import TlmlError, did_you_mean, unknown
 from tlml.registry.combinations import ALONE, Trio, Verdict, judge, working
 from tlml.registry.plugins import Plugin, load_plugin, one_line
-from tlml.spec import KINDS, Kind, Spec
+from tlml.spec import ALL_KINDS, KINDS, Kind, Spec
 
 GROUP = "tlml"
 OURS = "tlml"  # the distribution that brings the built-ins
@@ -42,7 +42,7 @@ class Registry:
 
     def __init__(self, block: Iterable[str] = (), strict: bool | None = None) -> None:
         self._plugins: list[Plugin] = []
-        self._specs: dict[Kind, dict[str, Spec]] = {kind: {} for kind in KINDS}
+        self._specs: dict[Kind, dict[str, Spec]] = {kind: {} for kind in ALL_KINDS}
         if strict is None:
             strict = os.environ.get("TLML_STRICT") == "1"
         out = {*block, *os.environ.get("TLML_BLOCK", "").replace(",", " ").split()}
@@ -199,7 +199,7 @@ def _installed() -> Iterator[tuple[str, Callable[[], object], str, str]]:
 
 
 def _owner(distribution: metadata.Distribution | None) -> tuple[str, str]:
-    """Return a distribution's name and version; damaged metadata is no reason to stop."""
+    """Return a distribution's name and version; damaged metadata stops nothing."""
     try:
         return (distribution.name or "", distribution.version or "") if distribution else ("", "")
     except (KeyError, TypeError, OSError, ValueError):

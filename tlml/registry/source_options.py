@@ -31,7 +31,9 @@ def read_options(target: str) -> Options:
     sources = _Sources()
     found = sources.find(module, name)
     if found is None:
-        raise TlmlError(f"{target}: no source of this class is found (tlml info --import)")
+        raise TlmlError(
+            f"{target}: the source of this class was not found (try tlml info --import)"
+        )
     options = merge(sources.layers(*found))
     return Options(options.known, options.more or sources.incomplete)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Report", "print_report", "report", "results_json"]
+__all__ = ["Report", "print_report", "report", "to_json"]
 
 if TYPE_CHECKING:
+    from tlml.reports.results_json import to_json
     from tlml.reports.summary import Report
-    from tlml.reports.write import print_report, report, results_json
+    from tlml.reports.terminal import print_report
+    from tlml.reports.write import report
 else:
     _HOMES = {
         "Report": "summary",
-        "print_report": "write",
+        "print_report": "terminal",
         "report": "write",
-        "results_json": "write",
+        "to_json": "results_json",
     }
 
     def __getattr__(name: str) -> object:

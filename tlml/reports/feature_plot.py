@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlml.reports.score_plot import png
+from tlml.presentation.figure import BLUE, VERMILION, bare, entitle, new_figure, png
 from tlml.suites.results import CELLS, FEATURES, Planned, PlannedFit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SIDES = (("source", "#0072B2"), ("target", "#D55E00"))
+_SIDES = (("source", BLUE), ("target", VERMILION))
 _PANELS = 6  # beside each other
 
 
@@ -51,16 +51,12 @@ def panels(folder: Path, plan: Planned, domain: str) -> list[Panel]:
 
 def plot_features(found: Sequence[Panel]) -> bytes:
     """Draw the panels as a PNG: above by side, below by class."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.1 * len(found), 6.4), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.1 * len(found), 6.4, constrained=True)
     grid = figure.subplots(2, len(found), squeeze=False)
     for column, panel in enumerate(found):
         _by_side(grid[0, column], panel)
         _by_class(grid[1, column], panel)
-        grid[0, column].set_title(panel.title, loc="left", fontsize=11)
+        entitle(grid[0, column], panel.title)
     handles, names = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=2, frameon=False, markerscale=2)
     figure.suptitle("features in their two main directions", x=0.01, ha="left", fontsize=11)
@@ -80,7 +76,7 @@ def _by_side(axes: Axes, panel: Panel) -> None:
     parts = (slice(0, panel.source), slice(panel.source, None))
     for (name, colour), part in zip(_SIDES, parts, strict=True):
         _dots(axes, panel.x[part], color=colour, alpha=0.6, linewidths=0, s=6, label=name)
-    _bare(axes)
+    bare(axes)
 
 
 def _by_class(axes: Axes, panel: Panel) -> None:
@@ -95,15 +91,9 @@ def _by_class(axes: Axes, panel: Panel) -> None:
         source[panel.source :] = target[: panel.source] = False
         _dots(axes, panel.x[source], s=6, color=colour, alpha=0.35, linewidths=0)
         _dots(axes, panel.x[target], s=12, color=colour, marker="x", linewidths=0.8)
-    _bare(axes)
+    bare(axes)
     axes.set_xlabel("dots: source, crosses: target; colours: classes", fontsize=7)
 
 
 def _dots(axes: Axes, x: np.ndarray[Any, Any], **look: Any) -> None:
     axes.scatter(x[:, 0], x[:, 1], **look)
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color("#BBBBBB")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tlml.metrics.intervals import bootstrap_interval
-from tlml.reports.score_plot import COLOURS, bars, png
-from tlml.reports.summary import Interval, Report
+from tlml.presentation.figure import COLOURS, bars, entitle, new_figure, png, tidy
+from tlml.presentation.rows import Interval
+from tlml.suites.description import Value
 
 _LEAST = 3  # values that make a curve
 
@@ -21,18 +22,18 @@ class Curve:
         strategy: The strategy.
         option: The option.
         metric: What was measured.
-        scores: By number of shots and value of the option.
+        scores: By place on the protocol's axis and value of the option.
     """
 
     strategy: str
     option: str
     metric: str
-    scores: Mapping[int, Mapping[float, Interval]]
+    scores: Mapping[Value, Mapping[float, Interval]]
 
 
-def curves(report: Report, domain: str) -> list[Curve]:
-    """Find the options of which at least three values were compared."""
-    rows = [row for row in report.scores if row["domain"] == domain and row["strategy"]]
+def curves(scores: Iterable[dict[str, Any]]) -> list[Curve]:
+    """Find the options of which at least three values were compared, on one domain."""
+    rows = [row for row in scores if row["strategy"]]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         for option in _numeric(row["options"]):
@@ -42,28 +43,23 @@ def curves(report: Report, domain: str) -> list[Curve]:
     return [curve for key, group in groups.items() for curve in _curve(key[0], key[1], group)]
 
 
-def plot_curve(curve: Curve, domain: str) -> bytes:
-    """Draw one option as a PNG: a line for each number of shots."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 4.2), dpi=150)
-    FigureCanvasAgg(figure)
+def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes:
+    """Draw one option as a PNG: a line for each place on the axis, which `said` says."""
+    figure = new_figure()
     axes = figure.add_subplot()
-    for number, (shots, scores) in enumerate(sorted(curve.scores.items())):
+    for number, (place, scores) in enumerate(sorted(curve.scores.items())):
         values = sorted(scores)
         intervals = [scores[value] for value in values]
         axes.errorbar(
             values, [one.mean for one in intervals], yerr=bars(intervals), marker="o", capsize=3,
             color=COLOURS[number % len(COLOURS)], markersize=5,
-            label=f"{shots} shot" if shots == 1 else f"{shots} shots",
+            label=said(place),
         )  # fmt: skip
     axes.set_xticks(sorted({value for scores in curve.scores.values() for value in scores}))
     axes.set_xlabel(f"{curve.option} of {curve.strategy}")
     axes.set_ylabel(f"target {curve.metric}")
-    axes.set_title(f"{domain}: {curve.strategy} with 95% interval", loc="left", fontsize=11)
-    axes.grid(color="#DDDDDD", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    entitle(axes, f"{domain}: {curve.strategy} with 95% interval")
+    tidy(axes)
     axes.legend(frameon=False)
     return png(figure)
 
@@ -77,18 +73,19 @@ def _numeric(options: Mapping[str, Any]) -> Iterator[str]:
 def _curve(strategy: str, option: str, rows: list[dict[str, Any]]) -> Iterator[Curve]:
     if len({row["options"][option] for row in rows}) < _LEAST:
         return
-    found: dict[int, dict[float, dict[int, list[float]]]] = {}
+    found: dict[Value, dict[float, dict[int | str, list[float]]]] = {}
     for row in rows:
-        place = found.setdefault(row["shots"], {}).setdefault(row["options"][option], {})
-        for episode, score in zip(row["episodes"], row["scores"], strict=True):
-            place.setdefault(episode, []).append(score)
+        ((_, value),) = row["point"].items()
+        place = found.setdefault(value, {}).setdefault(row["options"][option], {})
+        for unit, score in zip(row["units"], row["scores"], strict=True):
+            place.setdefault(unit, []).append(score)
     scores = {
-        shots: {value: _interval(episodes) for value, episodes in by_value.items()}
-        for shots, by_value in found.items()
+        value: {choice: _interval(units) for choice, units in by_choice.items()}
+        for value, by_choice in found.items()
     }
     yield Curve(strategy, option, rows[0]["metric"], scores)
 
 
-def _interval(episodes: Mapping[int, list[float]]) -> Interval:
-    means = [sum(values) / len(values) for values in episodes.values()]
+def _interval(units: Mapping[int | str, list[float]]) -> Interval:
+    means = [sum(values) / len(values) for values in units.values()]
     return Interval(sum(means) / len(means), *bootstrap_interval(means))

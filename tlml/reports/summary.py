@@ -1,71 +1,19 @@
-"""From results to what a report says: means, intervals, paired differences, cost."""
+"""From results to what a report says."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from tlml.presentation.rows import Block
+from tlml.reports.block import make_block
+from tlml.reports.entries import Entry, Place, entries, failed
+from tlml.suites.description import EPISODES, Description
+from tlml.suites.results import Planned, PlannedAdapt, PlannedRefusal, Results
 
-from tlml.metrics.intervals import bootstrap_interval, interquartile_mean, paired_difference
-from tlml.suites.results import AdaptResult, Cost, PlannedAdapt, PlannedRefusal, Results
-
-TRANSDUCTIVE = "batch statistics (transductive)"
-USES_QUERIES = "uses the queries' inputs (transductive)"
-CHOSEN_BY = "options chosen by"
-NEGATIVE = "negative transfer"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean and its 95% bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One method on one domain at one number of shots.
-
-    Args:
-        method: Its label.
-        seeds: Seeds that are done.
-        planned_seeds: Seeds that there should be.
-        score: Over episodes, each averaged over its seeds; None where nothing is done.
-        interquartile_mean: Of the scores of all seeds and episodes.
-        difference: To the baseline on the same seeds and episodes; None for the baseline itself.
-        worse: The whole interval of the difference is on the worse side.
-        best: No other mean in the block is better.
-        cost: Mean of the seeds.
-        notes: What a reader must know of this row.
-    """
-
-    method: str
-    seeds: int
-    planned_seeds: int
-    score: Interval | None = None
-    interquartile_mean: float | None = None
-    difference: Interval | None = None
-    worse: bool = False
-    best: bool = False
-    cost: Cost | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """All methods on one domain at one number of shots."""
-
-    domain: str
-    shots: int
-    metric: str
-    higher_is_better: bool
-    rows: tuple[Row, ...]
+# What only the records of some protocols have.
+_SOME = frozenset({"R", "before", "episodes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +33,14 @@ class Report:
     Args:
         name: The suite.
         baseline: The method that differences are taken to.
-        blocks: One for each domain and number of shots.
-        planned: Adaptations that there should be.
-        done: Adaptations that there are.
-        failed: Adaptations that failed, for themselves or with their fit.
-        failures: What failed, with its reason; an adaptation only where its fit did not.
+        blocks: One for each domain, protocol and point.
+        planned: Records that there should be.
+        done: Records that there are.
+        failed: Records whose cell failed, by itself or with its fit.
+        failures: What failed, with its reason; a method only where its fit did not.
         refused: Combinations that were not run, with the reason.
-        scores: Everything that was measured: one entry for each finished adaptation.
+        scores: Everything that was measured: one entry for each record.
+        protocols: How each protocol is shown.
     """
 
     name: str
@@ -103,141 +52,50 @@ class Report:
     failures: tuple[Failure, ...]
     refused: tuple[PlannedRefusal, ...]
     scores: tuple[dict[str, Any], ...]
+    protocols: Mapping[str, Description] = field(default_factory=lambda: {"episodes": EPISODES})
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that have a row."""
+        return tuple(dict.fromkeys(row.method for block in self.blocks for row in block.rows))
 
     @property
     def missing(self) -> int:
-        """Adaptations that are neither done nor have failed."""
+        """Records that are neither done nor have failed."""
         return self.planned - self.done - self.failed
 
 
 def summarise(results: Results) -> Report:
     """Compute everything that a report shows, from files alone and without chance."""
     plan = results.plan
-    places = list(dict.fromkeys((cell.domain, cell.shots) for cell in plan.adapts))
-    places.sort(key=lambda place: (plan.domains.index(place[0]), place[1]))
+    expected = list(entries(results))
     return Report(
         name=plan.name,
         baseline=plan.baseline,
-        blocks=tuple(_block(results, domain, shots) for domain, shots in places),
-        planned=len(plan.adapts),
-        done=sum(cell.id in results.done for cell in plan.adapts),
-        failed=sum(_failed(results, cell) for cell in plan.adapts),
+        blocks=tuple(_blocks(plan, expected)),
+        planned=len(expected),
+        done=sum(entry.record is not None for entry in expected),
+        failed=sum(failed(results, entry) for entry in expected),
         failures=tuple(_failures(results)),
         refused=tuple(plan.refused),
-        scores=tuple(_scores(results)),
+        scores=tuple(_scores(plan, expected)),
+        protocols=plan.protocols,
     )
 
 
-def _block(results: Results, domain: str, shots: int) -> Block:
-    cells = [c for c in results.plan.adapts if (c.domain, c.shots) == (domain, shots)]
-    by_method = {
-        method: [c for c in cells if c.method == method] for method in results.plan.methods
-    }
-    done = [results.done[cell.id] for cell in cells if cell.id in results.done]
-    metric, higher = (done[0].metric, done[0].higher_is_better) if done else ("score", True)
-    baseline = _Scores(by_method.get(results.plan.baseline, []), results)
-    rows = [_row(_Scores(mine, results), baseline, higher) for mine in by_method.values() if mine]
-    return Block(domain, shots, metric, higher, tuple(_with_best(rows, higher)))
+def _blocks(plan: Planned, expected: Sequence[Entry]) -> Iterator[Block]:
+    found: dict[Place, list[Entry]] = {}
+    for entry in expected:
+        found.setdefault(entry.place, []).append(entry)
+    order = {name: number for number, name in enumerate(plan.protocols)}
 
+    def key(place: Place) -> tuple[Any, ...]:
+        word = isinstance(place.value, str)
+        return plan.domains.index(place.domain), order[place.protocol], word, place.value
 
-class _Scores:
-    """The scores of one method in a block, by seed and episode."""
-
-    def __init__(self, cells: Sequence[PlannedAdapt], results: Results) -> None:
-        self.cells = cells
-        self.done = {c.seed: results.done[c.id] for c in cells if c.id in results.done}
-        self.fitted = any(cell.fits for cell in cells)
-        self.by_pair = {
-            (seed, episode): score
-            for seed, result in self.done.items()
-            for episode, score in zip(result.episodes, result.scores, strict=True)
-        }
-
-    def units(self, pairs: Iterable[tuple[int, int]]) -> NDArray[np.float64]:
-        """Return the units of the bootstrap: each episode of `pairs`, averaged over its seeds.
-
-        Where there is one episode, the seeds are all that differ: they are the units.
-        """
-        ordered = sorted(pairs)
-        one = len({episode for _, episode in ordered}) == 1
-        found: dict[int, list[float]] = {}
-        for seed, episode in ordered:
-            found.setdefault(seed if one else episode, []).append(self.by_pair[seed, episode])
-        return np.array([np.mean(found[unit]) for unit in sorted(found)])
-
-
-def _row(mine: _Scores, baseline: _Scores, higher: bool) -> Row:
-    method = mine.cells[0].method
-    if not mine.done:
-        return Row(method, 0, len(mine.cells), notes=(_missing(mine),))
-    units = mine.units(mine.by_pair)
-    difference = _difference(mine, baseline)
-    worse = difference is not None and (difference.high < 0 if higher else difference.low > 0)
-    return Row(
-        method,
-        len(mine.done),
-        len(mine.cells),
-        score=Interval(float(units.mean()), *bootstrap_interval(units)),
-        interquartile_mean=interquartile_mean(list(mine.by_pair.values())),
-        difference=difference,
-        worse=worse,
-        cost=_cost(mine.done.values()),
-        notes=tuple(_notes(mine, baseline, worse)),
-    )
-
-
-def _difference(mine: _Scores, baseline: _Scores) -> Interval | None:
-    pairs = mine.by_pair.keys() & baseline.by_pair.keys()
-    if not pairs or mine.cells == baseline.cells:
-        return None
-    return Interval(*paired_difference(mine.units(pairs), baseline.units(pairs)))
-
-
-def _cost(done: Iterable[AdaptResult]) -> Cost:
-    costs = [result.cost for result in done]
-    return Cost(
-        **{
-            name: float(np.mean([getattr(cost, name) for cost in costs]))
-            for name in Cost.model_fields
-        }
-    )
-
-
-def _notes(mine: _Scores, baseline: _Scores, worse: bool) -> Iterable[str]:
-    if worse:
-        # Only what was carried over can transfer negatively, and only against not carrying over.
-        yield NEGATIVE if mine.fitted and not baseline.fitted else "worse"
-    for chosen_by in dict.fromkeys(result.chosen_by for result in mine.done.values()):
-        if chosen_by:
-            yield f"{CHOSEN_BY} {chosen_by}"
-    if any(result.batchnorm == "batch" for result in mine.done.values()):
-        yield TRANSDUCTIVE
-    elif any(result.transductive for result in mine.done.values()):
-        yield USES_QUERIES
-    lost = sum(not math.isfinite(score) for score in mine.by_pair.values())
-    if lost:
-        yield f"{lost} of {len(mine.by_pair)} episodes diverged"
-    if len(mine.done) < len(mine.cells):
-        yield _missing(mine)
-
-
-def _missing(mine: _Scores) -> str:
-    missing = len(mine.cells) - len(mine.done)
-    return f"missing: {missing} of {len(mine.cells)} seeds"
-
-
-def _with_best(rows: Sequence[Row], higher: bool) -> Iterable[Row]:
-    means = [row.score.mean for row in rows if row.score and math.isfinite(row.score.mean)]
-    best = (max if higher else min)(means, default=None)
-    for row in rows:
-        yield replace(
-            row, best=best is not None and row.score is not None and row.score.mean == best
-        )
-
-
-def _failed(results: Results, cell: PlannedAdapt) -> bool:
-    reasons = results.failures
-    return cell.id not in results.done and not reasons.keys().isdisjoint({cell.id, *cell.fits})
+    for place in sorted(found, key=key):
+        shown = plan.protocols[place.protocol]
+        yield make_block(place, found[place], plan.methods, plan.baseline, shown)
 
 
 def _failures(results: Results) -> Iterable[Failure]:
@@ -248,13 +106,23 @@ def _failures(results: Results) -> Iterable[Failure]:
             yield Failure("fit", name, fit.id, results.failures[fit.id])
     for cell in results.plan.adapts:
         if cell.id in results.failures and results.failures.keys().isdisjoint(cell.fits):
-            name = f"{cell.method} on {cell.domain}, shots {cell.shots}, seed {cell.seed}"
+            name = f"{cell.method} on {cell.domain}, {_axis(cell)}, seed {cell.seed}"
             yield Failure("method", name, cell.id, results.failures[cell.id])
 
 
-def _scores(results: Results) -> Iterable[dict[str, Any]]:
-    names = {fit.id: fit.name for fit in results.plan.fits}
-    for cell in results.plan.adapts:
-        if cell.id in results.done:
-            fit = names.get(cell.fits[0]) if cell.fits else None
-            yield {**cell.model_dump(), "fit": fit, **results.done[cell.id].model_dump()}
+def _axis(cell: PlannedAdapt) -> str:
+    """Say what a cell was to measure: ``shots 5``, ``env_steps 0, 200``."""
+    ((axis, _),) = cell.point.items()
+    return f"{axis} {', '.join(str(point[axis]) for point in cell.points)}"
+
+
+def _scores(plan: Planned, expected: Sequence[Entry]) -> Iterable[dict[str, Any]]:
+    names = {fit.id: fit.name for fit in plan.fits}
+    for entry in expected:
+        cell, record = entry.cell, entry.record
+        if record is not None:
+            found = {**cell.model_dump(), **record.model_dump(), "point": entry.point}
+            found["fit"] = names.get(cell.fits[0]) if cell.fits else None
+            if cell.protocol == "episodes":
+                found |= entry.point  # rows have had their shots since there was nothing else
+            yield {name: value for name, value in found.items() if value or name not in _SOME}

@@ -85,7 +85,7 @@ def phase_at(phases: Sequence[Phase], step: int, total: int | None) -> Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class PhaseGroups:
     """Parameters that are in the same group in every phase, and which group that is.
 
     Args:
@@ -97,7 +97,7 @@ class Joined:
     groups: tuple[Group | None, ...]
 
 
-def joined_groups(phases: Sequence[Phase], names: Sequence[str]) -> list[Joined]:
+def joined_groups(phases: Sequence[Phase], names: Sequence[str]) -> list[PhaseGroups]:
     """Divide the parameters once for all phases, so that optimisers never gain a group midway.
 
     Raises:
@@ -107,4 +107,4 @@ def joined_groups(phases: Sequence[Phase], names: Sequence[str]) -> list[Joined]
     found: dict[tuple[Group | None, ...], list[str]] = {}
     for name in names:
         found.setdefault(tuple(groups.get(name) for groups in by_phase), []).append(name)
-    return [Joined(tuple(members), groups) for groups, members in found.items()]
+    return [PhaseGroups(tuple(members), groups) for groups, members in found.items()]

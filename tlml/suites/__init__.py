@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING
 
 __all__ = [
     "AdaptCell",
+    "Description",
     "FitCell",
+    "Keys",
+    "Meeting",
+    "Numbers",
     "Plan",
+    "Protocol",
+    "Record",
     "Suite",
     "SuiteDomain",
     "SuiteFit",
     "SuiteMethod",
+    "Trial",
     "load_suite",
     "plan",
     "read_results",
@@ -22,20 +29,30 @@ __all__ = [
 
 if TYPE_CHECKING:
     from tlml.suites.cells import AdaptCell, FitCell, Plan, write_plan
+    from tlml.suites.description import Description
     from tlml.suites.load import load_suite, shipped
+    from tlml.suites.meeting import Meeting
     from tlml.suites.planner import plan
-    from tlml.suites.results import read_results
+    from tlml.suites.protocols.base import Keys, Protocol, Trial
+    from tlml.suites.results import Record, read_results
     from tlml.suites.run import run_suite
-    from tlml.suites.schema import Suite, SuiteDomain, SuiteFit, SuiteMethod
+    from tlml.suites.schema import Numbers, Suite, SuiteDomain, SuiteFit, SuiteMethod
 else:
     _HOMES = {
         "AdaptCell": "cells",
+        "Description": "description",
         "FitCell": "cells",
+        "Keys": "protocols.base",
+        "Meeting": "meeting",
+        "Numbers": "schema",
         "Plan": "cells",
+        "Protocol": "protocols.base",
+        "Record": "results",
         "Suite": "schema",
         "SuiteDomain": "schema",
         "SuiteFit": "schema",
         "SuiteMethod": "schema",
+        "Trial": "protocols.base",
         "load_suite": "load",
         "plan": "planner",
         "read_results": "results",

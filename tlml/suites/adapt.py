@@ -15,34 +15,41 @@ from tlml.learners.adapter import adapter_for
 from tlml.learners.checkpoints import load
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
-from tlml.metrics.tasks import primary
+from tlml.metrics.targets import primary
 from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.suites.cells import TARGET_LABELS
-from tlml.suites.ingredients import (
-    Progress,
-    Report,
-    make_domain,
-    make_learner,
-    make_strategy,
-    part_of,
-)
+from tlml.suites.choice import of_strategy
+from tlml.suites.ingredients import make_domain, make_learner, make_strategy
+from tlml.suites.results import Record
+from tlml.suites.share import Report, ShareReporter, part_of
 from tlml.suites.tuning import Tried, best_of, choices_of
 from tlml.views.episode import EpisodeView
 
 _TUNING_EPISODES = 20
 
 
-def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> dict[str, Any]:
+def check_adapt(config: dict[str, Any]) -> None:
+    """Make everything that adapting needs, so that wrong values show before the first run.
+
+    Raises:
+        TlmlError: Something can't be made.
+    """
+    domain, learner = make_domain(config), make_learner(config)
+    adapt = make_strategy(config["strategy"], config["strategy_options"])
+    test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
+    test.setup("test")
+    learner.meet(test.test_spaces)
+    adapter_for(learner, test)  # attaches the strategy to the network
+
+
+def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> Record:
     """Adapt a fitted or fresh learner to each target episode and measure it.
 
     Args:
         config: Of the cell.
         checkpoints: One for all episodes, one for each, or none.
         report: Takes the share that is done.
-
-    Returns:
-        What ``result.json`` says beyond the cell's own description.
     """
     domain, episodes = make_domain(config), config["view"]["episodes"]
     own_fits = len(checkpoints) > 1
@@ -62,19 +69,23 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         _test(learner, view, part_of(report, number, episodes) if own_fits else report)
         records += learner.records
     metric, higher = primary(view.test_spaces.y, domain)
-    return {
-        "learner": config["learner"],
-        "strategy": config["strategy"],
-        "options": options,
-        "metric": metric,
-        "higher_is_better": higher,
-        "episodes": [record["episode"] for record in records],
-        "scores": [record[metric] for record in records],
-        "losses": [record["loss"] for record in records],
+    return Record(
+        protocol=config["protocol"],
+        point={"shots": config["view"]["shots"]},
+        learner=config["learner"],
+        strategy=config["strategy"],
+        options=options or {},
+        metric=metric,
+        higher_is_better=higher,
+        units=[record["episode"] for record in records],
+        episodes=[record["episode"] for record in records],
+        scores=[record[metric] for record in records],
+        losses=[record["loss"] for record in records],
         **_described(learner, view),
-        "effective_sample_size": _mean_size(records),
-        "chosen_by": _chosen_by(config, checkpoints),
-        "cost": {
+        effective_sample_size=_mean_size(records),
+        chosen_by=_chosen_by(config, checkpoints),
+        choices=_choices(config, checkpoints),
+        cost={
             "fit_seconds": round(
                 sum(_result(path)["cost"]["fit_seconds"] for path in checkpoints), 3
             ),
@@ -82,12 +93,12 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
             "labels": _labels(config, view),
         },
-    }
+    )
 
 
 def _test(learner: Learner, view: EpisodeView, report: Report) -> None:
     trainer = pl.Trainer(
-        accelerator="cpu", devices=1, logger=False, callbacks=[Progress(report)],
+        accelerator="cpu", devices=1, logger=False, callbacks=[ShareReporter(report)],
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     trainer.test(learner, datamodule=view, verbose=False)
@@ -134,7 +145,8 @@ def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any
     fitted = _result(checkpoint) if checkpoint else {}
     if not fitted.get("options") or fitted["strategy"] != config["strategy"]:
         return config
-    return config | {"strategy_options": fitted["options"] | config["strategy_options"]}
+    chosen = of_strategy(fitted["options"])
+    return config | {"strategy_options": chosen | config["strategy_options"]}
 
 
 def _result(checkpoint: Path) -> dict[str, Any]:
@@ -174,3 +186,9 @@ def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:
     """Say by what options were chosen, of the fit or of the method."""
     said = {_result(path).get("criterion") for path in checkpoints} | {config["criterion"]}
     return ", ".join(sorted(filter(None, said))) or None
+
+
+def _choices(config: dict[str, Any], checkpoints: list[Path]) -> int:
+    """Return among how many choices of the fit and of the method options were chosen."""
+    of_fit = max((len(_result(path).get("choices", ())) for path in checkpoints), default=0)
+    return of_fit + (len(list(choices_of(config["tune"]))) if config["tune"] else 0)

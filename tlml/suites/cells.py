@@ -1,4 +1,4 @@
-"""Cells of a suite: fits and adaptations, and the plan that holds them."""
+"""Cells of a suite: fits and what is measured, and the plan that holds them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 
 from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
+from tlml.suites.description import Description
 
 ORACLE = " (oracle)"  # marks a method that chose by the labels of the test
 VALIDATION_TASKS, TARGET_LABELS = "validation tasks", "target labels (oracle)"
+RETAINED = "stream"  # the criterion that chooses by what is retained of a stream
 
 
 @dataclass(frozen=True, slots=True)
 class FitCell:
-    """A training to be done once.
+    """A training to be done once, or the choice of its options (kind ``choose``).
 
     Args:
         id: Hash of `config` and `versions`.
@@ -28,11 +30,12 @@ class FitCell:
         seed: The seed of training.
         config: Everything needed to run it, plain data: ``kind``, ``domain``, ``domain_options``,
             ``learner``, ``options``, ``strategy``, ``strategy_options`` (None and none where
-            training does not use it), ``tune`` (options of it to choose) and ``criterion`` (by
-            what), ``view``, ``view_defaults`` (for what of it the learner's view takes, under
-            `view`), ``trainer``, ``seed``.
+            training does not use it), ``tune`` (options of both to choose) and ``criterion`` (by
+            what), ``choice`` (the cell that has chosen, if any), ``view``, ``view_defaults`` (for
+            what of it the learner's view takes, under `view`), ``trainer``, ``seed``.
         versions: Of tlml, torch and the plugins that it uses.
         episode: The target episode that it sees; None: it sees source tasks only.
+        after: The ids of the cells that must be done before: where its options are chosen.
     """
 
     id: str
@@ -42,44 +45,65 @@ class FitCell:
     config: dict[str, Any]
     versions: dict[str, str]
     episode: int | None = None
+    after: tuple[str, ...] = ()
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The ids of the cells that it starts from."""
+        return self.after
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptCell:
-    """An adaptation to target episodes.
+    """What a protocol measures of one method with one seed.
 
     Args:
         id: Hash of `config` and `versions`; the same for two methods that come to the same.
         domain: The label of the domain.
-        shots: Labelled target examples, per class where there are classes.
+        protocol: The name of the protocol.
+        point: Where on its axis: ``{"shots": 5}``, or a list of values where one run gives several
+            records.
         seed: The seed of its fit and of fresh initialisations.
         method: The label of the method.
         fits: The ids of the fits that it starts from: one for all episodes, or one for each; none:
             an untrained network.
-        config: Everything needed to run it, plain data: ``kind``, ``fits``, ``domain``,
-            ``domain_options``, ``learner``, ``options`` (of the learner), ``strategy``,
-            ``strategy_options``, ``tune``, ``criterion`` (by what to choose), ``head``, ``view``
-            (of EpisodeView, with shots, episodes and seed), ``seed``.
+        config: Everything needed to run it, plain data: ``kind`` (adapt), ``protocol``, ``fits``,
+            ``domain``, ``domain_options``, ``learner``, ``options`` (of the learner), ``view``,
+            ``seed``, and what else the protocol needs.
         versions: Of tlml, torch and the plugins that it uses.
     """
 
     id: str
     domain: str
-    shots: int
+    protocol: str
+    point: dict[str, Any]
     seed: int
     method: str
     fits: tuple[str, ...]
     config: dict[str, Any]
     versions: dict[str, str]
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The ids of the cells that it starts from."""
+        return self.fits
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A fit or a method that cannot be run on a domain, with the reason."""
+    """A method that cannot be run on a domain, with the reason.
+
+    Args:
+        domain: The label of the domain.
+        name: The label of the method.
+        reason: Why.
+        protocol: In which of the domain's protocols; "" in all.
+    """
 
     domain: str
     name: str
     reason: str
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +118,7 @@ class Plan:
         fits: Trainings; ids differ.
         adapts: Adaptations; those of two methods may share an id, which is then run once.
         refused: What is left out.
+        protocols: How to show the records of each protocol.
     """
 
     name: str
@@ -103,6 +128,7 @@ class Plan:
     fits: tuple[FitCell, ...]
     adapts: tuple[AdaptCell, ...]
     refused: tuple[Refused, ...]
+    protocols: dict[str, Description]
 
     def only(self, patterns: Sequence[str]) -> Plan:
         """Return what matches one of the shell-style patterns ``METHOD``, ``DOMAIN`` or both.
@@ -119,12 +145,14 @@ class Plan:
                     f"and the methods {', '.join(self.methods)}, both together as DOMAIN/METHOD"
                 )
         kept = tuple(c for c in self.adapts if any(_matches(c, pattern) for pattern in patterns))
-        fits = {id for cell in kept for id in cell.fits}
-        return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in fits))
+        ids = {id for cell in kept for id in cell.fits}
+        ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
+        return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in ids))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return asdict(self)
+        plain = {name: shown.model_dump() for name, shown in self.protocols.items()}
+        return asdict(replace(self, protocols={})) | {"protocols": plain}
 
 
 def write_plan(plan: Plan, folder: str | Path) -> None:

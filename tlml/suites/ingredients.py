@@ -1,35 +1,26 @@
-"""What the cells of a suite are made of, and how a Trainer runs them."""
+"""What the cells of a suite are made of, and the options of their Trainer."""
 
 from __future__ import annotations
 
 import inspect
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
-
-import tlml
+from tlml import make
 from tlml.learners.learner import Learner
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
-
-Report = Callable[[float], None]  # takes the share of a cell that is done
-_QUIET = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")
+from tlml.views.stream import StreamView
 
 
 def make_domain(config: dict[str, Any]) -> Any:
     """Make the domain of a cell."""
-    return tlml.domain(config["domain"], **config["domain_options"])
+    return make.domain(config["domain"], **config["domain_options"])
 
 
 def make_strategy(name: str | None, options: dict[str, Any]) -> Strategy | None:
     """Make a strategy, if one is named."""
-    return None if name is None else tlml.strategy(name, **options)
+    return None if name is None else make.strategy(name, **options)
 
 
 def make_learner(config: dict[str, Any]) -> Learner:
@@ -40,7 +31,7 @@ def make_learner(config: dict[str, Any]) -> Learner:
     takes = inspect.signature(default_registry().resolve("learner", config["learner"])).parameters
     if "seed" in takes or any(one.kind is one.VAR_KEYWORD for one in takes.values()):
         options["seed"] = config["seed"]
-    made: Learner = tlml.learner(config["learner"], **options)
+    made: Learner = make.learner(config["learner"], **options)
     return made
 
 
@@ -51,47 +42,12 @@ def make_training_view(config: dict[str, Any], learner: Learner, domain: Any) ->
     return learner.view(domain, **{**defaults, **config["view"]}, seed=config["seed"])
 
 
-def trainer_options(config: dict[str, Any]) -> dict[str, Any]:
-    """Return those of a cell: one process, as a suite runs several cells side by side."""
-    return {"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, **config["trainer"]}
+def trainer_options(config: dict[str, Any], view: View) -> dict[str, Any]:
+    """Return those of a fit: one process, as a suite runs several cells side by side.
 
-
-def part_of(report: Report, number: int, of: int) -> Report:
-    """Return what reports the shares of one part out of some of equal length."""
-    return lambda share: report((number + share) / of)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning's notes about hardware, workers and loggers out of a suite's output."""
-    loggers = [logging.getLogger(name) for name in _QUIET]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(pytorch_)?lightning.*")
-            warnings.filterwarnings("ignore", module=r"torch\.utils\.data.*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-class Progress(Callback):
-    """Reports the share of a fit or a test that is done."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Report a fit's share, by its optimiser steps."""
-        total = trainer.estimated_stepping_batches
-        self.report(min(trainer.global_step / total, 1.0) if total > 0 else 0.0)
-
-    def on_test_batch_end(
-        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:  # fmt: skip
-        """Report a test's share, by its episodes."""
-        self.report((batch_idx + 1) / max(trainer.num_test_batches[0], 1))
+    A stream is as long as its tasks, and is measured before training, too.
+    """
+    options = {"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, **config["trainer"]}
+    if isinstance(view, StreamView):
+        options |= {"max_epochs": view.length, "num_sanity_val_steps": -1}
+    return options

@@ -13,6 +13,7 @@ from tlml.errors import TlmlError, unknown
 from tlml.registry.registry import Registry, default_registry
 from tlml.suites.check import problems
 from tlml.suites.messages import readable
+from tlml.suites.protocols.table import Protocols
 from tlml.suites.schema import Suite
 from tlml.yaml_lines import Located, Problem, load_located
 
@@ -27,9 +28,9 @@ def load_suite(source: str | Path, registry: Registry | None = None) -> Suite:
     Raises:
         TlmlError: The first error in the file, as ``file:line: path: what is wrong``.
     """
-    located = _locate(source)
-    suite = _validated(located)
-    for problem in problems(suite, registry or default_registry()):
+    located, registry = _locate(source), registry or default_registry()
+    suite = _validated(located, registry)
+    for problem in problems(suite, registry):
         raise located.error(problem)
     return suite
 
@@ -56,7 +57,7 @@ def _locate(source: str | Path) -> Located:
     raise TlmlError(f"{unknown('suite', str(source), known)} (or give the path of a YAML file)")
 
 
-def _validated(located: Located) -> Suite:
+def _validated(located: Located, registry: Registry) -> Suite:
     if not isinstance(located.data, Mapping):
         found = "is empty" if located.data is None else f"is {located.data!r}"
         raise located.error(
@@ -65,10 +66,11 @@ def _validated(located: Located) -> Suite:
     try:
         return Suite.model_validate(located.data)
     except ValidationError as error:
-        raise _first(located, error) from None
+        raise _first(located, error, registry) from None
 
 
-def _first(located: Located, error: ValidationError) -> TlmlError:
+def _first(located: Located, error: ValidationError, registry: Registry) -> TlmlError:
     found = [readable(detail, Suite) for detail in error.errors(include_url=False)]
+    found += Protocols(registry).problems(located.data.get("domains"))
     # A misspelt key is also a missing one: the misspelling, which has a line, says more.
     return located.error(min(found, key=lambda p: (located.line(p), p.line_of is None)))

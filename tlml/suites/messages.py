@@ -28,7 +28,7 @@ _MESSAGES = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",
     "literal_error": "must be {expected}, is {input!r}",
-    "string_pattern_mismatch": "'{input}' is no name; a name is made of letters, digits, "
+    "string_pattern_mismatch": "'{input}' is not a name; a name is made of letters, digits, "
     "'_', '-' and '.', and starts with a letter or a digit",
     "value_error": "{error}",
 }
@@ -43,7 +43,7 @@ def readable(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     """
     where = detail["loc"]
     if detail["type"] == "extra_forbidden":
-        return Problem(where[:-1], _unknown_key(str(where[-1]), _keys(model, where[:-1])), where)
+        return Problem(where[:-1], unknown_key(str(where[-1]), _keys(model, where[:-1])), where)
     if detail["type"] == "missing":
         return Problem(where[:-1], f"the key '{where[-1]}' is missing")
     if where and where[-1] == "[key]":
@@ -54,7 +54,8 @@ def readable(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     return Problem(where, message.format(input=detail["input"], **detail.get("ctx", {})))
 
 
-def _unknown_key(key: str, known: Iterable[str]) -> str:
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Say that a key is unknown, with a near name."""
     hint = did_you_mean(f"'{key}'", (f"'{name}'" for name in known))
     return f"unknown key '{key}'{hint}"
 
@@ -62,6 +63,6 @@ def _unknown_key(key: str, known: Iterable[str]) -> str:
 def _keys(model: Any, where: Where) -> list[str]:
     for part in where:
         fields = getattr(model, "model_fields", None)
-        # Anything that is no model here is dict[label, model].
+        # Anything that is not a model here is dict[label, model].
         model = fields[part].annotation if fields else get_args(model)[1]
     return list(model.model_fields)

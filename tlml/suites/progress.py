@@ -78,4 +78,5 @@ def _title(cell: Cell) -> str:
     if isinstance(cell, FitCell):
         episode = "" if cell.episode is None else f", episode {cell.episode}"
         return f"{cell.domain}: fit {cell.name}, seed {cell.seed}{episode}"
-    return f"{cell.domain}, {cell.shots} shots: {cell.method}, seed {cell.seed}"
+    ((axis, value),) = cell.point.items()
+    return f"{cell.domain}, {axis} {value}: {cell.method}, seed {cell.seed}"

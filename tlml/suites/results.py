@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tlml.errors import TlmlError
+from tlml.suites.description import EPISODES, Description, Point, Value
 from tlml.yaml_lines import dotted
 
 PLAN = "plan.json"
@@ -22,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Read(BaseModel):
-    # What a later version adds is no error in this one.
+    # What a later version adds is not an error in this one.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
@@ -37,30 +39,53 @@ class PlannedFit(_Read):
 
 
 class PlannedAdapt(_Read):
-    """An adaptation that the plan expects; two methods of one configuration share an id."""
+    """A cell that the plan expects; two methods of one configuration share an id.
+
+    Args:
+        id: Of its folder.
+        domain: The label of the domain.
+        protocol: How the method meets the domain.
+        point: Where on the protocol's axis: ``{"shots": 5}``; with a list of values where one run
+            gives several records: ``{"env_steps": [0, 200]}``.
+        seed: Of its fit and of fresh initialisations.
+        method: The label of the method.
+        fits: The ids of the fits that it starts from.
+    """
 
     id: str
     domain: str
-    shots: int
+    protocol: str
+    point: dict[str, Value | list[Value]]
     seed: int
     method: str
     fits: list[str]
 
     @model_validator(mode="before")
     @classmethod
-    def _of_one_fit(cls, data: Any) -> Any:
-        # Plans of 0.1.0 had one fit, or none, in each adaptation.
-        if isinstance(data, dict) and "fit" in data:
-            return {**data, "fits": [data["fit"]] if data["fit"] else []}
+    def _of_older_plans(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            # Plans of 0.1.0 had one fit, or none, in each adaptation.
+            if "fit" in data:
+                data = {**data, "fits": [data["fit"]] if data["fit"] else []}
+            # Those after it had a number of shots.
+            if "shots" in data and "point" not in data:
+                data = {"protocol": "episodes", "point": {"shots": data["shots"]}, **data}
         return data
+
+    @property
+    def points(self) -> list[Point]:
+        """The points of its records, in the order of the axis."""
+        ((axis, values),) = self.point.items()
+        return [{axis: value} for value in (values if isinstance(values, list) else [values])]
 
 
 class PlannedRefusal(_Read):
-    """A combination that cannot be run."""
+    """A combination that cannot be run, in one of the domain's protocols or ("") in all."""
 
     domain: str
     name: str
     reason: str
+    protocol: str = ""
 
 
 class Planned(_Read):
@@ -73,32 +98,53 @@ class Planned(_Read):
     fits: list[PlannedFit]
     adapts: list[PlannedAdapt]
     refused: list[PlannedRefusal]
+    protocols: dict[str, Description] = {"episodes": EPISODES}
 
 
-class Cost(_Read):
-    """What a cell took.
+# What a record took, by name: fit_seconds (training, shared with other cells), adapt_seconds (all
+# episodes), gradient_steps and labels (of one episode); other protocols have names of their own.
+Cost = dict[str, float]
+
+
+class Record(_Read):
+    """What was measured of one method, with one seed, at one point of a protocol's axis.
 
     Args:
-        fit_seconds: Training of the fit that it starts from, shared with other cells.
-        adapt_seconds: Adapting to all episodes of the cell.
-        gradient_steps: For one episode.
-        labels: Labelled target examples in one episode.
+        protocol: How the method met the domain.
+        point: The axis and its value: ``{"shots": 5}``.
+        metric: What the scores are.
+        higher_is_better: Its direction.
+        units: The paired units: what all methods have in common, such as target episodes.
+        scores: One for each unit.
+        metrics: Further figures by name, such as ``BTI``.
+        cost: What it took, by name.
+        R: Of a stream: accuracies ``[T, T]``, R[t][j] on task j after task t.
+        before: Of a stream: accuracies ``[T]`` before training.
+        episodes: The numbers of the target episodes, where those are the units.
+        losses: One for each unit.
+        learner: The registered name.
+        strategy: What adapted.
+        options: Its options.
+        batchnorm: Which statistics a test used.
+        transductive: Whether a prediction depends on the other queries.
+        head: Whether the trained head was kept.
+        chosen_by: By what options were chosen.
+        choices: Among how many.
+        effective_sample_size: Of weighted source examples.
+        versions: Of what it was made with.
     """
 
-    fit_seconds: float = 0.0
-    adapt_seconds: float = 0.0
-    gradient_steps: float = 0.0
-    labels: float = 0.0
-
-
-class AdaptResult(_Read):
-    """What the ``result.json`` of an adaptation says."""
-
-    id: str
+    protocol: str = "episodes"
+    point: dict[str, Value]
     metric: str
     higher_is_better: bool
-    episodes: Annotated[list[int], Field(min_length=1)]
+    units: Annotated[list[int | str], Field(min_length=1)]
     scores: list[float]
+    metrics: dict[str, float] = {}
+    cost: Cost = {}
+    R: list[list[float]] | None = None
+    before: list[float] | None = None
+    episodes: list[int] = []
     losses: list[float] = []
     learner: str = ""
     strategy: str | None = None
@@ -107,17 +153,32 @@ class AdaptResult(_Read):
     transductive: bool = False
     head: str | None = None
     chosen_by: str | None = None
+    choices: int = 0
     effective_sample_size: float | None = None
-    cost: Cost = Cost()
     versions: dict[str, str] = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_episodes(cls, data: Any) -> Any:
+        # Episodes keep the name that they had before there were other units.
+        if isinstance(data, dict) and "episodes" in data:
+            return {"units": data["episodes"], **data}
+        return data
+
     @model_validator(mode="after")
-    def _same_length(self) -> AdaptResult:
-        if len(self.scores) != len(self.episodes):
-            raise ValueError(f"{len(self.scores)} scores for {len(self.episodes)} episodes")
-        if len(set(self.episodes)) != len(self.episodes):
-            raise ValueError("an episode is there twice")
+    def _one_score_each(self) -> Record:
+        if len(self.scores) != len(self.units):
+            raise ValueError(f"{len(self.scores)} scores for {len(self.units)} units")
+        if len(set(self.units)) != len(self.units):
+            raise ValueError("a unit is there twice")
         return self
+
+
+class _Written(BaseModel):
+    # One record stands flat in its file; several stand under a key, beside what they share.
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    records: Annotated[list[dict[str, Any]], Field(min_length=1)] = [{}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +187,12 @@ class Results:
 
     Args:
         plan: What was planned.
-        done: The finished adaptations, by id.
+        records: What was measured, by the id of the cell.
         failures: Reasons of the cells that failed, by id, each in one line.
     """
 
     plan: Planned
-    done: dict[str, AdaptResult]
+    records: dict[str, tuple[Record, ...]]
     failures: dict[str, str]
 
 
@@ -143,31 +204,49 @@ def read_results(folder: str | Path) -> Results:
     """
     folder = Path(folder)
     plan = _read(folder / PLAN, Planned)
-    done, failures = {}, {}
-    adapts = {cell.id for cell in plan.adapts}
+    records, failures = {}, {}
+    adapts = {cell.id: cell for cell in plan.adapts}
     for id in sorted({*adapts, *(cell.id for cell in plan.fits)}):
         place = folder / CELLS / id
         if not (place / RESULT).is_file():
             if (place / FAILED).is_file():
                 failures[id] = _reason(place / FAILED)
         elif id in adapts:
-            done[id] = _read(place / RESULT, AdaptResult)
-    return Results(plan, done, failures)
+            records[id] = tuple(_records(place / RESULT, adapts[id]))
+    return Results(plan, records, failures)
+
+
+def _records(path: Path, cell: PlannedAdapt) -> Iterator[Record]:
+    written = _read(path, _Written)
+    shared = {"protocol": cell.protocol, "point": cell.points[0], **(written.model_extra or {})}
+    for own in written.records:
+        try:
+            yield Record.model_validate({**shared, **own})
+        except ValidationError as error:
+            raise _damaged(path, error) from error
 
 
 def _read(path: Path, model: type[Model]) -> Model:
-    mend = (
-        "is it the folder of a suite?" if path.name == PLAN else "delete it and run the suite again"
-    )
     try:
         return model.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise TlmlError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
+        reason = f"cannot be read ({error.strerror})"
+        raise TlmlError(f"{path}: {reason}; {_mend(path)}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = dotted(first["loc"])
-        what = f"{where}: {first['msg']}" if where else first["msg"]
-        raise TlmlError(f"{path}: damaged ({what}); {mend}") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: ValidationError) -> TlmlError:
+    first = error.errors(include_url=False)[0]
+    where = dotted(first["loc"])
+    what = f"{where}: {first['msg']}" if where else first["msg"]
+    return TlmlError(f"{path}: damaged ({what}); {_mend(path)}")
+
+
+def _mend(path: Path) -> str:
+    if path.name == PLAN:
+        return "is it the folder of a suite?"
+    return "delete it and run the suite again"
 
 
 def _reason(path: Path) -> str:

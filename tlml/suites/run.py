@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.files import make_folder, write_atomic
-from tlml.suites.cells import AdaptCell, Cell, Plan, write_plan
+from tlml.suites.cells import Cell, Plan, write_plan
 from tlml.suites.executors.local import parallel
 from tlml.suites.progress import NOTE, reporter, watched
 
@@ -32,6 +31,8 @@ def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "lo
     Raises:
         TlmlError: The folder is not writable, or an option of a cell is wrong: nothing is run then.
     """
+    from joblib import cpu_count
+
     check_positive(jobs=jobs)
     check_choice("backend", backend, BACKENDS)
     cells = _distinct([*plan.fits, *plan.adapts])
@@ -40,11 +41,10 @@ def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "lo
     write_plan(plan, out)
     if not todo:
         return []
-    workers = min(jobs or len(os.sched_getaffinity(0)), len(todo))
+    workers = min(jobs or cpu_count(), len(todo))
     with parallel(workers, backend) as run, watched(out, todo, len(cells)) as advance:
         _check(run, todo)
-        failed = _run(run, out, [cell for cell in todo if not _waits(cell)], advance)
-        failed += _run(run, out, [cell for cell in todo if _waits(cell)], advance)
+        failed = [id for wave in _waves(todo) for id in _run(run, out, wave, advance)]
     return failed
 
 
@@ -59,7 +59,8 @@ def run_here(cell: dict[str, Any], out: str) -> str | None:
     checkpoints = _checkpoints(cell, out)
     try:
         if not all((path.parent / "result.json").is_file() for path in checkpoints):
-            raise TlmlError("the fit that it starts from failed")
+            before = "fit that it starts from" if "fits" in cell else "choice of its options"
+            raise TlmlError(f"the {before} failed")
         (folder / "failed.json").unlink(missing_ok=True)
         run_cell(cell, folder, checkpoints, reporter(folder / NOTE))
     except Exception as error:  # one cell's failure is written down and stops no other cell
@@ -74,7 +75,7 @@ def run_here(cell: dict[str, Any], out: str) -> str | None:
 
 def check_here(configs: Sequence[dict[str, Any]]) -> str | None:
     """Make what the cells are made of and return the first thing that is wrong, if any."""
-    from tlml.suites.ingredients import quiet
+    from tlml.lightning_notes import quiet
     from tlml.suites.run_cell import check_cell
 
     for config in configs:
@@ -92,8 +93,9 @@ def _check(run: Callable[[Iterable[Any]], Iterator[Any]], todo: Sequence[Cell]) 
     # Seeds and shots change nothing in what can be wrong, except for the shots themselves.
     distinct: dict[str, dict[str, Any]] = {}
     for cell in todo:
-        about = {k: v for k, v in cell.config.items() if k not in ("seed", "fits")}
-        about["view"] = {k: v for k, v in about["view"].items() if k not in ("seed", "episode")}
+        about = {k: v for k, v in cell.config.items() if k not in ("seed", "fits", "choice")}
+        view = about.get("view", {})
+        about["view"] = {k: v for k, v in view.items() if k not in ("seed", "episode")}
         distinct.setdefault(json.dumps(about, sort_keys=True), cell.config)
     for wrong in run([delayed(check_here)(list(distinct.values()))]):
         if wrong:
@@ -129,9 +131,15 @@ def _done(out: Path, cell: Cell) -> bool:
     return (out / "cells" / cell.id / "result.json").is_file()
 
 
-def _waits(cell: Cell) -> bool:
-    return isinstance(cell, AdaptCell) and bool(cell.fits)
+def _waves(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Divide cells so that each starts from nothing but what is done or of an earlier wave."""
+    left = list(cells)
+    while left:
+        ids = {cell.id for cell in left}
+        yield [cell for cell in left if ids.isdisjoint(cell.waits_for)]
+        left = [cell for cell in left if not ids.isdisjoint(cell.waits_for)]
 
 
 def _checkpoints(cell: dict[str, Any], out: str) -> list[Path]:
-    return [Path(out) / "cells" / fit / "last.ckpt" for fit in cell.get("fits", ())]
+    before = cell["fits"] if "fits" in cell else cell["after"]
+    return [Path(out) / "cells" / id / "last.ckpt" for id in before]

@@ -1,4 +1,4 @@
-"""Runs one cell of a suite: a fit, or an adaptation to target episodes."""
+"""Runs one cell of a suite: the choice of a fit's options, a fit, or what a protocol measures."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import yaml
 
 from tlml.files import make_folder, write_atomic
-from tlml.learners.adapter import adapter_for
-from tlml.suites.adapt import run_adapt
-from tlml.suites.fit import check_tuning, run_fit
+from tlml.lightning_notes import quiet
+from tlml.registry.registry import default_registry
+from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
+from tlml.suites.fit import run_fit
 from tlml.suites.ingredients import (
-    Report,
     make_domain,
     make_learner,
-    make_strategy,
     make_training_view,
-    quiet,
     trainer_options,
 )
-from tlml.views.episode import EpisodeView
+from tlml.suites.protocols.base import Protocol
+from tlml.suites.results import RESULT
+from tlml.suites.share import Report
+from tlml.yaml_lines import write_yaml
 
 
 def check_cell(config: dict[str, Any]) -> None:
@@ -31,31 +31,53 @@ def check_cell(config: dict[str, Any]) -> None:
     Raises:
         TlmlError: Something can't be made.
     """
-    domain, learner = make_domain(config), make_learner(config)
-    if config["kind"] == "fit":
-        view = make_training_view(config, learner, domain)
-        view.setup("fit")
-        learner.check(view)
-        check_tuning(config, learner, view)
-        pl.Trainer(**trainer_options(config), logger=False, enable_checkpointing=False)
-        return
-    adapt = make_strategy(config["strategy"], config["strategy_options"])
-    test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
-    test.setup("test")
-    learner.meet(test.test_spaces)
-    adapter_for(learner, test)  # attaches the strategy to the network
+    if config["kind"] == "choose":
+        check_choices(config)
+    elif config["kind"] == "fit":
+        _check_fit(config)
+    else:
+        protocol_of(config).check(config)
+
+
+def protocol_of(config: dict[str, Any]) -> Protocol[Any]:
+    """Return the protocol of a cell that measures."""
+    made: Protocol[Any] = default_registry().resolve("protocol", config["protocol"])()
+    return made
 
 
 def run_cell(cell: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report) -> None:
     """Run a cell and write its ``config.yaml`` first and its ``result.json`` last."""
     config = cell["config"]
     make_folder(folder)
-    write_atomic(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    write_atomic(folder / "config.yaml", write_yaml(config))
     with quiet():
-        if config["kind"] == "fit":
-            found = run_fit(config, folder, report)
-        else:
-            found = run_adapt(config, checkpoints, report)
+        found = _found(config, folder, checkpoints, report)
     own = {key: value for key, value in cell.items() if key != "config"}
     text = json.dumps({"kind": config["kind"], **own, **found}, indent=1)
-    write_atomic(folder / "result.json", text + "\n")
+    write_atomic(folder / RESULT, text + "\n")
+
+
+def _check_fit(config: dict[str, Any]) -> None:
+    domain, learner = make_domain(config), make_learner(config)
+    view = make_training_view(config, learner, domain)
+    view.setup("fit")
+    learner.check(view)
+    check_tuning(config, learner, view)
+    pl.Trainer(**trainer_options(config, view), logger=False, enable_checkpointing=False)
+
+
+def _found(
+    config: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report
+) -> dict[str, Any]:
+    if config["kind"] == "choose":
+        return choose_on_stream(config, folder, report)
+    if config["kind"] == "fit":
+        choice = checkpoints[0].parent / RESULT if checkpoints else None
+        return run_fit(config, folder, report, choice)
+    records = protocol_of(config).run(config, checkpoints, report)
+    return _written([record.model_dump(exclude_unset=True) for record in records])
+
+
+def _written(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one record flat, as readers of episodes know it, and several under a key."""
+    return records[0] if len(records) == 1 else {"records": records}

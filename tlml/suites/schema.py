@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # The learner of methods that start from no fit and name none.
 UNTRAINED = "supervised"
+LEARNER = "learner."  # before an option of the learner among those to tune
 
 
 def _listed(value: Any) -> Any:
@@ -56,12 +57,16 @@ def _tunable(value: Any) -> Any:
     )
 
 
+Criterion = Literal[
+    "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse", "stream"
+]
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_filled)]
 Ranges = Annotated[
     dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_filled)
 ]
 Count = Annotated[int, Field(strict=True, gt=0)]
-Shots = Annotated[
+# A whole number or a list of them, from 0, none twice.
+Numbers = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0)], ...],
     BeforeValidator(_listed),
     AfterValidator(_unique),
@@ -76,15 +81,19 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_lengt
 Name = Annotated[str, Field(min_length=1)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a suite: what is not named is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SuiteDomain(_Part):
+class SuiteDomain(Part):
     """A domain to compare on.
 
+    Beside these keys it has those of protocols, at least one: ``shots``, ``stream`` or what a
+    plugin brings. Plugins are known to whoever checks a suite, not here.
+
     Args:
-        shots: Labelled target examples (per class where there are classes) to compare at, from 0.
         domain: The registered name, where the label is another.
         options: Options of the domain.
         view: Options of every view of it, where the view takes them.
@@ -93,7 +102,8 @@ class SuiteDomain(_Part):
         episodes: Target episodes, instead of the suite's number.
     """
 
-    shots: Shots
+    model_config = ConfigDict(frozen=True, extra="allow")
+
     domain: Name | None = None
     options: Options = {}
     view: Options = {}
@@ -101,8 +111,13 @@ class SuiteDomain(_Part):
     trainer: Options = {}
     episodes: Count | None = None
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is said for protocols, as it was written."""
+        return dict(self.model_extra or {})
 
-class SuiteFit(_Part):
+
+class SuiteFit(Part):
     """A training on the source tasks, done once per domain and seed and shared by methods.
 
     Args:
@@ -113,8 +128,11 @@ class SuiteFit(_Part):
         view: Options of the view it trains on, over the domain's.
         labels: Train on the target's labels, too: as many as the methods get. Such a fit, as one
             whose view is `unlabelled`, is made for each target episode by itself.
-        tune: Ranges of options of that strategy, to choose from without target labels.
-        criterion: By what to choose: see `tlml.selection.criteria`.
+        tune: Ranges of options to choose from without target labels: of that strategy, or, written
+            ``learner.NAME``, of a learner that trains on a stream.
+        criterion: By what to choose, see `tlml.selection.criteria`; on a stream ``stream``, what is
+            retained of a stream of validation tasks. None: ``stream`` there, else
+            ``weighted_source_risk``.
         trainer: Options of the Trainer, over the suite's and the domain's.
     """
 
@@ -125,13 +143,11 @@ class SuiteFit(_Part):
     view: Options = {}
     labels: Annotated[bool, Field(strict=True)] = False
     tune: Ranges = {}
-    criterion: Literal[
-        "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse"
-    ] = "weighted_source_risk"
+    criterion: Criterion | None = None
     trainer: Options = {}
 
 
-class SuiteMethod(_Part):
+class SuiteMethod(Part):
     """One line of the comparison: a fit, and a way to carry it over to the target.
 
     Args:
@@ -150,10 +166,10 @@ class SuiteMethod(_Part):
     options: Options = {}
     tune: Ranges = {}
     head: Literal["kept", "new"] | None = None
-    shots: Shots | None = None
+    shots: Numbers | None = None
 
 
-class Suite(_Part):
+class Suite(Part):
     """A comparison of methods on domains.
 
     Args:

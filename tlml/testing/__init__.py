@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["CheckFailed", "check_domain", "check_learner", "check_plugin", "check_strategy"]
+__all__ = [
+    "CheckFailed",
+    "check_domain",
+    "check_learner",
+    "check_plugin",
+    "check_protocol",
+    "check_strategy",
+]
 
 if TYPE_CHECKING:
     from tlml.testing.domain import check_domain
     from tlml.testing.failure import CheckFailed
     from tlml.testing.learner import check_learner
     from tlml.testing.plugin import check_plugin
+    from tlml.testing.protocol import check_protocol
     from tlml.testing.strategy import check_strategy
 else:
     _HOMES = {
@@ -22,6 +30,7 @@ else:
         "check_domain": "domain",
         "check_learner": "learner",
         "check_plugin": "plugin",
+        "check_protocol": "protocol",
         "check_strategy": "strategy",
     }
 

@@ -13,14 +13,14 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from tlml.data.checks import check_finite
-from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import POOL_WAYS, draw_episode, draw_task
+from tlml.data.domains import POOL_WAYS, ClassPool, Domain
+from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.spaces import outputs
 from tlml.data.tasks import MDP, SPLITS, Batch, Finite, Split, Task, examples
 from tlml.metrics.tasks import measured
-from tlml.spec import VOCABULARY, Spec
+from tlml.spec import VIEWS, VOCABULARY, Spec
 from tlml.testing.domain_splits import check_splits
-from tlml.testing.domain_views import VIEWS, check_view
+from tlml.testing.domain_views import check_view
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Given, Subject, find_subject
@@ -55,7 +55,7 @@ def check_domain(
     for split in _splits(subject, made):
         _check_draws(subject, split, ways)
     _check_pickles(subject, made, ways)
-    for word in sorted(VIEWS & _gives(subject)):
+    for word in sorted(VIEWS.keys() & _gives(subject)):
         check_view(subject, made, word, ways)
     if made.metric is not None and subject.gives("episodes"):
         _check_metric(subject, made, ways)
@@ -95,11 +95,11 @@ def _check_words(subject: Subject, domain: Domain[Any]) -> None:
             f"make it a {space} or drop '{word}' from gives",
         )
     require(
-        not VIEWS.isdisjoint(subject.spec.gives),
+        not subject.spec.gives.isdisjoint(VIEWS),
         f"{subject.label}: spec gives none of {', '.join(sorted(VIEWS))}, so no learner can use "
         "it; say which views can be made of it",
     )
-    targets = VOCABULARY["domain"] - VIEWS - {"finite"}
+    targets = VOCABULARY["domain"] - VIEWS.keys() - {"finite"}
     require(
         not subject.spec.gives.isdisjoint(targets),
         f"{subject.label}: spec gives none of {', '.join(sorted(targets))}; say what its "

@@ -11,8 +11,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from tlml.data.checks import check_finite
-from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import POOL_WAYS
+from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.spaces import same_space
 from tlml.data.tasks import MDP, SPLITS, Batch, Episode, Finite, Pair, Step, Task
 from tlml.testing.failure import CheckFailed, doing, require
@@ -22,7 +21,6 @@ from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
 from tlml.views.stream import StreamView
 
-VIEWS = frozenset({"env", "episodes", "pair", "stream"})
 _ROUNDING = 1e-5
 
 

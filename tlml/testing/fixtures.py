@@ -22,7 +22,7 @@ def tlml_registry() -> Registry:
 @pytest.fixture
 def check_plugin() -> Callable[..., list[str]]:
     """`tlml.testing.check_plugin`."""
-    from tlml.testing import check_plugin
+    from tlml.testing.plugin import check_plugin
 
     return check_plugin
 
@@ -30,7 +30,7 @@ def check_plugin() -> Callable[..., list[str]]:
 @pytest.fixture
 def check_domain() -> Callable[..., None]:
     """`tlml.testing.check_domain`."""
-    from tlml.testing import check_domain
+    from tlml.testing.domain import check_domain
 
     return check_domain
 
@@ -38,7 +38,7 @@ def check_domain() -> Callable[..., None]:
 @pytest.fixture
 def check_learner() -> Callable[..., None]:
     """`tlml.testing.check_learner`."""
-    from tlml.testing import check_learner
+    from tlml.testing.learner import check_learner
 
     return check_learner
 
@@ -46,6 +46,6 @@ def check_learner() -> Callable[..., None]:
 @pytest.fixture
 def check_strategy() -> Callable[..., None]:
     """`tlml.testing.check_strategy`."""
-    from tlml.testing import check_strategy
+    from tlml.testing.strategy import check_strategy
 
     return check_strategy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import tlml
+from tlml import make
 from tlml.data.domains import Domain
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.spec import Spec
@@ -42,9 +42,9 @@ def check_learner(
     """
     subject = find_subject("learner", learner, spec, options)
     cls = subject.cls
-    carried = tlml.strategy(strategy) if isinstance(strategy, str) else strategy
+    carried = make.strategy(strategy) if isinstance(strategy, str) else strategy
     carried = carried or strategy_for(subject, cls)
-    known = [tlml.domain(domain) if isinstance(domain, str) else domain] if domain else None
+    known = [make.domain(domain) if isinstance(domain, str) else domain] if domain else None
     for found in known or domains_for(subject, cls):
         trial = Trial(subject, found, carried, {**small_view(cls), **(view or {})})
         check_trial(trial)

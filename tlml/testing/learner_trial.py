@@ -20,8 +20,8 @@ from tlml.data.domains import Domain
 from tlml.data.tasks import Episode
 from tlml.learners.checkpoints import load
 from tlml.learners.learner import Learner
+from tlml.lightning_notes import quiet
 from tlml.strategies.strategy import Strategy
-from tlml.suites.ingredients import quiet
 from tlml.testing.failure import doing, require
 from tlml.testing.partners import copy_of
 from tlml.testing.randomness import global_state, without_global_draws

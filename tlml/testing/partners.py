@@ -16,24 +16,15 @@ from tlml.strategies.strategy import Strategy
 from tlml.testing.failure import CheckFailed
 from tlml.testing.subject import Subject
 from tlml.testing.toys import TOYS, Descent, Nearest, Planes, Walks
-from tlml.views.base import View
 from tlml.views.env import EnvView
-from tlml.views.episode import EpisodeView
-from tlml.views.pair import PairView
-from tlml.views.stream import StreamView
 
-_SMALL: tuple[tuple[type[View], dict[str, Any]], ...] = (
-    (EnvView, {"envs": 2, "tasks_per_batch": 2, "tasks": 4, "test_tasks": 2}),
-    (EpisodeView, {"shots": 2, "queries": 2, "tasks_per_batch": 2, "episodes": 4}),
-    (PairView, {"batch_size": 4, "shots": 1, "queries": 2, "unlabelled": True, "samples": 8}),
-    (StreamView, {"batch_size": 4}),
-)
-_WORDS: tuple[tuple[type[View], str], ...] = (
-    (EnvView, "env"),
-    (EpisodeView, "episodes"),
-    (PairView, "pair"),
-    (StreamView, "stream"),
-)
+# Options that make a view small, by its word.
+_SMALL: dict[str, dict[str, Any]] = {
+    "env": {"envs": 2, "tasks_per_batch": 2, "tasks": 4, "test_tasks": 2},
+    "episodes": {"shots": 2, "queries": 2, "tasks_per_batch": 2, "episodes": 4},
+    "pair": {"batch_size": 4, "shots": 1, "queries": 2, "unlabelled": True, "samples": 8},
+    "stream": {"batch_size": 4},
+}
 
 
 def domains_for(subject: Subject, cls: type[Learner]) -> list[Domain[Any]]:
@@ -66,7 +57,7 @@ def strategy_for(subject: Subject, cls: type[Learner]) -> Strategy | None:
 
 def small_view(cls: type[Learner]) -> dict[str, Any]:
     """Return options that make the view of a learner small."""
-    return next((dict(o) for base, o in _SMALL if issubclass(cls.view_type, base)), {})
+    return dict(_SMALL.get(cls.view_type.word, {}))
 
 
 def copy_of(strategy: Strategy | None) -> Strategy | None:
@@ -77,11 +68,11 @@ def copy_of(strategy: Strategy | None) -> Strategy | None:
 def _working(
     learner: Spec, cls: type[Learner], known: tuple[tuple[Kind, Spec], ...]
 ) -> Iterator[str]:
-    seen = next((word for base, word in _WORDS if issubclass(cls.view_type, base)), "")
+    seen = cls.view_type.word
     domains = [spec for kind, spec in known if kind == "domain"]
     strategies = [spec for kind, spec in known if kind == "strategy"]
     for domain, strategy in product(domains, [*strategies, *_default_strategy(cls)]):
-        fits = not seen or seen in domain.gives
+        fits = seen in domain.gives
         if fits and not unmet(learner, domain.gives | strategy.gives):
             yield domain.name
 

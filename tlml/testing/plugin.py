@@ -125,6 +125,12 @@ def _class(registry: Registry, kind: Kind, name: str) -> type[Any]:
 
 
 def _checks() -> dict[Kind, Callable[..., None]]:
-    from tlml.testing import check_domain, check_learner, check_strategy
+    from tlml.testing.domain import check_domain
+    from tlml.testing.learner import check_learner
+    from tlml.testing.protocol import check_protocol
+    from tlml.testing.strategy import check_strategy
 
-    return {"domain": check_domain, "learner": check_learner, "strategy": check_strategy}
+    return {
+        "domain": check_domain, "learner": check_learner, "strategy": check_strategy,
+        "protocol": check_protocol,
+    }  # fmt: skip

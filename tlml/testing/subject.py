@@ -128,7 +128,7 @@ def _check_base(kind: Kind, label: str, cls: type[Any]) -> None:
     base = BASES[kind]
     require(
         issubclass(cls, base),
-        f"{label}: {cls.__name__} is no {kind}; make it a subclass of tlml.{base.__name__}",
+        f"{label}: {cls.__name__} is not a {kind}; make it a subclass of tlml.{base.__name__}",
     )
 
 

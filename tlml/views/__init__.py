@@ -1,6 +1,7 @@
 """Views: one domain as the batches that each family of learners trains on."""
 
 from tlml.views.base import View, ViewSpaces
+from tlml.views.contract import Measurable, Measurement, Place
 from tlml.views.env import Environments, EnvView
 from tlml.views.episode import EpisodeView
 from tlml.views.export import write_episodes
@@ -11,7 +12,10 @@ __all__ = [
     "EnvView",
     "Environments",
     "EpisodeView",
+    "Measurable",
+    "Measurement",
     "PairView",
+    "Place",
     "StreamView",
     "View",
     "ViewSpaces",

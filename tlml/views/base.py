@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from tlml.data.domains import Domain
-from tlml.data.keyed import KeyedSampler
+from tlml.data.sampling import KeyedSampler
 from tlml.data.spaces import same_space
 from tlml.data.tasks import Split
 from tlml.errors import TlmlError
@@ -72,6 +72,7 @@ class View(Recorded, LightningDataModule, ABC):
         num_workers: Loader processes; results don't depend on it.
     """
 
+    word: ClassVar[str]  # with which a domain gives it and a learner needs it
     batch_types: ClassVar[tuple[type, ...]]  # what its batches are
     adapt: Strategy | None = None
     split: Split = "target"
@@ -80,7 +81,7 @@ class View(Recorded, LightningDataModule, ABC):
         super().__init__()
         if not isinstance(domain, Domain):
             raise TlmlError(
-                f"domain: {domain!r} is no Domain; make one with tlml.domain(name, **options)"
+                f"domain: {domain!r} is not a Domain; make one with tlml.domain(name, **options)"
             )
         if seed < 0 or num_workers < 0:
             raise TlmlError(

@@ -13,7 +13,7 @@ from tlml.data.tasks import Batch, Episode
 from tlml.metrics.losses import criterion
 from tlml.metrics.tasks import measured
 
-COSTS = ("episode", "seconds", "gradient_steps")  # what of a record is no measurement
+COSTS = ("episode", "seconds", "gradient_steps")  # what of a record does not measure predictions
 
 
 class Place(NamedTuple):

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from tlml.data.domains import Domain
-from tlml.data.keyed import keyed_rng
+from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
@@ -83,6 +83,7 @@ class EnvView(View):
         TlmlError: An option is out of range, or tasks are not Markov decision processes.
     """
 
+    word = "env"
     batch_types: ClassVar[tuple[type, ...]] = (list,)
 
     def __init__(

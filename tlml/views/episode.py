@@ -13,11 +13,11 @@ from torch.utils.data import Dataset, default_collate
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_counts, check_data
-from tlml.data.counts import Counts, counts, drawn, highest, lowest
-from tlml.data.domains import ClassPool, Domain
+from tlml.data.counts import Counts, as_counts, drawn, highest, lowest
+from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
-from tlml.data.episodes import POOL_WAYS, draw_episode, draw_task
-from tlml.data.keyed import keyed_rng
+from tlml.data.episodes import draw_episode, draw_task
+from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Split, tasks_of
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.strategies.strategy import Strategy
@@ -102,6 +102,7 @@ class EpisodeView(View):
         TlmlError: An option is out of range, or the domain can't be divided as asked.
     """
 
+    word = "episodes"
     batch_types: ClassVar[tuple[type, ...]] = (Episode, Episodes)
 
     def __init__(
@@ -241,7 +242,7 @@ class EpisodeView(View):
         if name == "shots" and asked == 0 and asked is not False:
             return 0
         if asked is not None:
-            return counts(name, asked)
+            return as_counts(name, asked)
         filed: Counts | None = getattr(self.file.about, name) if self.file else None
         return filed
 
@@ -298,6 +299,6 @@ def _check_ways(given: Counts | None, domain: Domain[Any]) -> None:
     y = getattr(domain, "y", None)  # a pool of classes may have none: its splits differ
     name = type(domain).__name__
     if isinstance(y, Discrete) and not isinstance(domain, ClassPool) and ways > y.n:
-        raise TlmlError(f"ways: {ways} are more than the {y.n} classes of {name}")
+        raise TlmlError(f"ways={ways}, but {name} has only {y.n} classes")
     if y is not None and not isinstance(y, Discrete) and not isinstance(domain, ClassPool):
         raise TlmlError(f"ways: {name} has no classes but values to predict; leave ways out")

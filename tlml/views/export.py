@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlml.data.domains import ClassPool
+from tlml.data.domains import POOL_WAYS, ClassPool
 from tlml.data.episode_files import About, EpisodeFile, pack
-from tlml.data.episodes import POOL_WAYS
 from tlml.data.tasks import Episode
 from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
 from tlml.recorded import described
+from tlml.version import tlml_version
 
 if TYPE_CHECKING:
     from tlml.views.episode import EpisodeView
@@ -62,8 +62,6 @@ def _check_place(path: Path) -> None:
 
 
 def _about(view: EpisodeView) -> About:
-    from tlml import __version__
-
     pool = isinstance(view.domain, ClassPool)
     return About(
         domain=described(view.domain),
@@ -72,5 +70,5 @@ def _about(view: EpisodeView) -> About:
         ways=POOL_WAYS if pool and view.ways is None else view.ways,
         shots=view.shots,
         queries=view.queries,
-        tlml=__version__,
+        tlml=tlml_version(),
     )

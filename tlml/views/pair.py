@@ -14,13 +14,13 @@ from torch.utils.data import Dataset
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_data, check_finite
-from tlml.data.counts import counts, drawn, highest
-from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import POOL_WAYS, Draw, Held, draw, draw_task
-from tlml.data.keyed import even_chunk, even_chunks, keyed_rng
+from tlml.data.counts import as_counts, drawn, highest
+from tlml.data.domains import POOL_WAYS, ClassPool, Domain
+from tlml.data.episodes import Draw, draw, draw_task
+from tlml.data.sampling import even_chunk, even_chunks, keyed_rng
 from tlml.data.spaces import same_space
 from tlml.data.stored import joined, on_disk, part, pool_examples
-from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Pair, Split, examples, readable
+from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Held, Pair, Split, examples, readable
 from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place, measure_examples
@@ -142,6 +142,7 @@ class PairView(View):
         TlmlError: An option is out of range, or both source and target are left out.
     """
 
+    word = "pair"
     batch_types: ClassVar[tuple[type, ...]] = (Pair,)
 
     def __init__(
@@ -186,9 +187,9 @@ class PairView(View):
             raise TlmlError("augment: changes source images, and source=False leaves none")
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.batch_size = batch_size
-        self.shots = counts("shots", shots) if shots else 0
-        self.queries = counts("queries", queries)
-        self.ways = None if ways is None else counts("ways", ways)
+        self.shots = as_counts("shots", shots) if shots else 0
+        self.queries = as_counts("queries", queries)
+        self.ways = None if ways is None else as_counts("ways", ways)
         self.unlabelled, self.transductive = unlabelled, transductive
         self.source, self.balanced, self.episode = source, balanced, episode
         self.episode_seed = seed if episode_seed is None else episode_seed

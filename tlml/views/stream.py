@@ -11,10 +11,9 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 
 from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import Held
-from tlml.data.keyed import even_chunks
+from tlml.data.sampling import even_chunks
 from tlml.data.stored import part
-from tlml.data.tasks import SPLITS, Split, Step
+from tlml.data.tasks import SPLITS, Held, Split, Step
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place, measure_examples
@@ -57,6 +56,7 @@ class StreamView(View):
             tasks have the same classes, so that ``scenario="task"`` could tell nothing.
     """
 
+    word = "stream"
     batch_types: ClassVar[tuple[type, ...]] = (Step,)
 
     def __init__(
@@ -141,7 +141,8 @@ class StreamView(View):
     def learned_from(self, task: int) -> Held:
         """Return the examples of a task that are trained on, as a data set of its own.
 
-        Learners that look at a task once more when it ends (`Learner.consolidate`) take them.
+        Learners that look at a task once more when it ends (`Learner.consolidate`) take them; they
+        are on the CPU.
         """
         return part(*self._tasks.learned(task))
 

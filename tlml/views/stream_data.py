@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlml.data.keyed import even_chunk, keyed_rng
+from tlml.data.sampling import even_chunk, keyed_rng
 from tlml.data.stored import joined, part
 from tlml.data.tasks import Batch, Step
 from tlml.views.stream_tasks import Shown, StreamTasks

@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tlml.data.domains import ClassPool, Domain
-from tlml.data.episodes import Held
-from tlml.data.keyed import keyed_rng
+from tlml.data.sampling import keyed_rng
 from tlml.data.stored import joined
-from tlml.data.tasks import Batch, Examples, Part, Samples, Split, StoredExamples
+from tlml.data.tasks import Batch, Examples, Held, Part, Samples, Split, StoredExamples
 from tlml.errors import TlmlError
 
 _ORDER = 4  # a draw beside those of the examples within tasks (see stream_tasks)
@@ -39,8 +38,7 @@ def ordered_tasks(
         pool = domain.samples(split)
         if len(pool) < ways:
             raise TlmlError(
-                f"ways: {ways} are more than the {len(pool)} {split} classes of "
-                f"{type(domain).__name__}"
+                f"ways={ways}, but {type(domain).__name__} has only {len(pool)} {split} classes"
             )
         names = list(pool)
         return PoolTasks(pool, [names[i] for i in _order(len(names), shuffled_by)], ways)

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from tlml.data.checks import check_finite
 from tlml.data.domains import Domain
-from tlml.data.episodes import Held
-from tlml.data.keyed import keyed_rng
+from tlml.data.sampling import keyed_rng
 from tlml.data.stored import part
-from tlml.data.tasks import Batch, Examples, Finite, Part, Split, readable
+from tlml.data.tasks import Batch, Examples, Finite, Held, Part, Split, readable
 from tlml.errors import TlmlError
 from tlml.views.stream_order import ordered_tasks
 
@@ -97,8 +96,8 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
         there = len(self._tasks())
         if self.number is not None and self.number > there:
             raise TlmlError(
-                f"tasks: {self.number} are more than the {there} {self.split} tasks of "
-                f"{type(self.domain).__name__}"
+                f"tasks={self.number}, but {type(self.domain).__name__} has only {there} "
+                f"{self.split} tasks"
             )
         return there if self.number is None else self.number
 
@@ -132,8 +131,7 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
         smallest = min(sizes.train for sizes in self.sizes())
         if self.samples is not None and self.samples > smallest:
             raise TlmlError(
-                f"samples: {self.samples} are more than the {smallest} examples of the smallest "
-                "task"
+                f"samples={self.samples}, but the smallest task has only {smallest} examples"
             )
         return self.samples or smallest
 

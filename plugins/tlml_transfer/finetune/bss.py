@@ -39,7 +39,7 @@ class Bss(Strategy):
         """Return the sum of the k least squared singular values of features ``[n, d]``.
 
         Raises:
-            TlmlError: The features are no matrix.
+            TlmlError: The features are not a matrix.
         """
         if features.dim() != 2:
             raise TlmlError(f"bss: features must be [n, d], are {list(features.shape)}")

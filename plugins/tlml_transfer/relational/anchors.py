@@ -64,7 +64,8 @@ def _checked(
     for pair in anchors:
         if isinstance(pair, str) or len(pair) != 2:
             raise TlmlError(
-                f"anchors: {pair!r} is no pair; give a relation of the source and one of the target"
+                f"anchors: {pair!r} is not a pair; give a relation of the source and one of the "
+                "target"
             )
     for side, relations in zip(("source", "target"), zip(*anchors, strict=True), strict=False):
         for relation in relations:

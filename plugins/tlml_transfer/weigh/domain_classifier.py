@@ -65,7 +65,7 @@ class DomainClassifier(Weighing):
         """
         n, m = len(source), len(target)
         if min(n, m) < self.folds:
-            raise TlmlError(f"folds: {self.folds} are more than the {min(n, m)} inputs of a side")
+            raise TlmlError(f"folds={self.folds}, but a side has only {min(n, m)} inputs")
         log_odds = self._log_odds(np.concatenate([source, target]), np.arange(n + m) >= n)[:n]
         found: Values = np.exp(log_odds) * n / m
         return found if self.clip is None else found.clip(max=self.clip)

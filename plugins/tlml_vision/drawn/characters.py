@@ -41,7 +41,7 @@ def alphabet(character: str) -> str:
 
 
 def letter(code: int) -> str | None:
-    """Return the letter that a code point shows, or None where it is no letter of its own.
+    """Return the letter that a code point shows, or None where it is not a letter of its own.
 
     The bold, italic, … alphabets of mathematics show the letters that they are made of. Others
     that decompose are left out: é would be told from e by its accent alone.

@@ -31,7 +31,7 @@ class FontFile:
         return self.path.relative_to(self.folder).with_suffix("").as_posix()
 
     def characters(self) -> frozenset[int]:
-        """Read the code points that it draws; none where it is no font."""
+        """Read the code points that it draws; none where it is not a font."""
         try:
             # Given a path, TTFont leaves the files open that it can't read.
             with self.path.open("rb") as file, TTFont(file, lazy=True) as font:

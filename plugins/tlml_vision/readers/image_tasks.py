@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from tlml import StoredExamples
 from tlml.data import Joined, Part
 from tlml.errors import check_choice
-
-if TYPE_CHECKING:
-    from tlml_vision.readers.image_domains import ImageDomains
+from tlml_vision.storage.image_store import Bytes
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+
+class Places(Protocol):
+    """What has the images of places, such as `ImageDomains`."""
+
+    def images(self, place: str) -> Mapping[str, Bytes]:
+        """Map each class to its images at a place."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class ImageRows:
         rows: Which of them ``[n]``, counted through all classes.
     """
 
-    domain: ImageDomains
+    domain: Places
     place: str
     rows: Tensor
 

@@ -25,7 +25,7 @@ def decoded(files: Iterable[Path], fit: Fit) -> NDArray[np.uint8]:
     """Decode files to ``[n, C, H, W]``.
 
     Raises:
-        TlmlError: A file is no image, is cut off, or can't be read.
+        TlmlError: A file is not an image, is cut off, or can't be read.
     """
     return np.stack([_decode(path.open, str(path), fit) for path in files])
 

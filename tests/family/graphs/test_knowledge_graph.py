@@ -48,7 +48,7 @@ def test_all_files_of_a_folder_are_one_graph(tmp_path):
 def test_a_malformed_line_is_named(tmp_path, line):
     (tmp_path / "valid.txt").write_text(f"a\tknows\tb\n\n{line}\n")
     with fails(
-        f"{tmp_path / 'valid.txt'}:3: '{line}' is no triple; write head, relation and tail, "
+        f"{tmp_path / 'valid.txt'}:3: '{line}' is not a triple; write head, relation and tail, "
         "tab-separated"
     ):
         read_graph(tmp_path)

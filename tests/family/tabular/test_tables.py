@@ -191,7 +191,7 @@ NEAR = "no column is called"
         (
             Diabetes,
             {"by": "income"},
-            f"by: {NEAR} 'income'; there is age, bmi, bp, s1, s2, s3, s4, s5, s6, sex",
+            f"by: {NEAR} 'income'; choose from age, bmi, bp, s1, s2, s3, s4, s5, s6, sex",
         ),
         (Wine, {"by": "alcohool"}, f"by: {NEAR} 'alcohool'; did you mean alcohol?"),
         (Wine, {"seed": -1}, "seed: must be at least 0, is -1"),

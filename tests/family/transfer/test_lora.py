@@ -207,7 +207,7 @@ def test_what_does_not_fit_is_refused() -> None:
         "that leave it out"
     ):
         tlml.strategy("lora", rank=3).claim(network())
-    with fails("patterns: 'blocks.*' matches no linear layer or convolution; there is 0, 4"):
+    with fails("patterns: 'blocks.*' matches no linear layer or convolution; choose from 0, 4"):
         tlml.strategy("lora", patterns="blocks.*").claim(network())
     with fails("lora: Linear has no linear layer or convolution beside its head; take full"):
         tlml.strategy("lora").claim(nn.Linear(2, 2))

@@ -204,7 +204,7 @@ def test_triples_that_are_there_twice_count_once():
         ),
         (
             {"anchors": ["term6"]},
-            "anchors: 'term6' is no pair; give a relation of the source and one of the target",
+            "anchors: 'term6' is not a pair; give a relation of the source and one of the target",
         ),
         (
             {"anchors": [[0, 1], [2, 1]]},

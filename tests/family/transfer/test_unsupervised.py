@@ -241,8 +241,8 @@ def test_suites_count_no_labels_where_there_are_none(tmp_path: Path) -> None:
     planned = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
     write_plan(planned, tmp_path / "out")
     assert run_suite(planned, tmp_path / "out", jobs=1) == []
-    done = read_results(tmp_path / "out").done.values()
+    done = [one for (one,) in read_results(tmp_path / "out").records.values()]
     assert {one.metric for one in done} == {"explained_variance"}
     assert {one.higher_is_better for one in done} == {True}
-    assert {one.cost.labels for one in done} == {0}
+    assert {one.cost["labels"] for one in done} == {0}
     assert not any(one.transductive for one in done)

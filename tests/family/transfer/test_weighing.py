@@ -370,7 +370,7 @@ def test_balancing_needs_labels() -> None:
 
 
 def test_more_folds_than_inputs_are_refused() -> None:
-    with fails("folds: 5 are more than the 3 inputs of a side"):
+    with fails("folds=5, but a side has only 3 inputs"):
         tlml.strategy("domain_classifier", folds=5).weigh_samples(*sides(9, 3))
 
 
@@ -643,8 +643,8 @@ def test_results_of_suites_say_what_the_weights_leave(tmp_path: Path) -> None:
     path.write_text(SUITE)
     cells = plan(load_suite(path), default_registry())
     assert run_suite(cells, tmp_path / "out", jobs=1) == []
-    done = read_results(tmp_path / "out").done
-    found = {cell.method: done[cell.id].effective_sample_size for cell in cells.adapts}
+    done = read_results(tmp_path / "out").records
+    found = {cell.method: done[cell.id][0].effective_sample_size for cell in cells.adapts}
     view = tlml.PairView(CovariateShift(size=40), unlabelled=True, queries=5)
     kmm = tlml.strategy("kmm")
     kmm.weigh_samples(view.source_examples().x, view.unlabelled_examples())

@@ -228,7 +228,9 @@ def test_an_empty_class_is_refused(root):
 def test_a_place_that_is_not_there_has_near_names(root):
     with fails(f"image_folder: no domain in {root} is called 'fotos'; did you mean photo?"):
         domain(root, source="fotos").tasks("source")
-    with fails(f"image_folder: no domain in {root} is called 'x'; there is art, photo, real world"):
+    with fails(
+        f"image_folder: no domain in {root} is called 'x'; choose from art, photo, real world"
+    ):
         domain(root, target="x").tasks("target")
 
 

@@ -53,7 +53,7 @@ def test_the_defaults_are_amazon_and_webcam(root):
     ("options", "message"),
     [
         ({"source": "amazn"}, "source: no domain is called 'amazn'; did you mean amazon?"),
-        ({"target": "caltech"}, "target: no domain is called 'caltech'; there is amazon, dslr,"),
+        ({"target": "caltech"}, "target: no domain is called 'caltech'; choose from amazon, dslr,"),
         ({"source": ["amazon", "webcam"]}, "target: 'webcam' is in source already; name another"),
     ],
 )

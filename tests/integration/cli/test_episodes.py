@@ -87,7 +87,7 @@ def test_show_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("export t.npz --domain sinusoid --ways 3",
          "ways: Sinusoid has no classes but values to predict; leave ways out"),
         ("export t.npz --domain sinusoid --number 0", "episodes: must be greater than 0, is 0"),
-        ("show t.npz", "t.npz: there is no such file of episodes"),
+        ("show t.npz", "t.npz: no such file"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(

@@ -393,7 +393,7 @@ def test_an_option_called_name_keeps_apart_from_the_name(
             "trainer.logger.offlin: no such option; did you mean offline?",
         ),
         ("--trainer.accelerator gpuu", "trainer: You selected an invalid accelerator name"),
-        ("glyphs", "'glyphs' is no option; options are written --data.shots 5"),
+        ("glyphs", "'glyphs' is not an option; write options as --data.shots 5"),
         ("--config missing.yaml", "missing.yaml: cannot be read (No such file or directory)"),
         ("--ckpt_path missing.ckpt", "missing.ckpt: cannot be read (No such file or directory)"),
         (
@@ -456,7 +456,7 @@ def test_a_mistake_in_a_file_is_named_by_its_line(capsys: pytest.CaptureFixture[
     )
     Path("run.yaml").write_text(FILE + "trainer: {max_epochs: 4}\n")
     assert error_of("fit", "--config", "run.yaml", capsys=capsys) == (
-        "run.yaml:9: key 'trainer' is there twice, first in line 8"
+        "run.yaml:9: duplicate key 'trainer' (first on line 8)"
     )
     Path("run.yaml").write_text("just text")
     assert error_of("fit", "--config", "run.yaml", capsys=capsys) == (

@@ -449,7 +449,7 @@ def test_a_submodule_adapts_alone() -> None:
         "body.0.weight", "body.0.bias", "after.weight", "after.bias", *HEAD
     }  # fmt: skip
     with pytest.raises(
-        TlmlError, match=r"^network: Outer has no module 'trunk'; there is after, body, "
+        TlmlError, match=r"^network: Outer has no module 'trunk'; choose from after, body, "
     ):
         fit(Outer(), Adapt("full", network="trunk"))
 

@@ -132,7 +132,7 @@ def test_other_files_of_torch_are_no_checkpoints_of_tlml(tmp_path: Path, content
     path = tmp_path / "other.ckpt"
     torch.save(content, path)
     assert error_of(path) == (
-        f"{path}: no checkpoint of tlml, for it doesn't say which learner wrote it"
+        f"{path}: not a tlml checkpoint: it does not record which learner wrote it"
     )
 
 

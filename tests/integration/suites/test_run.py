@@ -16,11 +16,11 @@ import yaml
 from small_suite import planned, results, scores
 
 from tlml.errors import TlmlError
-from tlml.suites import Plan, run_suite
+from tlml.lightning_notes import quiet
+from tlml.suites import Plan, run_suite, training
 from tlml.suites import fit as cell_fit
 from tlml.suites import run as bench
 from tlml.suites import run_cell as experiment
-from tlml.suites.ingredients import quiet
 from tlml.suites.tuning import Tried, best_of, candidates
 
 
@@ -97,7 +97,7 @@ def test_a_fit_killed_at_any_step_goes_on_to_the_same_parameters(
     done: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, out = done
-    monkeypatch.setattr(cell_fit, "_EVERY", cell_fit.timedelta(0))
+    monkeypatch.setattr(training, "EVERY", training.timedelta(0))
     for cell in made.fits[:2]:
         config, folder = cell.config, tmp_path / cell.id
         folder.mkdir()

@@ -71,20 +71,20 @@ def test_each_episode_is_tested_with_its_own_fit(done: tuple[Plan, Path]) -> Non
     for cell in made.adapts:
         found = result(out, cell.id)
         assert found["episodes"] == [0, 1]
-        own = {"joint": 2 if cell.shots else 1, "coral": 2, "coral (oracle)": 2}
+        own = {"joint": 2 if cell.point["shots"] else 1, "coral": 2, "coral (oracle)": 2}
         assert len(cell.fits) == own.get(cell.method, 1)
     # Labels come to the fit of their episode, and only there.
-    joint = {cell.shots: result(out, cell.id)["losses"] for cell in made.adapts
+    joint = {cell.point["shots"]: result(out, cell.id)["losses"] for cell in made.adapts
              if cell.method == "joint"}  # fmt: skip
     source = next(result(out, c.id)["losses"] for c in made.adapts
-                  if c.method == "source" and not c.shots)  # fmt: skip
+                  if c.method == "source" and not c.point["shots"])  # fmt: skip
     assert joint[0] == source
     assert joint[1] != source
 
 
 def test_without_labels_methods_that_need_them_predict_as_trained(done: tuple[Plan, Path]) -> None:
     made, out = done
-    first = {cell.method: result(out, cell.id) for cell in made.adapts if cell.shots == 0}
+    first = {cell.method: result(out, cell.id) for cell in made.adapts if cell.point["shots"] == 0}
     assert first["full"]["scores"] == first["source"]["scores"]
     assert first["full"]["cost"]["labels"] == 0
     assert first["full"]["cost"]["gradient_steps"] == 0
@@ -106,7 +106,7 @@ def test_the_choice_is_the_one_of_least_risk(done: tuple[Plan, Path]) -> None:
 def test_the_oracle_is_not_worse_and_marked(done: tuple[Plan, Path]) -> None:
     made, out = done
     mean = {cell.method: sum(result(out, cell.id)["scores"]) for cell in made.adapts
-            if cell.shots == 0}  # fmt: skip
+            if cell.point["shots"] == 0}  # fmt: skip
     assert mean["coral (oracle)"] >= mean["coral"]
     rows = {row.method: row.notes for block in report(out).blocks for row in block.rows}
     assert "options chosen by entropy" in rows["coral"]

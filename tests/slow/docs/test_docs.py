@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def test_every_built_in_name_is_documented() -> None:
     assert len(names) >= 10
     words = set(re.findall(r"[a-z][a-z0-9_]*", code))
     check_documented(name for name in names if name.split()[1] not in words)
+
+
+def test_the_page_of_names_is_what_is_registered() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "list_names.py"))
+    assert made["PAGE"].read_text() == made["page"](), "write it anew: make names"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
 
 
 def check_documented(missing: Iterable[str]) -> None:

@@ -25,16 +25,10 @@ LIGHT = [
 ]
 
 
-NOT_LOADED = [
-    "torch",
-    "pytorch_lightning",
-    "gymnasium",
-    "wandb",
-    "rich",
-    "pydantic",
-    "yaml",
-    "numpy",
-]
+NOT_LOADED = (
+    "gymnasium lightning matplotlib numpy pandas pydantic pytorch_lightning rich ruamel scipy "
+    "sklearn torch torchmetrics torchvision wandb yaml"
+).split()
 
 
 @pytest.fixture
@@ -62,26 +56,37 @@ def run(
     )
 
 
-@pytest.mark.parametrize("argv", LIGHT, ids=" ".join)
-def test_light_commands_load_nothing_heavy(site: Site, argv: list[str]) -> None:
-    code = (
-        "import sys; from tlml.cli import main; status = main(sys.argv[1:]); "
-        f"loaded = set({NOT_LOADED!r}) & set(sys.modules); assert not loaded, loaded; "
-        "sys.exit(status)"
-    )
+def test_light_commands_load_nothing_heavy(site: Site) -> None:
+    """One Python runs them all: `tlml plugins` imports every plugin that is installed."""
+    code = f"""
+import sys
+from tlml.cli import main
+
+for argv in {LIGHT!r}:
+    assert main(argv) == 0, argv
+    loaded = set({NOT_LOADED!r}) & set(sys.modules)
+    assert not loaded, (argv, loaded)
+"""
     environment = {**os.environ, "PYTHONPATH": str(site.folder)}
-    subprocess.run([sys.executable, "-c", code, *argv], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
 
 
 @pytest.mark.parametrize("argv", LIGHT, ids=" ".join)
 def test_light_commands_take_under_four_tenths_of_a_cpu_second(site: Site, argv: list[str]) -> None:
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert run(argv, site.folder).returncode == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    assert min(seconds) < 0.4
+    assert any(cpu_seconds(argv, site.folder) < 0.4 for _ in range(3))
+
+
+def test_the_list_takes_under_two_tenths_of_a_cpu_second(site: Site) -> None:
+    # Other programs on the machine make every run dearer, but seldom ten in a row.
+    assert any(cpu_seconds(["list"], site.folder) < 0.2 for _ in range(10))
+
+
+def cpu_seconds(argv: Sequence[str], folder: Path) -> float:
+    """What a run takes, with Python's own start."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert run(argv, folder).returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 @pytest.mark.parametrize("argv", LIGHT[:4], ids=" ".join)

@@ -78,7 +78,7 @@ def test_a_dry_run_names_what_is_refused(runs: Runs, capsys: pytest.CaptureFixtu
     main(["bench", "mine.yaml", "--dry-run"])
     assert capsys.readouterr().out.splitlines()[-1] == (
         "  robots: method maml is not run: domain robots gives no episodes, "
-        "and methods are compared on episodes"
+        "which protocol episodes needs"
     )
 
 
@@ -96,10 +96,12 @@ def test_a_run_ends_in_a_report(runs: Runs, capsys: pytest.CaptureFixture[str]) 
     assert (plan.name, out, jobs) == ("quick", Path("runs/quick"), 2)
     text = capsys.readouterr().out
     assert "waves, 5 shots: accuracy (higher is better)" in text
-    assert "written: runs/quick/report.html, report.md, results.json and the plots" in text
+    assert (
+        "written: runs/quick/report.html, report.md, report.tex, results.json and the plots" in text
+    )
     assert {path.name for path in out.iterdir()} == {
-        "cells", "plan.json", "results.json", "report.md", "report.html", "waves.png",
-        "letters14.png",
+        "cells", "plan.json", "results.json", "report.md", "report.html", "report.tex",
+        "waves.png", "letters14.png",
     }  # fmt: skip
 
 
@@ -181,7 +183,7 @@ def test_the_folder_of_another_suite_is_left_alone(runs: Runs) -> None:
     before = (Path("runs/quick") / "plan.json").read_bytes()
     Path("mine.yaml").write_text(EXAMPLE.replace("name: quick", "name: other"))
     assert error_of("bench", "mine.yaml", "--out", "runs/quick") == (
-        "runs/quick: holds the suite quick; choose another folder for other by --out"
+        "runs/quick: already holds the suite quick; choose another folder for other with --out"
     )
     assert (Path("runs/quick") / "plan.json").read_bytes() == before
     assert len(runs) == 1

@@ -52,6 +52,10 @@ strategy
 strategy: model-transfer
   jump       sea   no step
   step       sea   one step
+
+protocol
+  episodes   core  adapt to target episodes; in a suite: shots: [1, 5]
+  stream     core  learn tasks one after another, retain them; in a suite: stream: {tasks: 20}
 """
     )
 
@@ -168,7 +172,7 @@ def test_info_says_where_options_are_not_all(
     )
     assert main(["info", "jump", "--json"]) == 0
     (jump,) = json.loads(capsys.readouterr().out)
-    text = "sea_waves:Jump: no source of this class is found (tlml info --import)"
+    text = "sea_waves:Jump: the source of this class was not found (try tlml info --import)"
     assert (jump["options"], jump["note"]) == ([], text)
     assert jump["settings"] == []
 
@@ -201,7 +205,7 @@ def test_info_imports_where_it_is_asked_to(alone: Site, capsys: pytest.CaptureFi
     error = capsys.readouterr().err
     assert error == (
         "tlml: strategy jump (plugin sea, target sea_waves:Jump): "
-        "sea_waves has no class Jump; there is Waves\n"
+        "sea_waves has no class Jump; choose from Waves\n"
     )
 
 
@@ -316,11 +320,11 @@ def test_check_refuses_what_does_not(alone: Site, capsys: pytest.CaptureFixture[
         ),
         (
             ["info", "wave"],
-            "no domain, learner or strategy is called 'wave'; did you mean waves?",
+            "no domain, learner, strategy or protocol is called 'wave'; did you mean waves?",
         ),
         (
             ["info", "waves", "--kind", "strategy"],
-            "no strategy is called 'waves'; there is climber, jump, step",
+            "no strategy is called 'waves'; choose from climber, jump, step",
         ),
         (["check", "wave", "climber", "step"], "no domain is called 'wave'; did you mean waves?"),
         (["-p", "sea", "list"], "-p: 'sea' is not no:PLUGIN, such as -p no:maml"),

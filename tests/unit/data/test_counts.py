@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlml.data.counts import counts, drawn, highest, lowest
+from tlml.data.counts import as_counts, drawn, highest, lowest
 from tlml.errors import TlmlError
 
 
@@ -27,12 +27,12 @@ from tlml.errors import TlmlError
 )
 def test_what_is_no_count_is_refused(value: object, message: str) -> None:
     with pytest.raises(TlmlError, match=f"^{re.escape(message)}$"):
-        counts("shots", value)
+        as_counts("shots", value)
 
 
 def test_numbers_and_pairs_become_plain() -> None:
-    assert [counts("n", value) for value in (3, np.int64(3))] == [3, 3]
-    assert [counts("n", value) for value in ([1, 3], (1, np.int64(3)))] == [(1, 3), (1, 3)]
+    assert [as_counts("n", value) for value in (3, np.int64(3))] == [3, 3]
+    assert [as_counts("n", value) for value in ([1, 3], (1, np.int64(3)))] == [(1, 3), (1, 3)]
 
 
 def test_a_number_uses_no_randomness() -> None:

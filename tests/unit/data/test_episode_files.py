@@ -211,9 +211,9 @@ DAMAGED = "it is damaged or something else"
     [
         (_text, DAMAGED), (_cut, DAMAGED), (_turned, DAMAGED), (_pickled, DAMAGED),
         (_array, DAMAGED), (_emptied, DAMAGED), (_half_said, DAMAGED), (_listed, DAMAGED),
-        (lambda p: changed(p, query_y=None), "it lacks query_y"),
-        (lambda p: changed(p, about=None), "it lacks about"),
-        (lambda p: changed(p, about=np.array('{"format": 1}')), "it lacks split"),
+        (lambda p: changed(p, query_y=None), "it has no query_y"),
+        (lambda p: changed(p, about=None), "it has no about"),
+        (lambda p: changed(p, about=np.array('{"format": 1}')), "it has no split"),
         (lambda p: changed(p, x=np.full((3, 2), np.nan)), "x holds NaN, infinity or no numbers"),
         (lambda p: changed(p, query_y=np.zeros(72)),
          "support_y and query_y are not both classes or both values"),
@@ -235,18 +235,18 @@ def test_damaged_and_foreign_files_are_refused_in_one_line(
 ) -> None:
     write_episodes(path, EpisodeView(Letters(), **FIXED))
     damage(path)
-    message = f"tasks.npz: is no file of episodes: {reason} (tlml episodes export writes one)"
+    message = f"tasks.npz: not a file of episodes: {reason} (tlml episodes export writes one)"
     with fails(message):
         read_episodes(path)
 
 
 def test_a_missing_file_and_a_newer_form_are_named(path: str) -> None:
-    with fails("tasks.npz: there is no such file of episodes"):
+    with fails("tasks.npz: no such file"):
         EpisodeView(Letters(), file=path)
     write_episodes(path, EpisodeView(Letters(), **FIXED))
     changed(path, about=np.array(json.dumps({"format": 2})))
     with fails(
-        "tasks.npz: has the form 2, and this tlml reads form 1; write it anew, or update tlml"
+        "tasks.npz: has the form 2, and this tlml reads form 1; write it again, or update tlml"
     ):
         read_episodes(path)
 

@@ -21,7 +21,7 @@ from tlml.data import (
     keyed_rng,
 )
 from tlml.data.episodes import draw
-from tlml.data.keyed import even_chunk, even_chunks
+from tlml.data.sampling import even_chunk, even_chunks
 
 splits = st.sampled_from(SPLITS)
 seeds = st.integers(0, 2**40)

@@ -149,7 +149,7 @@ def test_a_small_class_is_named_though_the_first_episode_lacks_it() -> None:
 
 
 def test_ways_of_a_range_are_held_against_the_classes_of_a_table() -> None:
-    with fails("ways: 5 are more than the 4 classes of Tables"):
+    with fails("ways=5, but Tables has only 4 classes"):
         EpisodeView(Tables(classes=4), ways=[2, 5])
     with fails("task source 0: class 0 has 2 examples; 4 shots and 3 queries are more"):
         EpisodeView(Tables(classes=6, number=1), shots=[1, 4], queries=[1, 3]).setup("fit")

@@ -340,7 +340,7 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             "mlp",
             (2,),
             {"outputs": 3},
-            "network mlp: has no option 'outputs'; there is activation, hidden",
+            "network mlp: has no option 'outputs'; choose from activation, hidden",
         ),
         ("mlp", (2,), {"activation": "rel"}, "no activation is called 'rel'; did you mean relu?"),
         ("mlp", (2,), {"hidden": 40}, "hidden: must be a list of whole numbers, is 40"),
@@ -371,8 +371,13 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             {},
             "network nowhere.Net: cannot be imported: No module named 'nowhere'",
         ),
-        (".Net", (2,), {}, "network .Net: is no package.module.Class"),
-        ("math.pi", (2,), {}, "network math.pi: is no class of nn.Module; pass the module itself"),
+        (".Net", (2,), {}, "network .Net: not of the form package.module.Class"),
+        (
+            "math.pi",
+            (2,),
+            {},
+            "network math.pi: not a subclass of nn.Module; pass the module itself",
+        ),
         (
             f"{__name__}.Sized",
             (2,),
@@ -390,7 +395,7 @@ def test_a_class_path_is_told_the_sizes_that_it_takes():
             "collections.Counter",
             (2,),
             {},
-            "network collections.Counter: is no class of nn.Module; pass the module itself",
+            "network collections.Counter: not a subclass of nn.Module; pass the module itself",
         ),
     ],
 )

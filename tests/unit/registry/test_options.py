@@ -164,7 +164,10 @@ def test_options_that_fit_pass(given: dict[str, Any]) -> None:
     [
         ({}, "option 'depth' is missing (float): How deep."),
         ({"wave": 1}, "no option is called 'wave'; did you mean waves?"),
-        ({"zzz": 1}, "no option is called 'zzz'; there is deep, depth, free, name, range, waves"),
+        (
+            {"zzz": 1},
+            "no option is called 'zzz'; choose from deep, depth, free, name, range, waves",
+        ),
         ({"depth": "1"}, "option 'depth' must be float, is '1' (str)"),
         ({"depth": True}, "option 'depth' must be float, is True (bool)"),
         ({"depth": None}, "option 'depth' must be float, is None (NoneType)"),

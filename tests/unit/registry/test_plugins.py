@@ -11,7 +11,7 @@ from tlml import hookspecs
 from tlml.errors import TlmlError
 from tlml.hookspecs import hookimpl
 from tlml.registry.plugins import HOOKS, Plugin, load_plugin
-from tlml.spec import KINDS, Spec
+from tlml.spec import ALL_KINDS, KINDS, Spec
 
 WAVES = Spec("waves", "nowhere:Waves", "made up", gives=frozenset({"episodes"}))
 
@@ -45,9 +45,13 @@ def test_a_plugin_holds_what_its_hooks_return() -> None:
         ),
         (
             {"tlml_domains": lambda: [WAVES]},
-            "tlml_domains lacks its mark @hookimpl (from tlml import hookimpl)",
+            "tlml_domains is not marked with @hookimpl (from tlml import hookimpl)",
         ),
-        ({}, "it has no hook; there is tlml_domains, tlml_learners, tlml_strategies"),
+        (
+            {},
+            "it has no hooks; the hooks are tlml_domains, tlml_learners, tlml_strategies, "
+            "tlml_protocols",
+        ),
         (
             {"tlml_domains": None},
             "tlml_domains must return a list of Specs, returned None",
@@ -66,7 +70,7 @@ def test_a_plugin_holds_what_its_hooks_return() -> None:
         ),
         (
             {"tlml_learners": [WAVES]},
-            "learner waves: gives 'episodes', which is no word for a learner; "
+            "learner waves: gives 'episodes', which is not a word for a learner; "
             "there is estimates, features, loss, rollouts",
         ),
         (
@@ -121,7 +125,7 @@ def test_heavy_modules_of_an_import_are_named(tmp_path: Path) -> None:
 def test_there_is_one_documented_hook_for_each_kind() -> None:
     specified = {name for name in vars(hookspecs) if name.startswith("tlml_")}
     assert specified == set(HOOKS.values())
-    assert list(HOOKS) == list(KINDS)
+    assert list(HOOKS) == list(ALL_KINDS)
     for name in specified:
         assert "``gives``" in getattr(hookspecs, name).__doc__
         assert "tlml." in getattr(hookspecs, name).__doc__

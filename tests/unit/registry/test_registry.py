@@ -60,12 +60,12 @@ def test_a_strangers_plugin_is_found_with_its_distribution(site: Site) -> None:
         ),
         (
             declare("domain", "waves", extra=", gives={'epsodes'}"),
-            "spec waves: gives 'epsodes', which is no known word; did you mean episodes? "
+            "spec waves: gives 'epsodes', which is not a known word; did you mean episodes? "
             "(your own words are written vendor:word)",
         ),
         (
             declare("learner", "waves", extra=", gives={'finite'}"),
-            "learner waves: gives 'finite', which is no word for a learner; "
+            "learner waves: gives 'finite', which is not a word for a learner; "
             "there is estimates, features, loss, rollouts",
         ),
     ],

@@ -189,7 +189,7 @@ def test_a_loop_of_imports_ends(site: Site) -> None:
     site.write("b.py", "from a import Sea")
     site.write("c.py", "class Sea(Sea): pass")
     assert read_options("c:Sea").more
-    with pytest.raises(TlmlError, match="a:Sea: no source of this class is found"):
+    with pytest.raises(TlmlError, match="a:Sea: the source of this class was not found"):
         read_options("a:Sea")
 
 
@@ -197,7 +197,7 @@ def test_a_loop_of_imports_ends(site: Site) -> None:
 def test_a_class_without_source_is_an_error(site: Site, target: str) -> None:
     with pytest.raises(TlmlError) as caught:
         read_options(target)
-    text = f"{target}: no source of this class is found (tlml info --import)"
+    text = f"{target}: the source of this class was not found (try tlml info --import)"
     assert str(caught.value) == text
 
 

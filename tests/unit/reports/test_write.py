@@ -16,11 +16,14 @@ import pytest
 from rich.console import Console
 
 from tlml.errors import TlmlError
-from tlml.reports import Report, print_report, report, results_json
-from tlml.reports.summary import NEGATIVE, TRANSDUCTIVE, Interval, Row
+from tlml.presentation import Interval, Row
+from tlml.reports import Report, print_report, report, to_json
+from tlml.reports.notes import NEGATIVE, TRANSDUCTIVE
 
 Scores = list[float] | dict[int, float] | None  # by episode; None: nothing is there
 Cells = dict[tuple[str, int, int, str], Scores]  # by domain, shots, seed and method
+
+FILES = ("results.json", "report.md", "report.tex", "report.html", "glyphs.png")
 
 
 class Folder:
@@ -186,15 +189,15 @@ def test_costs_are_means_over_seeds(folder: Folder) -> None:
     made = report(folder.write({("d", 1, 0, "full"): [0.5], ("d", 1, 1, "full"): [0.5]}))
     cost = row(made, "full").cost
     assert cost is not None
-    assert (cost.fit_seconds, cost.adapt_seconds) == (10.5, 1.0)
-    assert (cost.gradient_steps, cost.labels) == (50, 5)
+    assert (cost["fit_seconds"], cost["adapt_seconds"]) == (10.5, 1.0)
+    assert (cost["gradient_steps"], cost["labels"]) == (50, 5)
 
 
 def test_blocks_go_by_the_plans_domains_and_by_shots(folder: Folder) -> None:
     made = report(
         folder.write({("b", 5, 0, "m"): [1.0], ("b", 1, 0, "m"): None, ("a", 3, 0, "m"): [1.0]})
     )
-    assert [(block.domain, block.shots) for block in made.blocks] == [("b", 1), ("b", 5), ("a", 3)]
+    assert [(block.domain, block.value) for block in made.blocks] == [("b", 1), ("b", 5), ("a", 3)]
 
 
 def test_batch_statistics_are_noted(folder: Folder) -> None:
@@ -208,7 +211,7 @@ def test_an_episode_that_diverged_leaves_no_number_and_a_note(folder: Folder) ->
     assert row(made, "m").notes == ("1 of 2 episodes diverged",)
     assert not row(made, "m").worse
     assert row(made, "scratch").best
-    read = json.loads(results_json(made), parse_constant=lambda name: pytest.fail(name))
+    read = json.loads(to_json(made), parse_constant=lambda name: pytest.fail(name))
     assert [entry["mean"] for entry in read["summary"]] == [1.5, None]
 
 
@@ -263,11 +266,11 @@ def test_nothing_done_is_a_report_too(folder: Folder) -> None:
         ("{", "damaged (Invalid JSON: EOF while parsing an object at line 1 column 1)"),
         ({"id": "x"}, "damaged (metric: Field required)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 1], "scores": [1]},
-         "damaged (Value error, 1 scores for 2 episodes)"),
+         "damaged (Value error, 1 scores for 2 units)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 0], "scores": [1, 1]},
-         "damaged (Value error, an episode is there twice)"),
+         "damaged (Value error, a unit is there twice)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [], "scores": []},
-         "damaged (episodes: List should have at least 1 item after validation, not 0)"),
+         "damaged (units: List should have at least 1 item after validation, not 0)"),
     ],
 )  # fmt: skip
 def test_a_damaged_result_is_named(folder: Folder, content: Any, message: str) -> None:
@@ -377,11 +380,10 @@ def test_the_json_holds_summary_and_rows(folder: Folder) -> None:
 
 def test_a_second_report_writes_the_same_bytes(folder: Folder) -> None:
     full_example(folder)
-    names = ("results.json", "report.md", "report.html", "glyphs.png")
     report(folder.path)
-    first = [(folder.path / name).read_bytes() for name in names]
+    first = [(folder.path / name).read_bytes() for name in FILES]
     report(folder.path)
-    assert [(folder.path / name).read_bytes() for name in names] == first
+    assert [(folder.path / name).read_bytes() for name in FILES] == first
 
 
 def printed(made: Report, width: int, terminal: bool = True) -> str:
@@ -440,7 +442,9 @@ def fail_on(name: str, real: Callable[..., None]) -> Callable[..., None]:
     return replace
 
 
-@pytest.mark.parametrize("name", ["results.json", "report.md", "report.html", "glyphs.png"])
+@pytest.mark.parametrize(
+    "name", ["results.json", "report.md", "report.tex", "report.html", "glyphs.png"]
+)
 def test_a_full_disk_leaves_the_previous_report(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -141,7 +141,7 @@ def test_the_first_group_that_matches_a_parameter_has_it():
 def test_a_pattern_that_matches_nothing_is_named():
     with fails("pattern 'head.weigth' matches no parameter; did you mean head.weight?"):
         matching(NAMES, (Group("head.weigth"),))
-    with fails(f"pattern 'zzz' matches no parameter; there is {', '.join(sorted(NAMES))}"):
+    with fails(f"pattern 'zzz' matches no parameter; choose from {', '.join(sorted(NAMES))}"):
         matching(NAMES, (Group(), Group("zzz")))
 
 

@@ -82,7 +82,7 @@ def test_a_method_may_be_compared_at_some_shots_only(registry: Registry) -> None
     methods = example()["methods"]
     some = planned(registry, methods={**methods, "full": {**methods["full"], "shots": [1, 10]}})
     every = planned(registry)
-    kept = [c for c in every.adapts if (c.method, c.shots) != ("full", 5)]
+    kept = [c for c in every.adapts if (c.method, c.point["shots"]) != ("full", 5)]
     assert list(some.adapts) == kept
     assert len(kept) < len(every.adapts)
 
@@ -111,6 +111,7 @@ def test_the_configuration_of_an_adaptation(registry: Registry) -> None:
     cell = next(c for c in cells if (c.domain, c.method, c.seed) == ("letters14", "maml", 1))
     assert cell.config == {
         "kind": "adapt",
+        "protocol": "episodes",
         "fits": list(cell.fits),
         "domain": "letters",
         "domain_options": {"size": 14},
@@ -341,7 +342,7 @@ def test_refused_combinations_are_listed_with_their_reason(registry: Registry) -
             "means": {"fit": "means"},
         },
     )
-    no_episodes = "domain robots gives no episodes, and methods are compared on episodes"
+    no_episodes = "domain robots gives no episodes, which protocol episodes needs"
     reasons = {(r.domain, r.name): r.reason.partition("; these do:")[0] for r in made.refused}
     assert reasons == {
         ("waves", "align"): "waves, maml and mmd do not go together: strategy mmd needs features, "
@@ -359,7 +360,7 @@ def test_a_suite_of_which_nothing_can_be_run_is_an_error(registry: Registry) -> 
         planned(registry, domains={"robots": {"shots": 1}})
     assert str(caught.value) == (
         "suite quick: nothing in it can be run: domain robots gives no episodes, "
-        "and methods are compared on episodes"
+        "which protocol episodes needs"
     )
 
 
@@ -442,7 +443,7 @@ def test_a_fit_takes_the_labels_of_the_cell(registry: Registry) -> None:
         fits={"joint": {"learner": "supervised", "labels": True}},
         methods={"joint": {"fit": "joint", "strategy": "full"}},
     )  # fmt: skip
-    views = {cell.shots: cell.fits for cell in made.adapts}
+    views = {cell.point["shots"]: cell.fits for cell in made.adapts}
     assert {shots: len(fits) for shots, fits in views.items()} == {0: 1, 5: 2}
     configs = {fit.id: fit.config["view"] for fit in made.fits}
     assert configs[one(views[0])] == {}

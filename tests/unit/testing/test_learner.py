@@ -95,7 +95,7 @@ class Locked(Plain):
 
 
 class CopyingProblem(InnerProblem):
-    """Adapts what is no parameter when all tasks run together."""
+    """Adapts other things than parameters when all tasks run together."""
 
     def start(self) -> dict[str, Tensor]:
         start, together = super().start(), self.learner.vectorize == "vmap"

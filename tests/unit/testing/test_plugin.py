@@ -28,7 +28,7 @@ from tlml.testing.toys import Planes
         (
             check_strategy,
             Planes,
-            "strategy Planes: Planes is no strategy; make it a subclass of tlml.Strategy",
+            "strategy Planes: Planes is not a strategy; make it a subclass of tlml.Strategy",
         ),
         (
             check_domain,
@@ -60,7 +60,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         (
             declare("domain", "tides", target="tides_module:Tides"),
             "domain tides (plugin tides_module, target tides_module:Tides): tides_module has no "
-            "class Tides; there is Spec",
+            "class Tides; choose from Spec",
         ),
         (
             declare("domain", "tides", target="no_such:Tides"),
@@ -69,7 +69,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         ),
         (
             declare("learner", "tides", target="tlml.testing.toys:Planes"),
-            "learner tides: Planes is no learner; make it a subclass of tlml.Learner",
+            "learner tides: Planes is not a learner; make it a subclass of tlml.Learner",
         ),
         (
             declare("domain", "sinusoid"),
@@ -78,14 +78,14 @@ def site(tmp_path: Path) -> Iterator[Site]:
         ),
         (
             declare("domain", "tides", extra=", gives={'streem'}"),
-            "plugin tides_module: spec tides: gives 'streem', which is no known word; did you mean "
-            "stream? (your own words are written vendor:word)",
+            "plugin tides_module: spec tides: gives 'streem', which is not a known word; did you "
+            "mean stream? (your own words are written vendor:word)",
         ),
         ("import torch\n" + declare("domain", "tides"), "slows every command down"),
         (
             "x = 1",
-            "plugin tides_module: it has no hook; there is tlml_domains, tlml_learners, "
-            "tlml_strategies",
+            "plugin tides_module: it has no hooks; the hooks are tlml_domains, tlml_learners, "
+            "tlml_strategies, tlml_protocols",
         ),
         ("1 / 0", "plugin tides_module: importing it: ZeroDivisionError: division by zero"),
     ],

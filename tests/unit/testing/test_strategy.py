@@ -265,7 +265,7 @@ class Grown(Descent):
         (
             Descent,
             {"loss"},
-            "strategy made: gives 'loss', which is no word for a strategy; there is aligns, "
+            "strategy made: gives 'loss', which is not a word for a strategy; choose from aligns, "
             "differentiable, estimates, maps, relates, unlabelled, weighs",
         ),
     ],

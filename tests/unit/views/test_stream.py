@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from streams import LateFamily
+from late_tasks import LateFamily
 from tiny import Letters, Tables, keys
 
 from tlml import PairView, StoredExamples, StreamView, TlmlError
@@ -24,6 +24,9 @@ def epoch_of(view: StreamView, epoch: int) -> list[Any]:
 
 def shown(steps: list[Any]) -> list[tuple[float, ...]]:
     return [x for step in steps for x in keys(step.batch.x)]
+
+
+# Epochs
 
 
 def test_each_epoch_of_a_task_shows_all_its_examples_in_another_order():
@@ -44,6 +47,9 @@ def test_the_first_epoch_is_that_of_a_stream_of_one_epoch_a_task():
     once, often = (StreamView(Letters(), ways=2, samples=7, epochs=e) for e in (1, 3))
     for task in range(3):
         assert shown(epoch_of(once, task)) == shown(epoch_of(often, 3 * task))
+
+
+# Orders
 
 
 def places(view: StreamView, tables: Tables) -> list[int]:
@@ -87,6 +93,9 @@ def test_labels_of_a_drawn_order_are_not_those_of_the_pool():
     pairs = PairView(Letters()).spaces
     assert pairs.same_labels(StreamView(Letters(), ways=2).spaces)
     assert not pairs.same_labels(StreamView(Letters(), ways=2, order="shuffled").spaces)
+
+
+# Tasks that are made late
 
 
 def test_a_long_stream_is_never_in_memory_together():
@@ -173,6 +182,9 @@ def test_loader_processes_make_tasks_of_their_own(joint):
         assert torch.equal(step.task, theirs.task)
 
 
+# Scenarios
+
+
 def test_scores_are_masked_to_the_classes_of_a_task_that_is_told():
     view = StreamView(Letters(), ways=2, scenario="task")
     scores = torch.arange(12.0).reshape(2, 6)
@@ -187,6 +199,9 @@ def test_scores_are_masked_to_the_classes_of_a_task_that_is_told():
     untold = StreamView(Letters(), ways=2)
     assert untold.masked(scores, 1) is scores
     assert StreamView(Tables(classes=4)).classes_of(2) == range(4)
+
+
+# All tasks as one
 
 
 def test_all_tasks_are_shuffled_into_one():
@@ -205,6 +220,9 @@ def test_all_tasks_are_shuffled_into_one():
         assert all((step.batch.y // 2 == step.task).all() for step in steps)
     assert shown(first) != shown(second)
     assert len(joint.val_dataloader()) == 3
+
+
+# What is refused
 
 
 @pytest.mark.parametrize(

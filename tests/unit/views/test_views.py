@@ -42,7 +42,7 @@ def same(one, other) -> bool:
 
 @pytest.mark.parametrize("kind", [EpisodeView, PairView, StreamView, EnvView])
 def test_a_domain_is_needed(kind):
-    with fails("domain: 'glyphs' is no Domain; make one with tlml.domain(name, **options)"):
+    with fails("domain: 'glyphs' is not a Domain; make one with tlml.domain(name, **options)"):
         kind("glyphs")
 
 
@@ -227,7 +227,7 @@ def test_labels_mean_the_same_only_where_kind_and_size_are_equal():
 @pytest.mark.parametrize(
     ("domain", "ways", "message"),
     [
-        (Tables(classes=3), 4, "ways: 4 are more than the 3 classes of Tables"),
+        (Tables(classes=3), 4, "ways=4, but Tables has only 3 classes"),
         (Lines(), 2, "ways: Lines has no classes but values to predict; leave ways out"),
     ],
 )
@@ -522,12 +522,12 @@ def test_a_part_of_a_stream_can_be_taken(kind):
 @pytest.mark.parametrize(
     ("domain", "options", "message"),
     [
-        (Tables(), {"tasks": 4}, "tasks: 4 are more than the 3 source tasks of Tables"),
-        (Letters(), {"ways": 7}, "ways: 7 are more than the 6 source classes of Letters"),
+        (Tables(), {"tasks": 4}, "tasks=4, but Tables has only 3 source tasks"),
+        (Letters(), {"ways": 7}, "ways=7, but Letters has only 6 source classes"),
         (
             Tables(test=1),
             {"samples": 13},
-            "samples: 13 are more than the 12 examples of the smallest task",
+            "samples=13, but the smallest task has only 12 examples",
         ),
         (Lines(), {}, "Lines has endless tasks: it has draw(), not tasks()"),
     ],

@@ -12,10 +12,11 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from tiny import Letters, Plain
 from torch import Tensor
-from trainers import quiet_trainer
+from trainers import QUIET
 
 import tlml
 from tlml import Retention
+from tlml.views import ViewSpaces
 
 TASKS, BATCHES = 3, 4  # and one epoch a task
 
@@ -25,9 +26,11 @@ class Keeping(Plain):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(network="mlp", network_options={"hidden": [5]}, batchnorm="stored")
+        self.calls: list[int] = []
+
+    def prepare(self, spaces: ViewSpaces) -> None:
         self.register_buffer("kept", torch.zeros(TASKS, 2))
         self.register_buffer("slopes", torch.zeros(TASKS))
-        self.calls: list[int] = []
 
     def consolidate(self, task: int) -> None:
         assert not self.training
@@ -76,11 +79,13 @@ def fit(
     callbacks: list[pl.Callback] = [stop] if stop else []
     if folder:
         callbacks.append(ModelCheckpoint(folder, save_last=True, every_n_train_steps=1))
-    trainer = quiet_trainer(
+    trainer = pl.Trainer(
         callbacks=callbacks,
-        enable_checkpointing=folder is not None,
-        **{"max_epochs": -1, "num_sanity_val_steps": -1, **options},
-    )
+        **{
+            **QUIET, "max_epochs": -1, "num_sanity_val_steps": -1,
+            "enable_checkpointing": folder is not None, **options,
+        },
+    )  # fmt: skip
     last = folder / "last.ckpt" if folder else None
     path = last if last and last.exists() else None
     torch.manual_seed(0 if path else 1)  # neither run may lean on the global generator
@@ -167,7 +172,7 @@ def test_another_stream_begins_with_its_first_task():
 def test_several_epochs_end_a_task_once():
     learner = Keeping()
     view = learner.view(Letters(), ways=2, batch_size=6, samples=12, epochs=2)
-    quiet_trainer(max_epochs=-1).fit(learner, view)
+    pl.Trainer(**QUIET, max_epochs=-1).fit(learner, view)
     assert learner.calls == [0, 1, 2]
 
 

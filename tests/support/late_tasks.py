@@ -1,4 +1,4 @@
-"""Streams so small that a test can follow every task."""
+"""A family whose tasks make their data when they are asked for it, and count what they make."""
 
 from __future__ import annotations
 
@@ -62,6 +62,8 @@ class LateTasks(Sequence[Late]):
 
 
 class LateFamily(Domain[Late]):
+    """Tasks of 12 examples to learn from and `test` to be judged by."""
+
     def __init__(self, number: int = 20, test: int = 6) -> None:
         self.x, self.y = Box(-np.inf, np.inf, (2,)), Discrete(3)
         self.number, self.test, self.watched = number, test, Watched()

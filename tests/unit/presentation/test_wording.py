@@ -1,0 +1,17 @@
+"""How the parts of a report are called."""
+
+from __future__ import annotations
+
+from presented import block
+
+from tlml.presentation.wording import printable, title
+
+
+def test_a_title_says_where_and_what_is_better() -> None:
+    assert title(block(shots=1)) == "glyphs, 1 shot: accuracy (higher is better)"
+    assert title(block(metric="mse")) == "glyphs, 5 shots: mse (lower is better)"
+
+
+def test_letters_of_any_alphabet_stay() -> None:
+    assert printable("é Σ 字 🙂") == "é Σ 字 🙂"
+    assert printable("\x9b2J\x00\u2028") == r"\x9b2J\x00\u2028"

@@ -1,0 +1,43 @@
+"""What stands around the tables: only what there is, in words of its protocols."""
+
+from __future__ import annotations
+
+from presented import STREAM, block, report, row, stream_block
+
+from tlml.reports.notes import BEST_OF
+from tlml.reports.remarks import footnotes, remarks
+from tlml.suites.results import PlannedRefusal
+
+
+def test_each_protocol_says_what_is_resampled() -> None:
+    both = "\n".join(footnotes(report(block(row("a")), stream_block(row("a")))))
+    assert "Means are over target episodes, " in both
+    assert "Means are over tasks of the stream, " in both
+    assert "of a single task they resample the seeds" in both
+    assert "the same seeds and the same episodes or the same tasks." in both
+    assert "stream: the score is RA: each task after the last; LA: each task just after" in both
+    alone = "\n".join(footnotes(report(block(row("a")))))
+    assert "stream" not in alone
+    alone = "\n".join(footnotes(report(stream_block(row("a")))))
+    assert "episode" not in alone
+
+
+def test_units_that_are_pairs_are_called_so() -> None:
+    pairs = STREAM.model_copy(update={"paired": "target task and evaluation seed"})
+    text = "\n".join(footnotes(report(stream_block(row("a")), protocols={"stream": pairs})))
+    assert "Means are over pairs of target task and evaluation seed, " in text
+    assert "the same seeds and the same pairs." in text
+
+
+def test_unequal_budgets_are_explained() -> None:
+    text = "\n".join(footnotes(report(block(row("a", notes=(f"{BEST_OF} 8 choices",))))))
+    assert "best of N choices: tuning budgets differ within the block" in text
+
+
+def test_a_refusal_names_its_protocol_where_others_run() -> None:
+    def told(protocol: str) -> str:
+        refusal = PlannedRefusal(domain="d", name="maml", reason="no stream", protocol=protocol)
+        return remarks(report(refused=(refusal,)))[-1]
+
+    assert told("stream") == "not run on d (stream): maml: no stream"
+    assert told("") == "not run on d: maml: no stream"

@@ -1,0 +1,60 @@
+"""Pictures of streams, and what they are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from presented import PNG, report, row, scene, stream_block, stream_score
+
+from tlml.reports.scene import Picture, Scene
+from tlml.reports.stream_plots import _changes, _matrices, _padded, against, retention, tasks
+
+R = [[0.9, 0.1], [0.5, 0.8]]
+Draw = Callable[[Scene], Iterator[Picture]]
+
+
+def made(*scores: dict[str, object], blocks: int = 1) -> Scene:
+    shown = [stream_block(row("naive"), row("er"), tasks=2 + n) for n in range(blocks)]
+    return scene(report(*shown, baseline="naive", scores=scores))
+
+
+@pytest.mark.parametrize(
+    ("draw", "name"), [(retention, "retention"), (tasks, "tasks"), (against, "against")]
+)
+def test_a_stream_has_its_pictures(draw: Draw, name: str) -> None:
+    found = made(stream_score("naive", R, before=[0.1, 0.1]), stream_score("er", R))
+    (picture,) = draw(found)
+    assert (picture.name, picture.protocol) == (f"glyphs-{name}", "stream")
+    assert picture.png.startswith(PNG)
+
+
+@pytest.mark.parametrize("draw", [retention, tasks, against])
+def test_without_r_there_is_nothing_to_see(draw: Draw) -> None:
+    assert list(draw(made())) == []
+    assert list(draw(made(stream_score("joint", R, R=None)))) == []
+
+
+def test_several_streams_of_a_domain_have_a_picture_each() -> None:
+    three = np.eye(3).tolist()
+    found = made(stream_score("er", R), stream_score("er", three), blocks=2)
+    assert [picture.name for picture in tasks(found)] == ["glyphs-tasks-2", "glyphs-tasks-3"]
+
+
+def test_r_is_the_mean_over_seeds() -> None:
+    found = made(stream_score("er", [[1.0, 0.0], [0.0, 1.0]]), stream_score("er", R, seed=1))
+    (block,) = found.blocks
+    assert _matrices(found, block, "R")["er"].tolist() == [[0.95, 0.05], [0.25, 0.9]]
+
+
+def test_bti_is_paired_by_task_and_averaged_over_seeds() -> None:
+    found = made(stream_score("er", R), stream_score("er", [[0.7, 0.1], [0.7, 0.8]], seed=1))
+    (block,) = found.blocks
+    change = _changes(found, block)["er"]
+    assert change.mean == pytest.approx(-0.1)  # tasks: -.4 and 0 averaged, and 0
+    assert change.low == pytest.approx(-0.2) and change.high == pytest.approx(0.0)
+
+
+def test_a_method_without_a_row_before_training_has_an_empty_one() -> None:
+    assert np.isnan(_padded(np.eye(2), 3)).tolist() == [[True, True], [False] * 2, [False] * 2]

@@ -1,0 +1,103 @@
+"""What a report says around its tables: what is done, missing and refused, and what words mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+from tlml.presentation.wording import printable
+from tlml.reports.block import noun
+from tlml.reports.notes import BEST_OF, CHOSEN_BY, NEGATIVE, TRANSDUCTIVE, USES_QUERIES
+from tlml.reports.summary import Report
+
+_MEANINGS = MappingProxyType(
+    {
+        "RA": "each task after the last",
+        "LA": "each task just after it was learned",
+        "BTI": "mean change from there to the end of the stream",
+        "BWT": "the same sum divided by one task less",
+        "FWT": "a task just before it is learned, less the same before all training",
+        "forgetting": "what was lost of the best that a task had, over all tasks but the last",
+        "samples_per_second": "examples trained on in a second",
+    }
+)
+
+
+def remarks(report: Report) -> list[str]:
+    """Say what is done, missing, failed and refused, a line each."""
+    return [printable(line) for line in _remarks(report)]
+
+
+def footnotes(report: Report) -> list[str]:
+    """Explain the columns and the notes that occur, a line each."""
+    return [printable(line) for line in (*_on_columns(report), *_on_notes(report))]
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    yield (
+        f"{report.name}: {report.done} of {report.planned} results are there, "
+        f"{report.failed} failed, {report.missing} missing"
+    )
+    for failure in report.failures:
+        yield f"failed: {failure.kind} {failure.cell}: {failure.reason}"
+    refused: dict[tuple[str, str], list[str]] = {}
+    for refusal in report.refused:
+        where = f"{refusal.domain} ({refusal.protocol})" if refusal.protocol else refusal.domain
+        refused.setdefault((where, refusal.reason), []).append(refusal.name)
+    for (where, reason), methods in refused.items():
+        yield f"not run on {where}: {', '.join(methods)}: {reason}"
+
+
+def _on_columns(report: Report) -> Iterator[str]:
+    there = list(dict.fromkeys(block.protocol for block in report.blocks)) or ["episodes"]
+    paired = list(dict.fromkeys(report.protocols[name].paired for name in there))
+    for one in paired:
+        short = noun(one)
+        yield (
+            f"Means are over {_several(one)}, each averaged over its seeds; 95% intervals resample "
+            f"these {short}s (bootstrap) and do not hold the spread between training seeds; of a "
+            f"single {short} they resample the seeds. IQM: mean of the middle half of all scores."
+        )
+    same = " or ".join(f"the same {noun(one)}s" for one in paired)
+    yield f"Differences to {report.baseline} are paired: the same seeds and {same}."
+    if "episodes" in there:
+        yield (
+            "fit s: training, shared by all methods with the same fit; adapt s: all episodes of "
+            "one seed; both are means over seeds. steps and labels: for one episode."
+        )
+    yield from _meanings(report, there)
+
+
+def _meanings(report: Report, protocols: Sequence[str]) -> Iterator[str]:
+    """Explain the columns that protocols add."""
+    for name in protocols:
+        headings = report.protocols[name].columns
+        told = [f"{headings[key]}: {_MEANINGS[key]}" for key in headings if key in _MEANINGS]
+        if told:
+            score = f"the score is RA: {_MEANINGS['RA']}; " if "LA" in headings else ""
+            yield f"{name}: {score}{'; '.join(told)}. All are means over seeds."
+
+
+def _on_notes(report: Report) -> Iterator[str]:
+    notes = {note for block in report.blocks for row in block.rows for note in row.notes}
+    if NEGATIVE in notes:
+        yield f"{NEGATIVE}: the whole interval of the difference is on the worse side."
+    if any(note.startswith(CHOSEN_BY) for note in notes):
+        yield (
+            f"{CHOSEN_BY}: validation tasks and criteria of source and inputs see no target label; "
+            "a choice by target labels sees what it is measured on: a bound, not a method."
+        )
+    if any(note.startswith(BEST_OF) for note in notes):
+        yield (
+            f"{BEST_OF} N choices: tuning budgets differ within the block; who chooses among "
+            "more has the better chance."
+        )
+    for note in (TRANSDUCTIVE, USES_QUERIES):
+        if note in notes:
+            yield f"{note}: a prediction depends on the other queries of its episode."
+
+
+def _several(paired: str) -> str:
+    """Return the plural: ``target episodes``, ``tasks of the stream``."""
+    head, of, rest = paired.partition(" of ")
+    return f"pairs of {paired}" if " and " in head else f"{head}s{of}{rest}"

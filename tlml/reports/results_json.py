@@ -1,0 +1,70 @@
+"""A report as JSON, for whoever computes with it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tlml.presentation.rows import Block, Row
+from tlml.reports.summary import Report
+
+
+def to_json(made: Report) -> str:
+    """Return a report as JSON: ``summary`` by method, ``rows`` by finished cell.
+
+    Infinity and NaN are null.
+    """
+    content = {
+        "suite": made.name,
+        "baseline": made.baseline,
+        "planned": made.planned,
+        "done": made.done,
+        "failed": made.failed,
+        "missing": made.missing,
+        "failures": [asdict(failure) for failure in made.failures],
+        "refused": [refusal.model_dump() for refusal in made.refused],
+        "summary": [_summary(block, row) for block in made.blocks for row in block.rows],
+        "rows": made.scores,
+    }
+    text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    # JSON escapes other control characters by itself; some terminals obey these, too.
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _summary(block: Block, row: Row) -> dict[str, Any]:
+    score, difference = row.score, row.difference
+    return {
+        "domain": block.domain,
+        **(block.point if block.protocol == "episodes" else {}),
+        "protocol": block.protocol,
+        "point": dict(block.point),
+        "method": row.method,
+        "metric": block.metric,
+        "higher_is_better": block.higher_is_better,
+        "mean": score.mean if score else None,
+        "interval": [score.low, score.high] if score else None,
+        "interquartile_mean": row.interquartile_mean,
+        "difference": difference.mean if difference else None,
+        "difference_interval": [difference.low, difference.high] if difference else None,
+        "worse": row.worse,
+        "best": row.best,
+        "seeds": row.seeds,
+        "planned_seeds": row.planned_seeds,
+        "metrics": dict(row.metrics),
+        "cost": row.cost,
+        "notes": list(row.notes),
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

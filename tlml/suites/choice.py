@@ -1,0 +1,173 @@
+"""Chooses options of a fit: each choice is trained once, and a criterion keeps one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from tlml.errors import TlmlError
+from tlml.files import make_folder, write_atomic
+from tlml.learners.gradient_learner import GradientLearner
+from tlml.learners.learner import Learner
+from tlml.metrics.targets import primary
+from tlml.metrics.tasks import measured
+from tlml.selection.criteria import risk
+from tlml.suites.cells import TARGET_LABELS
+from tlml.suites.ingredients import make_domain, make_learner, make_training_view, trainer_options
+from tlml.suites.schema import LEARNER
+from tlml.suites.share import Report, part_of
+from tlml.suites.training import Trained, train
+from tlml.suites.tuning import Tried, best_of, choices_of
+from tlml.views.base import View
+from tlml.views.pair import PairView
+from tlml.views.stream import StreamView
+
+Risk = Callable[[dict[str, Any], Trained], float]
+
+
+def choose(config: dict[str, Any], folder: Path, report: Report, risk: Risk) -> dict[str, Any]:
+    """Train every choice of options in a folder of its own, and return the best.
+
+    Returns:
+        ``options`` (the best), ``number`` (which it is), ``criterion``, ``risks``, ``choices`` and
+        ``cost`` (of all together).
+    """
+    choices = list(choices_of(config["tune"]))
+    tried = []
+    for number, options in enumerate(choices):
+        done = make_folder(folder / f"choice-{number}") / "choice.json"
+        if not done.is_file():
+            part = part_of(report, number, len(choices))
+            _try_choice(with_options(config, options), options, done.parent, part, risk)
+        tried.append(json.loads(done.read_text()))
+    best = best_of([Tried(one["risk"], one["error"]) for one in tried])
+    return {
+        "options": choices[best],
+        "number": best,
+        "criterion": config["criterion"],
+        "risks": [one["risk"] for one in tried],
+        "choices": choices,
+        "cost": {
+            name: sum(one["cost"][name] for one in tried) for name in ("fit_seconds", "steps")
+        },
+    }
+
+
+def choose_on_stream(config: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
+    """Choose by what is retained of a stream of validation tasks, as long as there are tasks."""
+    found = choose(_on_validation(config), folder, report, _lost)
+    return {name: value for name, value in found.items() if name != "number"}
+
+
+def with_options(config: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with a choice: options of the learner, by their prefix, and others."""
+    return config | {
+        "tune": {},
+        "options": config["options"] | of_learner(options),
+        "strategy_options": config["strategy_options"] | of_strategy(options),
+    }
+
+
+def of_learner(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a choice that are the learner's."""
+    return {k.removeprefix(LEARNER): v for k, v in options.items() if k.startswith(LEARNER)}
+
+
+def of_strategy(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a choice that are the strategy's."""
+    return {k: v for k, v in options.items() if not k.startswith(LEARNER)}
+
+
+def check_choices(config: dict[str, Any]) -> None:
+    """Make each learner of a choice on a stream, and the stream of validation tasks.
+
+    Raises:
+        TlmlError: Something cannot be made.
+    """
+    for options in choices_of(config["tune"]):
+        one = with_options(_on_validation(config), options)
+        learner = make_learner(one)
+        view = make_training_view(one, learner, make_domain(one))
+        view.setup("fit")
+        learner.check(view)
+
+
+def check_tuning(config: dict[str, Any], learner: Learner, view: View) -> None:
+    """Raise where options of a fit are to be chosen that nothing can judge."""
+    judged = isinstance(learner, GradientLearner) and isinstance(view, PairView)
+    if config["tune"] and not judged:
+        raise TlmlError(
+            f"tune: {config['learner']} trains no network on pairs of source and target, by which "
+            "a fit could be judged; tune the method instead"
+        )
+
+
+def fit_risk(config: dict[str, Any], trained: Trained) -> float:
+    """Return the risk of a fit on pairs by the configuration's criterion."""
+    learner, view = trained.learner, trained.view
+    assert isinstance(learner, GradientLearner)
+    assert isinstance(view, PairView)
+    if config["criterion"] == TARGET_LABELS:
+        query = view.drawn().episode.query
+        with torch.no_grad():
+            scores = learner.eval().predict_now(query.x)
+        metric, higher = primary(view.target_spaces.y, view.domain)
+        value = float(measured(view.domain, view.target_spaces.y, query, scores)[metric])
+        return -value if higher else value
+
+    def again(domain: Any) -> GradientLearner:
+        back, own = make_learner(config), {"episode": 0, "shots": 0}
+        return _reversed(config | {"view": config["view"] | own}, back, domain)
+
+    return risk(config["criterion"], learner, view, again)
+
+
+def _try_choice(
+    config: dict[str, Any], options: dict[str, Any], folder: Path, report: Report, risk: Risk
+) -> None:
+    cost: dict[str, float] = {"fit_seconds": 0.0, "steps": 0}
+    try:
+        trained = train(config, folder, report)
+        cost = trained.cost
+        found = Tried(risk(config, trained))
+    except TlmlError as error:  # mostly it diverged; the other choices go on
+        found = Tried(math.inf, str(error))
+    text = json.dumps({"options": options, **found._asdict(), "cost": cost})
+    write_atomic(folder / "choice.json", text + "\n")
+
+
+def _on_validation(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration whose stream is of validation tasks, as many as there are."""
+    all_of_them = {"split": "validation", "tasks": None}
+    whole = config | {"view": config["view"] | all_of_them}
+    view = make_training_view(whole, make_learner(whole), make_domain(whole))
+    assert isinstance(view, StreamView)
+    wanted = config["view"].get("tasks", config["view_defaults"].get("tasks"))
+    tasks = min(view.number_of_tasks, wanted or view.number_of_tasks)
+    return config | {"view": config["view"] | all_of_them | {"tasks": tasks}}
+
+
+def _lost(config: dict[str, Any], trained: Trained) -> float:
+    """Return what is not retained in the mean over tasks: RA, negative where more is better."""
+    if not trained.retained:
+        raise TlmlError(f"tune: {config['learner']} measured no task of the validation stream")
+    mean = float(trained.retained["summary"]["RA"])
+    return -mean if trained.retained["higher_is_better"] else mean
+
+
+def _reversed(config: dict[str, Any], learner: Learner, domain: Any) -> GradientLearner:
+    """Train a learner on another domain, for reverse validation."""
+    view = make_training_view(config, learner, domain)
+    trainer = pl.Trainer(
+        logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, **trainer_options(config, view),
+    )  # fmt: skip
+    trainer.fit(learner, datamodule=view)
+    assert isinstance(learner, GradientLearner)
+    return learner

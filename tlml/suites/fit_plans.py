@@ -1,0 +1,141 @@
+"""From the fits of a suite to the cells that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tlml.suites.cells import RETAINED, FitCell, cell_id
+from tlml.suites.schema import LEARNER
+from tlml.suites.sources import taken
+
+if TYPE_CHECKING:
+    from tlml.suites.schema import Suite, SuiteDomain
+    from tlml.suites.sources import Sources
+    from tlml.suites.versions import Versions
+
+CHOICE_SEED = 0  # options are chosen once, for all seeds of training
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a protocol says of the fits on its view.
+
+    Args:
+        view: Options of the view, over those of the domain.
+        pace: Options of the Trainer that the view decides, so that the suite's are not for it.
+    """
+
+    view: Mapping[str, Any] = field(default_factory=dict)
+    pace: frozenset[str] = frozenset()
+
+
+class FitPlans:
+    """Plans each fit once, whoever asks for it.
+
+    Args:
+        suite: Whose fits they are.
+        sources: Options of what it names.
+        versions: Of what they run.
+        training: What a protocol says of fits, by the label of the domain and the learner.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        sources: Sources,
+        versions: Versions,
+        training: Callable[[str, str], Training],
+    ) -> None:
+        self.suite, self.sources, self.versions, self.training = suite, sources, versions, training
+        self.made: dict[str, FitCell] = {}
+
+    def criterion(self, name: str) -> str | None:
+        """Return by what the options of a fit are chosen; None where there is no choice."""
+        fit = self.suite.fits[name]
+        if not fit.tune:
+            return None
+        usual = RETAINED if self.sources.streams(fit.learner) else "weighted_source_risk"
+        return fit.criterion or usual
+
+    def by_labels(self, name: str) -> bool:
+        """Return whether labels of the test could choose its options, in place of its criterion."""
+        return self.criterion(name) not in (None, RETAINED)
+
+    def of(
+        self, label: str, seed: int, name: str, *, view: Mapping[str, Any] | None = None,
+        criterion: str | None = None, episode: int | None = None,
+    ) -> FitCell:  # fmt: skip
+        """Return the cell of a fit.
+
+        Args:
+            label: The domain's.
+            seed: Of training.
+            name: The label of the fit.
+            view: Options of its view that the suite sets.
+            criterion: By what to choose, where something is to be chosen.
+            episode: The target episode that it sees.
+        """
+        config = self._config(label, seed, name, {**self.suite.fits[name].view, **(view or {})})
+        tune = config["tune"]
+        if tune and criterion == RETAINED:
+            choice = self._choice(label, name, config)
+            chosen = {"tune": {}, "criterion": RETAINED, "choice": choice.id}
+            return self._made(label, seed, name, {**config, **chosen}, after=(choice.id,))
+        config["criterion"] = criterion if tune else None
+        return self._made(label, seed, name, config, episode=episode)
+
+    def _choice(self, label: str, name: str, config: dict[str, Any]) -> FitCell:
+        own = {"kind": "choose", "criterion": RETAINED, "seed": CHOICE_SEED}
+        return self._made(label, CHOICE_SEED, f"choice for {name}", {**config, **own})
+
+    def _made(
+        self, label: str, seed: int, name: str, config: dict[str, Any], **more: Any
+    ) -> FitCell:
+        versions = self.versions.of(config)
+        cell = FitCell(cell_id(config, versions), name, label, seed, config, versions, **more)
+        return self.made.setdefault(cell.id, cell)
+
+    def _config(self, label: str, seed: int, name: str, view: Mapping[str, Any]) -> dict[str, Any]:
+        entry, fit = self.suite.domains[label], self.suite.fits[name]
+        training = self.training(label, fit.learner)
+        strategy = self.sources.trained_with(fit)
+        matters = strategy is not None and self._takes_part(fit.learner, strategy)
+        return {
+            "kind": "fit",
+            **domain_of(self.suite, label),
+            "learner": fit.learner,
+            "options": self.options(entry, fit.learner, fit.options),
+            "strategy": strategy if matters else None,
+            "strategy_options": dict(fit.strategy_options) if matters else {},
+            "tune": {k: v for k, v in fit.tune.items() if matters or k.startswith(LEARNER)},
+            "criterion": None,
+            "view": dict(view),
+            "view_defaults": {**entry.view, **training.view},
+            "trainer": {**self._trainer(entry, training.pace), **fit.trainer},
+            "seed": seed,
+        }
+
+    def _trainer(self, entry: SuiteDomain, pace: frozenset[str]) -> dict[str, Any]:
+        given = {**self.suite.trainer, **entry.trainer}
+        return {name: value for name, value in given.items() if name not in pace}
+
+    def options(self, entry: SuiteDomain, name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a learner: its own over the domain's."""
+        return {**taken(self.sources.of("learner", name), entry.learner), **own}
+
+    def _takes_part(self, learner: str, strategy: str) -> bool:
+        """Say whether training is another with this strategy: it aligns, it weighs, or is asked."""
+        registry = self.sources.registry
+        gives = registry.spec("strategy", strategy).gives
+        asked = registry.spec("learner", learner).needs
+        return bool(gives & {"aligns", "weighs"}) or any(
+            not gives.isdisjoint(need.split("|")) for need in asked
+        )
+
+
+def domain_of(suite: Suite, label: str) -> dict[str, Any]:
+    """Return what a configuration says of a domain."""
+    entry = suite.domains[label]
+    return {"domain": entry.domain or label, "domain_options": dict(entry.options)}

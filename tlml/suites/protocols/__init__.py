@@ -1,0 +1,1 @@
+"""Protocols: how methods meet a domain in a suite."""
