@@ -1,4 +1,4 @@
-"""Episodes whose ways, shots and queries are drawn from ranges."""
+"""Episodes as a view draws them."""
 
 from __future__ import annotations
 
