@@ -162,11 +162,22 @@ def test_each_recipe_has_a_file_of_its_own(cache):
     assert len(list(cache.iterdir())) == 3
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """The classes of a domain, and the name and the bytes of the file that keeps them."""
+    folder = tmp_path_factory.mktemp("rendered")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLML_CACHE", str(folder))
+        fresh = Glyphs(**FEW).classes("target")
+    (path,) = folder.iterdir()
+    return fresh, path.name, path.read_bytes()
+
+
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "flipped", "pickle"])
-def test_a_damaged_cache_is_rendered_again(cache, damage):
-    fresh = Glyphs(**FEW).classes("target")
-    (path,) = cache.iterdir()
-    whole = path.read_bytes()
+def test_a_damaged_cache_is_rendered_again(cache, rendered, damage):
+    fresh, name, whole = rendered
+    cache.mkdir()
+    path = cache / name
     middle = len(whole) // 2
     damaged = {
         "truncated": whole[:middle],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ PAGE = (ROOT / "docs" / "recipes.md").read_text()
 each_recipe = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 
 
+@cache
 def planned(path: Path) -> tuple[Suite, Plan]:
     suite = load_suite(path)
     return suite, plan(suite, default_registry())

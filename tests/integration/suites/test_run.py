@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from tlml.suites import Plan, run_suite, training
 from tlml.suites import fit as cell_fit
 from tlml.suites import run as bench
 from tlml.suites import run_cell as experiment
-from tlml.suites.tuning import Tried, best_of, candidates
 
 
 @pytest.fixture(scope="module")
@@ -173,20 +171,3 @@ def test_ray_is_asked_for_where_it_is_missing(
     made = planned(tmp_path, methods={"scratch": {"strategy": "scratch"}}, seeds=1)
     with pytest.raises(TlmlError, match="backend: ray is not installed"):
         run_suite(made, tmp_path / "out", jobs=1, backend="ray")
-
-
-def test_ranges_to_tune_become_values() -> None:
-    assert candidates({"values": [3, 1]}) == [3, 1]
-    assert candidates([1.0, 5.0, "linear"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
-    assert candidates([0.01, 100.0, "log"]) == pytest.approx([0.01, 0.1, 1, 10, 100])
-
-
-def test_the_best_choice_has_a_finite_risk() -> None:
-    assert best_of([Tried(math.nan), Tried(3.0), Tried(math.inf, "no"), Tried(2.0)]) == 3
-    message = (
-        "tune: none of the 2 choices has a finite risk, so there is nothing to choose from; try "
-        "other values"
-    )
-    for reason, end in (("", "$"), ("lower its lr", r" \(one failed: lower its lr\)$")):
-        with pytest.raises(TlmlError, match=f"^{message}{end}"):
-            best_of([Tried(math.nan), Tried(math.inf, reason)])

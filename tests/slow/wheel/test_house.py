@@ -20,9 +20,6 @@ from places import ROOT
 
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = CONFIGURATION["project"]
-TARGETS = (
-    "bench bench-meta bench-transfer clean constraints demo docs format help lint test test-fast"
-).split()
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))
 
 

@@ -1,187 +1,21 @@
 from __future__ import annotations
 
 import copy
-import re
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from bowls import NAMES, bowl, fails, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import tlml
-from tlml import Group, Phase, Strategy, TlmlError
+from tlml import Group, Phase, Strategy
 from tlml.data import Batch, Params
-from tlml.strategies import FirstOrder, make_optimizer, overrides, weights_of
+from tlml.strategies import make_optimizer, overrides
 from tlml.strategies.optimiser import OPTIMIZERS
-from tlml.strategies.phases import joined_groups, matching, phase_at, until_step
-from tlml.testing.toys import LearnedRates
-
-NAMES = ("blocks.one.weight", "blocks.one.bias", "blocks.two.weight", "head.weight", "head.bias")
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
-
-
-def bowl(params: Params, batch: Tensor) -> Tensor:
-    """Return a loss whose third derivative isn't zero, in all parameters."""
-    return torch.stack(
-        [((p - batch.mean()) ** 4).sum() + (p**2).sum() for p in params.values()]
-    ).sum()
-
-
-def start() -> dict[str, Tensor]:
-    rng = torch.Generator().manual_seed(1)
-    return {name: torch.randn(3, generator=rng, dtype=torch.float64) for name in NAMES}
-
-
-# tlml.gradient
-
-
-def test_a_gradient_is_that_of_autograd_by_name():
-    params, batch = start(), torch.ones(2)
-    leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
-    expected = torch.autograd.grad(bowl(leaves, batch), list(leaves.values()))
-    found = tlml.gradient(bowl, params, batch)
-    assert list(found) == list(params)
-    for name, slope in zip(params, expected, strict=True):
-        torch.testing.assert_close(found[name], slope, rtol=1e-14, atol=0)
-    assert all(not value.requires_grad for value in params.values())
-
-
-def test_a_gradient_works_in_inference_mode_and_where_nothing_needs_gradients():
-    expected = tlml.gradient(bowl, start(), torch.ones(2))
-    with torch.inference_mode():
-        quiet = tlml.gradient(bowl, start(), torch.ones(2))
-    with torch.no_grad():
-        still = tlml.gradient(bowl, start(), torch.ones(2))
-    for name, slope in expected.items():
-        assert torch.equal(quiet[name], slope)
-        assert torch.equal(still[name], slope)
-
-
-def test_a_gradient_works_under_vmap():
-    batches = torch.tensor([[0.5, 1.0], [2.0, 3.0]])
-    at = start()
-    together = torch.func.vmap(lambda batch: tlml.gradient(bowl, at, batch))(batches)
-    for i, batch in enumerate(batches):
-        for name, slope in tlml.gradient(bowl, start(), batch).items():
-            torch.testing.assert_close(together[name][i], slope)
-
-
-def test_a_gradient_can_be_differentiated_again():
-    params = {"p": torch.tensor([2.0], dtype=torch.float64, requires_grad=True)}
-    slope = tlml.gradient(lambda p, b: (p["p"] ** 3 * b).sum(), params, torch.tensor(1.0))["p"]
-    slope.sum().backward()
-    assert params["p"].grad is not None
-    assert float(slope.detach()) == pytest.approx(12.0)
-    assert float(params["p"].grad) == pytest.approx(12.0)
-
-
-# First order
-
-
-def test_a_linearised_loss_has_value_and_gradient_but_no_curvature():
-    params, batch = start(), torch.ones(2)
-    loss = FirstOrder(bowl)
-    assert float(loss(params, batch)) == pytest.approx(float(bowl(params, batch)), rel=1e-14)
-    found, expected = tlml.gradient(loss, params, batch), tlml.gradient(bowl, params, batch)
-    for name in params:
-        torch.testing.assert_close(found[name], expected[name], rtol=1e-14, atol=0)
-    leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
-    assert not any(slope.requires_grad for slope in tlml.gradient(loss, leaves, batch).values())
-    assert all(slope.requires_grad for slope in tlml.gradient(bowl, leaves, batch).values())
-
-
-@pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("vectorize", ["loop", "vmap"])
-def test_first_order_keeps_learned_rates_in_the_graph(steps, vectorize):
-    torch.manual_seed(0)
-    net = nn.Linear(2, 1).double()
-    strategy = LearnedRates(lr=0.1, steps=steps)
-    learner = tlml.learner(
-        "maml", network=net, strategy=strategy, first_order=True, vectorize=vectorize
-    )
-    x = torch.randn(3, 4, 2)
-    batch = Batch(x, x.sum(-1, keepdim=True))
-    learner.meta_loss(tlml.Episode(batch, batch)).backward()
-    grads = [rate.grad for rate in strategy.rates]
-    # By the chain rule: −Σ over steps of slope(query at the end) · slope(support at that step).
-    expected = [torch.zeros_like(p) for p in net.parameters()]
-    for task in range(3):
-        data = Batch(batch.x[task], batch.y[task])
-        at: dict[str, Tensor] = {n: p.detach() for n, p in net.named_parameters()}
-        seen = []
-        for _ in range(steps):
-            seen.append(tlml.gradient(learner.loss, at, data))
-            at = {n: p - 0.1 * seen[-1][n] for n, p in at.items()}
-        last = tlml.gradient(learner.loss, at, data)
-        for i, name in enumerate(at):
-            expected[i] -= sum(last[name] * slope[name] for slope in seen) / 3
-    for grad, value in zip(grads, expected, strict=True):
-        torch.testing.assert_close(grad, value, rtol=1e-10, atol=1e-14)
-
-
-# Phases
-
-
-def test_the_first_group_that_matches_a_parameter_has_it():
-    head, rest = Group("head.*", lr=0.1), Group("*", lr=1.0)
-    found = matching(NAMES, (head, rest))
-    assert {name: group.lr for name, group in found.items()} == dict(
-        zip(NAMES, (1.0, 1.0, 1.0, 0.1, 0.1), strict=True)
-    )
-    assert list(matching(NAMES, (head,))) == ["head.weight", "head.bias"]
-    assert matching(NAMES, ()) == {}
-
-
-def test_a_pattern_that_matches_nothing_is_named():
-    with fails("pattern 'head.weigth' matches no parameter; did you mean head.weight?"):
-        matching(NAMES, (Group("head.weigth"),))
-    with fails(f"pattern 'zzz' matches no parameter; choose from {', '.join(sorted(NAMES))}"):
-        matching(NAMES, (Group(), Group("zzz")))
-
-
-def test_parameters_are_divided_once_for_all_phases():
-    phases = (
-        Phase(0.5, (Group("head.*"),)),
-        Phase(1.0, (Group("blocks.two.*", lr=0.1), Group("head.*"))),
-    )
-    joined = joined_groups(phases, NAMES)
-    assert [group.names for group in joined] == [NAMES[:2], NAMES[2:3], NAMES[3:]]
-    rates = [[g.lr if g else None for g in group.groups] for group in joined]
-    assert rates == [[None, None], [None, 0.1], [1.0, 1.0]]
-
-
-patterns = st.sampled_from(("*", "head.*", "blocks.*", "*.bias", "blocks.one.*"))
-groups = st.lists(st.builds(Group, patterns, st.sampled_from((0.0, 0.1, 1.0))), max_size=3)
-
-
-@given(st.lists(st.builds(Phase, st.integers(1, 9), groups), min_size=1, max_size=3))
-def test_each_parameter_is_in_exactly_one_group(phases):
-    joined = joined_groups(phases, NAMES)
-    assert sorted(name for group in joined for name in group.names) == sorted(NAMES)
-    for group in joined:
-        for phase, member in zip(phases, group.groups, strict=True):
-            found = matching(NAMES, phase.groups)
-            assert {found.get(name) for name in group.names} == {member}
-
-
-def test_a_phase_ends_after_steps_or_a_share_of_them():
-    phases = [Phase(3), Phase(0.5), Phase(1.0)]
-    assert [until_step(phase, 20) for phase in phases] == [3, 10, 20]
-    assert [phases.index(phase_at(phases, step, 20)) for step in (0, 2, 3, 9, 10, 19, 25)] == [
-        0, 0, 1, 1, 2, 2, 2
-    ]  # fmt: skip
-    assert until_step(Phase(3), None) == 3
-    with fails(
-        "until=0.5: a share needs a total; set max_steps or max_epochs, or give the phase a number "
-        "of steps"
-    ):
-        until_step(Phase(0.5), None)
 
 
 class InPhases(Strategy):
@@ -277,9 +111,6 @@ def test_the_loss_is_called_once_in_each_step_and_params_stay(steps, name):
     assert len({float(values["head.bias"][0]) for values in found}) == steps
 
 
-# The plugins' strategies
-
-
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 def test_a_linear_probe_keeps_the_features_bit_for_bit(optimizer, decay):
@@ -315,9 +146,6 @@ def test_fresh_parameters_are_not_the_learned_ones():
     assert not any(torch.equal(adapted[name], p) for name, p in network.named_parameters())
 
 
-# Ownership and options
-
-
 def test_a_strategy_belongs_to_one_learner():
     strategy = tlml.strategy("sgd")
     tlml.learner("maml", network=nn.Linear(2, 1), strategy=strategy)
@@ -341,13 +169,6 @@ def test_options_out_of_range_are_refused(name, options, message):
         kind(**options)
 
 
-def test_the_optimiser_of_a_strategy_is_checked():
-    with fails("optimizer: 'adma' is not one of adam, adamw, sgd"):
-        Strategy(optimizer="adma")
-    with fails("weight_decay: must be at least 0, is -1"):
-        Strategy(weight_decay=-1)
-
-
 def test_what_a_strategy_does_not_write_it_does_not_do():
     strategy = Strategy()
     assert strategy.terms(None) == {}
@@ -358,21 +179,3 @@ def test_what_a_strategy_does_not_write_it_does_not_do():
         strategy.estimate(None, torch.ones(1), None)
     with fails("Strategy relates no tasks: it has no relate()"):
         strategy.relate(None, None)
-
-
-@pytest.mark.parametrize(
-    "weights",
-    [torch.ones(3), torch.ones(4, 1), torch.tensor([1.0, 2, 3, -1]), torch.full((4,), torch.nan)],
-)
-def test_weights_that_do_not_fit_are_refused(weights):
-    with fails(
-        "strategy Strategy: weigh_samples must return 4 finite weights ≥ 0, one for each source "
-        f"example; it gave shape {tuple(weights.shape)}"
-    ):
-        weights_of(weights, 4, Strategy())
-
-
-def test_weights_that_fit_are_kept():
-    weights = torch.tensor([0.0, 1.0])
-    assert weights_of(weights, 2, Strategy()) is weights
-    assert weights_of(None, 2, Strategy()) is None

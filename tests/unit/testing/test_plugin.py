@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from distributions import Site, declare, plugin_module, site_on_path
 from failing import FINITE, failure, spec
 
 import tlml
 import tlml.testing
-from tlml.registry import Registry, default_registry
-from tlml.testing import CheckFailed, check_domain, check_plugin, check_strategy
-from tlml.testing.randomness import global_state, without_global_draws
-from tlml.testing.toys import Planes
-
-
-@pytest.mark.parametrize(
-    ("check", "given", "text"),
-    [
-        (check_domain, "sinusoids", "no domain is called 'sinusoids'; did you mean sinusoid?"),
-        (
-            check_strategy,
-            Planes,
-            "strategy Planes: Planes is not a strategy; make it a subclass of tlml.Strategy",
-        ),
-        (
-            check_domain,
-            lambda: 1 / 0,
-            "domain <lambda>: making it: ZeroDivisionError: division by zero",
-        ),
-    ],
-)
-def test_what_can_not_be_made_is_told_so(check: Callable[..., None], given: Any, text: str) -> None:
-    assert failure(check, given) == text
-
-
-def test_a_wrong_option_is_told_so() -> None:
-    assert failure(check_domain, "sinusoid", options={"noize": 1.0}) == (
-        "domain sinusoid: making it: the constructor: no option is called 'noize'; "
-        "did you mean noise?"
-    )
+from tlml.registry import default_registry
+from tlml.testing import check_plugin
 
 
 @pytest.fixture
@@ -115,30 +83,7 @@ def test_options_reach_the_check_of_their_name() -> None:
     )
 
 
-def test_pytest_has_the_checks_as_fixtures(
-    tlml_registry: Registry,
-    check_plugin: Any,
-    check_domain: Any,
-    check_learner: Any,
-    check_strategy: Any,
-) -> None:
-    assert "sinusoid" in [spec.name for spec in tlml_registry.specs("domain")]
-    assert tlml_registry is not default_registry()
-    for found in (check_plugin, check_domain, check_learner, check_strategy):
-        assert found is getattr(tlml.testing, found.__name__)
-
-
 def test_public_names_are_found_and_others_are_not() -> None:
     assert set(tlml.testing.__all__) <= set(dir(tlml.testing))
     with pytest.raises(AttributeError, match=r"module 'tlml.testing' has no attribute 'check'"):
         tlml.testing.check  # noqa: B018
-
-
-def test_global_random_states_are_restored_and_watched() -> None:
-    with without_global_draws("this"), global_state(3):
-        first = (np.random.rand(), float(torch.rand(())))
-    with global_state(3):
-        assert first == (np.random.rand(), float(torch.rand(())))
-    text = "this draws from the global random state of torch"
-    with pytest.raises(CheckFailed, match=text), without_global_draws("this"):
-        torch.rand(())

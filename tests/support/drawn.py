@@ -1,0 +1,22 @@
+"""What the tests of draws share: keys drawn at random, and the text of an error."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import strategies as st
+
+from tlml import TlmlError
+from tlml.data import (
+    SPLITS,
+)
+
+splits = st.sampled_from(SPLITS)
+
+
+seeds = st.integers(0, 2**40)
+
+
+def fails(message: str):
+    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")

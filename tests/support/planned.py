@@ -1,0 +1,46 @@
+"""Plans of a suite of stubs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from suite_stubs import EXAMPLE, stub_registry
+
+from tlml.registry import Registry
+from tlml.suites import Plan, Suite, plan
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return stub_registry()
+
+
+def example(**changes: Any) -> dict[str, Any]:
+    """Return the example as plain data, with parts exchanged."""
+    data = yaml.safe_load(EXAMPLE.replace("1e-3", "0.001"))
+    return {**data, **changes}
+
+
+def planned(registry: Registry, **changes: Any) -> Plan:
+    return plan(Suite.model_validate(example(**changes)), registry)
+
+
+def only_fit(registry: Registry, fit: dict[str, Any], **changes: Any) -> Any:
+    """Return the one fit of a suite of one method on one domain with one seed."""
+    made = planned(
+        registry,
+        seeds=1,
+        domains={"waves": {"shots": 5}},
+        fits={"f": fit},
+        methods={"m": {"fit": "f", "strategy": "sgd"}},
+        **changes,
+    )
+    return made.fits[0]
+
+
+ALIGNED = {
+    "learner": "supervised", "strategy": "mmd", "strategy_options": {"weight": 1.0},
+    "view": {"unlabelled": True},
+}  # fmt: skip

@@ -1,0 +1,105 @@
+"""New heads, and parameters as they were drawn first."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from built import CASES, LINEAR, Headed, box, build, message, same
+from gymnasium.spaces import Discrete
+from torch import nn
+from torch.func import functional_call, grad
+
+from tlml.networks import (
+    Network,
+    build_network,
+    fresh_parameters,
+    head_for,
+    mlp,
+)
+
+
+@pytest.mark.parametrize(
+    ("network", "names"),
+    [
+        (mlp((2,), 3), ["head.weight", "head.bias"]),
+        (LINEAR, ["weight", "bias"]),
+        (Headed(fc=nn.Linear(2, 3, bias=False)).double(), ["fc.weight"]),
+        (
+            Headed(head=nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3), nn.Dropout())),
+            ["head.2.weight", "head.2.bias"],
+        ),
+    ],
+)
+def test_a_new_head_is_zero_and_takes_the_place_of_the_old(network, names):
+    fresh, old = head_for(network, 5), dict(network.named_parameters())
+    assert list(fresh) == names
+    for name, tensor in fresh.items():
+        assert tensor.shape == (5, *old[name].shape[1:])
+        assert tensor.dtype == old[name].dtype
+        assert not tensor.any()
+
+
+def test_a_new_head_scores_other_classes_and_learns():
+    network, x = mlp((2,), 3), torch.randn(4, 2)
+    params = dict(network.named_parameters()) | head_for(network, 5)
+    scores = functional_call(network, params, (x,))
+    assert torch.equal(scores, torch.zeros(4, 5))
+    y = torch.tensor([4, 0, 1, 2])
+    gradient = grad(lambda p: nn.functional.cross_entropy(functional_call(network, p, (x,)), y))
+    assert gradient(params)["head.weight"].abs().sum() > 0
+
+
+def test_a_new_head_has_the_type_that_is_asked_for():
+    fresh = head_for(mlp((2,), 3), 5, dtype=torch.float64, device="meta")
+    assert {(t.dtype, t.device.type) for t in fresh.values()} == {(torch.float64, "meta")}
+
+
+def test_a_head_that_cannot_be_replaced_is_refused():
+    network = Network({}, nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)))
+    assert message(head_for, network, 5) == (
+        "Network: the head 'head' ends in LayerNorm; new outputs need an nn.Linear there"
+    )
+    assert message(head_for, mlp((2,), 3), 0) == "outputs: must be greater than 0, is 0"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fresh_parameters_are_keyed_and_leave_the_network(name):
+    network = build(name)
+    for parameter in network.parameters():
+        parameter.data.fill_(7.0)
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    state = torch.get_rng_state()
+    fresh = fresh_parameters(network, 1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert same(network.state_dict(), before)
+    assert list(fresh) == [key for key, _ in network.named_parameters()]
+    assert all((tensor != 7).all() and not tensor.requires_grad for tensor in fresh.values())
+    assert same(fresh, fresh_parameters(network, 1))
+    assert not same(fresh, fresh_parameters(network, 2))
+
+
+def test_fresh_parameters_are_drawn_as_the_first_ones_were():
+    network = build_network("mlp", box(50), Discrete(50), 0, {"hidden": [50]})
+    fresh = fresh_parameters(network, 1)
+    for name, parameter in network.named_parameters():
+        assert fresh[name].abs().max() <= 1 / math.sqrt(50)
+        assert 0.8 < fresh[name].std() / parameter.std() < 1.25
+
+
+def test_fresh_parameters_keep_the_type_and_reset_attention_as_torch_does():
+    layer = nn.TransformerEncoderLayer(8, 2, 16).double()
+    layer.self_attn.in_proj_weight.data.fill_(7.0)
+    fresh = fresh_parameters(layer, 0)
+    assert {tensor.dtype for tensor in fresh.values()} == {torch.float64}
+    assert fresh["self_attn.in_proj_weight"].abs().max() < 1
+    assert not fresh["self_attn.out_proj.bias"].any(), "attention starts its children itself"
+
+
+def test_a_module_that_cannot_start_anew_is_named():
+    network = Headed(body=nn.ParameterList([torch.zeros(2)]), head=nn.Linear(2, 2))
+    assert message(fresh_parameters, network, 0) == (
+        "module 'body' (ParameterList) owns parameters and has no reset_parameters(); "
+        "write one, which initialises them anew"
+    )

@@ -1,0 +1,129 @@
+"""Which fits a plan holds, and what they are keyed by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from planned import ALIGNED, only_fit, planned
+
+from tlml.registry import Registry
+
+
+def test_each_fit_is_planned_once_and_shared_by_shots(registry: Registry) -> None:
+    made = planned(registry)
+    assert [(f.domain, f.name, f.seed) for f in made.fits] == [
+        ("waves", "pre", 0), ("waves", "pre", 1), ("waves", "maml", 0), ("waves", "maml", 1),
+        ("letters14", "pre", 0), ("letters14", "pre", 1),
+        ("letters14", "maml", 0), ("letters14", "maml", 1),
+    ]  # fmt: skip
+    # two domains with two and one number of shots, two seeds, three methods
+    assert len(made.adapts) == (2 + 1) * 2 * 3
+    ids = {fit.id: fit for fit in made.fits}
+    for cell in made.adapts:
+        if cell.method == "scratch":
+            assert cell.fits == ()
+        else:
+            fit = ids[one(cell.fits)]
+            assert (fit.domain, fit.seed) == (cell.domain, cell.seed)
+    assert (made.name, made.baseline) == ("quick", "scratch")
+    assert made.methods == ("scratch", "full", "maml")
+    assert made.domains == ("waves", "letters14")
+    assert made.refused == ()
+
+
+def test_the_configuration_of_a_fit(registry: Registry) -> None:
+    cell = next(f for f in planned(registry).fits if (f.domain, f.name) == ("letters14", "maml"))
+    assert cell.config == {
+        "kind": "fit",
+        "domain": "letters",
+        "domain_options": {"size": 14},
+        "learner": "maml",
+        "options": {"network": "conv4"},
+        "strategy": "sgd",
+        "strategy_options": {"lr": 0.4},
+        "tune": {},
+        "criterion": None,
+        "view": {},
+        "view_defaults": {},
+        "trainer": {},
+        "seed": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fit", "strategy", "options"),
+    [
+        # It acts when adapting only, so that training is the same without it.
+        ({"learner": "supervised", "strategy": "full", "strategy_options": {"lr": 1.0}}, None, {}),
+        ({"learner": "supervised", "strategy": "mmd", "strategy_options": {"weight": 1.0}},
+         "mmd", {"weight": 1.0}),
+        ({"learner": "maml", "strategy": "sgd", "strategy_options": {"lr": 1.0}},
+         "sgd", {"lr": 1.0}),
+        ({"learner": "maml", "strategy_options": {"lr": 1.0}}, "sgd", {"lr": 1.0}),
+    ],
+)  # fmt: skip
+def test_a_fit_is_keyed_by_a_strategy_that_takes_part_in_it(
+    registry: Registry, fit: dict[str, Any], strategy: str | None, options: dict[str, Any]
+) -> None:
+    cell = only_fit(registry, fit)
+    assert (cell.config["strategy"], cell.config["strategy_options"]) == (strategy, options)
+
+
+def test_fits_that_come_to_the_same_are_one(registry: Registry) -> None:
+    made = planned(
+        registry,
+        seeds=1,
+        domains={"waves": {"shots": 5}},
+        fits={
+            "a": {"learner": "supervised", "strategy": "full"},
+            "b": {"learner": "supervised", "strategy": "scratch"},
+        },
+        methods={"a": {"fit": "a"}, "b": {"fit": "b"}},
+    )
+    assert [fit.name for fit in made.fits] == ["a"]
+    assert [cell.fits for cell in made.adapts] == [(made.fits[0].id,)] * 2
+    assert [cell.config["strategy"] for cell in made.adapts] == ["full", "scratch"]
+
+
+def test_a_fit_that_no_method_uses_is_not_planned(registry: Registry) -> None:
+    assert planned(registry, methods={"s": {"strategy": "scratch"}}).fits == ()
+
+
+def test_a_fit_that_sees_the_target_is_made_for_each_episode(registry: Registry) -> None:
+    made = planned(
+        registry, seeds=2, episodes=3, domains={"letters": {"shots": [0, 5]}},
+        fits={"aligned": ALIGNED, "pre": {"learner": "supervised"}},
+        methods={"mmd": {"fit": "aligned"}, "pre": {"fit": "pre", "strategy": "full"}},
+    )  # fmt: skip
+    fits = {fit.id: fit for fit in made.fits}
+    for cell in (cell for cell in made.adapts if cell.method == "mmd"):
+        own = [fits[id] for id in cell.fits]
+        assert [fit.episode for fit in own] == [0, 1, 2]
+        assert {fit.seed for fit in own} == {cell.seed}
+        for fit in own:
+            # The target episodes are those of the test, whose key is the same for all seeds.
+            view = {"unlabelled": True, "episode": fit.episode, "episode_seed": 0}
+            assert fit.config["view"] == view
+            assert cell.config["view"]["seed"] == view["episode_seed"]
+    # Both numbers of shots share them, for no label takes part.
+    assert sum(fit.name == "aligned" for fit in made.fits) == 2 * 3
+    assert sum(fit.name == "pre" for fit in made.fits) == 2
+
+
+def test_a_fit_takes_the_labels_of_the_cell(registry: Registry) -> None:
+    made = planned(
+        registry, seeds=1, episodes=2, domains={"letters": {"shots": [0, 5]}},
+        fits={"joint": {"learner": "supervised", "labels": True}},
+        methods={"joint": {"fit": "joint", "strategy": "full"}},
+    )  # fmt: skip
+    views = {cell.point["shots"]: cell.fits for cell in made.adapts}
+    assert {shots: len(fits) for shots, fits in views.items()} == {0: 1, 5: 2}
+    configs = {fit.id: fit.config["view"] for fit in made.fits}
+    assert configs[one(views[0])] == {}
+    assert [configs[id]["shots"] for id in views[5]] == [5, 5]
+
+
+def one(values: Any) -> Any:
+    (value,) = values
+    return value

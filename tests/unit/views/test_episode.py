@@ -1,0 +1,137 @@
+"""Episodes by seed, split and index."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from gymnasium.spaces import Discrete
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import Letters, Lines, Tables, keys
+from views import fails, few, same, seeds
+
+import tlml
+from tlml import EpisodeView
+from tlml.data import draw_episode, draw_task, keyed_rng
+from tlml.views import ViewSpaces
+
+
+def examples_of(episode) -> list[tuple[float, ...]]:
+    return keys(episode.support.x) + keys(episode.query.x)
+
+
+@few
+@given(seeds, st.sampled_from(["source", "validation", "target"]), st.integers(0, 2**40))
+def test_an_episode_is_a_function_of_seed_split_and_index(seed, split, index):
+    options = {"ways": 3, "shots": 2, "queries": 2}
+    one, again = (EpisodeView(Letters(), **options, seed=seed).dataset(split) for _ in range(2))
+    other = EpisodeView(Letters(), **options, seed=seed + 1).dataset(split)
+    assert same(one[index], again[index])
+    assert not same(one[index], one[index + 1])
+    assert not same(one[index], other[index])
+    rng = keyed_rng(seed, split, index)
+    assert same(one[index], draw_episode(draw_task(Letters(), split, rng, 3), 2, 2, rng, 3))
+
+
+@few
+@given(seeds)
+def test_the_three_loaders_share_no_example_and_no_query_is_in_a_support(seed):
+    view = EpisodeView(Letters(), ways=3, shots=2, queries=2, episodes=6, seed=seed)
+    found = []
+    for loader in (view.train_dataloader(), view.val_dataloader(), view.test_dataloader()):
+        seen = set()
+        for batch in loader:
+            for support, query in zip(batch.support.x, batch.query.x, strict=True):
+                assert not set(keys(support)) & set(keys(query))
+            seen |= set(examples_of(batch))
+        found.append(seen)
+    assert not (found[0] & found[1] or found[1] & found[2] or found[0] & found[2])
+
+
+def test_workers_and_epochs_give_the_same_episodes():
+    def epochs(workers: int) -> list:
+        view = EpisodeView(
+            Letters(), ways=2, shots=1, queries=1, episodes=6, tasks_per_batch=2,
+            num_workers=workers,
+        )  # fmt: skip
+        loader, found = view.train_dataloader(), []
+        for epoch in range(2):
+            loader.sampler.set_epoch(epoch)
+            found += list(loader)
+        return found
+
+    alone, with_workers = epochs(0), epochs(2)
+    assert len(alone) == 6
+    assert same(alone, with_workers)
+    assert not same(alone[:3], alone[3:])
+
+
+def test_training_episodes_are_fresh_and_evaluation_episodes_fixed():
+    view = EpisodeView(Letters(), episodes=3, val_episodes=2, tasks_per_batch=2, shots=1, queries=1)
+    for loader, fixed, sizes in (
+        (view.train_dataloader(), False, [2, 1]),
+        (view.val_dataloader(), True, [2]),
+        (view.test_dataloader(), True, [2, 1]),
+    ):
+        first = list(loader)
+        loader.sampler.set_epoch(1)
+        assert [len(batch.support.x) for batch in first] == sizes
+        assert same(first, list(loader)) is fixed
+
+
+def test_a_batch_has_the_promised_shapes():
+    view = EpisodeView(Letters(shape=(1, 4, 4)), ways=3, shots=2, queries=5, tasks_per_batch=4)
+    batch = next(iter(view.train_dataloader()))
+    assert batch.support.x.shape == (4, 6, 1, 4, 4)
+    assert batch.support.y.shape == (4, 6)
+    assert batch.query.x.shape == (4, 15, 1, 4, 4)
+    assert batch.query.y.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("domain", "ways", "expected"),
+    [
+        (Letters(), None, (5, "episode")),
+        (Letters(), 3, (3, "episode")),
+        (Tables(classes=4), None, (4, "domain")),
+        (Tables(classes=4), 4, (4, "domain")),
+        (Tables(classes=4), 2, (2, "episode")),
+    ],
+)
+def test_episodes_have_spaces_of_their_own(domain, ways, expected):
+    view = EpisodeView(domain, ways=ways)
+    for spaces in (view.spaces, view.test_spaces):
+        assert (spaces.y, spaces.labels) == (Discrete(expected[0]), expected[1])
+        assert spaces.x == domain.x
+
+
+def test_values_keep_the_domains_spaces():
+    assert EpisodeView(Lines()).spaces == ViewSpaces(Lines().x, Lines().y, "domain")
+
+
+@pytest.mark.parametrize(
+    ("domain", "ways", "message"),
+    [
+        (Tables(classes=3), 4, "ways=4, but Tables has only 3 classes"),
+        (Lines(), 2, "ways: Lines has no classes but values to predict; leave ways out"),
+    ],
+)
+def test_ways_that_a_domain_hasnt_are_refused_at_once(domain, ways, message):
+    with fails(message):
+        EpisodeView(domain, ways=ways)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells what is resident")
+def test_thousands_of_episodes_take_no_memory():
+    view = EpisodeView(
+        tlml.domain("sinusoid"), shots=1, queries=1, tasks_per_batch=50, episodes=2_000
+    )
+    loader, resident = view.train_dataloader(), []
+    for _ in range(10):  # epochs
+        assert sum(len(batch.support.x) for batch in loader) == 2_000
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident.append(pages * resource.getpagesize() / 2**20)
+    assert resident[-1] - resident[0] < 2  # MiB: 116 bytes for each of 18,000 episodes

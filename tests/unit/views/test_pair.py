@@ -1,0 +1,198 @@
+"""Pairs of source and target: who gets which examples."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from gymnasium.spaces import Discrete
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import Letters, Lines, Tables, keys
+from views import fails, few, same, seeds
+
+from tlml import EpisodeView, PairView
+
+
+@few
+@given(seeds, st.integers(0, 1000), st.integers(1, 3), st.integers(1, 3))
+def test_the_labelled_target_is_the_support_of_the_episode(seed, episode, shots, queries):
+    for domain in (Letters(), Tables(classes=2), Tables(), Lines()):
+        ways = 3 if isinstance(domain, Letters) else None
+        key = {"ways": ways, "queries": queries, "seed": seed}
+        view = PairView(domain, shots=shots, episode=episode, **key)
+        support, query = EpisodeView(domain, shots=shots, **key).dataset("target")[episode]
+        pair = next(iter(view.train_dataloader()))
+        assert same(pair.target, support)
+        tested = next(iter(view.test_dataloader()))
+        assert same(tested.target, query)
+        assert len(tested.source.x) == len(tested.unlabelled) == 0
+
+
+@few
+@given(seeds, st.integers(0, 100), st.booleans(), st.integers(0, 3), st.integers(1, 3))
+def test_the_unlabelled_target_never_holds_the_query_unless_transductive(
+    seed, episode, transductive, shots, queries
+):
+    for domain in (
+        Letters(), Tables(classes=2), Tables(classes=2, test=8), Tables(), Tables(test=5), Lines()
+    ):  # fmt: skip
+        view = PairView(
+            domain, shots=shots, queries=queries, episode=episode, seed=seed, unlabelled=True,
+            transductive=transductive, ways=3 if isinstance(domain, Letters) else None,
+            samples=20, batch_size=7,
+        )  # fmt: skip
+        query = set(keys(view.drawn().episode.query.x))
+        free = set(keys(view.unlabelled_examples()))
+        assert query <= free if transductive else not query & free
+        given_ = {x for pair in view.train_dataloader() for x in keys(pair.unlabelled)}
+        assert given_ <= free
+
+
+def test_the_unlabelled_target_may_hold_the_labelled_one_and_all_the_rest():
+    view = PairView(Letters(), ways=3, shots=1, queries=2, unlabelled=True)
+    drawn = view.drawn()
+    whole = set(keys(torch.cat(drawn.task.samples)))
+    assert set(keys(view.unlabelled_examples())) == whole - set(keys(drawn.episode.query.x))
+
+
+@few
+@given(seeds, st.integers(1, 40))
+def test_an_epoch_passes_the_source_once_in_a_fresh_order(seed, batch_size):
+    view = PairView(Tables(classes=2), batch_size=batch_size, seed=seed)
+    loader, orders = view.train_dataloader(), []
+    whole = view.source_examples()
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)
+        pairs = list(loader)
+        orders.append(torch.cat([pair.index for pair in pairs]))
+        assert sorted(orders[-1].tolist()) == list(range(len(whole)))
+        for pair in pairs:
+            assert torch.equal(pair.source.x, whole.x[pair.index])
+            assert torch.equal(pair.source.y, whole.y[pair.index])
+            assert len(pair.target.x) == len(pair.unlabelled) == 0
+    assert not torch.equal(*orders)
+
+
+@pytest.mark.parametrize("domain", [Letters(), Tables(classes=3), Tables()])
+def test_the_source_is_pooled_from_the_source_tasks(domain):
+    whole = PairView(domain).source_examples()
+    known = {x for task in domain.tasks("source") for x in keys(task.split("train").x)}
+    held = {x for pair in PairView(domain).val_dataloader() for x in keys(pair.source.x)}
+    assert set(keys(whole.x)) <= known
+    assert not held & set(keys(whole.x))
+    if isinstance(domain, Letters):  # no validation class has a source label: some are held out
+        assert held | set(keys(whole.x)) == known
+        assert len(held) == round(0.1 * len(known))
+    else:
+        assert held == {x for task in domain.tasks("validation") for x in keys(task.x)}
+
+
+def test_validation_tasks_with_other_labels_judge_no_source():
+    class Others(Tables):
+        def spaces(self, split):
+            return self.x, Discrete(9) if split == "validation" else self.y
+
+    domain = Others(classes=3)
+    held = {x for pair in PairView(domain).val_dataloader() for x in keys(pair.source.x)}
+    assert held
+    assert held < {x for task in domain.tasks("source") for x in keys(task.x)}
+
+
+def test_balanced_draws_are_balanced():
+    class Skewed(Tables):
+        def tasks(self, split):
+            found = list(super().tasks(split))
+            for task in found:
+                task.y[:] = 0
+                task.y[:5] = 1
+            return found
+
+    domain = Skewed(classes=2, train=100)
+    shares = {}
+    for balanced in (False, True):
+        view = PairView(domain, balanced=balanced, batch_size=50)
+        loader, labels = view.train_dataloader(), []
+        for epoch in range(4):
+            loader.sampler.set_epoch(epoch)
+            labels += [pair.source.y for pair in loader]
+        shares[balanced] = torch.cat(labels).float().mean().item()
+    assert shares[False] == pytest.approx(0.05)
+    # 1200 fair draws: the standard deviation of their mean is .0144.
+    assert shares[True] == pytest.approx(0.5, abs=5 * 0.0144)
+
+
+def test_values_can_not_be_balanced():
+    with fails("balanced: targets are values, not classes"):
+        next(iter(PairView(Tables(), balanced=True).train_dataloader()))
+
+
+def test_a_family_without_end_draws_fresh_source_examples():
+    view = PairView(Lines(), batch_size=8, samples=24)
+    loader, seen = view.train_dataloader(), []
+    assert len(loader) == 3
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)
+        seen += list(loader)
+    points = [x for pair in seen for x in keys(pair.source.x)]
+    assert len(points) == len(set(points)) == 48
+    assert torch.cat([pair.index for pair in seen]).tolist() == list(range(48))
+    slopes = torch.cat([pair.source.y / pair.source.x for pair in seen])
+    assert len(set(slopes.flatten().tolist())) > 40
+    with fails("Lines is sampled without end: there are no fixed source examples to weigh"):
+        view.source_examples()
+
+
+def test_without_source_the_labelled_target_drives():
+    view = PairView(Letters(), ways=3, shots=4, queries=2, source=False, batch_size=5)
+    pairs = list(view.train_dataloader())
+    assert [len(pair.target.x) for pair in pairs] == [5, 5, 2]
+    assert all(len(pair.source.x) == 0 for pair in pairs)
+    seen = [x for pair in pairs for x in keys(pair.target.x)]
+    assert sorted(seen) == sorted(keys(view.drawn().episode.support.x))
+
+
+def test_without_source_and_labels_the_unlabelled_target_drives():
+    view = PairView(Letters(), ways=3, queries=2, source=False, unlabelled=True, batch_size=5)
+    pairs = list(view.train_dataloader())
+    assert all(len(pair.source.x) == len(pair.target.x) == 0 for pair in pairs)
+    seen = [x for pair in pairs for x in keys(pair.unlabelled)]
+    assert sorted(seen) == sorted(keys(view.unlabelled_examples()))
+    assert not set(seen) & set(keys(view.drawn().episode.query.x))
+    with fails("balanced: there are no labels whose classes could be balanced"):
+        PairView(Letters(), source=False, unlabelled=True, balanced=True)
+
+
+@pytest.mark.parametrize(
+    ("domain", "options", "spaces", "target"),
+    [
+        (Letters(), {}, (6, "pool"), (5, "episode")),
+        (Letters(), {"source": False, "shots": 1, "ways": 3}, (3, "episode"), (3, "episode")),
+        (Tables(classes=4), {}, (4, "domain"), (4, "domain")),
+        (Tables(classes=4), {"ways": 2}, (4, "domain"), (2, "episode")),
+        (
+            Tables(classes=4),
+            {"ways": 2, "source": False, "shots": 1},
+            (2, "episode"),
+            (2, "episode"),
+        ),
+    ],
+)
+def test_pairs_say_what_labels_mean_on_both_sides(domain, options, spaces, target):
+    view = PairView(domain, **options)
+    for found, (size, labels) in ((view.spaces, spaces), (view.target_spaces, target)):
+        assert (found.y, found.labels) == (Discrete(size), labels)
+
+
+@given(st.integers(1, 4), st.integers(1, 40))
+@few
+def test_ranks_share_evaluations_without_leaving_any_example_out(world, batch_size):
+    view = PairView(Letters(), ways=3, queries=5, batch_size=batch_size)
+    seen = []
+    for rank in range(world):
+        view.world = lambda rank=rank: (rank, world)
+        loader = view.test_dataloader()
+        parts = [keys(pair.target.x) for pair in loader]
+        assert len(parts) == len(loader)
+        assert all(parts)
+        seen += [x for part in parts for x in part]
+    assert sorted(seen) == sorted(keys(view.drawn().episode.query.x))
