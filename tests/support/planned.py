@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import yaml
-from suite_stubs import EXAMPLE, stub_registry
+from suite_stubs import EXAMPLE
 
 from tlml.registry import Registry
 from tlml.suites import Plan, Suite, plan
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return stub_registry()
 
 
 def example(**changes: Any) -> dict[str, Any]:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import control
-import pytest
-import stream_learners
-
 from tlml.registry import Registry
 from tlml.suites import AdaptCell, Plan, load_suite, plan
 
@@ -26,14 +22,6 @@ methods:
   scratch: {strategy: scratch}
 trainer: {max_epochs: 2, gradient_clip_val: 1.0, limit_val_batches: 0}
 """
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    made = Registry()
-    made.register(stream_learners, "stream_learners")
-    made.register(control, "control")
-    return made
 
 
 def planned(registry: Registry, text: str = STREAM) -> Plan:

@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from suite_stubs import stub_registry
 
 from tlml.errors import TlmlError
 from tlml.registry import Registry
 from tlml.suites import Suite, load_suite
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return stub_registry()
 
 
 def load(text: str, registry: Registry) -> Suite:

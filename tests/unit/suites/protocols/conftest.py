@@ -1,0 +1,18 @@
+"""What the tests of protocols share."""
+
+from __future__ import annotations
+
+import control
+import pytest
+import stream_learners
+
+from tlml.registry import Registry
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    """All that is installed, learners of streams, and environments with agents."""
+    made = Registry()
+    made.register(stream_learners, "stream_learners")
+    made.register(control, "control")
+    return made
