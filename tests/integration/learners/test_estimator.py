@@ -18,7 +18,7 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, Strategy, TlmlError
-from tlml.networks import Kept
+from tlml.networks import NamedBuffers
 
 CLASSES = Tables(classes=3, train=12, test=9)
 
@@ -121,7 +121,7 @@ class Means(Strategy):
 
     def __init__(self) -> None:
         super().__init__()
-        self.means, self.learned = Kept(), 0
+        self.means, self.learned = NamedBuffers(), 0
 
     def learn(self, source: Batch, target_x: Tensor) -> None:
         """Take the means."""
@@ -207,14 +207,14 @@ def test_errors() -> None:
 
 
 def test_kept_tensors_are_in_the_state_and_move() -> None:
-    kept, other = Kept(), Kept()
+    kept, other = NamedBuffers(), NamedBuffers()
     kept["a.b"] = torch.ones(2, requires_grad=True) * 2
     assert not kept["a.b"].requires_grad
     other.load_state_dict(kept.state_dict())
     assert torch.equal(other["a.b"], kept["a.b"])
     assert kept.double()["a.b"].dtype == torch.float64
     assert torch.equal(pickle.loads(pickle.dumps(other))["a.b"], other["a.b"])
-    assert (list(kept), len(kept), bool(Kept())) == (["a.b"], 1, False)
+    assert (list(kept), len(kept), bool(NamedBuffers())) == (["a.b"], 1, False)
     del kept["a.b"]
     assert "a.b" not in kept
 
