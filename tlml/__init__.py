@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlml.lazy_names import lazy_names
+from tlml.version import tlml_version
+
 __all__ = [
     "MDP",
     "Adapt",
@@ -96,55 +99,43 @@ if TYPE_CHECKING:
     __version__: str
 else:
     # Submodules never share a name with these: importing one would replace the function.
-    _HOMES = {
-        "tlml.finetuning.callback": "Adapt param_groups",
-        "tlml.make": "domain learner strategy",
-        "tlml.inspection.cka": "linear_cka",
-        "tlml.inspection.diagnosis": "Diagnosis diagnose",
-        "tlml.inspection.callback": "Diagnose",
-        "tlml.data.domains": "ClassPool Domain Metric",
-        "tlml.views.export": "write_episodes",
-        "tlml.errors": "TlmlError",
-        "tlml.learners.gradient_learner": "GradientLearner",
-        "tlml.hookspecs": "hookimpl",
-        "tlml.learners.learner": "Learner",
-        "tlml.learners.checkpoints": "load",
-        "tlml.networks.named_tensors": "NamedParameters",
-        "tlml.networks.network": "Network",
-        "tlml.learners.retention": "Retention",
-        "tlml.strategies.gradients": "gradient",
-        "tlml.spec": "Spec",
-        "tlml.strategies.context": "Context",
-        "tlml.strategies.phases": "Group Phase",
-        "tlml.strategies.strategy": "Strategy",
-        "tlml.data.tasks": "MDP Batch Episode Episodes Examples Finite Pair Step StoredExamples "
-        "Task",
-        "tlml.views.env": "EnvView",
-        "tlml.views.episode": "EpisodeView",
-        "tlml.views.pair": "PairView",
-        "tlml.views.stream": "StreamView",
-        "tlml.views.base": "View",
-    }
-    _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+    _find, _names = lazy_names(
+        __name__,
+        {
+            "finetuning.callback": "Adapt param_groups",
+            "make": "domain learner strategy",
+            "inspection.cka": "linear_cka",
+            "inspection.diagnosis": "Diagnosis diagnose",
+            "inspection.callback": "Diagnose",
+            "data.domains": "ClassPool Domain Metric",
+            "views.export": "write_episodes",
+            "errors": "TlmlError",
+            "learners.gradient_learner": "GradientLearner",
+            "hookspecs": "hookimpl",
+            "learners.learner": "Learner",
+            "learners.checkpoints": "load",
+            "networks.named_tensors": "NamedParameters",
+            "networks.network": "Network",
+            "learners.retention": "Retention",
+            "strategies.gradients": "gradient",
+            "spec": "Spec",
+            "strategies.context": "Context",
+            "strategies.phases": "Group Phase",
+            "strategies.strategy": "Strategy",
+            "data.tasks": "MDP Batch Episode Episodes Examples Finite Pair Step StoredExamples "
+            "Task",
+            "views.env": "EnvView",
+            "views.episode": "EpisodeView",
+            "views.pair": "PairView",
+            "views.stream": "StreamView",
+            "views.base": "View",
+        },
+    )
 
     def __getattr__(name: str) -> object:
-        """Import the home of a public name and return it."""
-        if name == "__version__":
-            from tlml.version import tlml_version
-
-            return tlml_version()
-        if name not in _HOME_OF:
-            raise AttributeError(f"module 'tlml' has no attribute '{name}'{_hint(name)}")
-        from importlib import import_module
-
-        return getattr(import_module(_HOME_OF[name]), name)
+        """Import the home of a public name and return it; the version is read where it is asked."""
+        return tlml_version() if name == "__version__" else _find(name)
 
     def __dir__() -> list[str]:
         """The public names, imported or not."""
-        return sorted({*globals(), *__all__})
-
-
-def _hint(name: str) -> str:
-    from tlml.errors import did_you_mean
-
-    return "" if name.startswith("_") else did_you_mean(name, __all__)
+        return [*_names(), "__version__"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlml.lazy_names import lazy_names
+
 __all__ = [
     "Block",
     "Column",
@@ -26,27 +28,15 @@ if TYPE_CHECKING:
     from tlml.presentation.scatter import draw_scatter
     from tlml.presentation.scores import draw_scores
 else:
-    _HOMES = {
-        "Block": "rows",
-        "Column": "columns",
-        "Interval": "rows",
-        "Mark": "columns",
-        "Row": "rows",
-        "draw_heat_maps": "heat_map",
-        "draw_over_stream": "over_stream",
-        "draw_scatter": "scatter",
-        "draw_scores": "scores",
-        "number": "numbers",
-    }
-
-    def __getattr__(name: str) -> object:
-        """Import the home of a public name and return it."""
-        if name not in _HOMES:
-            raise AttributeError(f"module 'tlml.presentation' has no attribute '{name}'")
-        from importlib import import_module
-
-        return getattr(import_module(f"tlml.presentation.{_HOMES[name]}"), name)
-
-    def __dir__() -> list[str]:
-        """The public names, imported or not."""
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "rows": "Block Interval Row",
+            "columns": "Column Mark",
+            "heat_map": "draw_heat_maps",
+            "over_stream": "draw_over_stream",
+            "scatter": "draw_scatter",
+            "scores": "draw_scores",
+            "numbers": "number",
+        },
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlml.lazy_names import lazy_names
+
 __all__ = ["Report", "print_report", "report", "to_json"]
 
 if TYPE_CHECKING:
@@ -12,21 +14,12 @@ if TYPE_CHECKING:
     from tlml.reports.terminal import print_report
     from tlml.reports.write import report
 else:
-    _HOMES = {
-        "Report": "summary",
-        "print_report": "terminal",
-        "report": "write",
-        "to_json": "results_json",
-    }
-
-    def __getattr__(name: str) -> object:
-        """Import the home of a public name and return it."""
-        if name not in _HOMES:
-            raise AttributeError(f"module 'tlml.reports' has no attribute '{name}'")
-        from importlib import import_module
-
-        return getattr(import_module(f"tlml.reports.{_HOMES[name]}"), name)
-
-    def __dir__() -> list[str]:
-        """The public names, imported or not."""
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "summary": "Report",
+            "terminal": "print_report",
+            "write": "report",
+            "results_json": "to_json",
+        },
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlml.lazy_names import lazy_names
+
 __all__ = [
     "AdaptCell",
     "Description",
@@ -38,37 +40,17 @@ if TYPE_CHECKING:
     from tlml.suites.run import run_suite
     from tlml.suites.schema import Numbers, Suite, SuiteDomain, SuiteFit, SuiteMethod
 else:
-    _HOMES = {
-        "AdaptCell": "cells",
-        "Description": "description",
-        "FitCell": "cells",
-        "Keys": "protocols.base",
-        "Meeting": "meeting",
-        "Numbers": "schema",
-        "Plan": "cells",
-        "Protocol": "protocols.base",
-        "Record": "results",
-        "Suite": "schema",
-        "SuiteDomain": "schema",
-        "SuiteFit": "schema",
-        "SuiteMethod": "schema",
-        "Trial": "protocols.base",
-        "load_suite": "load",
-        "plan": "planner",
-        "read_results": "results",
-        "run_suite": "run",
-        "shipped": "load",
-        "write_plan": "cells",
-    }
-
-    def __getattr__(name: str) -> object:
-        """Import the home of a public name and return it."""
-        if name not in _HOMES:
-            raise AttributeError(f"module 'tlml.suites' has no attribute '{name}'")
-        from importlib import import_module
-
-        return getattr(import_module(f"tlml.suites.{_HOMES[name]}"), name)
-
-    def __dir__() -> list[str]:
-        """The public names, imported or not."""
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "cells": "AdaptCell FitCell Plan write_plan",
+            "description": "Description",
+            "protocols.base": "Keys Protocol Trial",
+            "meeting": "Meeting",
+            "schema": "Numbers Suite SuiteDomain SuiteFit SuiteMethod",
+            "results": "Record read_results",
+            "load": "load_suite shipped",
+            "planner": "plan",
+            "run": "run_suite",
+        },
+    )

@@ -25,8 +25,6 @@ _EPISODE = {
     "episode": "the suite: a fit that sees the target is made for each of its episodes",
     "episode_seed": "the suite, likewise",
 }
-# What all learners on a measured stream share.
-_STREAM = dict.fromkeys(("tasks", "samples", "ways", "order", "scenario"), "stream, in domains")
 
 
 def problems(suite: Suite, registry: Registry) -> Iterator[Problem]:
@@ -40,7 +38,7 @@ def problems(suite: Suite, registry: Registry) -> Iterator[Problem]:
     if not found:
         yield from _protocol_options(suite, protocols, sources)
     yield from _domain_options(suite, sources)
-    yield from _fit_options(suite, sources)
+    yield from _fit_options(suite, sources, protocols)
     yield from _method_options(suite, sources)
     yield from _trainer_options(suite, sources, protocols)
 
@@ -111,8 +109,7 @@ def _domain_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
         )
 
 
-def _fit_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
-    measured = any("stream" in entry.given for entry in suite.domains.values())
+def _fit_options(suite: Suite, sources: Sources, protocols: Protocols) -> Iterator[Problem]:
     for label, fit in suite.fits.items():
         where, whose = ("fits", label), f"learner {fit.learner}"
         options = sources.of("learner", fit.learner)
@@ -120,14 +117,23 @@ def _fit_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
         for entry in suite.domains.values():
             given = {**entry.learner, **fit.options, **_of_learner(fit), **dict.fromkeys(TAKEN)}
             yield from missing((*where, "options"), whose, options, given)
-        views, streams = sources.views(fit.learner), sources.streams(fit.learner)
-        elsewhere = _EPISODE | _STREAM if streams and measured else _EPISODE
-        yield from checked((*where, "view"), f"view of {whose}", views, fit.view, elsewhere)
+        views, shared = sources.views(fit.learner), _shared(suite, fit, sources, protocols)
+        yield from checked((*where, "view"), f"view of {whose}", views, fit.view, _EPISODE | shared)
         yield from _fit_strategy(where, fit, sources)
         yield from _fit_choice(where, fit, sources)
         if fit.labels and not sources.pairs(fit.learner):
             message = f"{whose} trains on no pairs of source and target, which could hold labels"
             yield Problem((*where, "labels"), message)
+
+
+def _shared(suite: Suite, fit: SuiteFit, sources: Sources, protocols: Protocols) -> dict[str, str]:
+    """Return what a protocol decides of the view of a fit, with the key that does."""
+    protocol = protocols.training_on(sources.words(fit.learner))
+    if protocol is None:
+        return {}
+    given = {key for entry in suite.domains.values() for key in entry.given}
+    keys = sorted(protocol.keys.model_fields.keys() & given)
+    return dict.fromkeys(protocol.shared, f"{', '.join(keys)}, in domains") if keys else {}
 
 
 def _fit_strategy(where: Where, fit: SuiteFit, sources: Sources) -> Iterator[Problem]:

@@ -170,7 +170,8 @@ class Record(_Read):
         if len(self.scores) != len(self.units):
             raise ValueError(f"{len(self.scores)} scores for {len(self.units)} units")
         if len(set(self.units)) != len(self.units):
-            raise ValueError("a unit is there twice")
+            twice = next(unit for unit in self.units if self.units.count(unit) > 1)
+            raise ValueError(f"duplicate unit {twice}")
         return self
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlml.lazy_names import lazy_names
+
 __all__ = [
     "CheckFailed",
     "check_domain",
@@ -25,23 +27,14 @@ if TYPE_CHECKING:
     from tlml.testing.protocol import check_protocol
     from tlml.testing.strategy import check_strategy
 else:
-    _HOMES = {
-        "CheckFailed": "failure",
-        "check_domain": "domain",
-        "check_learner": "learner",
-        "check_plugin": "plugin",
-        "check_protocol": "protocol",
-        "check_strategy": "strategy",
-    }
-
-    def __getattr__(name: str) -> object:
-        """Import the home of a public name and return it."""
-        if name not in _HOMES:
-            raise AttributeError(f"module 'tlml.testing' has no attribute '{name}'")
-        from importlib import import_module
-
-        return getattr(import_module(f"tlml.testing.{_HOMES[name]}"), name)
-
-    def __dir__() -> list[str]:
-        """The public names, imported or not."""
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "failure": "CheckFailed",
+            "domain": "check_domain",
+            "learner": "check_learner",
+            "plugin": "check_plugin",
+            "protocol": "check_protocol",
+            "strategy": "check_strategy",
+        },
+    )

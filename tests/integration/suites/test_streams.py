@@ -199,3 +199,31 @@ def test_the_report_has_both_blocks_and_all_of_r(made: Made) -> None:
     assert "rotated_digits, 3 tasks: accuracy (higher is better)" in text
     assert "rotated_digits, 1 shot: accuracy (higher is better)" in text
     assert "BTI" in text
+
+
+def test_all_tasks_at_once_are_a_bound_beside_streams_of_several_epochs(tmp_path: Path) -> None:
+    domain = {
+        **SUITE["domains"]["rotated_digits"],
+        "stream": {"tasks": 2, "samples": 40, "epochs": 2, "order": "shuffled"},
+    }
+    del domain["shots"]
+    tune = {"tune": {"learner.lr": {"values": [0.01]}}}
+    found = planned(
+        tmp_path,
+        seeds=1,
+        domains={"rotated_digits": domain},
+        fits={
+            "naive": {"learner": "naive_cl"},
+            "joint": {"learner": "naive_cl", "view": {"joint": True}, **tune},
+        },
+        methods={"naive": {"fit": "naive"}, "joint": {"fit": "joint"}},
+    )
+    assert run_suite(found, tmp_path / "out", jobs=1) == []
+    both = found, tmp_path / "out"
+    ((naive,), (joint,)) = records(both, "naive"), records(both, "joint")
+    assert np.shape(naive.R) == (2, 2)
+    assert joint.R is None
+    assert (joint.units, len(joint.scores), joint.metrics) == ([0, 1], 2, {})
+    # Both see each example twice.
+    assert naive.cost["steps"] == joint.cost["steps"] == 2 * 2 * 4
+    report(tmp_path / "out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def rest(line: CommandLine) -> dict[str, Any]:
     """Return the configurations that are left for the parser, the last one over the others."""
     words = line.arguments()
     found: dict[str, Any] = {}
-    for flag, value in zip(words, words[1:], strict=False):
+    for flag, value in itertools.pairwise(words):
         if flag == "--config":
             found |= json.loads(value)
     return found

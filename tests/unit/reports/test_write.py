@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Folder:
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 1], "scores": [1]},
          "damaged (Value error, 1 scores for 2 units)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 0], "scores": [1, 1]},
-         "damaged (Value error, a unit is there twice)"),
+         "damaged (Value error, duplicate unit 0)"),
         ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [], "scores": []},
          "damaged (units: List should have at least 1 item after validation, not 0)"),
     ],

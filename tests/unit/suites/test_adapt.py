@@ -49,16 +49,14 @@ def test_the_mean_effective_size_is_of_weighed_records_alone() -> None:
     assert adapt._mean_size([{"effective_sample_size": 2.0}, {"effective_sample_size": 4.0}]) == 3
 
 
-@pytest.mark.parametrize("head", ["new", None])
-def test_head_and_statistics_of_a_test_are_told(head: Any) -> None:
-    view = EpisodeView(
-        Letters(), ways=2, shots=1, queries=2, adapt=tlml.strategy("full"), head=head
-    )
+@pytest.mark.parametrize(("head", "told"), [("new", "new"), (None, "kept")])
+def test_head_and_statistics_of_a_test_are_told(head: Any, told: str) -> None:
+    full = tlml.strategy("full")
+    view = EpisodeView(Letters(), ways=2, shots=1, queries=2, adapt=full, head=head)
     learner: Any = tlml.learner("maml", **MLP)
     learner.meet(view.spaces)
     found = adapt._described(learner, view)
-    assert found["head"] == "new"  # labels of a pool mean something else in each episode
-    assert found["batchnorm"] is None and found["transductive"] is False
+    assert (found["head"], found["batchnorm"], found["transductive"]) == (told, None, False)
 
 
 def test_an_episode_has_as_many_labels_as_its_support() -> None:

@@ -16,9 +16,8 @@ from tlml.suites.feature_plane import write_projection
 
 
 def written(domain: Any, folder: Path, **options: Any) -> dict[str, Any] | None:
-    view = PairView(
-        domain, batch_size=4, **{"shots": 1, "queries": 2, "unlabelled": True} | options
-    )
+    given = {"shots": 1, "queries": 2, "unlabelled": True} | options
+    view = PairView(domain, batch_size=4, **given)
     learner: Any = tlml.learner("supervised", **MLP)
     learner.meet(view.spaces)
     view.setup("fit")

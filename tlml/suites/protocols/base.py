@@ -59,6 +59,7 @@ class Protocol(ABC, Generic[K]):
         shown: Its axis, and how reports show its records.
         pace: Options of the Trainer that its view decides for fits on it; those of the suite and
             of the domain are not for them, and a fit may not name them.
+        shared: Options of its view that its keys decide for all fits on it: what is measured.
     """
 
     name: ClassVar[str]
@@ -66,6 +67,7 @@ class Protocol(ABC, Generic[K]):
     keys: ClassVar[type[Keys]]
     shown: ClassVar[Description]
     pace: ClassVar[frozenset[str]] = frozenset()
+    shared: ClassVar[frozenset[str]] = frozenset()
 
     def problems(self, suite: Suite, keys: Mapping[str, K], sources: Sources) -> Iterable[Problem]:
         """Say what is wrong with a suite beyond what `keys` checks.

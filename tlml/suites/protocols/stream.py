@@ -71,6 +71,7 @@ class StreamProtocol(Protocol[StreamKeys]):
         },
         pictures=("retention", "tasks", "against"),
     )
+    shared = frozenset({"tasks", "samples", "ways", "order", "scenario"})
     # The stream says how long training is, and R when to measure.
     pace = frozenset(
         {"max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "overfit_batches"}
