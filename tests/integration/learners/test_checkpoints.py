@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,6 @@ class Rates(Strategy):
     def __init__(self, lr: float = 0.01) -> None:
         super().__init__(lr=lr, steps=1)
         self.rate = nn.Parameter(torch.tensor(lr))
-
-
-def make_module_elsewhere() -> nn.Module:
-    return nn.Linear(1, 1)
 
 
 def saved(folder: Path, name: str = "maml", **options: Any) -> tuple[Learner, Path]:
@@ -100,12 +95,6 @@ def test_a_network_of_another_shape_is_refused(maml: tuple[Learner, Path], tmp_p
     )
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    missing = tmp_path / "missing.ckpt"
-    assert error_of(missing) == f"{missing}: cannot be read (No such file or directory)"
-    assert error_of(tmp_path) == f"{tmp_path}: cannot be read (Is a directory)"
-
-
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
 def test_a_truncated_file_is_refused(
     maml: tuple[Learner, Path], tmp_path: Path, share: float
@@ -115,24 +104,6 @@ def test_a_truncated_file_is_refused(
     path.write_bytes(whole[: int(len(whole) * share)])
     assert error_of(path) == (
         f"{path}: cannot be read as a checkpoint; it is damaged, cut short or something else"
-    )
-
-
-def test_python_objects_are_not_loaded(tmp_path: Path) -> None:
-    path = tmp_path / "objects.ckpt"
-    torch.save({"price": decimal.Decimal(1)}, path)
-    assert error_of(path) == (
-        f"{path}: holds Python objects, which could run code; only tensors and plain data are "
-        "loaded"
-    )
-
-
-@pytest.mark.parametrize("content", [{"state_dict": {}}, [1, 2], {"tlml": {"learner": 3}}])
-def test_other_files_of_torch_are_no_checkpoints_of_tlml(tmp_path: Path, content: Any) -> None:
-    path = tmp_path / "other.ckpt"
-    torch.save(content, path)
-    assert error_of(path) == (
-        f"{path}: not a tlml checkpoint: it does not record which learner wrote it"
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
+from estimated import CLASSES, Doubled, fails
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVC
 from tiny import Letters, Tables
@@ -17,10 +15,8 @@ from torch import Tensor
 from trainers import quiet_trainer
 
 import tlml
-from tlml import Batch, EpisodeView, Strategy, TlmlError
+from tlml import Batch, EpisodeView, Strategy
 from tlml.networks import NamedBuffers
-
-CLASSES = Tables(classes=3, train=12, test=9)
 
 
 def fitted(domain: Any = CLASSES, *, unlabelled: bool = False, **options: Any) -> Any:
@@ -69,23 +65,6 @@ def test_values_are_predicted_one_by_one() -> None:
     x = torch.randn(4, *kept["x"].shape[1:])
     expected = np.reshape(model.predict(x.numpy()), (4, 1))
     np.testing.assert_allclose(learner.predict_now(x), expected, rtol=1e-5)
-
-
-class Doubled(Strategy):
-    """Weighs the first source example alone, and doubles everything."""
-
-    def weigh_samples(self, source_x: Tensor, target_x: Tensor) -> Tensor:
-        """Nothing counts but a third of the examples."""
-        return (torch.arange(len(source_x)) < 12).float()
-
-    def fit_transform(self, source_x: Tensor, target_x: Tensor) -> tuple[Tensor, Tensor]:
-        """Twice."""
-        self.met = len(target_x)
-        return 2 * source_x, 2 * target_x
-
-    def transform(self, target_x: Tensor) -> Tensor:
-        """Twice."""
-        return 2 * target_x
 
 
 def test_a_strategy_maps_and_weighs() -> None:
@@ -168,18 +147,6 @@ def test_without_training_it_learns_the_support_alone() -> None:
     )
 
 
-def test_a_class_without_examples_is_the_least_likely() -> None:
-    learner = tlml.learner("estimator", model="tree")
-    learner.meet(tlml.EpisodeView(CLASSES).spaces)
-    scores = learner.predict(
-        Batch(torch.randn(4, 2), torch.tensor([0, 2, 0, 2])), torch.randn(3, 2)
-    )
-    assert scores.shape == (3, 3)
-    assert (scores[:, 1] < scores[:, [0, 2]].min(1).values).all()
-    only = learner.predict(Batch(torch.randn(2, 2), torch.tensor([1, 1])), torch.randn(3, 2))
-    assert only.argmax(1).tolist() == [1, 1, 1]
-
-
 def test_other_labels_leave_the_support() -> None:
     learner = fitted(Letters())
     view = EpisodeView(Letters(), ways=3, shots=2, queries=2, episodes=2)
@@ -188,36 +155,3 @@ def test_other_labels_leave_the_support() -> None:
     view = EpisodeView(Letters(), ways=3, shots=0, queries=2, episodes=2)
     with fails("shots: 0 labelled examples, and no source examples whose labels are the task's"):
         quiet_trainer().test(learner, view, verbose=False)
-
-
-def test_errors() -> None:
-    with fails("model: 'svc' is not one of linear, svm, tree"):
-        tlml.learner("estimator", model="svc")
-    with fails("model_options: c: no such option of SVC; there are C, break_ties"):
-        tlml.learner("estimator", model_options={"c": 1.0})
-    with fails("strategy Full: it has none of estimate(), fit_transform() and weigh_samples()"):
-        tlml.learner("estimator", strategy=tlml.strategy("full"))
-    with fails("estimator: Doubled carries over from source examples, and none were kept"):
-        tlml.learner("estimator", strategy=Doubled()).predict(
-            Batch(torch.randn(3, 2), torch.arange(3)), torch.randn(2, 2)
-        )
-
-
-# What is kept
-
-
-def test_kept_tensors_are_in_the_state_and_move() -> None:
-    kept, other = NamedBuffers(), NamedBuffers()
-    kept["a.b"] = torch.ones(2, requires_grad=True) * 2
-    assert not kept["a.b"].requires_grad
-    other.load_state_dict(kept.state_dict())
-    assert torch.equal(other["a.b"], kept["a.b"])
-    assert kept.double()["a.b"].dtype == torch.float64
-    assert torch.equal(pickle.loads(pickle.dumps(other))["a.b"], other["a.b"])
-    assert (list(kept), len(kept), bool(NamedBuffers())) == (["a.b"], 1, False)
-    del kept["a.b"]
-    assert "a.b" not in kept
-
-
-def fails(message: str) -> Any:
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from gymnasium.spaces import Box, Discrete
+from small_learners import FOUR, SMALL, fails
 from tiny import Letters, Lines, Plain, Tables
 from torch import Tensor, nn
 from trainers import quiet_trainer
@@ -16,14 +15,6 @@ from trainers import quiet_trainer
 import tlml
 from tlml import Batch, EpisodeView, PairView, Strategy, TlmlError
 from tlml.testing.toys import LearnedRates, Nearest
-from tlml.views import ViewSpaces
-
-SMALL = {"network": "mlp", "network_options": {"hidden": [4]}}
-FOUR = Tables(classes=4, train=24)
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 def fitted(learner: tlml.Learner, view: tlml.View, **options: Any) -> pl.Trainer:
@@ -39,9 +30,6 @@ def records_of(learner: tlml.Learner, view: tlml.View) -> list[dict[str, Any]]:
 
 def parameters_of(learner: tlml.Learner) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in learner.named_parameters()}
-
-
-# Training and adapting are two things
 
 
 def test_phases_never_act_in_fit():
@@ -80,48 +68,10 @@ def test_maml_learns_through_its_own_strategy_in_fit():
     assert any(name.startswith("strategy.") for name in after)
 
 
-# Building
-
-
-def test_a_given_module_is_there_at_once_and_a_named_one_with_the_view():
-    net = nn.Linear(2, 4)
-    assert tlml.learner("maml", network=net).network is net
-    learner = tlml.learner("maml", **SMALL)
-    assert learner.network is None
-    with fails(
-        "Maml: the network 'mlp' is not built yet: no view told its sizes; call "
-        "learner.view(domain, ...), or pass the view as datamodule"
-    ):
-        learner.built()
-    learner.view(FOUR)
-    assert learner.network is not None
-
-
-@pytest.mark.parametrize(
-    ("domain", "kind"), [(FOUR, "hidden1"), (Letters(shape=(1, 16, 16)), "conv1")]
-)
-def test_auto_builds_for_the_inputs_by_key(domain, kind):
-    learners = [tlml.learner("maml", seed=seed) for seed in (0, 0, 1)]
-    for learner in learners:
-        learner.view(domain, ways=3)
-    first, again, other = (learner.network.state_dict() for learner in learners)
-    assert kind in learners[0].network.blocks
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["head.weight"], other["head.weight"])
-
-
 def test_the_trainer_builds_what_no_view_has_built():
     learner = tlml.learner("maml", **SMALL)
     fitted(learner, EpisodeView(FOUR, shots=1, queries=1, episodes=4))
     assert learner.network.head.out_features == 4
-
-
-def test_outputs_that_do_not_fit_the_view_are_refused():
-    with fails(
-        "Maml: the network gives (2, 3) for 2 inputs; the view needs 4 outputs each (its targets "
-        "are Discrete(4))"
-    ):
-        tlml.learner("maml", network=nn.Linear(2, 3)).view(FOUR)
 
 
 def test_a_learner_meets_no_view_of_other_spaces():
@@ -134,68 +84,6 @@ def test_a_learner_meets_no_view_of_other_spaces():
         fitted(learner, EpisodeView(Letters(), shots=1, queries=1))
 
 
-def test_looking_at_the_outputs_changes_nothing():
-    net = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 4))
-    net[1].eval()
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    torch.manual_seed(0)
-    expected = torch.rand(1)
-    torch.manual_seed(0)
-    tlml.learner("maml", network=net).view(FOUR)
-    assert torch.equal(torch.rand(1), expected)
-    assert [module.training for module in net] == [True, False, True, True]
-    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
-
-
-def test_inputs_that_are_no_floats_are_looked_at_as_such():
-    net = nn.Sequential(nn.Embedding(10, 3), nn.Flatten(), nn.Linear(6, 2))
-    learner = tlml.learner("maml", network=net)
-    learner.meet(ViewSpaces(Box(0, 9, (2,), np.int64), Discrete(2)))
-    assert learner.view_spaces.y == Discrete(2)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"lr": 0.0}, "lr: must be greater than 0, is 0.0"),
-        ({"weight_decay": -1.0}, "weight_decay: must be at least 0, is -1.0"),
-        ({"seed": -1}, "seed: must be at least 0, is -1"),
-        ({"optimizer": "adma"}, "optimizer: 'adma' is not one of adam, adamw, sgd"),
-        ({"batchnorm": "none"}, "batchnorm: 'none' is not one of batch, stored"),
-        ({"vectorize": "map"}, "vectorize: 'map' is not one of auto, vmap, stack, loop"),
-        (
-            {"network": nn.Linear(1, 1), "network_options": {"hidden": [3]}},
-            "network_options: they are of a named network; this one is a module",
-        ),
-        ({"network": 3}, "network: must be a name, a class path or a module, is 3"),
-    ],
-)
-def test_options_out_of_range_are_refused(options, message):
-    from tlml_maml.maml import Maml
-
-    with fails(message):
-        Maml(**options)
-
-
-# Predicting outside a Trainer
-
-
-@pytest.mark.parametrize("name", ["maml", "supervised"])
-def test_predictions_need_no_trainer(name):
-    learner = tlml.learner(name, **SMALL)
-    learner.view(FOUR)
-    task = FOUR.tasks("target")[0]
-    support = Batch(task.x[:12], task.y[:12])
-    scores = learner.predict(support, task.x[12:])
-    assert scores.shape == (12, 4)
-    assert not scores.requires_grad
-    assert torch.equal(scores, learner(support, task.x[12:]))
-    network = learner.network.eval()
-    nothing = learner.predict(Batch(task.x[:0], task.y[:0]), task.x[12:])
-    assert torch.equal(nothing, network(task.x[12:]))
-    assert not torch.equal(scores, nothing)
-
-
 def test_an_estimator_predicts_and_is_tested_without_a_fit():
     learner = tlml.learner("estimator", strategy=Nearest())
     task = FOUR.tasks("target")[0]
@@ -203,9 +91,6 @@ def test_an_estimator_predicts_and_is_tested_without_a_fit():
     assert torch.equal(learner.predict(whole, task.x).argmax(1), task.y)
     records = records_of(learner, EpisodeView(FOUR, shots=3, queries=2, episodes=3))
     assert [record["gradient_steps"] for record in records] == [0, 0, 0]
-
-
-# Records and metrics
 
 
 class Errors(Tables):
@@ -358,9 +243,6 @@ def test_a_divergence_in_training_names_the_step():
         fitted(tlml.learner("supervised", network=net), PairView(FOUR), num_sanity_val_steps=0)
 
 
-# Views that a learner can't be measured on
-
-
 def test_labels_of_another_episode_are_not_measured_by_the_sources_head():
     learner = tlml.learner("supervised", **SMALL)
     view = learner.view(Letters(), ways=3, queries=2)
@@ -397,9 +279,6 @@ def test_what_a_learner_can_not_do_it_says():
         learner.play(None)
 
 
-# Streams
-
-
 def test_a_fit_ends_with_the_stream_and_does_not_begin_it_again(tmp_path: Path):
     learner = Plain(network="mlp", batchnorm="stored")
     view = learner.view(Tables(number=3, test=2), batch_size=4)
@@ -411,9 +290,6 @@ def test_a_fit_ends_with_the_stream_and_does_not_begin_it_again(tmp_path: Path):
     resumed.fit(again, datamodule=view, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert resumed.global_step == 9
     assert all(torch.equal(p, before[name]) for name, p in parameters_of(again).items())
-
-
-# Logging
 
 
 def test_what_is_logged_is_of_the_step_it_is_logged_at(tmp_path: Path):
@@ -440,9 +316,6 @@ def test_what_is_logged_is_of_the_step_it_is_logged_at(tmp_path: Path):
     }
     found = {step: float(value) for step, value in at.items() if value}
     assert found == pytest.approx({4: seen[4], 9: seen[9]}, rel=1e-5)
-
-
-# Checkpoints
 
 
 def saved(learner: tlml.Learner, view: tlml.View, path: Path) -> dict[str, Any]:

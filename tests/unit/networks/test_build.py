@@ -30,6 +30,14 @@ class Sized(nn.Module):
         return self.fc(torch.relu(self.first(x.flatten(1))))
 
 
+class Needy(nn.Linear):
+    """A stranger's network with an option that must be given."""
+
+    def __init__(self, inputs: int, outputs: int, *, angle: float) -> None:
+        super().__init__(inputs, outputs)
+        self.angle = angle
+
+
 def test_every_named_network_has_a_case_here():
     assert set(CASES) == set(NETWORKS)
 

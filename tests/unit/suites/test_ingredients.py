@@ -1,0 +1,61 @@
+"""What cells are made of, from their configurations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import tlml
+from tlml import EpisodeView, StreamView
+from tlml.suites.ingredients import (
+    make_domain,
+    make_learner,
+    make_strategy,
+    make_training_view,
+    trainer_options,
+)
+
+FIT: dict[str, Any] = {
+    "kind": "fit", "learner": "maml", "options": {"lr": 0.5}, "seed": 3, "strategy": "sgd",
+    "strategy_options": {"steps": 2}, "domain": "sinusoid", "domain_options": {"noise": 0.5},
+    "view": {"shots": 2}, "view_defaults": {"queries": 4, "batch_size": 7}, "trainer": {},
+}  # fmt: skip
+
+
+def test_a_domain_and_a_strategy_have_their_options() -> None:
+    assert make_domain(FIT).options["noise"] == 0.5
+    made = make_strategy("sgd", {"steps": 2})
+    assert made is not None and made.options["steps"] == 2
+    assert make_strategy(None, {}) is None
+
+
+def test_a_learner_has_the_seed_of_its_cell_and_in_a_fit_its_strategy() -> None:
+    learner: Any = make_learner(FIT)
+    assert (learner.lr, learner.seed, learner.strategy.options["steps"]) == (0.5, 3, 2)
+    plain: Any = make_learner({**FIT, "kind": "adapt"})
+    assert plain.strategy.options["steps"] == tlml.learner("maml").strategy.options["steps"]
+
+
+def test_a_view_takes_of_the_defaults_what_it_knows() -> None:
+    learner = make_learner({**FIT, "options": {"network": "mlp"}})
+    view = make_training_view(FIT, learner, make_domain(FIT))
+    assert isinstance(view, EpisodeView)
+    assert (view.shots, view.queries, view.seed) == (2, 4, 3)
+
+
+def test_a_cell_is_one_process_without_a_sanity_check() -> None:
+    view = EpisodeView(tlml.domain("sinusoid"))
+    assert trainer_options({"trainer": {"max_epochs": 2}}, view) == {
+        "accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, "max_epochs": 2,
+    }  # fmt: skip
+    assert trainer_options({"trainer": {"accelerator": "gpu"}}, view)["accelerator"] == "gpu"
+
+
+@pytest.mark.parametrize("tasks", [2, 3])
+def test_a_stream_is_as_long_as_its_tasks_and_measured_first(tasks: int) -> None:
+    from tiny import Letters
+
+    view = StreamView(Letters(), ways=2, tasks=tasks, batch_size=4)
+    options = trainer_options({"trainer": {}}, view)
+    assert options["max_epochs"] == view.length and options["num_sanity_val_steps"] == -1

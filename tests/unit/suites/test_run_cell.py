@@ -1,0 +1,65 @@
+"""Cells are checked by what they are, and written whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tlml import TlmlError
+from tlml.suites import run_cell as cells
+from tlml.suites.protocols.episodes import EpisodesProtocol
+from tlml.suites.results import Record
+from tlml.suites.run_cell import check_cell, protocol_of, run_cell
+
+RECORD = Record(
+    point={"shots": 1}, metric="accuracy", higher_is_better=True, units=[0], scores=[0.5]
+)
+
+
+class Stub:
+    def __init__(self, records: int) -> None:
+        self.records = [RECORD] * records
+
+    def run(self, *_: Any) -> list[Record]:
+        return self.records
+
+
+def written(folder: Path, patch: pytest.MonkeyPatch, records: int) -> dict[str, Any]:
+    patch.setattr(cells, "protocol_of", lambda config: Stub(records))
+    cell = {"id": "a", "seed": 3, "config": {"kind": "adapt", "protocol": "episodes"}}
+    run_cell(cell, folder / "a", [], lambda share: None)
+    assert (folder / "a" / "config.yaml").read_text().startswith("kind: adapt")
+    found: dict[str, Any] = json.loads((folder / "a" / "result.json").read_text())
+    return found
+
+
+def test_one_record_stands_flat_in_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = written(tmp_path, monkeypatch, 1)
+    assert (found["kind"], found["seed"], found["scores"]) == ("adapt", 3, [0.5])
+    assert "config" not in found and "records" not in found
+
+
+def test_several_stand_under_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = written(tmp_path, monkeypatch, 2)
+    assert [record["scores"] for record in found["records"]] == [[0.5], [0.5]]
+
+
+def test_a_cell_that_measures_has_its_protocol() -> None:
+    assert isinstance(protocol_of({"protocol": "episodes"}), EpisodesProtocol)
+    with pytest.raises(TlmlError, match="no protocol is called 'episode'; did you mean episodes"):
+        protocol_of({"protocol": "episode"})
+
+
+def test_wrong_values_of_a_fit_show_before_it_runs() -> None:
+    config = {
+        "kind": "fit", "learner": "maml", "options": {}, "seed": 0, "strategy": None,
+        "strategy_options": {}, "domain": "sinusoid", "domain_options": {}, "view_defaults": {},
+        "view": {"shots": 0}, "trainer": {},
+    }  # fmt: skip
+    with pytest.raises(TlmlError, match="shots"):
+        check_cell(config)
