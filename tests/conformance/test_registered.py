@@ -13,7 +13,7 @@ import tlml
 import tlml.testing
 import tlml_graphs
 from tlml.registry import Registry
-from tlml.registry.registry import CORE, OURS
+from tlml.registry.installed import CORE, OURS
 from tlml.spec import KINDS
 from tlml.testing import check_domain, check_learner, check_plugin, check_strategy
 

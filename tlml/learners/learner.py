@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_info
-from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning import Callback
 from torch import Tensor
 
 from tlml.data.domains import Domain
@@ -28,6 +28,7 @@ from tlml.learners.evaluation import (
 from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration
+from tlml.learners.saved_names import SafelyLoaded
 from tlml.recorded import Recorded, plain
 from tlml.registry.instances import build
 from tlml.registry.registry import default_registry
@@ -39,10 +40,8 @@ from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
 from tlml.views.table import view_type_of
 
-GIVEN = "given:"  # how hyper-parameters write down an object that they cannot hold
 
-
-class Learner(Recorded, LightningModule, ABC):
+class Learner(Recorded, SafelyLoaded, ABC):
     """A LightningModule that learns across source tasks, and predicts for a task from a support.
 
     A subclass sets `view_type` and writes `predict`; `GradientLearner` does so for networks. What a

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 from tlml import make
+from tlml.learners.checkpoints import load
 from tlml.learners.learner import Learner
+from tlml.networks.build import import_network
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
@@ -33,6 +36,14 @@ def make_learner(config: dict[str, Any]) -> Learner:
         options["seed"] = config["seed"]
     made: Learner = make.learner(config["learner"], **options)
     return made
+
+
+def load_fitted(path: Path, config: dict[str, Any]) -> Learner:
+    """Load what a fit has made; a network that the suite names is imported, as for the fit."""
+    network = config["options"].get("network")
+    if isinstance(network, str) and "." in network:
+        import_network(network)
+    return load(path)
 
 
 def make_training_view(config: dict[str, Any], learner: Learner, domain: Any) -> View:

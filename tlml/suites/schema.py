@@ -77,7 +77,8 @@ Seeds = Annotated[
     AfterValidator(_unique),
 ]
 # Labels become names of files and, in tables, of rows.
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=64)]
+LABEL = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
+Label = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=64)]
 Name = Annotated[str, Field(min_length=1)]
 
 
