@@ -13,6 +13,7 @@ from pytorch_lightning import Callback
 from torch import Tensor
 
 from tlml.data.domains import Domain
+from tlml.data.example_checks import check_target_space
 from tlml.data.spaces import same_space, space_from_plain, space_to_plain
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError, check_not_negative
@@ -97,6 +98,7 @@ class Learner(Recorded, SafelyLoaded, ABC):
         Raises:
             TlmlError: The learner was built for other ones.
         """
+        check_target_space(spaces.y, type(self).__name__)
         known = self.view_spaces
         if known is not None and not (
             same_space(known.x, spaces.x) and same_space(known.y, spaces.y)
