@@ -45,7 +45,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise _explained(path, error) from error
+        raise _explain(path, error) from error
     finally:
         # Not there after success; where the folder itself is bad there is nothing to remove.
         _remove(temporary)
@@ -66,7 +66,7 @@ def make_folder(path: str | Path) -> Path:
         probe.unlink()
     except OSError as error:
         _remove(probe)
-        raise _explained(folder, error) from error
+        raise _explain(folder, error) from error
     return folder
 
 
@@ -87,7 +87,7 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _explained(path: Path, error: OSError) -> TlmlError:
+def _explain(path: Path, error: OSError) -> TlmlError:
     if error.errno in _FULL:
         return TlmlError(
             f"{path}: the disk is full; make room and run again, what was done is kept"

@@ -52,13 +52,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Recorded):
-        return described(value)
+        return describe_object(value)
     if type(value).__module__ == "numpy":
         return value.tolist()
     return f"given:{type(value).__module__}.{type(value).__qualname__}"
 
 
-def described(value: Recorded) -> dict[str, Any]:
+def describe_object(value: Recorded) -> dict[str, Any]:
     """Return ``{"name": registered name or class path, "options": plain options}``."""
     from tlml.registry.registry import default_registry
 

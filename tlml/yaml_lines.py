@@ -54,7 +54,7 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class LocatedData:
     """Plain data (as in JSON) and the lines that its parts stand on.
 
     Args:
@@ -69,7 +69,7 @@ class Located:
 
     def error(self, problem: Problem) -> TlmlError:
         """Build ``file:line: path: message``; a part that is not in the file is the one around."""
-        path = dotted(self._known(problem.where))
+        path = dotted_path(self._known(problem.where))
         start = f"{self.name}:{self.line(problem)}: {path}{': ' if path else ''}"
         return TlmlError(start + problem.message)
 
@@ -83,17 +83,17 @@ class Located:
         return where
 
 
-def dotted(where: Where) -> str:
+def dotted_path(where: Where) -> str:
     """Write a path as users say it.
 
-    >>> dotted(("domains", "glyphs", "shots", 1))
+    >>> dotted_path(("domains", "glyphs", "shots", 1))
     'domains.glyphs.shots[1]'
     """
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     return "".join(parts).removeprefix(".")
 
 
-def load_located(path: str | Path, name: str | None = None) -> Located:
+def load_located(path: str | Path, name: str | None = None) -> LocatedData:
     """Read a YAML file of one document; errors call it `name` (default: the path).
 
     Numbers such as ``1e-3`` are numbers and ``no`` is text, as in YAML 1.2.
@@ -111,7 +111,7 @@ def load_located(path: str | Path, name: str | None = None) -> Located:
     return parse_located(text, name)
 
 
-def parse_located(text: str, name: str) -> Located:
+def parse_located(text: str, name: str) -> LocatedData:
     """Read YAML from `text`, as `load_located` does from a file."""
     yaml, reader = YAML(typ="safe", pure=True), _Reader(name)
     yaml.Resolver = _Resolver
@@ -126,7 +126,7 @@ def parse_located(text: str, name: str) -> Located:
         raise TlmlError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
         raise TlmlError(f"{name}: nested too deeply") from error
-    return Located(name, data, reader.lines or {(): 1})
+    return LocatedData(name, data, reader.lines or {(): 1})
 
 
 def write_yaml(data: Any) -> str:
@@ -178,7 +178,7 @@ class _Reader:
 
     def read(self, node: Node, where: Where, around: Nodes = (), line: int | None = None) -> Any:
         self.lines[where] = line or _line(node)
-        around = self._entered(node, where, around)
+        around = self._enter(node, where, around)
         kind = str(node.tag).removeprefix(_TAG)
         if isinstance(node, MappingNode) and kind == "map":
             entries = self._entries(node, where, around)
@@ -190,7 +190,7 @@ class _Reader:
         tag = str(node.tag).replace(_TAG, "!!")
         raise self._error(node, where, f"the tag {tag} is not allowed; write plain values")
 
-    def _entered(self, node: Node, where: Where, around: Nodes) -> Nodes:
+    def _enter(self, node: Node, where: Where, around: Nodes) -> Nodes:
         self.parts += 1
         if self.parts > MOST_PARTS:
             raise TlmlError(f"{self.name}: more than {MOST_PARTS} values once aliases are expanded")
@@ -213,7 +213,7 @@ class _Reader:
         return self._merged(own.pop(merges[0])[0], where, around) | own if merges else own
 
     def _merged(self, node: Node, where: Where, around: Nodes) -> Entries:
-        around = self._entered(node, where, around)
+        around = self._enter(node, where, around)
         if isinstance(node, MappingNode):
             return self._entries(node, where, around)
         if not isinstance(node, SequenceNode):
@@ -235,7 +235,7 @@ class _Reader:
         return value
 
     def _error(self, node: Node, where: Where, message: str) -> TlmlError:
-        return Located(self.name, None, {where: _line(node)}).error(Problem(where, message))
+        return LocatedData(self.name, None, {where: _line(node)}).error(Problem(where, message))
 
 
 def _line(node: Node) -> int:

@@ -85,16 +85,16 @@ class KnowledgeGraph(Domain[Links]):
         check_not_negative(division=division)
         near = far = read_graph(Path(root).expanduser())
         if target_root is None:
-            pieces = _divided(near, validation, division, others=2)
+            pieces = _divide(near, validation, division, others=2)
         else:
             far = read_graph(Path(target_root).expanduser())
-            pieces = [near.triples, *_divided(far, validation, division, others=1)]
+            pieces = [near.triples, *_divide(far, validation, division, others=1)]
         graphs = [near] if far is near else [near, far]
         self.relations = tuple(sorted({name for graph in graphs for name in graph.relations}))
         self.entities = tuple(name for graph in graphs for name in graph.entities)
         first = len(self.entities) - len(far.entities)
         self._links = {
-            split: _task(split, _numbered(triples, graph, self.relations, offset), division)
+            split: _task(split, _number(triples, graph, self.relations, offset), division)
             for split, triples, graph, offset in zip(
                 SPLITS, pieces, (near, far, far), (0, first, first), strict=True
             )
@@ -143,7 +143,7 @@ def questions(triples: Triples, directions: Sequence[int]) -> Examples:
     return Examples(torch.from_numpy(np.concatenate(x)), torch.from_numpy(np.concatenate(y)))
 
 
-def _divided(graph: Graph, validation: float, division: int, others: int) -> list[Triples]:
+def _divide(graph: Graph, validation: float, division: int, others: int) -> list[Triples]:
     """Divide the entities of a graph: into source, if there are two `others`, and both others."""
     total = len(graph.entities)
     order = np.random.default_rng([division, total]).permutation(total)
@@ -157,7 +157,7 @@ def _divided(graph: Graph, validation: float, division: int, others: int) -> lis
     return [graph.triples[(heads == n) & (tails == n)] for n in range(len(parts))]
 
 
-def _numbered(triples: Triples, graph: Graph, relations: Sequence[str], offset: int) -> Triples:
+def _number(triples: Triples, graph: Graph, relations: Sequence[str], offset: int) -> Triples:
     """Number the entities from an offset on, and the relations as they are in all graphs."""
     kinds = np.array([relations.index(name) for name in graph.relations], np.int64)
     return np.stack([triples[:, 0] + offset, kinds[triples[:, 1]], triples[:, 2] + offset], 1)

@@ -8,7 +8,7 @@ from tlml_graphs.finding import find_folder
 from tlml_graphs.knowledge_graph import KnowledgeGraph
 
 
-class Known(KnowledgeGraph):
+class KnownLinks(KnowledgeGraph):
     """A graph whose files are found by its name."""
 
     name: ClassVar[str]
@@ -19,7 +19,7 @@ class Known(KnowledgeGraph):
         )
 
 
-class Kinships(Known):
+class Kinships(KnownLinks):
     """Kinship terms among 104 people of the Alyawarra (Denham 1973): 10,686 triples, 25 terms.
 
     Nearly every pair of people has one term, and what follows from what is the same everywhere.
@@ -36,7 +36,7 @@ class Kinships(Known):
     name = "kinships"
 
 
-class Umls(Known):
+class Umls(KnownLinks):
     """Relations of medical concepts (McCray 2003): 6,529 triples, 135 concepts, 46 relations.
 
     Args:
@@ -51,7 +51,7 @@ class Umls(Known):
     name = "umls"
 
 
-class Nations(Known):
+class Nations(KnownLinks):
     """Facts about 14 countries (Rummel 1972): 1,992 triples, 55 relations; comes with the plugin.
 
     Args:

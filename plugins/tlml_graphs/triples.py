@@ -61,7 +61,7 @@ def _read_file(path: Path, places: dict[Named, str]) -> None:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        place, triple = f"{path}:{number}", _parsed(line, f"{path}:{number}")
+        place, triple = f"{path}:{number}", _parse(line, f"{path}:{number}")
         if triple in places:
             raise TlmlError(
                 f"{place}: the triple {' '.join(triple)} is in {places[triple]} already, so that "
@@ -70,7 +70,7 @@ def _read_file(path: Path, places: dict[Named, str]) -> None:
         places[triple] = place
 
 
-def _parsed(line: str, place: str) -> Named:
+def _parse(line: str, place: str) -> Named:
     parts = [part.strip() for part in line.split("\t")]
     if len(parts) != 3 or not all(parts):
         raise TlmlError(

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from tlml import Batch, Pair, PairView, TlmlError, View
 from tlml.errors import check_positive
 from tlml.metrics import criterion
-from tlml.networks import keyed, statistics
+from tlml.networks import seeded_draws, statistics
 from tlml.views import ViewSpaces
 from tlml_maml.episodic import Episodic, check_support
 
@@ -60,7 +60,7 @@ class BaselinePlusPlus(Episodic):
         if not isinstance(spaces.y, Discrete):
             raise TlmlError("baseline_pp: it needs classes, the source's targets are values")
         like = next(self.built().parameters(), torch.empty(0))
-        with keyed(self.seed):
+        with seeded_draws(self.seed):
             made = nn.init.kaiming_uniform_(torch.empty(int(spaces.y.n), shape.numel()))
         self.directions = nn.Parameter(made.to(like))
 

@@ -95,10 +95,10 @@ class _System:
 
     def __init__(self, matrices: Tensor, free: Tensor) -> None:
         self.free = free
-        self.factors = _factorised(matrices)
+        self.factors = _factorise(matrices)
         inverses = torch.cholesky_inverse(self.factors) * free[:, :, None] * free[:, None]
         fixed = (free.sum(0) == 0).to(free)  # no equation is left for these
-        self.schur = _factorised(inverses.sum(0) + fixed.diag())
+        self.schur = _factorise(inverses.sum(0) + fixed.diag())
 
     def solve(self, h: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         """Return d ``[K, ways]`` and u ``[K]``, given h ``[K, ways]`` and r ``[K]``."""
@@ -111,7 +111,7 @@ class _System:
         return (self.free * found[:, :, 0]).T
 
 
-def _factorised(matrices: Tensor) -> Tensor:
+def _factorise(matrices: Tensor) -> Tensor:
     factors, failed = torch.linalg.cholesky_ex(matrices)
     if bool(failed.any()):
         raise TlmlError(
@@ -177,11 +177,11 @@ def _step(q: Tensor, y: Tensor, point: _Point) -> _Point:
 
     ahead = towards(torch.zeros_like(b))
     gap = _gap(point)
-    centring = (_gap(_moved(point, ahead, 1.0)) / gap) ** 3
-    return _moved(point, towards(centring * gap - ahead.b * ahead.s), _SHARE)
+    centring = (_gap(_move(point, ahead, 1.0)) / gap) ** 3
+    return _move(point, towards(centring * gap - ahead.b * ahead.s), _SHARE)
 
 
-def _moved(point: _Point, way: _Point, share: float) -> _Point:
+def _move(point: _Point, way: _Point, share: float) -> _Point:
     """Go a share of the way to the boundary, at most a whole step."""
     room = torch.minimum(_room(point.b, way.b), _room(point.s, way.s))
     length = (share * room).clamp(max=1)

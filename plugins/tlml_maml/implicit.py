@@ -91,7 +91,7 @@ class Inner(NamedTuple):
         curved = [slopes[name] for name in self.names]
 
         def product(vector: Vector) -> Vector:
-            pairs = zip(curved, _divided(vector, leaves), strict=True)
+            pairs = zip(curved, _divide(vector, leaves), strict=True)
             used = [(slope, part) for slope, part in pairs if slope.requires_grad]
             if not used:  # of first order: the loss is taken as linear
                 return vector
@@ -122,7 +122,7 @@ class ImplicitGradient(torch.autograd.Function):
         inner: Inner = ctx.inner
         product = inner.curvature(ctx.saved_tensors)
         found = conjugate_gradients(product, _joined(upstream), inner.cg_steps, inner.tolerance)
-        return None, *_divided(found, upstream), *[None] * len(upstream)
+        return None, *_divide(found, upstream), *[None] * len(upstream)
 
 
 def conjugate_gradients(
@@ -160,6 +160,6 @@ def _joined(tensors: Sequence[Tensor]) -> Vector:
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
-def _divided(vector: Vector, like: Sequence[Tensor]) -> list[Tensor]:
+def _divide(vector: Vector, like: Sequence[Tensor]) -> list[Tensor]:
     parts = torch.split(vector, [tensor.numel() for tensor in like])
     return [part.view_as(tensor) for part, tensor in zip(parts, like, strict=True)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tlml.errors import check_positive
-from tlml.networks import keyed, size_option
+from tlml.networks import seeded_draws, size_option
 from tlml.views import ViewSpaces
 from tlml_maml.episodic import Episodic
 
@@ -55,7 +55,7 @@ class Matching(Episodic):
         if not self.full_context or "context" in self._modules:
             return
         like = next(self.built().parameters(), torch.empty(0))
-        with keyed(self.seed):
+        with seeded_draws(self.seed):
             made = FullContext(shape.numel(), self.context_steps)
         self.context = made.to(like)
 

@@ -19,13 +19,15 @@ def outer_step(learner: GradientLearner, batch: Episode | Episodes) -> Tensor:
     """
     loss = learner.meta_loss(batch)
     if not bool(torch.isfinite(loss)):
-        raise _diverged(learner, batch, float(loss.detach()))
+        raise _divergence_error(learner, batch, float(loss.detach()))
     tasks = len(batch.tasks if isinstance(batch, Episodes) else batch.support.x)
     learner.log_sparsely({"train_loss": loss.detach()}, batch_size=tasks)
     return loss
 
 
-def _diverged(learner: GradientLearner, batch: Episode | Episodes, loss: float) -> TlmlError:
+def _divergence_error(
+    learner: GradientLearner, batch: Episode | Episodes, loss: float
+) -> TlmlError:
     """Return the error for a meta-loss that isn't finite, with the task and inner step to blame."""
     name = default_registry().name_of(type(learner))
     found = first_divergence(learner, batch)

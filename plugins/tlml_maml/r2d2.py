@@ -75,11 +75,11 @@ def ridge(x: Tensor, y: Tensor, penalty: Tensor) -> Tensor:
     """
     examples, features = x.shape
     if examples < features:
-        dual: Tensor = torch.linalg.solve(_shifted(x @ x.T, penalty), y)
+        dual: Tensor = torch.linalg.solve(_shift(x @ x.T, penalty), y)
         return x.T @ dual
-    weights: Tensor = torch.linalg.solve(_shifted(x.T @ x, penalty), x.T @ y)
+    weights: Tensor = torch.linalg.solve(_shift(x.T @ x, penalty), x.T @ y)
     return weights
 
 
-def _shifted(matrix: Tensor, penalty: Tensor) -> Tensor:
+def _shift(matrix: Tensor, penalty: Tensor) -> Tensor:
     return matrix + penalty * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)

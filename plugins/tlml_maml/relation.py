@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tlml.errors import check_positive
-from tlml.networks import flat, keyed
+from tlml.networks import flat, seeded_draws
 from tlml.views import ViewSpaces
 from tlml_maml.episodic import Episodic
 
@@ -51,7 +51,7 @@ class Relation(Episodic):
         if "relation" in self._modules:
             return
         like = next(self.built().parameters(), torch.empty(0))
-        with keyed(self.seed):
+        with seeded_draws(self.seed):
             self.relation = relation_module(shape, self.hidden).to(like)
 
     def class_scores(self, support: Tensor, labels: Tensor, query: Tensor, ways: int) -> Tensor:

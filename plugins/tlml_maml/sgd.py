@@ -80,9 +80,7 @@ class Sgd(Strategy):
             params = self.enter(step, params, first)
             slope = gradient(loss, params, support, names)
             ways = {name: self.direction(name, slope[name]) for name in names}
-            moved = {
-                name: _moved(params[name], self.rate(name, step), ways[name]) for name in names
-            }
+            moved = {name: _move(params[name], self.rate(name, step), ways[name]) for name in names}
             params = {**params, **moved}
             yield params
 
@@ -106,7 +104,7 @@ class Sgd(Strategy):
         """Raise where the parameters are not those that this was attached for."""
 
 
-def _moved(value: Tensor, rate: float | Tensor, way: Tensor) -> Tensor:
+def _move(value: Tensor, rate: float | Tensor, way: Tensor) -> Tensor:
     if isinstance(rate, Tensor):
         return value - rate * way
     return torch.add(value, way, alpha=-rate)  # one pass over the memory, and one going back

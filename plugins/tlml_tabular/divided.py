@@ -85,11 +85,11 @@ class DividedTable(Domain[TableTask]):
         sides = self._sides(x[:, self.columns.index(self.by)])
         rows = {split: self._parts(split, side, y) for split, (_, side) in sides.items()}
         seen = rows["source"]["train"]
-        inputs = torch.from_numpy(_standardised(x, seen)).float()
+        inputs = torch.from_numpy(_standardise(x, seen)).float()
         if self.classes:
             targets = torch.from_numpy(y).long()
         else:
-            targets = torch.from_numpy(_standardised(y[:, None], seen)).float()
+            targets = torch.from_numpy(_standardise(y[:, None], seen)).float()
         return {
             split: TableTask(name, {p: Examples(inputs[r], targets[r]) for p, r in own.items()})
             for (split, own), (name, _) in zip(rows.items(), sides.values(), strict=True)
@@ -131,7 +131,7 @@ class DividedTable(Domain[TableTask]):
             )
 
 
-def _standardised(values: NDArray[Any], seen: Rows) -> NDArray[np.float64]:
+def _standardise(values: NDArray[Any], seen: Rows) -> NDArray[np.float64]:
     from sklearn.preprocessing import StandardScaler
 
     scaled: NDArray[np.float64] = StandardScaler().fit(values[seen]).transform(values)

@@ -12,7 +12,7 @@ from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, 
 from tlml.data import Batch
 from tlml.metrics import criterion
 from tlml.networks import evaluating, has_batchnorm, head_inputs
-from tlml.strategies import has_terms, overrides, weighed, weights_of
+from tlml.strategies import has_terms, overrides, weigh_source, weights_of
 from tlml_transfer.source_statistics import SourceStatistics
 
 
@@ -222,7 +222,7 @@ class Supervised(GradientLearner):
             with self.on_source():
                 source = Batch(self._features(source.x, view.batch_size), source.y)
             target_x = self._features(target_x, view.batch_size)
-        self._weights = weighed(self.strategy, source, target_x)
+        self._weights = weigh_source(self.strategy, source, target_x)
 
     def _features(self, x: Tensor, size: int) -> Tensor:
         """Return what the head sees of each input ``[n, d]``, in parts, as in a prediction."""

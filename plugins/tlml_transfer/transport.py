@@ -70,14 +70,14 @@ def sinkhorn_plan(cost: Values, reg: float, tolerance: float, most: int) -> Valu
         error = float(np.abs(plan.sum(1) * n - 1).mean())
         if error <= tolerance:
             return plan
-        f, g = _scaled(plan, f, g, min(_ABSORBED_EVERY, most - done) - 1)
+        f, g = _scale(plan, f, g, min(_ABSORBED_EVERY, most - done) - 1)
     raise TlmlError(
         f"reg: the transport has not converged in {most} steps (the sums of its rows are "
         f"{error:.1e} off); raise reg, or take 0, which is exact"
     )
 
 
-def _scaled(plan: Values, f: Values, g: Values, steps: int) -> tuple[Values, Values]:
+def _scale(plan: Values, f: Values, g: Values, steps: int) -> tuple[Values, Values]:
     """Return the potentials after some steps by factors, or less where these grow too large."""
     n, m = plan.shape
     u, v = np.ones(n), np.ones(m)

@@ -187,10 +187,10 @@ def cut_shipped_suites(folder: Path, patch: pytest.MonkeyPatch) -> None:
     from tlml.suites import load as suite
 
     cut = {}
-    for name, path in suite.shipped().items():
+    for name, path in suite.shipped_suites().items():
         cut[name] = folder / f"{name}.yaml"
         cut[name].write_text(yaml.safe_dump(small(yaml.safe_load(path.read_text()))))
-    patch.setattr(suite, "shipped", lambda: cut)
+    patch.setattr(suite, "shipped_suites", lambda: cut)
 
 
 def small(data: dict[str, Any]) -> dict[str, Any]:

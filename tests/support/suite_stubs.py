@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tlml import Spec, hookimpl
-from tlml.registry import Registry, installed
+from tlml.registry import Registry, installed_plugins
 
 EXAMPLE = """\
 name: quick
@@ -27,7 +27,7 @@ def stub_registry() -> Registry:
     """Return a registry that holds this plugin and nothing else but the core."""
     import suite_stubs
 
-    registry = Registry(block=installed())
+    registry = Registry(block=installed_plugins())
     registry.register(suite_stubs, "stubs")
     return registry
 

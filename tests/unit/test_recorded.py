@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 import tlml
-from tlml.recorded import Recorded, described, plain
+from tlml.recorded import Recorded, describe_object, plain
 
 
 class Waves(Recorded):
@@ -55,7 +55,7 @@ def test_values_become_plain_data(value: Any, expected: Any) -> None:
 
 
 def test_an_object_is_its_name_and_its_options() -> None:
-    found = described(tlml.domain("sinusoid", noise=0.5))
+    found = describe_object(tlml.domain("sinusoid", noise=0.5))
     assert found["name"] == "sinusoid"
     assert found["options"]["noise"] == 0.5
     outer = Waves(1.0, inner=tlml.strategy("sgd", steps=3))

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlml.errors import TlmlError
-from tlml.yaml_lines import Located, Problem, dotted, load_located, parse_located, write_yaml
+from tlml.yaml_lines import (
+    LocatedData,
+    Problem,
+    dotted_path,
+    load_located,
+    parse_located,
+    write_yaml,
+)
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
 PLAIN = st.recursive(
@@ -70,12 +77,12 @@ def test_an_error_names_the_nearest_part_that_stands_in_the_file() -> None:
     assert str(located.error(Problem(("a", "x", "y"), "wrong"))) == "f.yaml:1: a: wrong"
     assert str(located.error(Problem(("z",), "wrong"))) == "f.yaml:1: wrong"
     assert str(located.error(Problem(("a",), "wrong", ("a", "b")))) == "f.yaml:2: a: wrong"
-    assert str(Located("g", None, {}).error(Problem(("z",), "wrong"))) == "g:1: wrong"
+    assert str(LocatedData("g", None, {}).error(Problem(("z",), "wrong"))) == "g:1: wrong"
 
 
 def test_paths_are_written_as_users_say_them() -> None:
-    assert dotted(("domains", "glyphs", "shots", 1)) == "domains.glyphs.shots[1]"
-    assert dotted(()) == ""
+    assert dotted_path(("domains", "glyphs", "shots", 1)) == "domains.glyphs.shots[1]"
+    assert dotted_path(()) == ""
 
 
 @pytest.mark.parametrize(

@@ -116,15 +116,15 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _left_out(value: str) -> str:
-    from tlml.registry.registry import CORE, installed
+    from tlml.registry.registry import CORE, installed_plugins
 
     if not value.startswith("no:"):
         raise TlmlError(f"-p: '{value}' is not no:PLUGIN, such as -p no:maml")
     name = value.removeprefix("no:")
     if name == CORE:
         raise TlmlError(f"-p: plugin {CORE} cannot be left out")
-    if name not in installed():
-        raise unknown("plugin", name, installed())
+    if name not in installed_plugins():
+        raise unknown("plugin", name, installed_plugins())
     return name
 
 

@@ -12,7 +12,7 @@ from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
 from tlml.registry.registry import default_registry
 from tlml.suites.cells import AdaptCell, Plan, write_plan
-from tlml.suites.load import load_suite, shipped
+from tlml.suites.load import load_suite, shipped_suites
 from tlml.suites.planner import plan
 
 _SUITE_HELP = "a YAML file, or the name of a suite that comes with tlml: {names}"
@@ -107,7 +107,7 @@ def _bench_parser() -> Parser:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument(
-        "suite", metavar="SUITE", help=_SUITE_HELP.format(names=", ".join(shipped()))
+        "suite", metavar="SUITE", help=_SUITE_HELP.format(names=", ".join(shipped_suites()))
     )
     parser.add_argument("--out", metavar="DIR", help="where to write (default: runs/NAME)")
     parser.add_argument(

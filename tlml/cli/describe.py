@@ -68,7 +68,7 @@ def description(registry: Registry, kind: Kind, spec: Spec, imports: bool = Fals
     }
 
 
-def described(about: Entry) -> str:
+def info_text(about: Entry) -> str:
     """Return the text of ``tlml info``."""
     facts = ("paper", "approach", "settings", "gives", "needs")
     named = [(name, _joined(about[name])) for name in facts if about[name]]

@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
 def export(argv: Sequence[str]) -> int:
     """Run ``tlml episodes export``: draw episodes as a test does, and write them."""
-    words, given = _divided(argv)
+    words, given = _divide(argv)
     options = _parser().parse(words)
     ways, shots, queries = (
         _count(name, getattr(options, name)) for name in ("ways", "shots", "queries")
@@ -128,7 +128,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _divided(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+def _divide(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Divide words into those of the command and the domain's options."""
     words, given, rest = [], {}, list(argv)
     while rest:

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from tlml.cli.describe import described, description, entry, listing, plugin_entry, plugin_table
+from tlml.cli.describe import description, entry, info_text, listing, plugin_entry, plugin_table
 from tlml.cli.parser import Parser
 from tlml.errors import TlmlError, unknown
 from tlml.registry.combinations import ALONE
@@ -57,7 +57,7 @@ def show_info(argv: Sequence[str]) -> int:
         description(registry, kind, registry.spec(kind, options.name), options.imports)
         for kind in _holders(registry, options.name, _kinds(options.kind))
     ]
-    print(_json(found) if options.json else "\n\n".join(map(described, found)))
+    print(_json(found) if options.json else "\n\n".join(map(info_text, found)))
     return 0
 
 

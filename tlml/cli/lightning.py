@@ -116,9 +116,9 @@ class Run:
         """Build everything and call the Trainer's method."""
         self._seed()
         options = vars(self.arguments.instantiate(self.config))
-        strategy = self._built("strategy", options.get("strategy"))
-        datamodule = self._built("data", options.get("data"))
-        model = self._built("model", options.get("model"))
+        strategy = self._build("strategy", options.get("strategy"))
+        datamodule = self._build("data", options.get("data"))
+        model = self._build("model", options.get("model"))
         self._build_network(model, datamodule)
         trainer = self._trainer(vars(options["trainer"]), strategy or model.strategy)
         given = {name: options[name] for name in self.arguments.of_method}
@@ -170,14 +170,14 @@ class Run:
             adapts = self.line.command == "adapt" and isinstance(datamodule, PairView)
             model.meet(datamodule.target_spaces if adapts else datamodule.spaces)
 
-    def _built(self, path: str, node: Namespace | None) -> Any:
+    def _build(self, path: str, node: Namespace | None) -> Any:
         """Build what fills a slot, after what fills the slots inside it."""
         if path not in self.classes:
             return None
         options = dict(vars(node)) if node else {}
         for name in self.line.inner(path):
             if f"{path}.{name}" in self.classes:
-                options[name] = self._built(f"{path}.{name}", options.get(name))
+                options[name] = self._build(f"{path}.{name}", options.get(name))
         kind, name = self.line.slots[path].kind, self.line.filled[path]
         try:
             if kind == "view":

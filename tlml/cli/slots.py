@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tlml.errors import TlmlError
-from tlml.yaml_lines import Located, Where, load_located, parse_located
+from tlml.yaml_lines import LocatedData, Where, load_located, parse_located
 
 SlotKind = Literal["learner", "strategy", "view", "domain"]
 SLOTS: Mapping[str, SlotKind] = {
@@ -80,10 +80,10 @@ class CommandLine:
         return [p.rpartition(".")[2] for p in self.slots if p.rpartition(".")[0] == path]
 
     def take(
-        self, path: str, node: Any, located: Located | None = None, where: Where = ()
+        self, path: str, node: Any, located: LocatedData | None = None, where: Where = ()
     ) -> dict[str, Any]:
         """Fill a slot and the slots inside it; return the other options that the node gives."""
-        name, options, where = _divided(path, node, where)
+        name, options, where = _divide(path, node, where)
         if not isinstance(node, Mapping) or name is not None:
             self.fill(path, name)
         rest: dict[str, Any] = {}
@@ -240,7 +240,7 @@ def _read_config(line: CommandLine, file: str) -> None:
     line.sources.append(Source(config=config))
 
 
-def _node(path: str, value: str) -> tuple[Any, Located | None]:
+def _node(path: str, value: str) -> tuple[Any, LocatedData | None]:
     """Return what a slot's flag says: a name, nothing, or options as text or in a file."""
     if value.startswith("{"):
         return parse_located(value, f"--{path}").data, None
@@ -250,7 +250,7 @@ def _node(path: str, value: str) -> tuple[Any, Located | None]:
     return (None if value == "null" else value), None
 
 
-def _divided(path: str, node: Any, where: Where) -> tuple[str | None, dict[str, Any], Where]:
+def _divide(path: str, node: Any, where: Where) -> tuple[str | None, dict[str, Any], Where]:
     """Divide what fills a slot into a name, options, and where these stand."""
     if node is None or isinstance(node, str):
         return node, {}, where
@@ -268,7 +268,7 @@ def _divided(path: str, node: Any, where: Where) -> tuple[str | None, dict[str, 
     return (None if name is None else str(name)), options, where
 
 
-def _said_at(located: Located | None, where: Where) -> str:
+def _said_at(located: LocatedData | None, where: Where) -> str:
     if located is None:
         return ""
     return f"{located.name}:{located.lines.get(where, 1)}: "

@@ -6,7 +6,7 @@ from tlml.data.domains import ClassPool, ClassTask, Domain, Metric
 from tlml.data.episode_files import EpisodeFile, read_episodes
 from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.sampling import KeyedSampler, keyed_rng
-from tlml.data.stored import Joined
+from tlml.data.stored import JoinedExamples
 from tlml.data.tasks import (
     MDP,
     SPLITS,
@@ -40,7 +40,7 @@ __all__ = [
     "Episodes",
     "Examples",
     "Finite",
-    "Joined",
+    "JoinedExamples",
     "KeyedSampler",
     "Metric",
     "Pair",

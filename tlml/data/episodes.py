@@ -110,10 +110,10 @@ def _draw_classes(
         query.append(samples[others[:far]])
         places.append(start + others[:far])
         start += len(samples)
-    return Draw(task, Episode(_labelled(support), _labelled(query)), "train", torch.cat(places))
+    return Draw(task, Episode(_label(support), _label(query)), "train", torch.cat(places))
 
 
-def _labelled(samples: list[Tensor]) -> Batch:
+def _label(samples: list[Tensor]) -> Batch:
     counts = torch.tensor([len(own) for own in samples])
     return Batch(torch.cat(samples), torch.repeat_interleave(torch.arange(len(samples)), counts))
 
@@ -129,8 +129,8 @@ def _draw_finite(
     support, query = [], []
     for label in labels:
         near, far = drawn(shots, rng), drawn(queries, rng)
-        own = _permuted(pool, label, rng)
-        others = _permuted(test, label, rng) if len(test) else own[near:]
+        own = _permute(pool, label, rng)
+        others = _permute(test, label, rng) if len(test) else own[near:]
         _check_enough(task, label, len(own), len(others), near, far, bool(len(test)))
         support.append(own[:near])
         query.append(others[:far])
@@ -176,7 +176,7 @@ def _labels(task: Finite, pool: Held, ways: int | None, rng: np.random.Generator
     return [labels[i] for i in rng.permutation(len(labels))[:ways]]
 
 
-def _permuted(pool: Held, label: int, rng: np.random.Generator) -> Tensor:
+def _permute(pool: Held, label: int, rng: np.random.Generator) -> Tensor:
     own = torch.nonzero(pool.y == label).flatten()
     return own[torch.from_numpy(rng.permutation(len(own)))]
 

@@ -41,13 +41,13 @@ class PoolSamples:
         """
         samples = list(self.domain.samples(self.split).values())
         labels = self.labels[index]
-        x = _gathered(samples, labels, self.places[index])
+        x = _gather(samples, labels, self.places[index])
         check_finite(Batch(x, labels), f"{self.split} classes of {type(self.domain).__name__}")
         return x
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedExamples:
     """The inputs of several data sets one after the other, as one."""
 
     parts: tuple[Samples, ...]
@@ -66,7 +66,7 @@ class Joined:
         ends = torch.tensor([len(part) for part in self.parts]).cumsum(0)
         numbers = torch.bucketize(rows, ends, right=True)
         starts = torch.cat([torch.zeros(1, dtype=torch.int64), ends])[numbers]
-        x = _gathered(self.parts, numbers, rows - starts)
+        x = _gather(self.parts, numbers, rows - starts)
         check_finite(Batch(x, numbers), self.where)
         return x
 
@@ -98,13 +98,13 @@ def pool_examples(domain: ClassPool, split: Split) -> StoredExamples:
     return StoredExamples(PoolSamples(domain, split, labels, places), labels)
 
 
-def joined(parts: Sequence[Held], where: str) -> Held:
+def join_examples(parts: Sequence[Held], where: str) -> Held:
     """Return data sets as one: in memory where all of them are."""
     y = torch.cat([part.y for part in parts])
     in_memory = [part.x for part in parts if isinstance(part, Examples)]
     if len(in_memory) == len(parts):
         return Examples(torch.cat(in_memory), y)
-    return StoredExamples(Joined(tuple(part.x for part in parts), where), y)
+    return StoredExamples(JoinedExamples(tuple(part.x for part in parts), where), y)
 
 
 def part(data: Held, rows: Tensor) -> Held:
@@ -114,7 +114,7 @@ def part(data: Held, rows: Tensor) -> Held:
     return StoredExamples(Chosen(data.x, rows), data.y[rows])
 
 
-def _gathered(samples: Sequence[Samples], numbers: Tensor, places: Tensor) -> Tensor:
+def _gather(samples: Sequence[Samples], numbers: Tensor, places: Tensor) -> Tensor:
     """Read the inputs that lie at `places` of the data sets of these `numbers`, both ``[n]``."""
     numbers, order = numbers.sort(stable=True)
     own, counts = torch.unique_consecutive(numbers, return_counts=True)

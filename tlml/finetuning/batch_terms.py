@@ -31,7 +31,7 @@ class Call(NamedTuple):
     output: Tensor
 
 
-class Watched:
+class CallWatch:
     """What a submodule gives in a training step: a tensor ``[n, ...]`` a call, flattened.
 
     Args:
@@ -115,7 +115,7 @@ class StepTerms:
         self._install()
         # From here on there is something to release.
         self.watched = {
-            option: Watched(*source, option)
+            option: CallWatch(*source, option)
             for option, source in found.items()
             if self.active and option in strategy.sees
         }

@@ -15,7 +15,7 @@ from tlml.errors import TlmlError, check_not_negative
 from tlml.finetuning.batch_terms import StepTerms, submodule
 from tlml.finetuning.phase_switch import Phasing, own_parameters
 from tlml.learners.learner import as_strategy
-from tlml.networks.build import keyed
+from tlml.networks.build import seeded_draws
 from tlml.networks.parameters import fresh_parameters
 from tlml.strategies.phases import Group, joined_groups
 from tlml.strategies.strategy import Strategy, overrides
@@ -53,11 +53,11 @@ def param_groups(network: nn.Module, strategy: Strategy) -> list[dict[str, Any]]
 def attach(strategy: Strategy, network: nn.Module, seed: int = 0) -> None:
     """Attach a strategy to a network, unless that was done before; what it draws is keyed."""
     if not strategy._attached:
-        with keyed(seed):
+        with seeded_draws(seed):
             strategy.claim(network)
 
 
-class Phased(Callback):
+class PhaseCallback(Callback):
     """Runs the phases of a strategy that is attached to a module already.
 
     Args:
@@ -130,7 +130,7 @@ def total_steps(trainer: Trainer) -> int | None:
     return None if total == float("inf") else int(total)
 
 
-class Adapt(Phased):
+class Adapt(PhaseCallback):
     """Adapts anybody's LightningModule by the phases of a strategy.
 
     Freezing and learning rates take part in the module's own optimiser and schedulers, BatchNorm

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import SPLITS, Pair, Params
 from tlml.errors import TlmlError, check_choice
-from tlml.finetuning.callback import Phased, attach, begin, param_groups, progress, start_at
+from tlml.finetuning.callback import PhaseCallback, attach, begin, param_groups, progress, start_at
 from tlml.finetuning.phase_switch import own_parameters
 from tlml.learners.adapter import TargetAdapter
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.learner import Learner, as_strategy
 from tlml.metrics.losses import criterion, mean_entropy
-from tlml.metrics.tasks import measured
+from tlml.metrics.tasks import measure_predictions
 from tlml.networks.batchnorm import Policy, statistics
 from tlml.networks.network import Network
 from tlml.networks.parameters import fresh_parameters, head_for
@@ -100,11 +100,11 @@ class Adaptation(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """Run the strategy's phases, and key draws, once in each Trainer."""
         there: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        phased = [callback for callback in there if isinstance(callback, Phased)]
+        phased = [callback for callback in there if isinstance(callback, PhaseCallback)]
         keyed = any(isinstance(callback, KeyedDraws) for callback in there)
         needed: list[Callback] = [] if keyed else [KeyedDraws()]
         if not any(callback.strategy is self.strategy for callback in phased):
-            needed.append(Phased(self.strategy, "learner.network"))
+            needed.append(PhaseCallback(self.strategy, "learner.network"))
         return needed
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -283,7 +283,7 @@ class Adaptation(LightningModule):
             return
         scores = self._scores(x)
         found = {"loss": self._loss(scores, y)}
-        found |= measured(self._view().domain, space, batch.target, scores)
+        found |= measure_predictions(self._view().domain, space, batch.target, scores)
         self._note(stage, found, len(x))
 
     def _note(self, stage: str, found: Mapping[str, Tensor], count: int) -> None:

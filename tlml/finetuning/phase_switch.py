@@ -71,7 +71,7 @@ class Phasing:
         self.stages = [
             Stage(
                 _end(phase, total) if place + 1 < len(phases) else None,
-                *_assigned(phase, self.named, norms),
+                *_assign(phase, self.named, norms),
             )
             for place, phase in enumerate(phases)
         ]
@@ -193,7 +193,7 @@ def _end(phase: Phase, total: Callable[[], int | None]) -> int:
     return until_step(phase, None if isinstance(phase.until, int) else total())
 
 
-def _assigned(
+def _assign(
     phase: Phase, named: Mapping[str, nn.Parameter], norms: Mapping[str, nn.Module]
 ) -> tuple[dict[int, float], dict[nn.Module, str]]:
     names = list(dict.fromkeys((*named, *norms)))

@@ -33,12 +33,12 @@ def linear_cka(x: Tensor, y: Tensor, *, debiased: bool = False) -> float:
             f"CKA: needs the same examples in both representations, at least {least}; there are "
             f"{len(x)} and {len(y)}"
         )
-    k, l = _centred(x, debiased), _centred(y, debiased)  # noqa: E741
+    k, l = _centre(x, debiased), _centre(y, debiased)  # noqa: E741
     size = float(k.norm() * l.norm())
     return float((k * l).sum()) / size if size > 0 else float("nan")
 
 
-def _centred(x: Tensor, debiased: bool) -> Tensor:
+def _centre(x: Tensor, debiased: bool) -> Tensor:
     """Return the Gram matrix ``[n, n]`` without the means of its rows and columns."""
     # Not every accelerator has float64.
     values = x.detach().reshape(len(x), -1).cpu().double()

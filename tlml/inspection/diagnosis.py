@@ -127,7 +127,7 @@ def diagnose(
     _check_inputs(learner, view)
     check_data(view.domain, split)
     with _testing(learner):
-        return _diagnosed(learner, view, split, episodes)
+        return _diagnose(learner, view, split, episodes)
 
 
 def check_adapts(learner: Any) -> None:
@@ -166,7 +166,7 @@ def _testing(learner: GradientLearner) -> Iterator[None]:
         yield
 
 
-def _diagnosed(
+def _diagnose(
     learner: GradientLearner, view: EpisodeView, split: Split, episodes: int
 ) -> Diagnosis:
     prepared, dataset = adapter_for(learner, view), view.dataset(split)

@@ -30,7 +30,7 @@ class Trace(NamedTuple):
     layers: list[Row]
 
 
-class Measured:
+class NormedLoss:
     """A loss that notes the norm of each gradient that is taken of it.
 
     Args:
@@ -66,7 +66,7 @@ def trace_adaptation(
     parameters that it moves; it is NaN at the last. No gradient is taken for it.
     """
     place = _Place(learner, adapter, learner.problem(adapter))
-    loss, rows = Measured(place.problem.inner_loss()), list[Row]()
+    loss, rows = NormedLoss(place.problem.inner_loss()), list[Row]()
     with keyed_draws((adapter.seed,), learner.device):
         first: Params = place.problem.start()
         last = first

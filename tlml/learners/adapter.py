@@ -17,7 +17,7 @@ from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import Params
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem
-from tlml.networks.build import keyed
+from tlml.networks.build import seeded_draws
 from tlml.networks.parameters import fresh_parameters, head_for
 from tlml.strategies.gradients import FirstOrder, Loss, by_autograd
 from tlml.strategies.loss_terms import features_with, of_target, passes
@@ -158,7 +158,7 @@ def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
         strategy = copy.deepcopy(view.adapt).to(learner.device)
         if network is not None and overrides(strategy, "attach"):
             network = copy.deepcopy(network)
-        with keyed(learner.seed):
+        with seeded_draws(learner.seed):
             strategy.claim(network)
         if type(strategy) is type(learner.strategy):
             _take_what_was_learned(strategy, learner.strategy)

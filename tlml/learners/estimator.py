@@ -17,9 +17,9 @@ from tlml.data.tasks import Batch, Pair
 from tlml.errors import TlmlError, check_choice
 from tlml.learners.adapter import TargetAdapter
 from tlml.learners.learner import Learner
-from tlml.networks.named_tensors import Kept
+from tlml.networks.named_tensors import NamedBuffers
 from tlml.strategies.strategy import Strategy, overrides
-from tlml.strategies.weights import weighed
+from tlml.strategies.weights import weigh_source
 from tlml.views.base import View
 from tlml.views.pair import PairView
 
@@ -68,7 +68,7 @@ class Estimator(Learner):
         _check_serves(self.strategy)
         self.strategy.claim(None)
         self.automatic_optimization = False
-        self.kept = Kept()
+        self.kept = NamedBuffers()
         self._pass: list[Pair] = []
         # Who has learned from what is kept; in a tuple, where torch takes it for no part of this.
         self._met: tuple[Strategy, ...] = ()
@@ -122,21 +122,21 @@ class Estimator(Learner):
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Return the strategy's or the model's estimate of the targets of `x`."""
-        return self._predicted(self.strategy, self._space(support), True, support, x)
+        return self._predict_with(self.strategy, self._space(support), True, support, x)
 
     def predict_by(self, adapter: TargetAdapter, support: Batch, x: Tensor) -> Tensor:
         """Return the estimate of a test's strategy, or of the model as it maps and weighs."""
         same = adapter.same_labels
-        return self._predicted(adapter.strategy, adapter.space, same, support, x)
+        return self._predict_with(adapter.strategy, adapter.space, same, support, x)
 
-    def _predicted(
+    def _predict_with(
         self, strategy: Strategy, space: Space[Any], same: bool, support: Batch, x: Tensor
     ) -> Tensor:
         target_x = self.kept.get("target_x", torch.cat([support.x, x]))
         if overrides(strategy, "estimate"):
             self._introduce(strategy, target_x)
             return torch.as_tensor(strategy.estimate(support, x, space))
-        return self._modelled(strategy, support, x, target_x, space, same)
+        return self._predict_by_model(strategy, support, x, target_x, space, same)
 
     def predict_now(self, x: Tensor) -> Tensor:
         """Predict from the source examples alone."""
@@ -164,7 +164,7 @@ class Estimator(Learner):
             )
         return Batch(self.kept["x"], self.kept["y"])
 
-    def _modelled(
+    def _predict_by_model(
         self, strategy: Strategy, support: Batch, x: Tensor, target_x: Tensor, space: Space[Any],
         same: bool,
     ) -> Tensor:  # fmt: skip
@@ -172,7 +172,7 @@ class Estimator(Learner):
         asked = _flat(x)
         if self.kept or type(strategy) is not Strategy:
             source = self._source(strategy)
-            mapped = self._mapped(strategy, source, target_x)
+            mapped = self._map(strategy, source, target_x)
             known, asked = Batch(strategy.transform(known.x), known.y), strategy.transform(asked)
         if self.kept and same:
             weights = torch.cat([self._weights(strategy, source, target_x), weights])
@@ -185,7 +185,7 @@ class Estimator(Learner):
         model = make_model(self.model, isinstance(space, Discrete), self.model_options, self.seed)
         return fit_predict(model, known, weights, asked, space).float().to(x.device)
 
-    def _mapped(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
+    def _map(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
         """Return the source mapped: once, unless every task brings target inputs."""
         if strategy not in self._met or "target_x" not in self.kept:
             self._source_z, _ = strategy.fit_transform(_flat(source.x), _flat(target_x))
@@ -195,7 +195,7 @@ class Estimator(Learner):
     def _weights(self, strategy: Strategy, source: Batch, target_x: Tensor) -> Tensor:
         """Weigh what is kept: once, unless every task brings target inputs."""
         if strategy not in self._weighing or self.transductive(strategy):
-            found = weighed(strategy, source, target_x)
+            found = weigh_source(strategy, source, target_x)
             self._source_weights = torch.ones(len(source.x)) if found is None else found.cpu()
             self._weighing = (strategy,)
         return self._source_weights

@@ -74,7 +74,7 @@ def evaluate(
             scores = learner.predict_by(adapter, task.support, task.query.x)
     seconds = time.perf_counter() - start
     if not bool(torch.isfinite(scores).all()):
-        raise _diverged(learner, adapter, task, index)
+        raise _divergence_error(learner, adapter, task, index)
     space = adapter.space if adapter else learner.target_space()
     with torch.no_grad():
         found = judge(
@@ -111,7 +111,7 @@ def differentiable(task: Episode) -> Episode:
     return Episode(Batch(clone(sx), clone(sy)), Batch(clone(qx), clone(qy)))
 
 
-def gathered(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def gather_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the records of all processes, by episode."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return records
@@ -137,7 +137,7 @@ def _sample_size(learner: Testable, adapter: TargetAdapter | None) -> dict[str, 
     return {"effective_sample_size": known[0]} if known else {}
 
 
-def _diverged(
+def _divergence_error(
     learner: Testable, adapter: TargetAdapter | None, task: Episode, index: int
 ) -> TlmlError:
     """Return the error for predictions that aren't finite, with the inner step to blame."""

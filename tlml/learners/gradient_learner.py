@@ -13,14 +13,14 @@ from tlml.data.tasks import Batch, Episode, Episodes, Params
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.learners.adapter import TargetAdapter
 from tlml.learners.network_learner import NetworkLearner
-from tlml.meta.compiled import Compiled
+from tlml.meta.compiled import CompiledSteps
 from tlml.meta.contract import MEMORY, VECTORIZE, Adapter, Memory, Vectorize
-from tlml.meta.loop import Loop
+from tlml.meta.loop import LoopPath
 from tlml.meta.outer_gradient import mean_over_tasks
 from tlml.meta.path import Path
 from tlml.meta.paths import path_for
 from tlml.meta.problem import InnerProblem, TrainingAdapter
-from tlml.meta.vmapped import Vmapped
+from tlml.meta.vmapped import VmapPath
 from tlml.networks.batchnorm import POLICIES, Policy
 from tlml.strategies.gradients import Loss
 from tlml.strategies.strategy import Strategy
@@ -117,7 +117,7 @@ class GradientLearner(NetworkLearner):
         )  # fmt: skip
         self.criterion, self.batchnorm = loss, batchnorm
         self.vectorize, self.chunk_size = vectorize, chunk_size
-        self.compiled = Compiled() if compile else None
+        self.compiled = CompiledSteps() if compile else None
         self.memory, self.channels_last = memory, channels_last
 
     # The inner problem
@@ -131,7 +131,7 @@ class GradientLearner(NetworkLearner):
                 `torch.func` in training, and one by one where an adapter is at work.
         """
         if path is None:
-            path = Vmapped() if adapter is None else Loop()
+            path = VmapPath() if adapter is None else LoopPath()
         return self.problem_type(self, adapter or TrainingAdapter(self), path)
 
     def loss(self, params: Params, batch: Any) -> Tensor:

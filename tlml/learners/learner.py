@@ -22,7 +22,7 @@ from tlml.learners.evaluation import (
     differentiable,
     episode_number,
     evaluate,
-    gathered,
+    gather_records,
     half_intervals,
 )
 from tlml.learners.keyed_draws import KeyedDraws
@@ -187,7 +187,7 @@ class Learner(Recorded, LightningModule, ABC):
     def on_test_epoch_end(self) -> None:
         """Gather the records of all processes and log 95% intervals."""
         self._adapters = ()
-        self.records = gathered(self.records)
+        self.records = gather_records(self.records)
         for name, half in half_intervals(self.records).items():
             self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=True)
 

@@ -12,7 +12,7 @@ from tlml.data.spaces import outputs
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.learners.learner import GIVEN, Learner
 from tlml.networks.batchnorm import statistics
-from tlml.networks.build import build_network, keyed
+from tlml.networks.build import build_network, seeded_draws
 from tlml.networks.modes import evaluating
 from tlml.strategies.optimiser import OPTIMIZERS, make_optimizer
 from tlml.strategies.strategy import Strategy
@@ -105,7 +105,7 @@ class NetworkLearner(Learner):
 
     def _build(self, network: nn.Module) -> None:
         self.network = network
-        with keyed(self.seed):
+        with seeded_draws(self.seed):
             self.strategy.claim(network)
 
     def _like(self, values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
-from tlml.recorded import Recorded, described
+from tlml.recorded import Recorded, describe_object
 
 if TYPE_CHECKING:
     from tlml.views.base import View
@@ -30,7 +30,7 @@ class LogConfiguration(Callback):
 
 def configuration(learner: Recorded, view: View | None, stage: str = "fit") -> dict[str, Any]:
     """Return a learner and its view as plain data: names, options, and theirs in turn."""
-    found = {"learner": described(learner)}
+    found = {"learner": describe_object(learner)}
     if view is not None:
-        found["view" if stage == "fit" else f"{stage}_view"] = described(view)
+        found["view" if stage == "fit" else f"{stage}_view"] = describe_object(view)
     return found

@@ -12,9 +12,9 @@ The trip of MAML's meta-gradient, file by file:
 `compiled` traces step 5 once into one program. `contract` says what all of this asks of a learner.
 """
 
-from tlml.meta.loop import Loop
+from tlml.meta.loop import LoopPath
 from tlml.meta.outer_gradient import first_divergence, mean_over_tasks, one_task
 from tlml.meta.path import Path
 from tlml.meta.problem import InnerProblem
 
-__all__ = ["InnerProblem", "Loop", "Path", "first_divergence", "mean_over_tasks", "one_task"]
+__all__ = ["InnerProblem", "LoopPath", "Path", "first_divergence", "mean_over_tasks", "one_task"]

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError
-from tlml.meta.contract import Problem, Slopes, trained
+from tlml.meta.contract import Problem, Slopes, trained_parameters
 from tlml.meta.path import Outer
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ROUNDING = 0.05  # a relative error that no program may have, in 16 bits neither
 
 
-class Compiled:
+class CompiledSteps:
     """The `task_slopes` of a learner's problems as programs, by what each was traced for.
 
     That is the shapes, and everything else than tensors. Inner loop, outer gradient and the
@@ -37,7 +37,7 @@ class Compiled:
         Raises:
             TlmlError: There is no compiler, or it failed.
         """
-        params, (support, query) = trained(problem.learner), chunk
+        params, (support, query) = trained_parameters(problem.learner), chunk
         inputs = [*(p.detach() for p in params.values()), *support, *query]
         given = tuple((x.shape, x.stride(), x.dtype) for x in inputs)
         kind = inputs[0].device.type
@@ -50,8 +50,8 @@ class Compiled:
             loss, *slopes = self._programs[key](*inputs)
         return Outer(loss.detach(), dict(zip(params, slopes, strict=True)))
 
-    def __reduce__(self) -> tuple[type[Compiled], tuple[()]]:
-        return Compiled, ()
+    def __reduce__(self) -> tuple[type[CompiledSteps], tuple[()]]:
+        return CompiledSteps, ()
 
 
 def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:

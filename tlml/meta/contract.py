@@ -121,11 +121,11 @@ class MetaLearner(Protocol):
         """Return the loss that the learner computes in a way of its own, if it does."""
 
 
-def trained(learner: MetaLearner) -> Slopes:
+def trained_parameters(learner: MetaLearner) -> Slopes:
     """Return the parameters that an outer step changes, by name."""
     return {name: value for name, value in learner.named_parameters() if value.requires_grad}
 
 
-def unscaled(slopes: Slopes, scale: float) -> Slopes:
+def unscale(slopes: Slopes, scale: float) -> Slopes:
     """Return gradients of a loss, given those of `scale` times it."""
     return slopes if scale == 1 else {name: slope / scale for name, slope in slopes.items()}

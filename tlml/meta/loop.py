@@ -11,11 +11,11 @@ from torch import Tensor
 from tlml.data.tasks import Episode, Episodes, Params, tasks_of
 from tlml.meta.contract import Problem
 from tlml.meta.path import Outer, Path
-from tlml.networks.layout import laid_out
+from tlml.networks.layout import lay_out
 
 
 @dataclass(frozen=True)
-class Loop(Path):
+class LoopPath(Path):
     """Run each task by itself; its graph is gone before the next one begins."""
 
     name: ClassVar[str] = "loop"
@@ -35,7 +35,7 @@ class Loop(Path):
 
     def scores(self, problem: Problem, params: Params, x: Tensor) -> Tensor:
         """Return the scores of ``x [n, ...]``, with images laid out as they are fastest."""
-        params, x = laid_out(
+        params, x = lay_out(
             params, x, channels_last=problem.learner.channels_last,
             once=problem.adapter.first_order,
         )  # fmt: skip

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tlml.data.tasks import Batch, Episode, Episodes, Params, tasks_of
-from tlml.meta.contract import MetaLearner, trained
-from tlml.meta.loop import Loop
+from tlml.meta.contract import MetaLearner, trained_parameters
+from tlml.meta.loop import LoopPath
 from tlml.meta.path import Outer, Path
 from tlml.meta.paths import path_for
 from tlml.meta.stacked_calls import Unstackable
@@ -45,8 +45,8 @@ def _mean(learner: MetaLearner, batch: Episode | Episodes) -> Tensor:
     if not torch.is_grad_enabled():
         losses = [own.losses(learner.problem(path=own), chunk) for own, chunk in chunks]
         return torch.stack(losses).sum() / tasks
-    params = trained(learner)
-    loss, slopes = _summed(_outer(learner, own, chunk) for own, chunk in chunks)
+    params = trained_parameters(learner)
+    loss, slopes = _sum_outers(_outer(learner, own, chunk) for own, chunk in chunks)
     sums = [slopes[name] for name in params]
     mean: Tensor = _Mean.apply(loss, sums, tasks, *params.values())  # type: ignore[no-untyped-call]
     return mean
@@ -64,7 +64,7 @@ def first_divergence(learner: MetaLearner, batch: Episode | Episodes) -> tuple[i
     Tasks are counted from 0 and steps from 1; step 0 is the query loss. None where all are finite.
     """
     with torch.no_grad():
-        problem = learner.problem(path=Loop())
+        problem = learner.problem(path=LoopPath())
         for number, (support, query) in enumerate(tasks_of(batch)):
             params: Params = problem.start()
             steps = problem.strategy.steps(problem.inner_loss(), params, support)
@@ -83,7 +83,7 @@ def _outer(learner: MetaLearner, path: Path, chunk: Episode) -> Outer:
     return found
 
 
-def _summed(outers: Iterator[Outer]) -> Outer:
+def _sum_outers(outers: Iterator[Outer]) -> Outer:
     """Return the sums, holding the slopes of one chunk beside them."""
     loss, slopes = next(outers)
     for outer in outers:

@@ -76,7 +76,7 @@ class Path(ABC):
         return Adjoint(loss) if self.memory == "low" else SecondOrder(loss)
 
 
-def chunked(batch: Episode, size: int) -> Iterator[Episode]:
+def split_tasks(batch: Episode, size: int) -> Iterator[Episode]:
     """Yield at most `size` tasks of a batch at a time."""
     parts = [torch.split(tensor, size) for side in batch for tensor in side]
     for sx, sy, qx, qy in zip(*parts, strict=True):

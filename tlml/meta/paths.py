@@ -7,13 +7,13 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from tlml.errors import TlmlError
 from tlml.meta.contract import MetaLearner
-from tlml.meta.loop import Loop
+from tlml.meta.loop import LoopPath
 from tlml.meta.path import Path
 from tlml.meta.problem import InnerProblem
-from tlml.meta.stacked import Stacked
+from tlml.meta.stacked import StackPath
 from tlml.meta.stacked_calls import can_stack_calls
 from tlml.meta.stacked_layers import Layer, stacked_layers
-from tlml.meta.vmapped import Vmapped
+from tlml.meta.vmapped import VmapPath
 from tlml.networks.network import Flat, Network
 
 # Layers whose code has been seen to give equal gradients under vmap; others are looped over.
@@ -44,25 +44,25 @@ def path_for(learner: MetaLearner, *, ragged: bool = False, x: Tensor | None = N
     """
     memory = learner.memory
     if ragged:
-        return Loop("tasks have unequal sizes", memory)
+        return LoopPath("tasks have unequal sizes", memory)
     if learner.vectorize == "loop":
-        return Loop("as vectorize says", memory)
+        return LoopPath("as vectorize says", memory)
     if learner.vectorize == "vmap":
-        return Vmapped("as vectorize says", memory)
+        return VmapPath("as vectorize says", memory)
     layers, lack = _stackable(learner)
     if not lack:
-        return Stacked("every layer is known to run on stacked parameters", memory, layers or ())
+        return StackPath("every layer is known to run on stacked parameters", memory, layers or ())
     if layers is None and _runs_stacked(learner, x):
         why = "every operation of the network is known to run on stacked parameters"
-        return Stacked(why, memory)
+        return StackPath(why, memory)
     if learner.vectorize == "stack":
         raise TlmlError(
             f"vectorize: 'stack' does not go with {type(learner).__name__}: {lack}; take 'vmap', "
             "'loop' or 'auto'"
         )
     if memory == "normal" and learner.compiled is None and can_vmap(learner):
-        return Vmapped(f"every layer is known to run under vmap; {lack}", memory)
-    return Loop(lack, memory)
+        return VmapPath(f"every layer is known to run under vmap; {lack}", memory)
+    return LoopPath(lack, memory)
 
 
 def can_stack_tasks(learner: MetaLearner) -> bool:

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from tlml.data.tasks import Batch, Params
 from tlml.errors import TlmlError
-from tlml.meta.contract import Adapter, MetaLearner, Problem, Slopes, trained, unscaled
+from tlml.meta.contract import Adapter, MetaLearner, Problem, Slopes, trained_parameters, unscale
 from tlml.meta.path import Path
 from tlml.networks.batchnorm import Policy, has_batchnorm, statistics
 from tlml.networks.parameters import fresh_parameters
@@ -147,7 +147,7 @@ class InnerProblem:
         Raises:
             TlmlError: The inner loop can't be differentiated.
         """
-        loss, params = self.task_loss(support, query), trained(self.learner)
+        loss, params = self.task_loss(support, query), trained_parameters(self.learner)
         if not loss.requires_grad:
             raise TlmlError(
                 f"strategy {type(self.strategy).__name__}: its steps can't be differentiated, so "
@@ -157,7 +157,7 @@ class InnerProblem:
         scale = self.learner.loss_scale
         scaled = loss if scale == 1 else scale * loss
         found = torch.autograd.grad(scaled, list(params.values()), materialize_grads=True)
-        return loss, unscaled(dict(zip(params, found, strict=True)), scale)
+        return loss, unscale(dict(zip(params, found, strict=True)), scale)
 
     def constants(self) -> tuple[Any, ...]:
         """Return all that `task_loss` depends on beside tensors; another means compiling anew."""

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from tlml.data.tasks import Episode, Episodes, Params
 from tlml.meta.contract import Problem
-from tlml.meta.path import Outer, Path, chunked
+from tlml.meta.path import Outer, Path, split_tasks
 from tlml.meta.stacked_calls import stacked_call
 from tlml.meta.stacked_layers import Layer, stacked_scores
 from tlml.metrics.losses import summed_criterion
 
 
 @dataclass(frozen=True)
-class Stacked(Path):
+class StackPath(Path):
     """Give parameters and data a leading dimension of tasks, and sum losses over it.
 
     Args:
@@ -33,7 +33,7 @@ class Stacked(Path):
     def chunks(self, batch: Episode | Episodes, size: int | None) -> Iterator[tuple[Path, Episode]]:
         """Yield some tasks at a time."""
         assert isinstance(batch, Episode)
-        for chunk in chunked(batch, size or len(batch.support.x)):
+        for chunk in split_tasks(batch, size or len(batch.support.x)):
             yield replace(self, together=len(chunk.support.x)), chunk
 
     def losses(self, problem: Problem, chunk: Episode) -> Tensor:

@@ -61,7 +61,7 @@ def _layers(module: nn.Module, prefix: str) -> Iterator[Layer]:
         yield from _chain(module.blocks, f"{prefix}blocks.")
         yield Layer(_flatten, module, {})
         yield from _layers(module.head, f"{prefix}head.")
-        yield Layer(_shaped, module, {})
+        yield Layer(_reshape, module, {})
     elif type(module) is nn.Sequential:
         yield from _chain(module, prefix)
     elif (run := _run_of(module)) is None:
@@ -92,7 +92,7 @@ def _as_floats(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Ten
     return x if x.is_floating_point() else x.to(next(module.parameters()).dtype)
 
 
-def _shaped(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
+def _reshape(module: nn.Module, own: Params, x: Tensor, policy: Policy) -> Tensor:
     assert isinstance(module, Network)
     shape = module.output_shape
     return x if shape is None else x.reshape(*x.shape[:2], *shape)

@@ -11,15 +11,15 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from tlml.data.tasks import Episode, Episodes
 from tlml.errors import TlmlError
-from tlml.meta.contract import Problem, Slopes, trained, unscaled
-from tlml.meta.path import Outer, Path, chunked
+from tlml.meta.contract import Problem, Slopes, trained_parameters, unscale
+from tlml.meta.path import Outer, Path, split_tasks
 from tlml.strategies.gradients import FirstOrder, Loss
 
 _PREFIX = "learner."  # of a learner's parameters where `_Held` holds it
 
 
 @dataclass(frozen=True)
-class Vmapped(Path):
+class VmapPath(Path):
     """Run all tasks of a chunk by vmap over the gradient of one.
 
     Calls outside `meta_loss` take this path as well: they may stand under anybody's transform.
@@ -30,7 +30,7 @@ class Vmapped(Path):
     def chunks(self, batch: Episode | Episodes, size: int | None) -> Iterator[tuple[Path, Episode]]:
         """Yield some tasks at a time."""
         assert isinstance(batch, Episode)
-        yield from ((self, chunk) for chunk in chunked(batch, size or len(batch.support.x)))
+        yield from ((self, chunk) for chunk in split_tasks(batch, size or len(batch.support.x)))
 
     def losses(self, problem: Problem, chunk: Episode) -> Tensor:
         """Return the summed loss of a chunk."""
@@ -41,7 +41,9 @@ class Vmapped(Path):
     def gradients(self, problem: Problem, chunk: Episode) -> Outer:
         """Return the summed loss of a chunk, and its gradient."""
         held = _Held(problem)
-        params = {f"{_PREFIX}{name}": value for name, value in trained(problem.learner).items()}
+        params = {
+            f"{_PREFIX}{name}": value for name, value in trained_parameters(problem.learner).items()
+        }
         scale = problem.learner.loss_scale
 
         def of_task(params: Slopes, task: Episode) -> Tensor:
@@ -53,7 +55,7 @@ class Vmapped(Path):
         of_tasks = vmap(grad_and_value(of_task), (None, 0), randomness="different")
         slopes, losses = _under_vmap(lambda: of_tasks(params, chunk))
         sums = {name.removeprefix(_PREFIX): s.sum(0).detach() for name, s in slopes.items()}
-        return Outer(losses.detach().sum() / scale, unscaled(sums, scale))
+        return Outer(losses.detach().sum() / scale, unscale(sums, scale))
 
     def differentiated(self, loss: Loss, first_order: bool) -> Loss:
         """Return the loss as it is: `tlml.gradient` differentiates it by `torch.func`."""

@@ -23,7 +23,7 @@ from tlml.metrics.streams import (
     retained_accuracy,
 )
 from tlml.metrics.targets import primary
-from tlml.metrics.tasks import measured, task_metrics
+from tlml.metrics.tasks import measure_predictions, task_metrics
 
 __all__ = [
     "LOSSES",
@@ -39,7 +39,7 @@ __all__ = [
     "learning_accuracy",
     "loss_for",
     "mean_entropy",
-    "measured",
+    "measure_predictions",
     "paired_difference",
     "primary",
     "retained_accuracy",

@@ -37,7 +37,7 @@ def task_metrics(space: Space[Any], scores: Tensor, y: Tensor) -> dict[str, Tens
     return {name: mean_squared_error(scores.reshape(-1), y.to(scores.dtype).reshape(-1))}
 
 
-def measured(
+def measure_predictions(
     domain: Domain[Any] | None, space: Space[Any], batch: Batch, scores: Tensor
 ) -> dict[str, Tensor]:
     """Return the metrics of the predictions for one task, the primary one first.

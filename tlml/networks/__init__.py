@@ -1,11 +1,11 @@
 """Networks as ordered blocks and a head, built by name from the spaces of a view."""
 
 from tlml.networks.batchnorm import Policy, has_batchnorm, statistics, uses_batch_statistics
-from tlml.networks.build import NETWORKS, build_network, keyed
+from tlml.networks.build import NETWORKS, build_network, seeded_draws
 from tlml.networks.image import conv4, resnet12
 from tlml.networks.layers import layers_of
 from tlml.networks.modes import evaluating
-from tlml.networks.named_tensors import Kept, NamedParameters
+from tlml.networks.named_tensors import NamedBuffers, NamedParameters
 from tlml.networks.network import Network, flat, size_option, sizes_option
 from tlml.networks.parameters import (
     fresh_parameters,
@@ -19,7 +19,7 @@ from tlml.networks.vector import mlp
 
 __all__ = [
     "NETWORKS",
-    "Kept",
+    "NamedBuffers",
     "NamedParameters",
     "Network",
     "Policy",
@@ -34,10 +34,10 @@ __all__ = [
     "head_inputs",
     "head_name",
     "head_parameters",
-    "keyed",
     "layers_of",
     "mlp",
     "resnet12",
+    "seeded_draws",
     "size_option",
     "sizes_option",
     "statistics",

@@ -57,7 +57,7 @@ def build_network(
     if name == "auto":
         name = _automatic(sizes["input_shape"])
         options = _fitting(name, sizes["input_shape"]) | options
-    with keyed(seed):
+    with seeded_draws(seed):
         builder = _imported(name) if "." in name else _named(name)
         network = _call(name, builder, sizes, options)
     if isinstance(network, Network) and isinstance(y_space, Box) and len(y_space.shape) != 1:
@@ -66,7 +66,7 @@ def build_network(
 
 
 @contextmanager
-def keyed(seed: int) -> Iterator[None]:
+def seeded_draws(seed: int) -> Iterator[None]:
     """Draw from a generator seeded by `seed`, on the CPU, and leave the global ones alone.
 
     A trainer may have set another default device; drawing on the CPU gives the same parameters

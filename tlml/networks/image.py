@@ -30,7 +30,7 @@ def conv4(
     """
     check_rank("conv4", input_shape, "channels, height, width", "mlp, which flattens any input")
     width = size_option("channels", channels)
-    sides = _pooled("conv4", "blocks", input_shape, size_option("blocks", blocks))
+    sides = _pool("conv4", "blocks", input_shape, size_option("blocks", blocks))
     sizes = (input_shape[0], *[width] * blocks)
     pairs = pairwise(sizes)
     layers = {f"conv{i}": _convolution(*pair) for i, pair in enumerate(pairs, start=1)}
@@ -56,7 +56,7 @@ def resnet12(
     depth = len(sizes) - 1
     if depth == 0:
         raise TlmlError("channels: resnet12 needs at least one block, such as [64, 160]")
-    _pooled("resnet12", "channels", input_shape, depth)
+    _pool("resnet12", "channels", input_shape, depth)
     pairs = pairwise(sizes)
     layers = {
         f"block{i}": Residual(*pair, last=i == depth) for i, pair in enumerate(pairs, start=1)
@@ -106,7 +106,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(layers)
 
 
-def _pooled(name: str, option: str, input_shape: tuple[int, ...], poolings: int) -> tuple[int, int]:
+def _pool(name: str, option: str, input_shape: tuple[int, ...], poolings: int) -> tuple[int, int]:
     """Return the sides after `poolings` halvings, or raise where one falls below 1."""
     _, height, width = input_shape
     fitting = min(height, width).bit_length() - 1

@@ -10,7 +10,7 @@ from tlml.data.tasks import Params
 _SMALL_IMAGE = 32  # sides up to which a CPU differentiates channels-last convolutions twice faster
 
 
-def laid_out(
+def lay_out(
     params: Params, x: Tensor, *, channels_last: bool | None, once: bool
 ) -> tuple[Params, Tensor]:
     """Lay images ``[n, C, H, W]`` and the weights of convolutions out as they are fastest.

@@ -38,7 +38,7 @@ class NamedParameters(nn.Module):
         return {name: self[name] for name in self._dotted}
 
 
-class Kept(nn.Module, MutableMapping[str, Tensor]):
+class NamedBuffers(nn.Module, MutableMapping[str, Tensor]):
     """A dict of tensors whose sizes nobody knows before they are set; a state dict restores them.
 
     Names may have dots. The tensors move with the module and take no gradients.

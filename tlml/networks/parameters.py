@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tlml.errors import TlmlError, check_positive
-from tlml.networks.build import keyed
+from tlml.networks.build import seeded_draws
 from tlml.networks.network import Network
 
 _HEADS = ("head", "fc", "classifier")
@@ -94,7 +94,7 @@ def fresh_parameters(network: nn.Module, seed: int) -> dict[str, Tensor]:
         TlmlError: A module that owns parameters has no ``reset_parameters``.
     """
     fresh = copy.deepcopy(network).cpu()
-    with keyed(seed), torch.no_grad():
+    with seeded_draws(seed), torch.no_grad():
         for name, module in _children_first(fresh):
             reset = _reset_of(name, module)
             if reset is not None:

@@ -32,7 +32,7 @@ def worse(row: Row) -> Mark | None:
     return Mark.WORSE if row.worse else None
 
 
-def unmarked(row: Row) -> None:
+def no_marks(row: Row) -> None:
     """Mark nothing."""
 
 
@@ -52,7 +52,7 @@ class Column:
     heading: str
     value: Callable[[Row], str | None]
     align: Literal["left", "right"] = "right"
-    markup: Callable[[Row], Mark | None] = unmarked
+    markup: Callable[[Row], Mark | None] = no_marks
     place: Literal["always", "wide", "below"] = "always"
 
     def text(self, row: Row) -> str:

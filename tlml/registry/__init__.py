@@ -1,5 +1,5 @@
 """What is registered: plugins, names, and which go together. No torch."""
 
-from tlml.registry.registry import Registry, default_registry, installed
+from tlml.registry.registry import Registry, default_registry, installed_plugins
 
-__all__ = ["Registry", "default_registry", "installed"]
+__all__ = ["Registry", "default_registry", "installed_plugins"]

@@ -184,7 +184,7 @@ class Registry:
         return ""
 
 
-def installed() -> list[str]:
+def installed_plugins() -> list[str]:
     """Return the names of all installed plugins, importing none of them."""
     return [name for name, *_ in _installed()]
 

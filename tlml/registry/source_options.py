@@ -45,14 +45,14 @@ def find_module(name: str) -> ModuleSpec | None:
     for part in name.split("."):
         found = f"{found}.{part}" if found else part
         loaded = sys.modules.get(found)
-        spec = getattr(loaded, "__spec__", None) or _found(found, path)
+        spec = getattr(loaded, "__spec__", None) or _find(found, path)
         if spec is None:
             return None
         path = list(getattr(loaded, "__path__", None) or spec.submodule_search_locations or ())
     return spec
 
 
-def _found(name: str, path: list[str] | None) -> ModuleSpec | None:
+def _find(name: str, path: list[str] | None) -> ModuleSpec | None:
     if path is not None:
         return PathFinder.find_spec(name, path)
     try:
@@ -121,7 +121,7 @@ class _Sources:
 
 def _read_module(name: str) -> _Module | None:
     spec = find_module(name)
-    tree = _parsed(spec) if spec else None
+    tree = _parse(spec) if spec else None
     if spec is None or tree is None:
         return None
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
@@ -134,7 +134,7 @@ def _read_module(name: str) -> _Module | None:
     return module
 
 
-def _parsed(spec: ModuleSpec) -> ast.Module | None:
+def _parse(spec: ModuleSpec) -> ast.Module | None:
     try:
         source = _source(spec)
         return None if source is None else ast.parse(source)

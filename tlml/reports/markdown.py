@@ -51,10 +51,10 @@ def _section(section: Section, drawn: Sequence[Picture]) -> Iterator[str]:
 
 def _table(table: Table, level: str) -> Iterator[str]:
     yield from (f"{level} {_literal(table.title)}", "")
-    yield _piped(_literal(column.heading) for column in table.columns)
-    yield _piped(_RULES[column.align] for column in table.columns)
+    yield _pipe(_literal(column.heading) for column in table.columns)
+    yield _pipe(_RULES[column.align] for column in table.columns)
     for row in table.rows:
-        yield _piped(_cell(column, row) for column in table.columns)
+        yield _pipe(_cell(column, row) for column in table.columns)
     yield ""
 
 
@@ -72,5 +72,5 @@ def _literal(text: str) -> str:
     return escape(printable(text), quote=False).replace("|", r"\|")
 
 
-def _piped(texts: Iterable[str]) -> str:
+def _pipe(texts: Iterable[str]) -> str:
     return f"| {' | '.join(texts)} |"

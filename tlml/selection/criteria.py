@@ -31,7 +31,7 @@ _TEMPERATURE = 0.05  # of the neighbourhoods' similarities (Saito et al. 2021, s
 
 
 @dataclass(frozen=True)
-class Seen:
+class ForwardPass:
     """What a network makes of examples: features ``[n, d]`` and scores ``[n, outputs]``."""
 
     features: Tensor
@@ -51,9 +51,9 @@ class Evidence:
     """
 
     source: Batch
-    seen_source: Seen
+    seen_source: ForwardPass
     target_x: Tensor
-    seen_target: Seen
+    seen_target: ForwardPass
     loss: str | None
 
 
@@ -90,9 +90,11 @@ def evidence(learner: GradientLearner, view: PairView) -> Evidence:
     """Run a learner's network over held-out source examples and the target's inputs."""
     source = held_out(view)
     with learner.on_source():
-        seen_source = seen(learner, source.x)
+        seen_source = forward_pass(learner, source.x)
     target_x = view.unlabelled_examples()
-    return Evidence(source, seen_source, target_x, seen(learner, target_x), learner.criterion)
+    return Evidence(
+        source, seen_source, target_x, forward_pass(learner, target_x), learner.criterion
+    )
 
 
 def held_out(view: PairView) -> Batch:
@@ -108,14 +110,14 @@ def held_out(view: PairView) -> Batch:
 
 
 @torch.no_grad()
-def seen(learner: GradientLearner, x: Tensor) -> Seen:
+def forward_pass(learner: GradientLearner, x: Tensor) -> ForwardPass:
     """Return features and scores of inputs, as the network predicts them."""
     network, found = learner.built(), []
     with evaluating(network):
         for chunk in torch.split(x, _CHUNK):
             with head_inputs(network) as features:
                 found.append((learner.predict_now(chunk), features))
-    return Seen(
+    return ForwardPass(
         torch.cat([features[0].flatten(1) for _, features in found]),
         torch.cat([scores for scores, _ in found]),
     )
@@ -182,8 +184,8 @@ def reverse_risk(
     """
     scores = found.seen_target.scores
     guessed = scores if found.source.y.is_floating_point() else scores.argmax(1)
-    domain = Reversed(view, Examples(found.target_x, guessed), Examples(*found.source))
-    back = seen(train(domain), found.source.x)
+    domain = ReversedDomain(view, Examples(found.target_x, guessed), Examples(*found.source))
+    back = forward_pass(train(domain), found.source.x)
     return source_risk(Evidence(found.source, back, found.target_x, back, found.loss))
 
 
@@ -197,7 +199,7 @@ class _Side:
         return self.parts[part]
 
 
-class Reversed(Domain[_Side]):
+class ReversedDomain(Domain[_Side]):
     """The target with predicted labels as source, and the source as target.
 
     Args:

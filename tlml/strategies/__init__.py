@@ -5,7 +5,7 @@ from tlml.strategies.gradients import FirstOrder, Loss, SecondOrder, gradient
 from tlml.strategies.optimiser import make_optimizer
 from tlml.strategies.phases import Group, Phase
 from tlml.strategies.strategy import Strategy, has_terms, overrides
-from tlml.strategies.weights import effective_sample_size, weighed, weights_of
+from tlml.strategies.weights import effective_sample_size, weigh_source, weights_of
 
 __all__ = [
     "Context",
@@ -20,6 +20,6 @@ __all__ = [
     "has_terms",
     "make_optimizer",
     "overrides",
-    "weighed",
+    "weigh_source",
     "weights_of",
 ]

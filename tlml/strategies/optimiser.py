@@ -14,7 +14,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-class Optimized(Protocol):
+class OptimizerOwner(Protocol):
     """What says how it is optimised: a strategy or a learner."""
 
     lr: float
@@ -28,7 +28,7 @@ class Optimized(Protocol):
 
 
 def make_optimizer(
-    owner: Optimized, groups: Sequence[Mapping[str, Any]], *, fused: bool | None = None
+    owner: OptimizerOwner, groups: Sequence[Mapping[str, Any]], *, fused: bool | None = None
 ) -> torch.optim.Optimizer:
     """Make the optimiser that a strategy or a learner names over parameter groups.
 

@@ -94,7 +94,7 @@ class Strategy(Recorded, nn.Module):
             params: Where to start, by name; not changed.
             support: What to adapt to; opaque.
         """
-        yield from _optimised(self, loss, params, support)
+        yield from _optimise(self, loss, params, support)
 
     def adapt(self, loss: Loss, params: Params, support: Any) -> Params:
         """Return the last of `steps`: `params` where there is none."""
@@ -178,7 +178,7 @@ def has_terms(strategy: Strategy, place: Literal["fit", "adaptation"]) -> bool:
     return overrides(strategy, "terms") and strategy.terms_in == place
 
 
-def _optimised(
+def _optimise(
     strategy: Strategy, loss: Loss, params: Params, support: Any
 ) -> Iterator[dict[str, Tensor]]:
     total = strategy.max_steps

@@ -12,7 +12,7 @@ from tlml.errors import TlmlError
 from tlml.strategies.strategy import Strategy
 
 
-def weighed(strategy: Strategy, source: Batch | Examples, target_x: Tensor) -> Tensor | None:
+def weigh_source(strategy: Strategy, source: Batch | Examples, target_x: Tensor) -> Tensor | None:
     """Return a strategy's weights for source examples; it sees the labels if it asks for them."""
     takes = inspect.signature(strategy.weigh_samples).parameters
     labels = {"source_y": source.y} if "source_y" in takes else {}

@@ -25,14 +25,14 @@ __all__ = [
     "plan",
     "read_results",
     "run_suite",
-    "shipped",
+    "shipped_suites",
     "write_plan",
 ]
 
 if TYPE_CHECKING:
     from tlml.suites.cells import AdaptCell, FitCell, Plan, write_plan
     from tlml.suites.description import Description
-    from tlml.suites.load import load_suite, shipped
+    from tlml.suites.load import load_suite, shipped_suites
     from tlml.suites.meeting import Meeting
     from tlml.suites.planner import plan
     from tlml.suites.protocols.base import Keys, Protocol, Trial
@@ -49,7 +49,7 @@ else:
             "meeting": "Meeting",
             "schema": "Numbers Suite SuiteDomain SuiteFit SuiteMethod",
             "results": "Record read_results",
-            "load": "load_suite shipped",
+            "load": "load_suite shipped_suites",
             "planner": "plan",
             "run": "run_suite",
         },

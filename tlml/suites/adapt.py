@@ -23,7 +23,7 @@ from tlml.suites.choice import of_strategy
 from tlml.suites.ingredients import make_domain, make_learner, make_strategy
 from tlml.suites.results import Record
 from tlml.suites.share import Report, ShareReporter, part_of
-from tlml.suites.tuning import Tried, best_of, choices_of
+from tlml.suites.tuning import TrialResult, best_of, choices_of
 from tlml.views.episode import EpisodeView
 
 _TUNING_EPISODES = 20
@@ -59,7 +59,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         learner = load(path) if path else make_learner(config)
         part = {"first": number, "episodes": 1} if own_fits else {}
         if options is None or not config["tune"]:
-            options = _tuned(_as_fitted(config, path), learner, domain)
+            options = _tune(_as_fitted(config, path), learner, domain)
         view = EpisodeView(
             domain, **config["view"] | part, adapt=make_strategy(config["strategy"], options),
             head=config["head"],
@@ -104,7 +104,7 @@ def _test(learner: Learner, view: EpisodeView, report: Report) -> None:
     trainer.test(learner, datamodule=view, verbose=False)
 
 
-def _tuned(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, Any]:
+def _tune(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, Any]:
     """Choose the options to tune on episodes of validation tasks, which no target label enters.
 
     The oracle chooses on the episodes of the test itself.
@@ -122,7 +122,7 @@ def _tuned(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, A
 def _try(
     config: dict[str, Any], learner: Learner, domain: Any, view: dict[str, Any],
     options: dict[str, Any],
-) -> Tried:  # fmt: skip
+) -> TrialResult:  # fmt: skip
     made = EpisodeView(
         domain, **view, adapt=make_strategy(config["strategy"], options), head=config["head"]
     )
@@ -131,10 +131,10 @@ def _try(
     try:
         _test(learner, made, lambda share: None)
     except TlmlError as error:  # mostly it diverged; the other choices go on
-        return Tried(math.inf, str(error))
+        return TrialResult(math.inf, str(error))
     metric, higher = primary(made.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
-    return Tried(-mean if higher else mean)
+    return TrialResult(-mean if higher else mean)
 
 
 def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class AdaptCell:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refusal:
     """A method that cannot be run on a domain, with the reason.
 
     Args:
@@ -127,7 +127,7 @@ class Plan:
     domains: tuple[str, ...]
     fits: tuple[FitCell, ...]
     adapts: tuple[AdaptCell, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[Refusal, ...]
     protocols: dict[str, Description]
 
     def only(self, patterns: Sequence[str]) -> Plan:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError, unknown
 from tlml.suites.cells import RETAINED
-from tlml.suites.option_problems import TAKEN, checked, missing
+from tlml.suites.option_problems import TAKEN, check_given, missing
 from tlml.suites.protocols.table import Protocols
 from tlml.suites.schema import LEARNER
 from tlml.suites.sources import Sources, adapting, union
@@ -97,10 +97,10 @@ def _domain_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
     for label, entry in suite.domains.items():
         where, name = ("domains", label), entry.domain or label
         options = sources.of("domain", name)
-        yield from checked((*where, "options"), f"domain {name}", options, entry.options)
+        yield from check_given((*where, "options"), f"domain {name}", options, entry.options)
         yield from missing((*where, "options"), f"domain {name}", options, entry.options)
-        yield from checked((*where, "view"), "views", sources.views(None), entry.view, TAKEN)
-        yield from checked(
+        yield from check_given((*where, "view"), "views", sources.views(None), entry.view, TAKEN)
+        yield from check_given(
             (*where, "learner"),
             f"learners {', '.join(sorted(learners))}",
             every,
@@ -113,12 +113,14 @@ def _fit_options(suite: Suite, sources: Sources, protocols: Protocols) -> Iterat
     for label, fit in suite.fits.items():
         where, whose = ("fits", label), f"learner {fit.learner}"
         options = sources.of("learner", fit.learner)
-        yield from checked((*where, "options"), whose, options, fit.options, TAKEN)
+        yield from check_given((*where, "options"), whose, options, fit.options, TAKEN)
         for entry in suite.domains.values():
             given = {**entry.learner, **fit.options, **_of_learner(fit), **dict.fromkeys(TAKEN)}
             yield from missing((*where, "options"), whose, options, given)
         views, shared = sources.views(fit.learner), _shared(suite, fit, sources, protocols)
-        yield from checked((*where, "view"), f"view of {whose}", views, fit.view, _EPISODE | shared)
+        yield from check_given(
+            (*where, "view"), f"view of {whose}", views, fit.view, _EPISODE | shared
+        )
         yield from _fit_strategy(where, fit, sources)
         yield from _fit_choice(where, fit, sources)
         if fit.labels and not sources.pairs(fit.learner):
@@ -156,7 +158,7 @@ def _fit_choice(where: Where, fit: SuiteFit, sources: Sources) -> Iterator[Probl
         if not streams:
             message = f"'{key}' is of a learner, and only those that learn a stream are tuned"
             yield Problem(place, f"{message}; {whose} does not", (*place, key))
-        for problem in checked(place, whose, options, {name: value}, TAKEN):
+        for problem in check_given(place, whose, options, {name: value}, TAKEN):
             yield problem._replace(line_of=(*place, key))
     if fit.criterion is not None and streams != (fit.criterion == RETAINED):
         why = "learns a stream: leave it out, or take stream" if streams else "learns no stream"
@@ -206,16 +208,16 @@ def _strategy_options(
             yield Problem(where, f"are options of no strategy: name one beside {where[-1]}")
         return
     options = sources.of("strategy", name)
-    yield from checked(where, f"strategy {name}", options, given)
+    yield from check_given(where, f"strategy {name}", options, given)
     yield from missing(where, f"strategy {name}", options, {**inherited, **given})
 
 
 def _trainer_options(suite: Suite, sources: Sources, protocols: Protocols) -> Iterator[Problem]:
     options = sources.target(TRAINER)
-    yield from checked(("trainer",), "Trainer", options, suite.trainer)
+    yield from check_given(("trainer",), "Trainer", options, suite.trainer)
     for label, entry in suite.domains.items():
-        yield from checked(("domains", label, "trainer"), "Trainer", options, entry.trainer)
+        yield from check_given(("domains", label, "trainer"), "Trainer", options, entry.trainer)
     for label, fit in suite.fits.items():
         protocol = protocols.training_on(sources.words(fit.learner))
         pace = dict.fromkeys(protocol.pace, f"the {protocol.word}") if protocol else {}
-        yield from checked(("fits", label, "trainer"), "Trainer", options, fit.trainer, pace)
+        yield from check_given(("fits", label, "trainer"), "Trainer", options, fit.trainer, pace)

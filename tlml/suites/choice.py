@@ -16,19 +16,19 @@ from tlml.files import make_folder, write_atomic
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
 from tlml.metrics.targets import primary
-from tlml.metrics.tasks import measured
+from tlml.metrics.tasks import measure_predictions
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.ingredients import make_domain, make_learner, make_training_view, trainer_options
 from tlml.suites.schema import LEARNER
 from tlml.suites.share import Report, part_of
-from tlml.suites.training import Trained, train
-from tlml.suites.tuning import Tried, best_of, choices_of
+from tlml.suites.training import TrainingOutcome, train
+from tlml.suites.tuning import TrialResult, best_of, choices_of
 from tlml.views.base import View
 from tlml.views.pair import PairView
 from tlml.views.stream import StreamView
 
-Risk = Callable[[dict[str, Any], Trained], float]
+Risk = Callable[[dict[str, Any], TrainingOutcome], float]
 
 
 def choose(config: dict[str, Any], folder: Path, report: Report, risk: Risk) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def choose(config: dict[str, Any], folder: Path, report: Report, risk: Risk) -> 
             part = part_of(report, number, len(choices))
             _try_choice(with_options(config, options), options, done.parent, part, risk)
         tried.append(json.loads(done.read_text()))
-    best = best_of([Tried(one["risk"], one["error"]) for one in tried])
+    best = best_of([TrialResult(one["risk"], one["error"]) for one in tried])
     return {
         "options": choices[best],
         "number": best,
@@ -108,7 +108,7 @@ def check_tuning(config: dict[str, Any], learner: Learner, view: View) -> None:
         )
 
 
-def fit_risk(config: dict[str, Any], trained: Trained) -> float:
+def fit_risk(config: dict[str, Any], trained: TrainingOutcome) -> float:
     """Return the risk of a fit on pairs by the configuration's criterion."""
     learner, view = trained.learner, trained.view
     assert isinstance(learner, GradientLearner)
@@ -118,12 +118,12 @@ def fit_risk(config: dict[str, Any], trained: Trained) -> float:
         with torch.no_grad():
             scores = learner.eval().predict_now(query.x)
         metric, higher = primary(view.target_spaces.y, view.domain)
-        value = float(measured(view.domain, view.target_spaces.y, query, scores)[metric])
+        value = float(measure_predictions(view.domain, view.target_spaces.y, query, scores)[metric])
         return -value if higher else value
 
     def again(domain: Any) -> GradientLearner:
         back, own = make_learner(config), {"episode": 0, "shots": 0}
-        return _reversed(config | {"view": config["view"] | own}, back, domain)
+        return _train_reversed(config | {"view": config["view"] | own}, back, domain)
 
     return risk(config["criterion"], learner, view, again)
 
@@ -135,9 +135,9 @@ def _try_choice(
     try:
         trained = train(config, folder, report)
         cost = trained.cost
-        found = Tried(risk(config, trained))
+        found = TrialResult(risk(config, trained))
     except TlmlError as error:  # mostly it diverged; the other choices go on
-        found = Tried(math.inf, str(error))
+        found = TrialResult(math.inf, str(error))
     text = json.dumps({"options": options, **found._asdict(), "cost": cost})
     write_atomic(folder / "choice.json", text + "\n")
 
@@ -153,7 +153,7 @@ def _on_validation(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"view": config["view"] | all_of_them | {"tasks": tasks}}
 
 
-def _lost(config: dict[str, Any], trained: Trained) -> float:
+def _lost(config: dict[str, Any], trained: TrainingOutcome) -> float:
     """Return what is not retained in the mean over tasks: RA, negative where more is better."""
     if not trained.retained:
         raise TlmlError(f"tune: {config['learner']} measured no task of the validation stream")
@@ -161,7 +161,7 @@ def _lost(config: dict[str, Any], trained: Trained) -> float:
     return -mean if trained.retained["higher_is_better"] else mean
 
 
-def _reversed(config: dict[str, Any], learner: Learner, domain: Any) -> GradientLearner:
+def _train_reversed(config: dict[str, Any], learner: Learner, domain: Any) -> GradientLearner:
     """Train a learner on another domain, for reverse validation."""
     view = make_training_view(config, learner, domain)
     trainer = pl.Trainer(

@@ -12,7 +12,7 @@ from tlml.data.tasks import Batch
 from tlml.errors import TlmlError
 from tlml.files import write_atomic
 from tlml.learners.gradient_learner import GradientLearner
-from tlml.selection.criteria import held_out, seen
+from tlml.selection.criteria import forward_pass, held_out
 from tlml.views.pair import PairView
 
 EXAMPLES = 400  # of each side
@@ -39,8 +39,8 @@ def write_projection(learner: GradientLearner, view: PairView, path: Path) -> No
         return
     sides = [_some(held_out(view)), _some(query)]
     with learner.on_source():
-        of_source = seen(learner, sides[0].x).features
-    features = [of_source, seen(learner, sides[1].x).features]
+        of_source = forward_pass(learner, sides[0].x).features
+    features = [of_source, forward_pass(learner, sides[1].x).features]
     plane = PCA(2, svd_solver="full").fit_transform(torch.cat(features).double().numpy())
     found = {
         "x": plane.round(4).tolist(),

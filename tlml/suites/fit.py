@@ -14,7 +14,7 @@ from tlml.suites.feature_plane import write_projection
 from tlml.suites.ingredients import make_domain, make_training_view
 from tlml.suites.results import FEATURES
 from tlml.suites.share import Report
-from tlml.suites.training import CHECKPOINT, Trained, train
+from tlml.suites.training import CHECKPOINT, TrainingOutcome, train
 from tlml.views.pair import PairView
 
 
@@ -59,10 +59,12 @@ def run_fit(
     }
 
 
-def _best(config: dict[str, Any], folder: Path, report: Report) -> tuple[Trained, dict[str, Any]]:
+def _best(
+    config: dict[str, Any], folder: Path, report: Report
+) -> tuple[TrainingOutcome, dict[str, Any]]:
     found = choose(config, folder, report, fit_risk)
     checkpoint = folder / f"choice-{found.pop('number')}" / CHECKPOINT
     write_atomic(folder / CHECKPOINT, checkpoint.read_bytes())
     learner, cost = load(checkpoint), found.pop("cost")
     view = make_training_view(config, learner, make_domain(config))
-    return Trained(learner, view, cost, {}), found
+    return TrainingOutcome(learner, view, cost, {}), found

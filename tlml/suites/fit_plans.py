@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlml.suites.cells import RETAINED, FitCell, cell_id
 from tlml.suites.schema import LEARNER
-from tlml.suites.sources import taken
+from tlml.suites.sources import accepted_options
 
 if TYPE_CHECKING:
     from tlml.suites.schema import Suite, SuiteDomain
@@ -123,7 +123,7 @@ class FitPlans:
 
     def options(self, entry: SuiteDomain, name: str, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a learner: its own over the domain's."""
-        return {**taken(self.sources.of("learner", name), entry.learner), **own}
+        return {**accepted_options(self.sources.of("learner", name), entry.learner), **own}
 
     def _takes_part(self, learner: str, strategy: str) -> bool:
         """Say whether training is another with this strategy: it aligns, it weighs, or is asked."""

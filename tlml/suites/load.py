@@ -15,7 +15,7 @@ from tlml.suites.check import problems
 from tlml.suites.messages import readable
 from tlml.suites.protocols.table import Protocols
 from tlml.suites.schema import Suite
-from tlml.yaml_lines import Located, Problem, load_located
+from tlml.yaml_lines import LocatedData, Problem, load_located
 
 
 def load_suite(source: str | Path, registry: Registry | None = None) -> Suite:
@@ -29,13 +29,13 @@ def load_suite(source: str | Path, registry: Registry | None = None) -> Suite:
         TlmlError: The first error in the file, as ``file:line: path: what is wrong``.
     """
     located, registry = _locate(source), registry or default_registry()
-    suite = _validated(located, registry)
+    suite = _validate(located, registry)
     for problem in problems(suite, registry):
         raise located.error(problem)
     return suite
 
 
-def shipped() -> dict[str, Path]:
+def shipped_suites() -> dict[str, Path]:
     """Return the suites that come with tlml, by name."""
     return {Path(path.name).stem: Path(str(path)) for path in _shipped_files()}
 
@@ -47,9 +47,9 @@ def _shipped_files() -> Iterator[Any]:
     )
 
 
-def _locate(source: str | Path) -> Located:
+def _locate(source: str | Path) -> LocatedData:
     path = Path(source)
-    known = shipped()
+    known = shipped_suites()
     if str(source) in known:
         return load_located(known[str(source)], f"{source}.yaml")
     if path.is_file() or path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
@@ -57,7 +57,7 @@ def _locate(source: str | Path) -> Located:
     raise TlmlError(f"{unknown('suite', str(source), known)} (or give the path of a YAML file)")
 
 
-def _validated(located: Located, registry: Registry) -> Suite:
+def _validate(located: LocatedData, registry: Registry) -> Suite:
     if not isinstance(located.data, Mapping):
         found = "is empty" if located.data is None else f"is {located.data!r}"
         raise located.error(
@@ -69,7 +69,7 @@ def _validated(located: Located, registry: Registry) -> Suite:
         raise _first(located, error, registry) from None
 
 
-def _first(located: Located, error: ValidationError, registry: Registry) -> TlmlError:
+def _first(located: LocatedData, error: ValidationError, registry: Registry) -> TlmlError:
     found = [readable(detail, Suite) for detail in error.errors(include_url=False)]
     found += Protocols(registry).problems(located.data.get("domains"))
     # A misspelt key is also a missing one: the misspelling, which has a line, says more.

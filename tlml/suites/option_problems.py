@@ -25,7 +25,7 @@ TAKEN = {
 }
 
 
-def checked(
+def check_given(
     where: Where,
     whose: str,
     options: Options,

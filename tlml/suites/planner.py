@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError
-from tlml.suites.cells import ORACLE, AdaptCell, Plan, Refused, cell_id
+from tlml.suites.cells import ORACLE, AdaptCell, Plan, Refusal, cell_id
 from tlml.suites.check import problems
 from tlml.suites.fit_plans import FitPlans, Training
 from tlml.suites.meeting import Meeting
 from tlml.suites.protocols.table import Protocols
 from tlml.suites.sources import Sources
 from tlml.suites.versions import Versions
-from tlml.yaml_lines import dotted
+from tlml.yaml_lines import dotted_path
 
 if TYPE_CHECKING:
     from tlml.registry.registry import Registry
@@ -34,7 +34,7 @@ def plan(suite: Suite, registry: Registry, *, oracle: bool = False) -> Plan:
         TlmlError: Something in the suite is wrong, or nothing in it can be run.
     """
     for where, message, _ in problems(suite, registry):
-        raise TlmlError(f"suite {suite.name}: {dotted(where)}: {message}")
+        raise TlmlError(f"suite {suite.name}: {dotted_path(where)}: {message}")
     planner = _Planner(suite, registry)
     adapts = list(planner.adapts())
     tuned = [label for label in suite.methods if planner.tunes(label)] if oracle else []
@@ -65,7 +65,7 @@ class _Planner:
         self.named = {
             label: self.protocols.of(entry.given) for label, entry in suite.domains.items()
         }
-        self.refused: list[Refused] = []
+        self.refused: list[Refusal] = []
 
     def adapts(
         self, methods: Sequence[str] | None = None, *, oracle: bool = False
@@ -93,7 +93,7 @@ class _Planner:
             )
             if reason := _refusal(protocol, meeting):
                 name = "" if alone else protocol.name
-                self.refused.append(Refused(label, method, reason, name))
+                self.refused.append(Refusal(label, method, reason, name))
                 continue
             for trial in protocol.trials(meeting, keys):
                 yield self._cell(meeting, trial)

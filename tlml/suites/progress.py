@@ -33,7 +33,7 @@ def reporter(path: Path) -> Callable[[float], None]:
 
 
 @contextmanager
-def watched(out: Path, todo: Sequence[Cell], total: int) -> Iterator[Callable[[], None]]:
+def progress_bars(out: Path, todo: Sequence[Cell], total: int) -> Iterator[Callable[[], None]]:
     """Show a bar of all cells and one of each that runs; give what counts a cell as done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

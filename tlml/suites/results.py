@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tlml.errors import TlmlError
 from tlml.suites.description import EPISODES, Description, Point, Value
-from tlml.yaml_lines import dotted
+from tlml.yaml_lines import dotted_path
 
 PLAN = "plan.json"
 CELLS = "cells"
@@ -224,7 +224,7 @@ def _records(path: Path, cell: PlannedAdapt) -> Iterator[Record]:
         try:
             yield Record.model_validate({**shared, **own})
         except ValidationError as error:
-            raise _damaged(path, error) from error
+            raise _damage_error(path, error) from error
 
 
 def _read(path: Path, model: type[Model]) -> Model:
@@ -234,12 +234,12 @@ def _read(path: Path, model: type[Model]) -> Model:
         reason = f"cannot be read ({error.strerror})"
         raise TlmlError(f"{path}: {reason}; {_mend(path)}") from error
     except ValidationError as error:
-        raise _damaged(path, error) from error
+        raise _damage_error(path, error) from error
 
 
-def _damaged(path: Path, error: ValidationError) -> TlmlError:
+def _damage_error(path: Path, error: ValidationError) -> TlmlError:
     first = error.errors(include_url=False)[0]
-    where = dotted(first["loc"])
+    where = dotted_path(first["loc"])
     what = f"{where}: {first['msg']}" if where else first["msg"]
     return TlmlError(f"{path}: damaged ({what}); {_mend(path)}")
 

@@ -12,7 +12,7 @@ from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.files import make_folder, write_atomic
 from tlml.suites.cells import Cell, Plan, write_plan
 from tlml.suites.executors.local import parallel
-from tlml.suites.progress import NOTE, reporter, watched
+from tlml.suites.progress import NOTE, progress_bars, reporter
 
 BACKENDS = ("loky", "ray")
 
@@ -42,7 +42,7 @@ def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "lo
     if not todo:
         return []
     workers = min(jobs or cpu_count(), len(todo))
-    with parallel(workers, backend) as run, watched(out, todo, len(cells)) as advance:
+    with parallel(workers, backend) as run, progress_bars(out, todo, len(cells)) as advance:
         _check(run, todo)
         failed = [id for wave in _waves(todo) for id in _run(run, out, wave, advance)]
     return failed
@@ -111,14 +111,14 @@ def _run(
     from joblib import delayed
 
     failed = []
-    for id, reason in run(delayed(_numbered)(asdict(cell), str(out)) for cell in cells):
+    for id, reason in run(delayed(_number)(asdict(cell), str(out)) for cell in cells):
         advance()
         if reason:
             failed.append(id)
     return failed
 
 
-def _numbered(cell: dict[str, Any], out: str) -> tuple[str, str | None]:
+def _number(cell: dict[str, Any], out: str) -> tuple[str, str | None]:
     return cell["id"], run_here(cell, out)
 
 

@@ -51,7 +51,7 @@ def run_cell(cell: dict[str, Any], folder: Path, checkpoints: list[Path], report
     make_folder(folder)
     write_atomic(folder / "config.yaml", write_yaml(config))
     with quiet():
-        found = _found(config, folder, checkpoints, report)
+        found = _find(config, folder, checkpoints, report)
     own = {key: value for key, value in cell.items() if key != "config"}
     text = json.dumps({"kind": config["kind"], **own, **found}, indent=1)
     write_atomic(folder / RESULT, text + "\n")
@@ -66,7 +66,7 @@ def _check_fit(config: dict[str, Any]) -> None:
     pl.Trainer(**trainer_options(config, view), logger=False, enable_checkpointing=False)
 
 
-def _found(
+def _find(
     config: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report
 ) -> dict[str, Any]:
     if config["kind"] == "choose":

@@ -16,7 +16,7 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _counted(value: Any) -> Any:
+def _count_up(value: Any) -> Any:
     """Take a number n of seeds for the seeds 0 to n-1."""
     if isinstance(value, bool) or not isinstance(value, int):
         return value
@@ -25,7 +25,7 @@ def _counted(value: Any) -> Any:
     return list(range(value))
 
 
-def _filled(value: Any) -> Any:
+def _fill(value: Any) -> Any:
     """Take a key with nothing behind it for an empty mapping."""
     return {} if value is None else value
 
@@ -60,9 +60,9 @@ def _tunable(value: Any) -> Any:
 Criterion = Literal[
     "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse", "stream"
 ]
-Options = Annotated[dict[str, JsonValue], BeforeValidator(_filled)]
+Options = Annotated[dict[str, JsonValue], BeforeValidator(_fill)]
 Ranges = Annotated[
-    dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_filled)
+    dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_fill)
 ]
 Count = Annotated[int, Field(strict=True, gt=0)]
 # A whole number or a list of them, from 0, none twice.
@@ -73,7 +73,7 @@ Numbers = Annotated[
 ]
 Seeds = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0)], ...],
-    BeforeValidator(_counted),
+    BeforeValidator(_count_up),
     AfterValidator(_unique),
 ]
 # Labels become names of files and, in tables, of rows.
@@ -186,7 +186,7 @@ class Suite(Part):
     name: Label
     domains: Annotated[dict[Label, SuiteDomain], Field(min_length=1)]
     methods: Annotated[dict[Label, SuiteMethod], Field(min_length=1)]
-    fits: Annotated[dict[Label, SuiteFit], BeforeValidator(_filled)] = {}
+    fits: Annotated[dict[Label, SuiteFit], BeforeValidator(_fill)] = {}
     seeds: Seeds = (0, 1, 2)
     episodes: Count = 100
     baseline: str | None = None

@@ -69,7 +69,7 @@ class Sources:
         return None
 
 
-def taken(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
+def accepted_options(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of `given` that a class takes."""
     names = {option.name for option in options.known}
     return {name: value for name, value in given.items() if options.more or name in names}

@@ -24,7 +24,7 @@ CHECKPOINT = "last.ckpt"
 EVERY = timedelta(seconds=15)  # between checkpoints of a fit
 
 
-class Trained(NamedTuple):
+class TrainingOutcome(NamedTuple):
     """A learner after its training.
 
     Args:
@@ -40,7 +40,7 @@ class Trained(NamedTuple):
     retained: dict[str, Any]
 
 
-def train(config: dict[str, Any], folder: Path, report: Report) -> Trained:
+def train(config: dict[str, Any], folder: Path, report: Report) -> TrainingOutcome:
     """Train a learner; ``last.ckpt`` in `folder` holds it in the end, and on the way."""
     domain, learner = make_domain(config), make_learner(config)
     view = make_training_view(config, learner, domain)
@@ -65,7 +65,7 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> Trained:
     }
     for counted in throughput:
         cost["samples_per_second"] = round(counted.rate, 1)
-    return Trained(learner, view, cost, _retained(trainer))
+    return TrainingOutcome(learner, view, cost, _retained(trainer))
 
 
 class Throughput(Callback):

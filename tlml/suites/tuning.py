@@ -29,14 +29,14 @@ def candidates(given: Any) -> list[Any]:
     return [float(value) for value in space(low, high, _TUNING_VALUES)]
 
 
-class Tried(NamedTuple):
+class TrialResult(NamedTuple):
     """The risk of a choice: infinite where it failed, with the reason."""
 
     risk: float
     error: str = ""
 
 
-def best_of(tried: Sequence[Tried]) -> int:
+def best_of(tried: Sequence[TrialResult]) -> int:
     """Return which choice has the least risk, among those of a finite one.
 
     Raises:

@@ -17,7 +17,7 @@ from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.spaces import outputs
 from tlml.data.tasks import MDP, SPLITS, Batch, Finite, Split, Task, examples
-from tlml.metrics.tasks import measured
+from tlml.metrics.tasks import measure_predictions
 from tlml.spec import VIEWS, VOCABULARY, Spec
 from tlml.testing.domain_splits import check_splits
 from tlml.testing.domain_views import check_view
@@ -118,9 +118,9 @@ def _check_draws(subject: Subject, split: Split, ways: int | None) -> None:
     one, other = subject.make(), subject.make()
     keys = (0, 1, 2)
     with global_state(1), without_global_draws(f"{subject.label}: drawing from split '{split}'"):
-        first = [_drawn(subject, one, split, key, ways) for key in keys]
+        first = [_draw(subject, one, split, key, ways) for key in keys]
     with global_state(2):
-        second = [_drawn(subject, other, split, key, ways) for key in reversed(keys)][::-1]
+        second = [_draw(subject, other, split, key, ways) for key in reversed(keys)][::-1]
     require(
         all(_equal(a, b) for a, b in zip(first, second, strict=True)),
         f"{subject.label}: two draws from split '{split}' with equal generators differ; draw() "
@@ -132,9 +132,9 @@ def _check_pickles(subject: Subject, domain: Domain[Any], ways: int | None) -> N
     mend = "loader processes need it: no lambdas, no open files, no local classes"
     with doing(f"{subject.label}: pickling it", mend):
         copied = pickle.loads(pickle.dumps(domain))
-    expected = _drawn(subject, domain, "source", 0, ways)
+    expected = _draw(subject, domain, "source", 0, ways)
     require(
-        _equal(_drawn(subject, copied, "source", 0, ways), expected),
+        _equal(_draw(subject, copied, "source", 0, ways), expected),
         f"{subject.label}: unpickled, it draws other tasks; let pickle keep its options",
     )
     task = draw_task(domain, "source", np.random.default_rng(0), ways)
@@ -148,7 +148,7 @@ def _check_metric(subject: Subject, domain: Domain[Any], ways: int | None) -> No
     shape = (len(query.y), outputs(y)) if isinstance(y, Discrete) else tuple(query.y.shape)
     scores = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with doing(f"{subject.label}: measure()"):
-        found = measured(domain, y, query, scores)
+        found = measure_predictions(domain, y, query, scores)
     for name, value in found.items():
         require(
             isinstance(value, Tensor) and value.ndim == 0 and bool(torch.isfinite(value)),
@@ -167,7 +167,7 @@ def _check_reconstruction(subject: Subject, domain: Domain[Any]) -> None:
     )
 
 
-def _drawn(
+def _draw(
     subject: Subject, domain: Domain[Any], split: Split, key: int, ways: int | None
 ) -> list[Tensor]:
     """Draw a task by its key and return something of what it holds."""

@@ -43,7 +43,7 @@ def check_plugin(
     Raises:
         CheckFailed: The first thing that is wrong, in one line.
     """
-    module, name = _found(plugin)
+    module, name = _find(plugin)
     loaded, _ = load_plugin(name, lambda: module)
     require(not loaded.error, f"plugin {name}: {loaded.error}")
     _check_weight(name, module)
@@ -57,7 +57,7 @@ def check_plugin(
     return [f"{kind} {spec.name}" for kind, spec in declared]
 
 
-def _found(plugin: ModuleType | str) -> tuple[ModuleType, str]:
+def _find(plugin: ModuleType | str) -> tuple[ModuleType, str]:
     """Return the module of a plugin, and its name: of its entry point if it has one."""
     points = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
     points[CORE] = "tlml.registry.builtin"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tlml.data.tasks import Batch, Episode
 from tlml.learners.gradient_learner import GradientLearner
-from tlml.networks.build import keyed
+from tlml.networks.build import seeded_draws
 from tlml.networks.network import Network
 from tlml.strategies.strategy import Strategy
 
@@ -21,7 +21,7 @@ NetworkOf = Callable[[], nn.Module]
 
 def tiny_network() -> nn.Module:
     """Return a smooth network with BatchNorm: three inputs, four features, two outputs."""
-    with keyed(0):
+    with seeded_draws(0):
         block = nn.Sequential(nn.Linear(INPUTS, 4), nn.BatchNorm1d(4), nn.Tanh())
         return Network({"hidden": block}, nn.Linear(4, OUTPUTS))
 

@@ -198,7 +198,7 @@ def _check_life(subject: Subject, network: NetworkOf) -> None:
 
 
 def _same(value: Any, other: Any) -> bool:
-    if isinstance(value, Mapping):  # an extra state, such as that of `Kept`
+    if isinstance(value, Mapping):  # an extra state, such as that of `NamedBuffers`
         return value.keys() == other.keys() and all(_same(value[k], other[k]) for k in value)
     return torch.equal(value, other) if isinstance(value, Tensor) else bool(value == other)
 

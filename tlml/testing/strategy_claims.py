@@ -17,7 +17,7 @@ from tlml.spec import VOCABULARY
 from tlml.strategies.context import Context
 from tlml.strategies.loss_terms import features_with
 from tlml.strategies.strategy import Strategy, overrides
-from tlml.strategies.weights import weighed
+from tlml.strategies.weights import weigh_source
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.problem import NetworkOf, tiny_episode, tiny_learner, tiny_triples
 from tlml.testing.randomness import without_global_draws
@@ -96,7 +96,7 @@ def _check_weights(subject: Subject, network: NetworkOf, classes: bool) -> None:
     source = Batch(*(part.flatten(0, 1) for part in episode.support))
     whose = f"{subject.label}: weigh_samples()"
     with doing(whose), without_global_draws(whose):
-        weights = weighed(strategy, source, episode.query.x[0])
+        weights = weigh_source(strategy, source, episode.query.x[0])
         require(weights is not None, f"{whose} gives None; return a tensor [n_source]")
 
 

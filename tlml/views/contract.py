@@ -11,7 +11,7 @@ from torch import Tensor
 from tlml.data.domains import Domain
 from tlml.data.tasks import Batch, Episode
 from tlml.metrics.losses import criterion
-from tlml.metrics.tasks import measured
+from tlml.metrics.tasks import measure_predictions
 
 COSTS = ("episode", "seconds", "gradient_steps")  # what of a record does not measure predictions
 
@@ -79,7 +79,7 @@ def judge(
     """
     y = batch.y.to(scores.dtype) if batch.y.is_floating_point() else batch.y
     found = {"loss": criterion(scores, y, loss)}
-    return found | measured(domain, space, batch, scores)
+    return found | measure_predictions(domain, space, batch, scores)
 
 
 def measure_examples(

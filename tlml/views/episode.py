@@ -177,14 +177,14 @@ class EpisodeView(View):
         if isinstance(self.domain, ClassPool):
             return ViewSpaces(self.domain.x, Discrete(highest(self.ways or POOL_WAYS)), "episode")
         x, y = self.domain.spaces("source")
-        return self._narrowed(ViewSpaces(x, y))
+        return self._narrow(ViewSpaces(x, y))
 
     @property
     def test_spaces(self) -> ViewSpaces:
         """The spaces of the episodes that a test draws."""
         if isinstance(self.domain, ClassPool):
             return self.spaces
-        return self._narrowed(ViewSpaces(*self.domain.spaces(self.split)))
+        return self._narrow(ViewSpaces(*self.domain.spaces(self.split)))
 
     def dataset(self, split: Split) -> EpisodeDataset | EpisodeFile:
         """Return the episodes of a split, without augmentation; the file's where it holds them."""
@@ -260,7 +260,7 @@ class EpisodeView(View):
                 f"episodes: {self.test_episodes} were asked for, and {file.path} has {len(file)}"
             )
 
-    def _narrowed(self, spaces: ViewSpaces) -> ViewSpaces:
+    def _narrow(self, spaces: ViewSpaces) -> ViewSpaces:
         if isinstance(spaces.y, Discrete) and self.ways not in (None, int(spaces.y.n)):
             return ViewSpaces(spaces.x, Discrete(highest(self.ways)), "episode")
         return spaces

@@ -12,7 +12,7 @@ from tlml.data.episode_files import About, EpisodeFile, pack
 from tlml.data.tasks import Episode
 from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
-from tlml.recorded import described
+from tlml.recorded import describe_object
 from tlml.version import tlml_version
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _check_place(path: Path) -> None:
 def _about(view: EpisodeView) -> About:
     pool = isinstance(view.domain, ClassPool)
     return About(
-        domain=described(view.domain),
+        domain=describe_object(view.domain),
         split=view.split,
         seed=view.seed,
         ways=POOL_WAYS if pool and view.ways is None else view.ways,

@@ -19,7 +19,7 @@ from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episodes import Draw, draw, draw_task
 from tlml.data.sampling import even_chunk, even_chunks, keyed_rng
 from tlml.data.spaces import same_space
-from tlml.data.stored import joined, on_disk, part, pool_examples
+from tlml.data.stored import join_examples, on_disk, part, pool_examples
 from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Held, Pair, Split, examples, readable
 from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
@@ -74,7 +74,7 @@ class PairDataset(Dataset[Pair]):
             return torch.arange(len(data))[even_chunk(len(data), self.chunks, chunk)]
         rng = keyed_rng(self.seed, "source", _ORDER, epoch)
         if self.balanced:
-            order = _balanced(data.y, rng)  # type: ignore[union-attr]  # labels were asked for
+            order = _balance(data.y, rng)  # type: ignore[union-attr]  # labels were asked for
         else:
             order = torch.from_numpy(rng.permutation(len(data)))
         return order[chunk * self.batch_size : (chunk + 1) * self.batch_size]
@@ -372,7 +372,7 @@ class PairView(View):
         if isinstance(self.domain, ClassPool) and on_disk(self.domain, split):
             return pool_examples(self.domain, split)
         parts = [readable(task.split("train")) for task in self.domain.tasks(split)]
-        return joined(parts, f"{split} tasks of {type(self.domain).__name__}")
+        return join_examples(parts, f"{split} tasks of {type(self.domain).__name__}")
 
     def _validates(self) -> bool:
         """Return whether there are validation tasks with the source's labels."""
@@ -384,7 +384,7 @@ def _nothing(like: Held) -> Examples:
     return Examples(like.x[:0], like.y[:0])
 
 
-def _balanced(y: Tensor, rng: np.random.Generator) -> Tensor:
+def _balance(y: Tensor, rng: np.random.Generator) -> Tensor:
     if y.is_floating_point():
         raise TlmlError("balanced: targets are values, not classes")
     _, inverse, counts = torch.unique(y, return_inverse=True, return_counts=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tlml.data.sampling import even_chunk, keyed_rng
-from tlml.data.stored import joined, part
+from tlml.data.stored import join_examples, part
 from tlml.data.tasks import Batch, Step
 from tlml.views.stream_tasks import Shown, StreamTasks
 
@@ -73,7 +73,7 @@ class JointDataset(Dataset[Step]):
 
     def __getitem__(self, number: int) -> Step:
         epoch, chunk = divmod(number, self.chunks)
-        together, order = self._all(), self._shuffled(epoch)
+        together, order = self._all(), self._shuffle(epoch)
         index = order[even_chunk(len(order), self.chunks, chunk)]
         batch = together.batch(index, "the stream")
         return Step(batch, torch.div(index, self.tasks.size(), rounding_mode="floor"))
@@ -84,11 +84,11 @@ class JointDataset(Dataset[Step]):
     def _all(self) -> Shown:
         if self._together is None:
             own = [part(*self.tasks.learned(place)) for place in range(len(self.tasks))]
-            data = joined(own, "the stream")
+            data = join_examples(own, "the stream")
             self._together = Shown(data, torch.arange(len(data)))
         return self._together
 
-    def _shuffled(self, epoch: int) -> Tensor:
+    def _shuffle(self, epoch: int) -> Tensor:
         if self._order is None or self._order[0] != epoch:
             total = len(self.tasks) * self.tasks.size()
             rng = keyed_rng(self.tasks.seed, "source", 0, _JOINT, epoch)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from tlml.data.domains import ClassPool, Domain
 from tlml.data.sampling import keyed_rng
-from tlml.data.stored import joined
+from tlml.data.stored import join_examples
 from tlml.data.tasks import Batch, Examples, Held, Part, Samples, Split, StoredExamples
 from tlml.errors import TlmlError
 
@@ -94,7 +94,9 @@ class PoolTask:
         """Return all examples as ``train``; the other parts are empty."""
         if part != "train":
             return Examples(torch.empty(0), torch.empty(0))
-        return joined([self._class(i) for i in range(len(self.classes))], f"task {self.name}")
+        return join_examples(
+            [self._class(i) for i in range(len(self.classes))], f"task {self.name}"
+        )
 
     def _class(self, number: int) -> Held:
         x = self.samples[number]

@@ -119,7 +119,7 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
             TlmlError: A task has no fixed examples, or NaN or infinite ones.
         """
         if not self._sizes:
-            self._sizes = [self._measured(place) for place in range(len(self))]
+            self._sizes = [self._measure(place) for place in range(len(self))]
         return self._sizes
 
     def size(self) -> int:
@@ -178,7 +178,7 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
             raise TlmlError(f"task {task.name}: a stream needs tasks with split()")
         return readable(task.split(name))
 
-    def _measured(self, place: int) -> Sizes:
+    def _measure(self, place: int) -> Sizes:
         train, test = self._checked(place, "train"), self._checked(place, "test")
         if test:
             return Sizes(train, test, divided=False)

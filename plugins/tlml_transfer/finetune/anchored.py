@@ -9,10 +9,10 @@ from torch import Tensor
 
 from tlml import Strategy, TlmlError
 from tlml.data import Params
-from tlml.networks import Kept
+from tlml.networks import NamedBuffers
 
 
-class Anchored(Strategy):
+class AnchoredStrategy(Strategy):
     """Knows the weights at the start of the adaptation, which checkpoints hold.
 
     Args:
@@ -23,7 +23,7 @@ class Anchored(Strategy):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.anchor = Kept()
+        self.anchor = NamedBuffers()
 
     def start(self, params: Params, fresh: Callable[[], Params]) -> Params:
         """Keep the parameters, from which the adaptation starts."""

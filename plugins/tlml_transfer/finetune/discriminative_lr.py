@@ -7,10 +7,10 @@ from typing import Any
 
 from tlml import Group, Phase
 from tlml.errors import check_positive
-from tlml_transfer.finetune.layered import Layered
+from tlml_transfer.finetune.layered import LayeredStrategy
 
 
-class DiscriminativeLr(Layered):
+class DiscriminativeLr(LayeredStrategy):
     """Fine-tune every layer, each at the rate of the next more specific one over `factor`.
 
     Section 3.2: η^(l−1) = η^l / 2.6, where the head's rate η^L is `lr`.

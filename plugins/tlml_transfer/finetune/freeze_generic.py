@@ -9,10 +9,10 @@ from torch import nn
 
 from tlml import Phase, TlmlError
 from tlml.errors import check_not_negative
-from tlml_transfer.finetune.layered import Layered
+from tlml_transfer.finetune.layered import LayeredStrategy
 
 
-class FreezeGeneric(Layered):
+class FreezeGeneric(LayeredStrategy):
     """Freeze the first layers of a network, which are generic, and fine-tune those after them.
 
     Args:

@@ -7,10 +7,10 @@ from typing import Any
 
 from tlml import Phase
 from tlml.errors import check_share
-from tlml_transfer.finetune.layered import Layered
+from tlml_transfer.finetune.layered import LayeredStrategy
 
 
-class GradualUnfreeze(Layered):
+class GradualUnfreeze(LayeredStrategy):
     """Fine-tune the head first, and with it one more layer at a time, the most specific first.
 
     The paper (section 3.3) unfreezes a layer after each epoch; here all layers get equal parts of

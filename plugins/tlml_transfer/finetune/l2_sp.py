@@ -12,10 +12,10 @@ from torch import Tensor
 from tlml import Context, TlmlError
 from tlml.data import Params
 from tlml.errors import check_not_negative, did_you_mean
-from tlml_transfer.finetune.anchored import Anchored
+from tlml_transfer.finetune.anchored import AnchoredStrategy
 
 
-class L2Sp(Anchored):
+class L2Sp(AnchoredStrategy):
     """Fine-tune every parameter, and pull it back to where it started.
 
     Ω(w) = α/2 ‖w_S − w_S⁰‖² + β/2 ‖w_N‖² is added to the loss of the adaptation, with w_S what the
@@ -56,7 +56,7 @@ class L2Sp(Anchored):
         """Return Ω of parameters by name, a scalar."""
         anchor = self.anchored()
         if self._added is None:
-            self._added = _zeros(anchor) if self.new is None else _matched(tuple(anchor), self.new)
+            self._added = _zeros(anchor) if self.new is None else _match(tuple(anchor), self.new)
         pulls = [
             self.beta / 2 * p.square().sum()
             if name in self._added
@@ -80,7 +80,7 @@ def _zeros(anchor: Params) -> set[str]:
     return {name for name in anchor if name.rpartition(".")[0] in layers}
 
 
-def _matched(names: Sequence[str], patterns: Sequence[str]) -> set[str]:
+def _match(names: Sequence[str], patterns: Sequence[str]) -> set[str]:
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             raise TlmlError(f"new: '{pattern}' matches no parameter{did_you_mean(pattern, names)}")

@@ -10,7 +10,7 @@ from tlml import Group, Strategy, TlmlError
 from tlml.networks import head_name, layers_of
 
 
-class Layered(Strategy):
+class LayeredStrategy(Strategy):
     """Knows the layers of the network that it is attached to.
 
     They are the blocks of a `tlml.Network` and its head, or the children of another module that

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from tlml import Group, Phase, Strategy, TlmlError
 from tlml.errors import check_positive, did_you_mean
-from tlml.networks import Kept, head_name
+from tlml.networks import NamedBuffers, head_name
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -69,7 +69,7 @@ class Lora(Strategy):
         self.rank, self.alpha, self.head = rank, alpha, head
         self.patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns)
         self._head, self._paths = "", list[str]()
-        self._merged = Kept()  # A and B of what is merged, by path
+        self._merged = NamedBuffers()  # A and B of what is merged, by path
 
     def attach(self, network: nn.Module) -> None:
         """Add the changes to the layers; the network gives what it gave.
@@ -80,7 +80,7 @@ class Lora(Strategy):
         """
         self._head = head_name(network)
         layers = _layers(network, self._head)
-        self._paths = _matched(list(layers), self.patterns, type(network).__name__)
+        self._paths = _match(list(layers), self.patterns, type(network).__name__)
         for path in self._paths:
             _check_layer(path, layers[path], self.rank)
         for path in self._paths:
@@ -144,7 +144,7 @@ def _layers(network: nn.Module, head: str) -> dict[str, nn.Linear]:
     }
 
 
-def _matched(paths: list[str], patterns: Sequence[str], network: str) -> list[str]:
+def _match(paths: list[str], patterns: Sequence[str], network: str) -> list[str]:
     if not paths:
         raise TlmlError(
             f"lora: {network} has no linear layer or convolution beside its head; take full"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tlml import Strategy, TlmlError
-from tlml.networks import Kept
+from tlml.networks import NamedBuffers
 from tlml_transfer.rows import Rows, Values, as_array, as_given
 
 MOST_COMPONENTS = 30  # where their number is left open
@@ -26,7 +26,7 @@ class InputMap(Strategy):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept = Kept()
+        self.kept = NamedBuffers()
 
     @abstractmethod
     def map_both(self, source: Values, target: Values) -> tuple[Values, Values]:

@@ -27,7 +27,7 @@ class Anchoring:
 
     def __init__(self, anchors: Anchors, names: Sequence[str] = ()) -> None:
         self.number = anchors if isinstance(anchors, int) else 0
-        self.pairs = list(_checked(anchors, names)) if not isinstance(anchors, int) else []
+        self.pairs = list(_check(anchors, names)) if not isinstance(anchors, int) else []
 
     @property
     def targets(self) -> list[Hashable]:
@@ -42,10 +42,10 @@ class Anchoring:
         Raises:
             TlmlError: A relation is in none, or they share too few to draw from.
         """
-        pairs = self._drawn(source, target, rng) if self.number else self.pairs
+        pairs = self._draw(source, target, rng) if self.number else self.pairs
         return {_place("target", b, target): _place("source", a, source) for a, b in pairs}
 
-    def _drawn(
+    def _draw(
         self, source: Sequence[Hashable], target: Sequence[Hashable], rng: np.random.Generator
     ) -> list[tuple[Hashable, Hashable]]:
         there = set(target)
@@ -58,7 +58,7 @@ class Anchoring:
         return [(shared[i], shared[i]) for i in rng.permutation(len(shared))[: self.number]]
 
 
-def _checked(
+def _check(
     anchors: Sequence[Sequence[int | str]], names: Sequence[str]
 ) -> Iterator[tuple[Hashable, Hashable]]:
     for pair in anchors:

@@ -103,13 +103,13 @@ def confidence(rules: Rules) -> Weights:
     return Weights(_share(rules.hits, rules.bodies), _share(rules.hits_two, rules.bodies_two))
 
 
-def lifted(weights: Weights, density: Tensor) -> Weights:
+def lift(weights: Weights, density: Tensor) -> Weights:
     """Return how much more likely than by chance a rule makes its relation, 0 to 1."""
     one, two = (((share - density) / (1 - density)).clamp(0, 1) for share in weights)
     return Weights(one, two)
 
 
-def told(linked: Tensor, weights: Weights) -> Tensor:
+def tell(linked: Tensor, weights: Weights) -> Tensor:
     """Return what the rules say of each link: −log of the chance that none holds ``[R, n, n]``."""
     one, two = (-torch.log1p(-share.clamp_max(_SURE)) for share in weights)
     found = one.T @ _steps(linked).flatten(1)
@@ -118,7 +118,7 @@ def told(linked: Tensor, weights: Weights) -> Tensor:
     return found.reshape(linked.shape)
 
 
-def doubled(place: Tensor) -> Tensor:
+def double(place: Tensor) -> Tensor:
     """Return a matrix over relations ``[r, R]`` as one over steps ``[2r, 2R]``."""
     none = torch.zeros_like(place)
     return torch.cat([torch.cat([place, none], 1), torch.cat([none, place], 1)])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from tlml_transfer.relational.horn_rules import Rules, doubled
+from tlml_transfer.relational.horn_rules import Rules, double
 
 _PRIOR = 4.0  # pairs that count as linked by chance, in each rule of the source
 _RAREST = 1e-4  # the least density of a relation
@@ -70,29 +70,29 @@ def match_relations(
     for row, column in fixed.items():
         free[row], free[:, column] = False, False
     even = torch.from_numpy(free / max(*(np.array(free.shape) - len(fixed)), 1))
-    even = even + _assigned(np.zeros(free.shape), np.zeros_like(free), fixed)
+    even = even + _assign(np.zeros(free.shape), np.zeros_like(free), fixed)
     found = []
     for start in range(starts):
-        drawn = _assigned(rng.random(free.shape), free, fixed)
-        place = _climbed((even + drawn) / 2 if start else even, known, free, fixed)
+        drawn = _assign(rng.random(free.shape), free, fixed)
+        place = _climb((even + drawn) / 2 if start else even, known, free, fixed)
         found.append((float(_likelihood(place, known)), place))
     best = max(found, key=lambda one: one[0])[1]
     return {int(row): int(column) for row, column in best.nonzero().tolist()}
 
 
-def _climbed(
+def _climb(
     place: Tensor, known: Signature, free: NDArray[np.bool_], fixed: Mapping[int, int]
 ) -> Tensor:
     """Return the assignment that is nearest to a local maximum."""
     climb = torch.func.grad_and_value(_likelihood)
     for _ in range(_STEPS):
         slope, value = climb(place, known)
-        way = _assigned(slope.numpy(), free, fixed) - place
+        way = _assign(slope.numpy(), free, fixed) - place
         length, gain = _farthest(place, way, known, float(value), float((slope * way).sum()))
         place = place + length * way
         if gain < _GAIN:
             break
-    return _assigned(place.numpy(), free, fixed)
+    return _assign(place.numpy(), free, fixed)
 
 
 def _signature(source: Rules, target: Rules, share: float) -> Signature:
@@ -106,7 +106,7 @@ def _signature(source: Rules, target: Rules, share: float) -> Signature:
 
 def _likelihood(place: Tensor, known: Signature) -> Tensor:
     """Return f(P)."""
-    steps, used, target = doubled(place), place.sum(0), known.target
+    steps, used, target = double(place), place.sum(0), known.target
     links = target.bodies[: len(place)]
     value = (links * (place @ known.log_density)).sum()
     value = value + (target.hits * (steps @ known.log_one @ place.T)).sum()
@@ -130,7 +130,7 @@ def _farthest(
     return float(best), float(cubic(best))
 
 
-def _assigned(
+def _assign(
     worth: NDArray[np.float64], free: NDArray[np.bool_], fixed: Mapping[int, int]
 ) -> Tensor:
     """Return the assignment of the most worth, with the fixed pairs in it ``[r, R]``."""

@@ -23,11 +23,11 @@ from tlml_transfer.relational.horn_rules import (
     Rules,
     Weights,
     confidence,
-    doubled,
-    lifted,
+    double,
+    lift,
     mine,
     tabulate,
-    told,
+    tell,
 )
 from tlml_transfer.relational.relation_matching import match_relations
 
@@ -36,7 +36,7 @@ Triples = Sequence[Sequence[Hashable]]
 _CROWDED = 0.99  # the largest density that a relation is taken to have
 
 
-class Mined(NamedTuple):
+class MinedRules(NamedTuple):
     """A graph and its rules."""
 
     facts: Facts
@@ -95,7 +95,7 @@ class RelationalRules(Strategy):
         self.mapping, self.strength, self.starts, self.seed = mapping, strength, starts, seed
         self.anchors = Anchoring(anchors, names)
         self.uses_source = mapping != "none"
-        self._source: Mined | None = None
+        self._source: MinedRules | None = None
 
     def relate(self, source_task: Any, target_task: Any) -> dict[Any, Any]:
         """Map relations of the source to relations of the target.
@@ -108,7 +108,7 @@ class RelationalRules(Strategy):
             TlmlError: A side has no triples, or an anchor is none of its relations.
         """
         source, target = (
-            _mined(side, tabulate(_rows(triples)))
+            _mine(side, tabulate(_rows(triples)))
             for side, triples in (("source", source_task), ("target", target_task))
         )
         pairs = self._pairs(source, target)
@@ -121,7 +121,7 @@ class RelationalRules(Strategy):
         Raises:
             TlmlError: It has no triples.
         """
-        self._source = _mined("source", tabulate(_triples(source)))
+        self._source = _mine("source", tabulate(_triples(source)))
 
     def estimate(self, support: Batch, x: Tensor, space: Space[Any]) -> Tensor:
         """Score all entities ``[len(x), entities]`` as answers to questions.
@@ -136,7 +136,7 @@ class RelationalRules(Strategy):
         if not triples:
             return scores.to(x.device)
         facts = tabulate(triples, self._known_relations())
-        links = told(facts.linked, self._weights(Mined(facts, mine(facts.linked))))
+        links = tell(facts.linked, self._weights(MinedRules(facts, mine(facts.linked))))
         kinds = {relation: kind for kind, relation in enumerate(facts.relations)}
         columns = torch.tensor(list(facts.places))
         for row, (entity, relation, direction) in enumerate(x.tolist()):
@@ -151,22 +151,22 @@ class RelationalRules(Strategy):
             return self._source.facts.relations
         return self.anchors.targets
 
-    def _weights(self, target: Mined) -> Weights:
+    def _weights(self, target: MinedRules) -> Weights:
         """Return the weights of all rules in the target."""
         own = target.rules
         if self.mapping == "none":
-            return lifted(confidence(own), own.density)
+            return lift(confidence(own), own.density)
         assert self._source is not None, "learn() comes before estimate()"
         pairs = self._pairs(self._source, target)
-        carried, density = _carried(self._source.rules, pairs, len(own.density))
+        carried, density = _carry(self._source.rules, pairs, len(own.density))
         if math.isfinite(self.strength):
             share = _told_share(self._source, target)
             carried = _with_own(carried, own, self.strength, share)
             mapped = torch.tensor([place in pairs for place in range(len(density))])
             density = torch.where(mapped, density, (own.density / share).clamp_max(_CROWDED))
-        return lifted(carried, density)
+        return lift(carried, density)
 
-    def _pairs(self, source: Mined, target: Mined) -> dict[int, int]:
+    def _pairs(self, source: MinedRules, target: MinedRules) -> dict[int, int]:
         """Return the place of a relation of the source for places of the target's."""
         near, far = source.facts.relations, target.facts.relations
         if self.mapping == "true":
@@ -198,24 +198,24 @@ def _triples(batch: Batch) -> Triples:
     return [(far, kind, near) if back else (near, kind, far) for (near, kind, back), far in rows]
 
 
-def _mined(side: str, facts: Facts) -> Mined:
+def _mine(side: str, facts: Facts) -> MinedRules:
     if not facts.relations:
         raise TlmlError(f"{side}: it is a graph without triples, so that it has no rules")
-    return Mined(facts, mine(facts.linked))
+    return MinedRules(facts, mine(facts.linked))
 
 
-def _told_share(source: Mined, target: Mined) -> float:
+def _told_share(source: MinedRules, target: MinedRules) -> float:
     """Return q: how dense the target's known links are compared with the source's, at most 1."""
     there, here = (graph.facts.linked.sum(0).mean() for graph in (source, target))
     return min(float(here / there), 1.0)
 
 
-def _carried(rules: Rules, pairs: Mapping[int, int], relations: int) -> tuple[Weights, Tensor]:
+def _carry(rules: Rules, pairs: Mapping[int, int], relations: int) -> tuple[Weights, Tensor]:
     """Return the source's confidences and densities in the places of the target's relations."""
     place = torch.zeros(relations, len(rules.density), dtype=torch.float64)
     for t, r in pairs.items():
         place[t, r] = 1
-    steps, source = doubled(place), confidence(rules)
+    steps, source = double(place), confidence(rules)
     one = steps @ source.one @ place.T
     two = torch.einsum("ai,ibc->abc", steps, steps @ (source.two @ place.T))
     return Weights(one, two), place @ rules.density

@@ -13,10 +13,10 @@ from tlml import Context, TlmlError
 from tlml.data import Params
 from tlml.errors import check_not_negative
 from tlml_transfer.align.aligning import check_features
-from tlml_transfer.finetune.anchored import Anchored
+from tlml_transfer.finetune.anchored import AnchoredStrategy
 
 
-class Rkd(Anchored):
+class Rkd(AnchoredStrategy):
     """Fine-tune every parameter, and keep how examples lie to each other in feature space.
 
     The teacher is the network at the start of the adaptation. Distances between pairs, by the mean

@@ -24,7 +24,7 @@ class Source(NamedTuple):
     dimensions: int
 
 
-class Unsupervised(Strategy, BaseEstimator):  # type: ignore[misc]
+class UnsupervisedStrategy(Strategy, BaseEstimator):  # type: ignore[misc]
     """Learns target inputs ``[n, d]``, with the source as a prior worth `prior` more of them.
 
     It has the methods of scikit-learn's estimators, on arrays or tensors, and computes in float64.

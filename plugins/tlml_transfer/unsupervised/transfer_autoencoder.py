@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from tlml import TlmlError
 from tlml.errors import check_positive
-from tlml.networks import keyed
+from tlml.networks import seeded_draws
 from tlml_transfer.rows import Rows, Values, as_array, as_given
-from tlml_transfer.unsupervised.base import Unsupervised
+from tlml_transfer.unsupervised.base import UnsupervisedStrategy
 
 MOST_COMPONENTS = 20  # where their number is left open
 Weights = dict[str, Tensor]
@@ -34,7 +34,7 @@ class Autoencoder(nn.Module):
         return rebuilt
 
 
-class TransferAutoencoder(Unsupervised):
+class TransferAutoencoder(UnsupervisedStrategy):
     """An autoencoder whose weights θ are drawn to those that the source gave, θ_S.
 
     It is trained on the source; from there, on n target samples, it descends
@@ -109,7 +109,7 @@ class TransferAutoencoder(Unsupervised):
 
     def rebuild(self, model: Weights, x: Values) -> Values:
         """Return inputs ``[n, d]`` through encoder and decoder."""
-        return _through(self._loaded(model, x.shape[1]), x)
+        return _through(self._load(model, x.shape[1]), x)
 
     def publish(self, model: Weights, x: Values) -> None:
         """Set the weights."""
@@ -118,7 +118,7 @@ class TransferAutoencoder(Unsupervised):
     def transform(self, target_x: Rows) -> Rows:
         """Return the codes ``[n, components]`` of inputs ``[n, d]``."""
         x = self.rows(target_x)
-        return as_given(_through(self._loaded(self.model(), x.shape[1]).encoder, x), target_x)
+        return as_given(_through(self._load(self.model(), x.shape[1]).encoder, x), target_x)
 
     def inverse_transform(self, z: Rows) -> Rows:
         """Return what the decoder makes ``[n, d]`` of codes ``[n, components]``.
@@ -126,7 +126,7 @@ class TransferAutoencoder(Unsupervised):
         Raises:
             TlmlError: They have another size.
         """
-        network, codes = self._loaded(self.model(), self.n_features_in_), as_array(z)
+        network, codes = self._load(self.model(), self.n_features_in_), as_array(z)
         size = self._sizes(self.n_features_in_)[-1]
         if codes.shape[1:] != (size,):
             raise TlmlError(
@@ -144,10 +144,10 @@ class TransferAutoencoder(Unsupervised):
 
     def _network(self, dimensions: int) -> Autoencoder:
         sizes = self._sizes(dimensions)
-        with keyed(self.seed), torch.inference_mode(False):
+        with seeded_draws(self.seed), torch.inference_mode(False):
             return Autoencoder(sizes).double()
 
-    def _loaded(self, weights: Weights, dimensions: int) -> Autoencoder:
+    def _load(self, weights: Weights, dimensions: int) -> Autoencoder:
         network = self._network(dimensions)
         network.load_state_dict(weights)
         return network
@@ -161,7 +161,7 @@ class TransferAutoencoder(Unsupervised):
         optimizer = torch.optim.Adam(weights.values(), self.lr, fused=True)
         with torch.inference_mode(False), torch.enable_grad():
             for _ in range(self.iterations):
-                batch = torch.from_numpy(x[self._picked(len(x), rng)])
+                batch = torch.from_numpy(x[self._pick(len(x), rng)])
                 loss = (network(batch) - batch).square().sum(1).mean()
                 for name, value in (towards or {}).items():
                     loss = loss + pull * (weights[name] - value).square().sum()
@@ -175,7 +175,7 @@ class TransferAutoencoder(Unsupervised):
                 )
             return {name: value.detach() for name, value in weights.items()}
 
-    def _picked(self, total: int, rng: np.random.Generator) -> Any:
+    def _pick(self, total: int, rng: np.random.Generator) -> Any:
         if total <= self.batch_size:
             return slice(None)
         return rng.choice(total, self.batch_size, replace=False)

@@ -15,7 +15,7 @@ from sklearn.metrics import pairwise_distances, pairwise_distances_argmin
 from tlml import TlmlError
 from tlml.errors import check_positive
 from tlml_transfer.rows import Rows, Values, as_array, as_given
-from tlml_transfer.unsupervised.base import Unsupervised
+from tlml_transfer.unsupervised.base import UnsupervisedStrategy
 
 Labels = NDArray[np.int64]
 _STEPS = 300  # of Lloyd's; each lowers the objective or is the last
@@ -29,7 +29,7 @@ class Clusters(NamedTuple):
     shares: Values
 
 
-class TransferKmeans(ClusterMixin, Unsupervised):  # type: ignore[misc]
+class TransferKmeans(ClusterMixin, UnsupervisedStrategy):  # type: ignore[misc]
     """Clusters the target around centres that the source's draw to themselves.
 
     With source centres s_k that hold the shares π_k of the source, the centres c_k of the target
@@ -92,7 +92,7 @@ class TransferKmeans(ClusterMixin, Unsupervised):  # type: ignore[misc]
         starts = [source.centres]
         if _different(x) >= self.n_clusters:
             own = self._plain(x, "target").cluster_centers_
-            starts.append(_matched(own, source.centres, weights))
+            starts.append(_match(own, source.centres, weights))
         ends = [descend(x, start, source.centres, weights)[-1] for start in starts]
         return min(ends, key=lambda centres: objective(x, centres, source.centres, weights))
 
@@ -160,7 +160,7 @@ def nearest(x: Values, centres: Values) -> Labels:
     return np.asarray(pairwise_distances_argmin(x, centres), np.int64)
 
 
-def _matched(centres: Values, prior: Values, weights: Values) -> Values:
+def _match(centres: Values, prior: Values, weights: Values) -> Values:
     """Order centres so that together they are nearest to those of the source, by weight."""
     costs = weights[:, None] * ((prior[:, None] - centres) ** 2).sum(2)
     return np.asarray(centres[linear_sum_assignment(costs)[1]], np.float64)

@@ -10,7 +10,7 @@ from scipy.linalg import eigh
 from tlml import TlmlError
 from tlml.errors import check_positive
 from tlml_transfer.rows import Rows, Values, as_array, as_given
-from tlml_transfer.unsupervised.base import Unsupervised
+from tlml_transfer.unsupervised.base import UnsupervisedStrategy
 
 MOST_COMPONENTS = 20  # where their number is left open
 _NOTHING = 1e-12  # of the largest variance: no direction of its own
@@ -31,7 +31,7 @@ class Axes(NamedTuple):
     variances: Values
 
 
-class TransferPca(Unsupervised):
+class TransferPca(UnsupervisedStrategy):
     """Principal components of the target, the source counting as ν more samples of it.
 
     With the means m and unbiased covariances Σ of the source's samples and of n target samples,
@@ -80,7 +80,7 @@ class TransferPca(Unsupervised):
         Raises:
             TlmlError: There are more components than dimensions, or all inputs are equal.
         """
-        mean, covariance = _weighted(x, source, prior)
+        mean, covariance = _weighted_moments(x, source, prior)
         dimensions = len(mean)
         count = min(dimensions, MOST_COMPONENTS) if self.components is None else self.components
         if count > dimensions:
@@ -95,7 +95,7 @@ class TransferPca(Unsupervised):
                 "transfer_pca: all inputs are equal, so that no direction is better than another; "
                 "give more of them, or prior above 0"
             )
-        return Axes(mean, _signed(columns.T[::-1][there]), variances[::-1][there])
+        return Axes(mean, _fix_signs(columns.T[::-1][there]), variances[::-1][there])
 
     def rebuild(self, model: Axes, x: Values) -> Values:
         """Return the projections of inputs ``[n, d]`` on the components."""
@@ -126,7 +126,7 @@ class TransferPca(Unsupervised):
         return as_given(self.mean_ + coordinates @ self.components_, z)
 
 
-def _weighted(x: Values, source: Moments | None, prior: float) -> Moments:
+def _weighted_moments(x: Values, source: Moments | None, prior: float) -> Moments:
     """Return the weighted mean and covariance."""
     if not np.isfinite(prior) and source is not None:
         return source
@@ -144,7 +144,7 @@ def _moments(x: Values) -> Moments:
     return Moments(mean, centred.T @ centred / max(len(x) - 1, 1))
 
 
-def _signed(directions: Values) -> Values:
+def _fix_signs(directions: Values) -> Values:
     """Turn each direction so that its largest entry is positive."""
     largest = np.abs(directions).argmax(1)[:, None]
     return directions * np.sign(np.take_along_axis(directions, largest, 1))

@@ -46,7 +46,7 @@ def minimum(
     best, found = np.inf, x
     for _ in range(_ITERATIONS):
         slope = matrix @ x - linear
-        residual = slope - _pulled(duals)
+        residual = slope - _pull(duals)
         # f(x) − minimum is at most the gap and what the residual gains anywhere in the box.
         excess = slacks @ duals + np.abs(residual) @ np.maximum(x, upper - x)
         excess /= max(1.0, abs((slope - linear) @ x / 2))
@@ -85,7 +85,7 @@ def _direction(
     stiff = ratio[-2] + ratio[-1]
 
     def solved(aim: Values) -> tuple[Values, Values, Values]:
-        free = cho_solve(factor, _pulled(aim / slacks) - residual, check_finite=False)
+        free = cho_solve(factor, _pull(aim / slacks) - residual, check_finite=False)
         total = free.sum() / (1 + stiff * ones.sum())
         step = free - stiff * total * ones
         changes = np.concatenate([step, -step, [total, -total]])
@@ -99,7 +99,7 @@ def _direction(
     return solved(centre - slacks * duals - changes * dual_step)
 
 
-def _pulled(duals: Values) -> Values:
+def _pull(duals: Values) -> Values:
     """Return the slope that the duals of x, upper − x and the sum's bounds pull at x with."""
     count = (len(duals) - 2) // 2
     found: Values = duals[:count] - duals[count:-2] + (duals[-2] - duals[-1])

@@ -74,13 +74,15 @@ class Kliep(Weighing):
         squares = [width**2 * scale for width in self.widths]
         best = squares[0]
         if len(squares) > 1:
-            best = max(squares, key=lambda square: self._held_out(to_source, to_target, square))
+            best = max(
+                squares, key=lambda square: self._held_out_likelihood(to_source, to_target, square)
+            )
         self.width = float(np.sqrt(best))
         known, asked = _log_kernels(to_source, to_target, best)
         found: Values = np.exp(known) @ shares(asked)
         return found
 
-    def _held_out(self, to_source: Values, to_target: Values, square: float) -> float:
+    def _held_out_likelihood(self, to_source: Values, to_target: Values, square: float) -> float:
         """Return the mean logarithm of the ratio on parts of the target that were held out."""
         _, logs = _log_kernels(to_source, to_target, square)
         parts = np.array_split(np.arange(len(logs)), min(self.folds, len(logs)))

@@ -83,7 +83,7 @@ class Tradaboost(Strategy):
         for _ in range(self.rounds):
             found = self._answers(known, weights, asked, space)
             losses = _losses(found[: len(known.x)], known.y)
-            say, weights = reweighed(weights, losses, n, self.rounds, _kinds(space))
+            say, weights = reweigh(weights, losses, n, self.rounds, _kinds(space))
             answers.append(found[len(known.x) :])
             says.append(say)
         self.effective_sample_size = effective_sample_size(weights[:n])
@@ -120,7 +120,7 @@ class Tradaboost(Strategy):
         return self._source
 
 
-def reweighed(
+def reweigh(
     weights: Tensor, losses: Tensor, n: int, rounds: int, kinds: int
 ) -> tuple[float, Tensor]:
     """Return the say of a round and the weights of the next (figure 1 of Dai et al., 3 to 5).

@@ -28,7 +28,7 @@ _MATHEMATICAL = range(0x1D400, 0x1D800)
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
+class PrintedLetters:
     """The printed forms of characters: ``forms[c]`` are the rows of `canvas` that show `c`."""
 
     canvas: Images
@@ -53,17 +53,19 @@ def letter(code: int) -> str | None:
     return chr(code) if known else None
 
 
-def printed(files: list[FontFile], alphabets: Collection[str] | None, min_forms: int) -> Printed:
+def draw_letters(
+    files: list[FontFile], alphabets: Collection[str] | None, min_forms: int
+) -> PrintedLetters:
     """Draw all letters of some alphabets (None: of all) that have enough different forms."""
     wanted = _candidates(files, alphabets, min_forms)
     if not wanted:
-        return Printed(np.zeros((0, CANVAS, CANVAS), np.uint8), {})
+        return PrintedLetters(np.zeros((0, CANVAS, CANVAS), np.uint8), {})
     canvas, rows = _draw(files, wanted)
     pixels = _compared(canvas)
     forms = {character: _different(pixels, rows[character]) for character in sorted(rows)}
     forms = _without_homoglyphs(pixels, _enough(forms, min_forms))
     forms = _enough(_without_shared(pixels, forms), min_forms)
-    return Printed(canvas, dict(sorted(forms.items())))
+    return PrintedLetters(canvas, dict(sorted(forms.items())))
 
 
 def _candidates(

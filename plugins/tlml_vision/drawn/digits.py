@@ -22,11 +22,11 @@ from tlml_vision.drawn.rendering import (
     Images,
     check_size,
     drawings,
-    jittered,
+    jitter_images,
     to_unit,
-    warped,
+    warp_images,
 )
-from tlml_vision.storage.cache import Arrays, cached
+from tlml_vision.storage.cache import Arrays, load_or_make
 from tlml_vision.storage.progress_bar import progress
 
 RECIPE = 1  # to be raised with each change to the images
@@ -109,7 +109,7 @@ class Digits(Domain[DigitTask]):
             "fonts": fingerprint(files),
             "options": [self.jitter, self.variants],
         }
-        kept = cached("digits", recipe, lambda: self._render(files))
+        kept = load_or_make("digits", recipe, lambda: self._render(files))
         fonts = zip(kept["names"], kept["levels"], strict=True)
         tasks = [_font_task(str(name), levels, self.size) for name, levels in fonts]
         held_out = tasks[_HELD_OUT - 1 :: _HELD_OUT]
@@ -122,7 +122,7 @@ class Digits(Domain[DigitTask]):
         levels = [np.zeros((0, 10, self.variants, _SIDE, _SIDE), np.uint8)]
         for canvas in progress(list(fonts.values()), "digits: making samples"):
             drawn = to_unit(canvas).repeat_interleave(self.variants, dim=0)
-            slanted = jittered(drawn, CANVAS, rng) if self.jitter else drawn
+            slanted = jitter_images(drawn, CANVAS, rng) if self.jitter else drawn
             levels.append(_levels(slanted).reshape(1, 10, self.variants, _SIDE, _SIDE))
         return {"names": np.array(list(fonts), dtype=np.str_), "levels": np.concatenate(levels)}
 
@@ -145,7 +145,7 @@ def _fonts(files: list[FontFile]) -> dict[str, Images]:
 
 def _levels(canvas: Tensor) -> Images:
     """Digitise as the handwriting was: a bitmap of full height, then 4 x 4 blocks counted."""
-    framed = warped(canvas, _frames(canvas > 0.5), _BITMAP)
+    framed = warp_images(canvas, _frames(canvas > 0.5), _BITMAP)
     shares = F.avg_pool2d((framed > 0.5).float().unsqueeze(1), _BITMAP // _SIDE).squeeze(1)
     levels: Images = (shares * _LEVELS).round().to(torch.uint8).numpy()
     return levels
@@ -166,7 +166,7 @@ def _frames(ink: Tensor) -> Tensor:
     return torch.stack(rows).permute(2, 0, 1)
 
 
-def _resized(levels: Tensor, size: int) -> Tensor:
+def _resize(levels: Tensor, size: int) -> Tensor:
     """Enlarge levels ``[n, 8, 8]`` to ``[n, 1, size, size]`` in [0, 1]."""
     unit = levels.float().unsqueeze(1) / _LEVELS
     return F.interpolate(unit, (size, size), mode="bilinear", align_corners=False)
@@ -185,7 +185,7 @@ def _font_task(name: str, levels: Images, size: int) -> DigitTask:
 
 def _examples(levels: Images, size: int) -> Examples:
     digits = torch.arange(10).repeat_interleave(levels.shape[1])
-    return Examples(_resized(torch.from_numpy(levels).flatten(0, 1), size), digits)
+    return Examples(_resize(torch.from_numpy(levels).flatten(0, 1), size), digits)
 
 
 def handwriting(size: int) -> tuple[Tensor, Tensor]:
@@ -193,7 +193,7 @@ def handwriting(size: int) -> tuple[Tensor, Tensor]:
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    return _resized(torch.from_numpy(data.images), size), torch.from_numpy(data.target).long()
+    return _resize(torch.from_numpy(data.images), size), torch.from_numpy(data.target).long()
 
 
 def _handwriting(size: int) -> DigitTask:

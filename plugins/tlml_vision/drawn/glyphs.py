@@ -15,18 +15,18 @@ from torch import Tensor
 from tlml import ClassPool
 from tlml.data import SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive, unknown
-from tlml_vision.drawn.characters import alphabet, printed
+from tlml_vision.drawn.characters import alphabet, draw_letters
 from tlml_vision.drawn.fonts import FontFile, check_folder, fingerprint, font_files
 from tlml_vision.drawn.rendering import (
     Images,
     check_size,
     chunks,
-    jittered,
+    jitter_images,
     plain,
     to_grey,
     to_unit,
 )
-from tlml_vision.storage.cache import Arrays, cached
+from tlml_vision.storage.cache import Arrays, load_or_make
 from tlml_vision.storage.progress_bar import progress
 
 RECIPE = 1  # to be raised with each change to the images
@@ -106,7 +106,7 @@ class Glyphs(ClassPool):
             "alphabets": self._wanted(),
             "options": [self.size, self.jitter, self.variants, self.min_forms],
         }
-        kept = cached("glyphs", recipe, lambda: self._render(files))
+        kept = load_or_make("glyphs", recipe, lambda: self._render(files))
         classes: dict[Split, dict[str, Tensor]] = {split: {} for split in SPLITS}
         ends = np.cumsum(kept["counts"].astype(np.int64))
         for name, start, end in zip(kept["names"], [0, *ends], ends, strict=False):
@@ -127,7 +127,7 @@ class Glyphs(ClassPool):
         return sorted({*self.source, *self.validation, *self.target})
 
     def _render(self, files: list[FontFile]) -> Arrays:
-        prints = printed(files, self._wanted(), self.min_forms)
+        prints = draw_letters(files, self._wanted(), self.min_forms)
         rows = np.concatenate([[], *prints.forms.values()]).astype(np.intp)
         return {
             "names": np.array(list(prints.forms), dtype=np.str_),
@@ -140,7 +140,7 @@ class Glyphs(ClassPool):
         images = [np.zeros((0, self.size, self.size), np.uint8)]
         for part in progress(chunks(len(rows)), "glyphs: making samples"):
             drawn = to_unit(canvas[rows[part]])
-            made = jittered(drawn, self.size, rng) if self.jitter else plain(drawn, self.size)
+            made = jitter_images(drawn, self.size, rng) if self.jitter else plain(drawn, self.size)
             images.append(to_grey(made))
         return np.concatenate(images)
 

@@ -52,20 +52,20 @@ def drawings(path: Path, texts: Sequence[str], fill: float = 22 / 28) -> Images:
         cuts = [_cut(font, text) for text in texts]
     except OSError:
         return np.zeros((len(texts), CANVAS, CANVAS), np.uint8)
-    return np.stack([_centred(cut if cut != absent else None, fill) for cut in cuts])
+    return np.stack([_centre(cut if cut != absent else None, fill) for cut in cuts])
 
 
 def plain(canvas: Tensor, size: int) -> Tensor:
     """Resample ``[n, side, side]`` to ``[n, size, size]`` without aliasing."""
-    return warped(canvas, torch.eye(2, 3).expand(len(canvas), 2, 3), size)
+    return warp_images(canvas, torch.eye(2, 3).expand(len(canvas), 2, 3), size)
 
 
-def jittered(canvas: Tensor, size: int, rng: np.random.Generator) -> Tensor:
+def jitter_images(canvas: Tensor, size: int, rng: np.random.Generator) -> Tensor:
     """Resample likewise; turn, scale, slant and shift each by random amounts of its own."""
-    return warped(canvas, _jitter(len(canvas), rng), size)
+    return warp_images(canvas, _jitter(len(canvas), rng), size)
 
 
-def warped(canvas: Tensor, matrices: Tensor, size: int) -> Tensor:
+def warp_images(canvas: Tensor, matrices: Tensor, size: int) -> Tensor:
     """Resample likewise; ``matrices [n, 2, 3]`` map places in the result to places in `canvas`."""
     # Resampling at a whole multiple of the size and averaging keeps thin strokes.
     fine = math.ceil(CANVAS / size)
@@ -98,7 +98,7 @@ def _cut(font: ImageFont.FreeTypeFont, text: str) -> Image.Image | None:
     return page.crop(box) if box else None
 
 
-def _centred(cut: Image.Image | None, fill: float) -> Images:
+def _centre(cut: Image.Image | None, fill: float) -> Images:
     canvas = Image.new("L", (CANVAS, CANVAS))
     if cut is not None:
         scale = fill * CANVAS / max(cut.size)

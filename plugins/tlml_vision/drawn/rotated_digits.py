@@ -74,7 +74,7 @@ class RotatedDigits(Domain[DigitTask]):
         return {**self.__dict__, "_tasks": {}}
 
 
-def turned(x: Tensor, angle: float) -> Tensor:
+def turn_images(x: Tensor, angle: float) -> Tensor:
     """Turn images ``[n, C, H, W]`` counter-clockwise by an angle in degrees; corners become 0."""
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     # Rows run downwards. The matrix says where each place of the result comes from.
@@ -84,7 +84,7 @@ def turned(x: Tensor, angle: float) -> Tensor:
 
 
 def _turned_task(angle: float, x: Tensor, y: Tensor, rows: dict[Part, slice]) -> DigitTask:
-    shown = turned(x, angle)
+    shown = turn_images(x, angle)
     parts = {part: Examples(shown[own].clone(), y[own].clone()) for part, own in rows.items()}
     return DigitTask(f"{angle:g} degrees", parts)
 

@@ -11,8 +11,8 @@ import numpy as np
 from tlml.errors import TlmlError
 from tlml_vision.readers.image_pool import ImagePool
 from tlml_vision.readers.torchvision_data import download as torchvision_download
-from tlml_vision.storage.decoding import fitted, scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import fit_images, scaled
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 from tlml_vision.storage.safe_pickle import load_pickle
 
@@ -40,7 +40,9 @@ class CifarPool(ImagePool):
         return self.download
 
 
-def find_cifar100(folder: Path, size: int, wanted: Callable[[str, str], bool]) -> Found | None:
+def find_cifar100(
+    folder: Path, size: int, wanted: Callable[[str, str], bool]
+) -> FoundImages | None:
     """Find the classes that are wanted by their names and those of their superclasses."""
     train, test, meta = (folder / "cifar-100-python" / n for n in ("train", "test", "meta"))
     if not (train.is_file() and test.is_file() and meta.is_file()):
@@ -54,9 +56,9 @@ def find_cifar100(folder: Path, size: int, wanted: Callable[[str, str], bool]) -
             rows = fine == label
             name = str(fine_names[label])
             if wanted(name, str(coarse_names[coarse[rows][0]])):
-                yield name, fitted(images[rows], scaled(size))
+                yield name, fit_images(images[rows], scaled(size))
 
-    return Found((train, test, meta), read)
+    return FoundImages((train, test, meta), read)
 
 
 def _part(path: Path, fine_names: int, coarse_names: int) -> tuple[Any, Any, Any]:

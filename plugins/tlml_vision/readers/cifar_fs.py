@@ -12,7 +12,7 @@ from tlml_vision.readers.image_folder import find_folders, of_files
 from tlml_vision.readers.image_pool import ON_DISK
 from tlml_vision.readers.labelled_pickle import find_labelled
 from tlml_vision.storage.decoding import image_files, scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.image_data import FoundImages
 
 # Bertinetto, Henriques, Torr & Vedaldi 2019 (arXiv 1805.08136); all others are to learn from.
 VALIDATION = frozenset(
@@ -46,7 +46,7 @@ class CifarFs(CifarPool):
     )
     obtain = cifar100.OBTAIN
 
-    def find(self, folder: Path, split: Split) -> Found | None:
+    def find(self, folder: Path, split: Split) -> FoundImages | None:
         """Find the lists, the folders or the pickles of a split.
 
         Raises:
@@ -59,7 +59,7 @@ class CifarFs(CifarPool):
             or find_cifar100(folder, self.size, lambda name, _: split_of(name) == split)
         )
 
-    def _find_lists(self, folder: Path, part: str) -> Found | None:
+    def _find_lists(self, folder: Path, part: str) -> FoundImages | None:
         path = folder / "splits" / "bertinetto" / f"{part}.txt"
         if not path.is_file():
             return None

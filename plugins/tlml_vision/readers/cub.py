@@ -15,8 +15,8 @@ from tlml.errors import TlmlError
 from tlml_vision.readers import image_folder
 from tlml_vision.readers.image_folder import find_folders, of_files, subfolders
 from tlml_vision.readers.image_pool import ImagePool
-from tlml_vision.storage.decoding import decoded, image_files, scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import decode, image_files, scaled
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 
 Frame = tuple[int, int, int, int]  # left, top, right, bottom in pixels
@@ -49,7 +49,7 @@ class Cub(ImagePool):
         super().__init__(root, size)
         self.crop = crop
 
-    def find(self, folder: Path, split: Split) -> Found | None:
+    def find(self, folder: Path, split: Split) -> FoundImages | None:
         """Find the species of a split by their numbers, or its folders.
 
         Raises:
@@ -60,15 +60,15 @@ class Cub(ImagePool):
             own = {name: path for name, path in species.items() if split_of(path) == split}
             if own:
                 files = {name: image_files(path) for name, path in own.items()}
-                return self._cropped(place, files) if self.crop else self._whole(place, files)
+                return self._crop(place, files) if self.crop else self._whole(place, files)
         if self.crop and (folder / "train").is_dir():
             raise TlmlError(f"crop: {folder} has folders of splits, and no bounding boxes")
         return find_folders(folder, split, scaled(self.size))
 
-    def _whole(self, place: Path, files: Mapping[str, list[Path]]) -> Found:
+    def _whole(self, place: Path, files: Mapping[str, list[Path]]) -> FoundImages:
         return of_files(files, place, scaled(self.size))
 
-    def _cropped(self, place: Path, files: Mapping[str, list[Path]]) -> Found:
+    def _crop(self, place: Path, files: Mapping[str, list[Path]]) -> FoundImages:
         frames, fit = _frames(place), scaled(self.size)
 
         def cut(path: Path) -> NDArray[np.uint8]:
@@ -76,7 +76,7 @@ class Cub(ImagePool):
             if key not in frames:
                 raise TlmlError(f"{place / _TABLES[1]}: has no box for {key}")
             one: NDArray[np.uint8]
-            (one,) = decoded([path], lambda image: fit(_inside(image, frames[key])))
+            (one,) = decode([path], lambda image: fit(_inside(image, frames[key])))
             return one
 
         def read() -> Classes:
@@ -84,7 +84,7 @@ class Cub(ImagePool):
                 yield name, np.stack([cut(path) for path in paths])
 
         whole = self._whole(place, files)
-        return Found((*whole.files, *(place / table for table in _TABLES)), read)
+        return FoundImages((*whole.files, *(place / table for table in _TABLES)), read)
 
 
 def split_of(folder: Path) -> Split:

@@ -14,8 +14,8 @@ from tlml.data import Part, Split
 from tlml.errors import TlmlError
 from tlml_vision.readers.image_domains import HELD_OUT, ImageDomains, Rows
 from tlml_vision.readers.torchvision_data import download as torchvision_download
-from tlml_vision.storage.decoding import fitted, scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import fit_images, scaled
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 
 Data = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -92,14 +92,14 @@ class DigitsThree(ImageDomains):
                 return {"train": (name, held_out)}
         return {"train": (name, train), "test": (f"{place} test", self.whole(f"{place} test"))}
 
-    def find(self, folder: Path, place: str) -> Found | None:
+    def find(self, folder: Path, place: str) -> FoundImages | None:
         """Find the files of a place's part, such as ``mnist train``."""
-        files = [_located(folder, name) for name in _FILES[place]]
+        files = [_locate(folder, name) for name in _FILES[place]]
         paths = tuple(path for path in files if path is not None)
         if len(paths) < len(files):
             return None
         read = _READERS[place.split()[0]]
-        return Found(paths, lambda: _grouped(read(*paths), paths[0], self.size), _DIGITS)
+        return FoundImages(paths, lambda: _group(read(*paths), paths[0], self.size), _DIGITS)
 
     def get(self, folder: Path, place: str) -> bool:
         """Download the files of a place's part where that was asked for."""
@@ -110,12 +110,12 @@ class DigitsThree(ImageDomains):
         return self.download
 
 
-def _located(folder: Path, name: str) -> Path | None:
+def _locate(folder: Path, name: str) -> Path | None:
     places = (folder / inner / (name + end) for inner in _FOLDERS for end in ("", ".gz"))
     return next((path for path in places if path.is_file()), None)
 
 
-def _grouped(data: Data, path: Path, size: int) -> Classes:
+def _group(data: Data, path: Path, size: int) -> Classes:
     images, labels = data
     if len(images) != len(labels):
         raise TlmlError(f"{path}: has {len(images)} images and {len(labels)} labels")
@@ -123,7 +123,7 @@ def _grouped(data: Data, path: Path, size: int) -> Classes:
         own = images[labels == digit]
         if not len(own):
             raise TlmlError(f"{path}: has no image of the digit {name}")
-        yield name, fitted(own, scaled(size))
+        yield name, fit_images(own, scaled(size))
 
 
 def _mnist(images: Path, labels: Path) -> Data:
@@ -141,7 +141,7 @@ def _idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
             raise ValueError("its head is another one")
         return np.frombuffer(raw[start:], np.uint8).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _damaged(path, "IDX", error) from error
+        raise _damage_error(path, "IDX", error) from error
 
 
 def _svhn(path: Path) -> Data:
@@ -151,7 +151,7 @@ def _svhn(path: Path) -> Data:
         held = loadmat(path, variable_names=("X", "y"))
         images, labels = held["X"].transpose(3, 0, 1, 2), held["y"].ravel().astype(np.int64)
     except Exception as error:  # a damaged file raises what its bytes happen to lead to
-        raise _damaged(path, "MATLAB with X and y", error) from error
+        raise _damage_error(path, "MATLAB with X and y", error) from error
     return np.ascontiguousarray(images), labels % 10  # 0 is called 10 there
 
 
@@ -161,12 +161,12 @@ def _usps(path: Path) -> Data:
     try:
         values, labels = load_svmlight_file(str(path), n_features=256)
     except (OSError, EOFError, ValueError) as error:
-        raise _damaged(path, "libsvm", error) from error
+        raise _damage_error(path, "libsvm", error) from error
     grey = np.rint((values.toarray() + 1) / 2 * 255).clip(0, 255).astype(np.uint8)
     return grey.reshape(-1, 16, 16), labels.astype(np.int64) - 1  # digits count from 1 there
 
 
-def _damaged(path: Path, form: str, error: Exception) -> TlmlError:
+def _damage_error(path: Path, form: str, error: Exception) -> TlmlError:
     return TlmlError(f"{path}: is damaged or not in the format {form} ({error}); get it again")
 
 

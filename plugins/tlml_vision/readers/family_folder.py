@@ -8,7 +8,7 @@ from pathlib import Path
 from tlml.errors import TlmlError, did_you_mean
 from tlml_vision.readers.image_domains import ImageDomains
 from tlml_vision.readers.image_folder import subfolders
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.image_data import FoundImages
 
 
 class ImageFolder(ImageDomains):
@@ -46,7 +46,7 @@ class ImageFolder(ImageDomains):
     ) -> None:
         super().__init__(root, source, target, validation, test, size, seed)
 
-    def find(self, folder: Path, place: str) -> Found | None:
+    def find(self, folder: Path, place: str) -> FoundImages | None:
         """Find the classes of a place.
 
         Raises:

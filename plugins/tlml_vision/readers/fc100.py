@@ -11,7 +11,7 @@ from tlml_vision.readers.image_folder import find_folders
 from tlml_vision.readers.image_pool import ON_DISK
 from tlml_vision.readers.labelled_pickle import find_labelled
 from tlml_vision.storage.decoding import scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.image_data import FoundImages
 
 # Superclasses of Oreshkin, Rodríguez & Lacoste 2018 (arXiv 1805.10123); all others are to learn
 # from.
@@ -38,7 +38,7 @@ class FC100(CifarPool):
     layouts = (image_folder.LAYOUT, "FC100_{train,val,test}.pickle", cifar100.LAYOUT)
     obtain = cifar100.OBTAIN
 
-    def find(self, folder: Path, split: Split) -> Found | None:
+    def find(self, folder: Path, split: Split) -> FoundImages | None:
         """Find the folders or the pickles of a split.
 
         Raises:

@@ -25,7 +25,7 @@ from tlml.errors import (
 from tlml_vision.readers.image_folder import of_files
 from tlml_vision.readers.image_tasks import PARTS, ImageRows, ImageTask
 from tlml_vision.storage.decoding import image_files, scaled
-from tlml_vision.storage.image_data import Found, data_folder, missing, read_once
+from tlml_vision.storage.image_data import FoundImages, data_folder, missing, read_once
 from tlml_vision.storage.image_store import Bytes
 
 HELD_OUT = 0.1  # share of each class of the source that validates where no place is named for it
@@ -80,13 +80,13 @@ class ImageDomains(Domain[ImageTask]):
         self.x = Box(0.0, 1.0, (3, size, size), np.float32)
         self._forget()
 
-    def classes_in(self, folders: Mapping[str, Path], root: Path) -> Found | None:
+    def classes_in(self, folders: Mapping[str, Path], root: Path) -> FoundImages | None:
         """Return the images of folders that are classes, by their names; None where none is."""
         files = {name: image_files(path) for name, path in folders.items()}
         return of_files(files, root, scaled(self.size)) if files else None
 
     @abstractmethod
-    def find(self, folder: Path, place: str) -> Found | None:
+    def find(self, folder: Path, place: str) -> FoundImages | None:
         """Return the images of a place with their classes in order; None where it isn't there."""
 
     def get(self, folder: Path, place: str) -> bool:
@@ -180,11 +180,11 @@ class ImageDomains(Domain[ImageTask]):
         self._forget()
 
     def _forget(self) -> None:
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, FoundImages] = {}
         self._images: dict[str, Mapping[str, Bytes]] = {}
         self._tasks: dict[Split, list[ImageTask]] = {}
 
-    def _find(self, place: str) -> Found:
+    def _find(self, place: str) -> FoundImages:
         if place not in self._found:
             folder = data_folder(self.name, self.root, self.obtain)
             found = self.find(folder, place)
@@ -222,7 +222,7 @@ def _check_homes(homes: Mapping[Split, Sequence[str]], places: Sequence[str]) ->
             seen[place] = split
 
 
-def _check_same(name: str, first: str, one: Found, other: str, two: Found) -> None:
+def _check_same(name: str, first: str, one: FoundImages, other: str, two: FoundImages) -> None:
     only = {
         place: sorted(set(own.classes) - set(others.classes))
         for place, own, others in ((first, one, two), (other, two, one))

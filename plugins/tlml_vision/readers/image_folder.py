@@ -8,15 +8,15 @@ from pathlib import Path
 from tlml.data import Split
 from tlml.errors import TlmlError
 from tlml_vision.readers.image_pool import ON_DISK
-from tlml_vision.storage.decoding import Fit, decoded, image_files
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import Fit, decode, image_files
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 from tlml_vision.storage.progress_bar import progress
 
 LAYOUT = "train/CLASS/*.jpg, val/… and test/…"
 
 
-def find_folders(folder: Path, split: Split, fit: Fit) -> Found | None:
+def find_folders(folder: Path, split: Split, fit: Fit) -> FoundImages | None:
     """Find the classes of a split as folders of images (.png, .jpg, .bmp), at any depth.
 
     Raises:
@@ -30,7 +30,7 @@ def find_folders(folder: Path, split: Split, fit: Fit) -> Found | None:
     return of_files({name: image_files(place) for name, place in own.items()}, folder, fit)
 
 
-def of_files(classes: Mapping[str, Sequence[Path]], folder: Path, fit: Fit) -> Found:
+def of_files(classes: Mapping[str, Sequence[Path]], folder: Path, fit: Fit) -> FoundImages:
     """Make a find of the image files of each class.
 
     Raises:
@@ -42,10 +42,10 @@ def of_files(classes: Mapping[str, Sequence[Path]], folder: Path, fit: Fit) -> F
 
     def read() -> Classes:
         for name in progress(list(classes), f"{folder.name}: reading images"):
-            yield name, decoded(classes[name], fit)
+            yield name, decode(classes[name], fit)
 
     files = tuple(path for files in classes.values() for path in files)
-    return Found(files, read, tuple(classes))
+    return FoundImages(files, read, tuple(classes))
 
 
 def subfolders(folder: Path) -> dict[str, Path]:

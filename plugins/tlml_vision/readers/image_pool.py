@@ -14,7 +14,7 @@ from torch import Tensor
 from tlml import ClassPool
 from tlml.data import SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_positive
-from tlml_vision.storage.image_data import Found, data_folder, missing, read_once
+from tlml_vision.storage.image_data import FoundImages, data_folder, missing, read_once
 from tlml_vision.storage.image_store import Bytes, Floats
 
 ON_DISK: dict[Split, str] = {"source": "train", "validation": "val", "target": "test"}
@@ -39,7 +39,7 @@ class ImagePool(ClassPool):
         self._splits: dict[Split, dict[str, Bytes]] = {}
 
     @abstractmethod
-    def find(self, folder: Path, split: Split) -> Found | None:
+    def find(self, folder: Path, split: Split) -> FoundImages | None:
         """Return the images of a split; None where no layout is there."""
 
     def get(self, folder: Path) -> bool:

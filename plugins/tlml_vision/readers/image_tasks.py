@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from tlml import StoredExamples
-from tlml.data import Joined, Part
+from tlml.data import JoinedExamples, Part
 from tlml.errors import check_choice
 from tlml_vision.storage.image_store import Bytes
 
@@ -43,7 +43,7 @@ class ImageRows:
 
     def __getitem__(self, index: Any, /) -> Tensor:
         """Read the images of an index tensor, a mask or a slice, ``[n, C, size, size]``."""
-        images = Joined(tuple(self.domain.images(self.place).values()), self.place)
+        images = JoinedExamples(tuple(self.domain.images(self.place).values()), self.place)
         return images[self.rows[index]]
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from tlml.errors import TlmlError
-from tlml_vision.storage.decoding import fitted, scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import fit_images, scaled
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 from tlml_vision.storage.safe_pickle import load_pickle
 
 
-def find_labelled(path: Path, size: int) -> Found | None:
+def find_labelled(path: Path, size: int) -> FoundImages | None:
     """Find a pickle of data, bytes ``[n, H, W, 3]``, and labels ``[n]``, its classes."""
     if not path.is_file():
         return None
@@ -32,9 +32,9 @@ def find_labelled(path: Path, size: int) -> Found | None:
         of = np.asarray(labels)
         for label in np.unique(of):
             # Each file may count its classes from 0.
-            yield f"{path.stem}/{label}", fitted(images[of == label], scaled(size))
+            yield f"{path.stem}/{label}", fit_images(images[of == label], scaled(size))
 
-    return Found((path,), read)
+    return FoundImages((path,), read)
 
 
 _KEYS = ("data", "labels")

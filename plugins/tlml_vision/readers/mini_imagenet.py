@@ -13,8 +13,8 @@ from tlml.errors import TlmlError
 from tlml_vision.readers import image_folder
 from tlml_vision.readers.image_folder import check_apart, find_folders, of_files
 from tlml_vision.readers.image_pool import ON_DISK, ImagePool
-from tlml_vision.storage.decoding import fitted, scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import fit_images, scaled
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 from tlml_vision.storage.safe_pickle import load_pickle
 
@@ -47,7 +47,7 @@ class MiniImageNet(ImagePool):
         "https://github.com/renmengye/few-shot-ssl-public"
     )
 
-    def find(self, folder: Path, split: Split) -> Found | None:
+    def find(self, folder: Path, split: Split) -> FoundImages | None:
         """Find the lists, the folders or the pickle of a split.
 
         Raises:
@@ -59,7 +59,7 @@ class MiniImageNet(ImagePool):
             or self._find_pickle(folder, split)
         )
 
-    def _find_lists(self, folder: Path, split: Split) -> Found | None:
+    def _find_lists(self, folder: Path, split: Split) -> FoundImages | None:
         lists = {part: folder / f"{part}.csv" for part in ON_DISK.values()}
         own = lists.pop(ON_DISK[split])
         if not own.is_file():
@@ -73,17 +73,17 @@ class MiniImageNet(ImagePool):
                 raise TlmlError(f"mini_imagenet: {own} lists {path}, which is not there")
         return of_files(classes, folder, scaled(self.size))
 
-    def _find_pickle(self, folder: Path, split: Split) -> Found | None:
+    def _find_pickle(self, folder: Path, split: Split) -> FoundImages | None:
         path = folder / _CACHE.format(ON_DISK[split])
         if not path.is_file():
             return None
 
         def read() -> Classes:
-            images, classes = _unpacked(path)
+            images, classes = _unpack(path)
             for name, rows in sorted(classes.items()):
-                yield str(name), fitted(images[np.asarray(rows)], scaled(self.size))
+                yield str(name), fit_images(images[np.asarray(rows)], scaled(self.size))
 
-        return Found((path,), read)
+        return FoundImages((path,), read)
 
 
 def _listed(path: Path) -> dict[str, list[Path]]:
@@ -98,7 +98,7 @@ def _listed(path: Path) -> dict[str, list[Path]]:
     return classes
 
 
-def _unpacked(path: Path) -> tuple[Any, dict[Any, Any]]:
+def _unpack(path: Path) -> tuple[Any, dict[Any, Any]]:
     """Return images ``[n, H, W, 3]`` and the rows of each class."""
     data = load_pickle(path)
     images, classes = (data.get(k) if isinstance(data, dict) else None for k in _KEYS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tlml_vision.readers.image_domains import ImageDomains
 from tlml_vision.readers.image_folder import subfolders
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.image_data import FoundImages
 
 
 class Office31(ImageDomains):
@@ -46,7 +46,7 @@ class Office31(ImageDomains):
     ) -> None:
         super().__init__(root, source, target, validation, test, size, seed)
 
-    def find(self, folder: Path, place: str) -> Found | None:
+    def find(self, folder: Path, place: str) -> FoundImages | None:
         """Find the classes of a place."""
         own = subfolders(folder / place / "images") or subfolders(folder / place)
         return self.classes_in(own, folder)

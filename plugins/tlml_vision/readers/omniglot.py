@@ -13,8 +13,8 @@ from tlml.errors import TlmlError, check_choice, check_not_negative
 from tlml_vision.readers.image_folder import subfolders
 from tlml_vision.readers.image_pool import ImagePool
 from tlml_vision.readers.torchvision_data import download as torchvision_download
-from tlml_vision.storage.decoding import Fit, decoded, image_files
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import Fit, decode, image_files
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes, Images
 from tlml_vision.storage.progress_bar import progress
 
@@ -78,7 +78,7 @@ class Omniglot(ImagePool):
                 torchvision_download("Omniglot", folder, background=background)
         return self.download
 
-    def find(self, folder: Path, split: Split) -> Found | None:
+    def find(self, folder: Path, split: Split) -> FoundImages | None:
         """Find the characters of a split.
 
         Raises:
@@ -88,7 +88,7 @@ class Omniglot(ImagePool):
         characters = _characters(folder)
         if characters is None:
             return None
-        table = _vinyals() if self.division == "vinyals" else _drawn(characters, self.seed)
+        table = _vinyals() if self.division == "vinyals" else _draw(characters, self.seed)
         _check_known(characters, table, folder)
         if not self.partial:
             _check_complete(characters, folder)
@@ -102,11 +102,11 @@ class Omniglot(ImagePool):
 
         def read() -> Classes:
             for name in progress(list(own), "omniglot: reading images"):
-                yield from self._turned(name, decoded(own[name], _inked(self.size)))
+                yield from self._turn(name, decode(own[name], _ink(self.size)))
 
-        return Found(tuple(path for files in own.values() for path in files), read)
+        return FoundImages(tuple(path for files in own.values() for path in files), read)
 
-    def _turned(self, name: str, images: Images) -> Classes:
+    def _turn(self, name: str, images: Images) -> Classes:
         for quarter in range(4 if self.rotations else 1):
             suffix = f"/rot{90 * quarter:03d}" if self.rotations else ""
             yield name + suffix, np.rot90(images, quarter, axes=(2, 3))
@@ -144,7 +144,7 @@ def _vinyals() -> dict[str, Split]:
     return table
 
 
-def _drawn(characters: Mapping[str, Path], seed: int) -> dict[str, Split]:
+def _draw(characters: Mapping[str, Path], seed: int) -> dict[str, Split]:
     names = sorted(characters)
     order = np.random.default_rng(seed).permutation(len(names))
     # A part of the data is divided in the same shares.
@@ -182,7 +182,7 @@ _NAMED = 5
 _COMPLETE = "unpack both archives anew, or set partial=True to do without"
 
 
-def _inked(size: int) -> Fit:
+def _ink(size: int) -> Fit:
     """Shrink by the nearest pixel, as the papers' code did (Pillow does so with black and white).
 
     The files hold one bit a pixel, and ink is 0 in them.

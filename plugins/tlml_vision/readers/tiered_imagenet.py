@@ -15,8 +15,8 @@ from tlml.errors import TlmlError
 from tlml_vision.readers import image_folder
 from tlml_vision.readers.image_folder import find_folders
 from tlml_vision.readers.image_pool import ON_DISK, ImagePool
-from tlml_vision.storage.decoding import decoded_bytes, fitted, scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.decoding import decoded_bytes, fit_images, scaled
+from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 from tlml_vision.storage.safe_pickle import load_pickle
 
@@ -47,7 +47,7 @@ class TieredImageNet(ImagePool):
         "https://github.com/renmengye/few-shot-ssl-public"
     )
 
-    def find(self, folder: Path, split: Split) -> Found | None:
+    def find(self, folder: Path, split: Split) -> FoundImages | None:
         """Find the pickles, the arrays or the folders of a split.
 
         Raises:
@@ -60,7 +60,7 @@ class TieredImageNet(ImagePool):
                 return found
         return None
 
-    def _find_arrays(self, folder: Path, part: str) -> Found | None:
+    def _find_arrays(self, folder: Path, part: str) -> FoundImages | None:
         labels = folder / f"{part}_labels.pkl"
         for path, opened in (
             (folder / f"{part}_images_png.pkl", self._encoded),
@@ -69,7 +69,7 @@ class TieredImageNet(ImagePool):
             if path.is_file():
                 if not labels.is_file():
                     raise TlmlError(f"{path}: its labels are missing, {labels}")
-                return Found((path, labels), partial(_grouped, opened, path, labels))
+                return FoundImages((path, labels), partial(_group, opened, path, labels))
         return None
 
     def _encoded(self, path: Path) -> tuple[int, ReadRows]:
@@ -90,10 +90,10 @@ class TieredImageNet(ImagePool):
         if images.dtype != np.uint8 or images.shape[3:] != (3,):
             raise TlmlError(f"{path}: images must be bytes [n, H, W, 3]")
         # OpenCV filled them, blue first; the encoded ones are ordinary files, red first.
-        return len(images), lambda rows: fitted(images[rows, :, :, ::-1], scaled(self.size))
+        return len(images), lambda rows: fit_images(images[rows, :, :, ::-1], scaled(self.size))
 
 
-def _grouped(opened: Callable[[Path], tuple[int, ReadRows]], path: Path, labels: Path) -> Classes:
+def _group(opened: Callable[[Path], tuple[int, ReadRows]], path: Path, labels: Path) -> Classes:
     """Decode class by class: a split in memory whole is 9 GB."""
     number, read_rows = opened(path)
     own, names = _labels(labels)

@@ -9,7 +9,7 @@ from tlml.errors import TlmlError
 from tlml_vision.readers.image_domains import ImageDomains
 from tlml_vision.readers.image_folder import of_files, subfolders
 from tlml_vision.storage.decoding import scaled
-from tlml_vision.storage.image_data import Found
+from tlml_vision.storage.image_data import FoundImages
 
 CLASSES = (
     "aeroplane", "bicycle", "bus", "car", "horse", "knife",
@@ -61,7 +61,7 @@ class VisDA(ImageDomains):
     ) -> None:
         super().__init__(root, source, target, validation, test, size, seed)
 
-    def find(self, folder: Path, place: str) -> Found | None:
+    def find(self, folder: Path, place: str) -> FoundImages | None:
         """Find the images of a place by its list, or its folders.
 
         Raises:

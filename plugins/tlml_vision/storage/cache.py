@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[np.generic]]
 _log = logging.getLogger(__name__)
 
 
-def cached(name: str, recipe: Mapping[str, object], make: Callable[[], Arrays]) -> Arrays:
+def load_or_make(name: str, recipe: Mapping[str, object], make: Callable[[], Arrays]) -> Arrays:
     """Return what `make` makes, from the disk where the same recipe was made before.
 
     A file that is truncated or damaged is made again; a folder that can't be written to costs

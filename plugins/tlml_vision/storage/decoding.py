@@ -21,7 +21,7 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def decoded(files: Iterable[Path], fit: Fit) -> NDArray[np.uint8]:
+def decode(files: Iterable[Path], fit: Fit) -> NDArray[np.uint8]:
     """Decode files to ``[n, C, H, W]``.
 
     Raises:
@@ -39,7 +39,7 @@ def decoded_bytes(images: Iterable[bytes], where: str, fit: Fit) -> NDArray[np.u
     return np.stack([_decode(lambda _, own=own: io.BytesIO(own), where, fit) for own in images])  # type: ignore[misc]
 
 
-def fitted(images: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
+def fit_images(images: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
     """Bring pixels ``[n, H, W, C]`` to the size that `fit` makes, ``[n, C, H, W]``."""
     return np.stack([_planes(fit(Image.fromarray(image))) for image in images])
 

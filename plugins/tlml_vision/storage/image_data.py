@@ -12,7 +12,7 @@ import numpy as np
 import PIL
 
 from tlml.errors import TlmlError
-from tlml_vision.storage.image_store import Bytes, Classes, stored
+from tlml_vision.storage.image_store import Bytes, Classes, open_store
 
 RECIPE = 2  # to be raised with each change to how images are decoded
 
@@ -20,7 +20,7 @@ Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundImages:
     """The images of a split or of a domain in one layout.
 
     Args:
@@ -59,7 +59,9 @@ def missing(what: str, folder: Path, layouts: Sequence[str], obtain: str) -> Tlm
     return TlmlError(f"{what} in {folder}: {there} {', or '.join(layouts)}; {obtain}")
 
 
-def read_once(name: str, options: Sequence[object], shape: Shape, found: Found) -> dict[str, Bytes]:
+def read_once(
+    name: str, options: Sequence[object], shape: Shape, found: FoundImages
+) -> dict[str, Bytes]:
     """Return the images of each class, decoded where that was not done before.
 
     Args:
@@ -76,10 +78,10 @@ def read_once(name: str, options: Sequence[object], shape: Shape, found: Found) 
         "options": list(options),
         "files": _fingerprint(found.files),
     }
-    return stored(name, recipe, shape, lambda: _checked(name, shape, found.read()))
+    return open_store(name, recipe, shape, lambda: _check(name, shape, found.read()))
 
 
-def _checked(name: str, shape: Shape, classes: Classes) -> Iterable[tuple[str, Any]]:
+def _check(name: str, shape: Shape, classes: Classes) -> Iterable[tuple[str, Any]]:
     for own, images in classes:
         if images.dtype != np.uint8 or images.shape[1:] != shape:
             raise TlmlError(

@@ -56,7 +56,7 @@ class Floats(Mapping[str, Tensor]):
         return len(self._bytes_of)
 
 
-def stored(
+def open_store(
     name: str,
     recipe: Mapping[str, object],
     shape: tuple[int, int, int],
@@ -77,7 +77,7 @@ def stored(
     """
     digest = hashlib.sha256(json.dumps([recipe, shape], sort_keys=True).encode()).hexdigest()
     path = cache_folder() / f"{name}-{digest[:16]}.images"
-    found = _mapped(path, shape)
+    found = _map(path, shape)
     if found is not None:
         return found
     try:
@@ -86,13 +86,13 @@ def stored(
         _log.warning("%s: all images are held in memory: %s", name, error)
         return {own: Bytes(images) for own, images in read()}
     _write(path, read())
-    written = _mapped(path, shape)
+    written = _map(path, shape)
     if written is None:
         raise TlmlError(f"{path}: was written and can't be read back; is something clearing it?")
     return written
 
 
-def _mapped(path: Path, shape: tuple[int, int, int]) -> dict[str, Bytes] | None:
+def _map(path: Path, shape: tuple[int, int, int]) -> dict[str, Bytes] | None:
     """Return the classes of a file that is whole, with the list of them beside it."""
     try:
         counts = json.loads(_index(path).read_text())

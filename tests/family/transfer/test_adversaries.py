@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Context, TlmlError
-from tlml.networks import keyed
+from tlml.networks import seeded_draws
 from tlml.registry import default_registry
 from tlml_transfer.align.adversary import Adversary, head_sizes, reverse_gradient, schedule
 
@@ -38,7 +38,7 @@ def some(n: int = 6, m: int = 4, features: int = 3, classes: int = 2, progress: 
 
 def attached(name: str, features: int = 3, classes: int = 2, **options: Any) -> Any:
     strategy = tlml.strategy(name, hidden=[5], **options)
-    with keyed(0):
+    with seeded_draws(0):
         strategy.claim(nn.Sequential(nn.Linear(2, features), nn.Linear(features, classes)).double())
     return strategy
 
@@ -174,7 +174,7 @@ def test_inner_products_of_the_randomised_map_are_those_of_the_whole_in_the_mean
 
 def test_the_randomised_map_is_kept_with_the_discriminator() -> None:
     one, other = attached("cdan", most=5), tlml.strategy("cdan", hidden=[5], most=5)
-    with keyed(1):
+    with seeded_draws(1):
         other.claim(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)).double())
     assert not torch.equal(one.random_features, other.random_features)
     other.load_state_dict(one.state_dict())

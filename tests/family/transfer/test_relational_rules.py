@@ -16,7 +16,7 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
-from tlml_transfer.relational.horn_rules import confidence, lifted, mine, tabulate, told
+from tlml_transfer.relational.horn_rules import confidence, lift, mine, tabulate, tell
 
 RELATIONS = 6
 
@@ -86,8 +86,8 @@ def test_links_are_told_by_independent_reasons():
     triples = family(6, 1)
     facts = tabulate(triples)
     rules = mine(facts.linked)
-    weights = lifted(confidence(rules), rules.density)
-    found = told(facts.linked, weights)
+    weights = lift(confidence(rules), rules.density)
+    found = tell(facts.linked, weights)
     n = len(facts.places)
     steps = np.concatenate([facts.linked.numpy(), facts.linked.numpy().transpose(0, 2, 1)])
     for r, x, y in itertools.product(range(RELATIONS), range(n), range(n)):
@@ -106,7 +106,7 @@ def test_a_rule_must_have_been_right_twice_and_better_than_chance():
     assert not confidence(rules).one.any()
     twice = mine(tabulate([(x, r, y) for x, y in ("ab", "cd") for r in "pq"]).linked)
     assert confidence(twice).one[0, 1].item() == 2 / 4
-    above = lifted(confidence(twice), twice.density).one[0, 1].item()
+    above = lift(confidence(twice), twice.density).one[0, 1].item()
     assert above == pytest.approx((0.5 - 2 / 16) / (1 - 2 / 16))
 
 

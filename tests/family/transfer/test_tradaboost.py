@@ -18,7 +18,7 @@ from trainers import fitting_trainer, quiet_trainer
 import tlml
 from tlml import Batch, EpisodeView, TlmlError
 from tlml.registry import default_registry
-from tlml_transfer.weigh.tradaboost import reweighed
+from tlml_transfer.weigh.tradaboost import reweigh
 
 VALUES = Box(-np.inf, np.inf, (1,))
 
@@ -118,7 +118,7 @@ def test_it_is_the_algorithm_written_out(
 def test_a_round_by_hand() -> None:
     # Of four source examples the second is wrong; of four target examples the last is.
     losses = torch.tensor([0.0, 1, 0, 0, 0, 0, 0, 1], dtype=torch.float64)
-    say, weights = reweighed(torch.ones(8, dtype=torch.float64), losses, 4, 8, 2)
+    say, weights = reweigh(torch.ones(8, dtype=torch.float64), losses, 4, 8, 2)
     beta = 1 / (1 + math.sqrt(2 * math.log(4) / 8))
     assert say == pytest.approx(math.log(3))  # β_t = (1/4) / (3/4)
     assert weights.tolist() == pytest.approx([1, beta, 1, 1, 1, 1, 1, 3])
@@ -126,7 +126,7 @@ def test_a_round_by_hand() -> None:
 
 def test_a_round_no_better_than_chance_has_no_say() -> None:
     losses = torch.tensor([0.0, 1, 1, 1], dtype=torch.float64)
-    say, weights = reweighed(torch.ones(4, dtype=torch.float64), losses, 2, 4, 3)
+    say, weights = reweigh(torch.ones(4, dtype=torch.float64), losses, 2, 4, 3)
     assert say == pytest.approx(0)
     assert weights[2:].tolist() == pytest.approx([1, 1])
 

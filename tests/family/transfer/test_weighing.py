@@ -19,7 +19,7 @@ from trainers import fitting_trainer, quiet_trainer
 import tlml
 from tlml import Batch, EpisodeView, Network, Strategy, TlmlError
 from tlml.registry import default_registry
-from tlml.strategies import effective_sample_size, weighed
+from tlml.strategies import effective_sample_size, weigh_source
 from tlml.suites import load_suite, plan, read_results, run_suite
 from tlml_synthetic.covariate_shift import CovariateShift, CovariateShiftRegression
 from tlml_transfer.weigh.interior_point import minimum
@@ -297,7 +297,7 @@ def test_weights_are_of_the_inputs_type_and_say_how_much_they_tell(
 ) -> None:
     source, target = (side.to(kind).reshape(len(side), 1, 2, 2) for side in sides(d=4))
     strategy, y = tlml.strategy(name), torch.arange(len(source)) % 7
-    weights = weighed(strategy, Batch(source, y), target)
+    weights = weigh_source(strategy, Batch(source, y), target)
     assert weights is not None
     assert (weights.dtype, weights.shape) == (kind, (len(source),))
     expected = effective_size(weights.double().numpy())
@@ -411,7 +411,7 @@ def test_weights_that_are_all_zero_leave_nothing_to_learn_from() -> None:
     with fails(
         "strategy Nothing: all 4 weights are 0, so that there is no source example to learn from"
     ):
-        weighed(Nothing(), Batch(torch.ones(4, 2), torch.ones(4)), torch.ones(3, 2))
+        weigh_source(Nothing(), Batch(torch.ones(4, 2), torch.ones(4)), torch.ones(3, 2))
 
 
 # In learners
@@ -523,9 +523,7 @@ def fit_on_features(folder: Path, callbacks: Any = (), **options: Any) -> Any:
     )  # fmt: skip
     view = learner.view(CovariateShift(size=60), unlabelled=True, batch_size=30)
     resume = options.pop("ckpt_path", None)
-    trainer = pl.Trainer(
-        callbacks=list(callbacks), log_every_n_steps=1, **(fitting_trainer | options)
-    )
+    trainer = fitting_trainer(callbacks=list(callbacks), log_every_n_steps=1, **options)
     trainer.fit(learner, view, ckpt_path=resume, weights_only=True if resume else None)
     return learner, view, trainer
 

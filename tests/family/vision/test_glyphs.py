@@ -20,10 +20,10 @@ import tlml_vision.drawn.glyphs
 import tlml_vision.storage.cache
 from tlml import TlmlError
 from tlml.data import SPLITS, draw_episode, keyed_rng
-from tlml_vision.drawn.characters import alphabet, letter, printed
+from tlml_vision.drawn.characters import alphabet, draw_letters, letter
 from tlml_vision.drawn.fonts import font_files
 from tlml_vision.drawn.glyphs import Glyphs
-from tlml_vision.drawn.rendering import CANVAS, drawings, jittered, plain, to_unit
+from tlml_vision.drawn.rendering import CANVAS, drawings, jitter_images, plain, to_unit
 from tlml_vision.storage.cache import cache_folder
 from tlml_vision.storage.progress_bar import progress
 
@@ -151,7 +151,7 @@ def test_the_second_time_comes_from_the_disk(cache, monkeypatch):
     def fail(*_):
         raise AssertionError("rendered again")
 
-    monkeypatch.setattr(tlml_vision.drawn.glyphs, "printed", fail)
+    monkeypatch.setattr(tlml_vision.drawn.glyphs, "draw_letters", fail)
     assert same(Glyphs(**FEW).classes("target"), fresh)
     assert [path.suffix for path in cache.iterdir()] == [".npz"]
 
@@ -249,13 +249,13 @@ def test_alphabets_are_unicode_scripts():
 
 
 def test_of_letters_that_look_alike_one_is_kept():
-    kept = printed(font_files(None), ["Latin", "Greek", "Cyrillic"], 12).forms
+    kept = draw_letters(font_files(None), ["Latin", "Greek", "Cyrillic"], 12).forms
     for alike in ("AΑА", "OoΟοОо", "HНΗ", "Xx", "pр"):
         assert sum(c in kept for c in alike) == 1
 
 
 def test_forms_of_a_letter_differ_and_are_not_blank():
-    prints = printed(font_files(None), ["Georgian"], 5)
+    prints = draw_letters(font_files(None), ["Georgian"], 5)
     for rows in prints.forms.values():
         drawn = to_unit(prints.canvas[rows]).flatten(1)
         drawn = drawn / drawn.norm(dim=1, keepdim=True)
@@ -312,7 +312,7 @@ def test_resampling_keeps_the_ink(size):
 def test_jitter_turns_by_15_degrees_at_most():
     bar = torch.zeros(500, CANVAS, CANVAS)
     bar[:, 26:30, 14:42] = 1
-    turned = jittered(bar, CANVAS, np.random.default_rng(0))
+    turned = jitter_images(bar, CANVAS, np.random.default_rng(0))
     angle = torch.rad2deg(_axis(turned))
     assert angle.abs().max() == pytest.approx(15, abs=1)
 
@@ -320,7 +320,7 @@ def test_jitter_turns_by_15_degrees_at_most():
 def test_jitter_shifts_by_2_of_28_pixels_at_most():
     dot = torch.zeros(500, CANVAS, CANVAS)
     dot[:, 26:30, 26:30] = 1
-    moved = jittered(dot, 28, np.random.default_rng(0))
+    moved = jitter_images(dot, 28, np.random.default_rng(0))
     place = torch.arange(28) - 13.5
     mass = moved.sum((1, 2))
     for axis in (1, 2):
@@ -331,14 +331,14 @@ def test_jitter_shifts_by_2_of_28_pixels_at_most():
 def test_jitter_scales_each_axis_by_15_percent_at_most():
     square = torch.zeros(500, CANVAS, CANVAS)
     square[:, 20:36, 20:36] = 1
-    areas = jittered(square, CANVAS, np.random.default_rng(0)).sum((1, 2)) / 256
+    areas = jitter_images(square, CANVAS, np.random.default_rng(0)).sum((1, 2)) / 256
     assert areas.amin() == pytest.approx(0.85**2, abs=0.05)
     assert areas.amax() == pytest.approx(1.15**2, abs=0.05)
 
 
 def test_jitter_is_a_function_of_the_generator():
     canvas = to_unit(drawings(SHIPPED / "DejaVuSans.ttf", ["g"]))
-    made = [jittered(canvas, 28, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    made = [jitter_images(canvas, 28, np.random.default_rng(seed)) for seed in (0, 0, 1)]
     assert torch.equal(made[0], made[1])
     assert not torch.equal(made[0], made[2])
 

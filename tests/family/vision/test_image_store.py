@@ -12,8 +12,8 @@ from tlml.data import ClassTask, keyed_rng
 from tlml.data.episodes import _draw_finite, draw
 from tlml_vision.readers.mini_imagenet import MiniImageNet
 from tlml_vision.storage import image_store
-from tlml_vision.storage.image_data import Found
-from tlml_vision.storage.image_store import Bytes, stored
+from tlml_vision.storage.image_data import FoundImages
+from tlml_vision.storage.image_store import Bytes, open_store
 
 SHAPE = (3, 4, 5)
 
@@ -34,20 +34,20 @@ def fail():
 
 
 def test_what_was_read_once_is_mapped_from_the_disk():
-    first = stored("x", {"files": 1}, SHAPE, read)
-    again = stored("x", {"files": 1}, SHAPE, fail)
+    first = open_store("x", {"files": 1}, SHAPE, read)
+    again = open_store("x", {"files": 1}, SHAPE, fail)
     assert list(again) == ["a", "b"]
     for name, images in read():
         assert isinstance(again[name].images, np.memmap)
         assert np.array_equal(again[name].images, images)
         assert torch.equal(first[name][:], torch.from_numpy(images) / 255)
     with pytest.raises(AssertionError, match="read again"):
-        stored("x", {"files": 2}, SHAPE, fail)
+        open_store("x", {"files": 2}, SHAPE, fail)
 
 
 @pytest.mark.parametrize("damage", ["cut", "index", "gone"])
 def test_a_damaged_store_is_made_again(cache, damage):
-    stored("x", {}, SHAPE, read)
+    open_store("x", {}, SHAPE, read)
     images, index = (next(cache.glob(f"*.{suffix}")) for suffix in ("images", "json"))
     if damage == "cut":
         images.write_bytes(images.read_bytes()[:-1])
@@ -55,7 +55,7 @@ def test_a_damaged_store_is_made_again(cache, damage):
         index.write_text("[1]")
     else:
         images.unlink()
-    assert [len(own) for own in stored("x", {}, SHAPE, read).values()] == [2, 3]
+    assert [len(own) for own in open_store("x", {}, SHAPE, read).values()] == [2, 3]
     assert images.stat().st_size == 5 * 60
 
 
@@ -63,14 +63,14 @@ def test_a_folder_that_cannot_be_written_leaves_the_images_in_memory(tmp_path, m
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TLML_CACHE", str(tmp_path / "file"))
     with caplog.at_level(logging.WARNING):
-        assert [len(own) for own in stored("x", {}, SHAPE, read).values()] == [2, 3]
+        assert [len(own) for own in open_store("x", {}, SHAPE, read).values()] == [2, 3]
     assert "x: all images are held in memory" in caplog.text
 
 
 def test_images_of_another_kind_are_refused(tmp_path):
     class Floating(MiniImageNet):
         def find(self, folder, split):
-            return Found((), lambda: [("a", np.zeros((2, 3, 8, 9)))])
+            return FoundImages((), lambda: [("a", np.zeros((2, 3, 8, 9)))])
 
     with pytest.raises(
         tlml.TlmlError,
@@ -82,7 +82,7 @@ def test_images_of_another_kind_are_refused(tmp_path):
 def test_a_store_that_is_cleared_meanwhile_is_named(monkeypatch):
     monkeypatch.setattr(image_store, "_write", lambda path, classes: None)
     with pytest.raises(tlml.TlmlError, match=r"\.images: was written and can't be read back"):
-        stored("x", {}, SHAPE, read)
+        open_store("x", {}, SHAPE, read)
 
 
 def test_what_fails_while_reading_leaves_nothing_behind(cache):
@@ -91,7 +91,7 @@ def test_what_fails_while_reading_leaves_nothing_behind(cache):
         raise tlml.TlmlError("c.png: is damaged")
 
     with pytest.raises(tlml.TlmlError, match=r"c\.png: is damaged"):
-        stored("x", {}, SHAPE, damaged)
+        open_store("x", {}, SHAPE, damaged)
     assert list(cache.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ import tlml
 from tlml import TlmlError
 from tlml.data import SPLITS, draw_episode, keyed_rng
 from tlml_vision.drawn.digits import Digits
-from tlml_vision.drawn.rotated_digits import RotatedDigits, turned
+from tlml_vision.drawn.rotated_digits import RotatedDigits, turn_images
 
 PARTS = ("train", "val", "test")
 
@@ -70,7 +70,7 @@ def test_quarter_turns_move_pixels(domain):
     x, _ = pooled(domain.tasks("source")[:1])
     for quarters in (1, 2, 3, -1):
         expected = torch.rot90(x, quarters, (2, 3))  # from rows to columns: counter-clockwise
-        torch.testing.assert_close(turned(x, 90 * quarters), expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(turn_images(x, 90 * quarters), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("angle", [17.0, -60.0, 200.0])
@@ -82,14 +82,14 @@ def test_turning_is_that_of_scipy(angle):
     point = (right - 1j * down) * np.exp(-1j * math.radians(angle))
     places = [5.5 - point.imag, 5.5 + point.real]
     expected = map_coordinates(image, places, order=1, mode="grid-constant")
-    found = turned(torch.from_numpy(image)[None, None].float(), angle)[0, 0]
+    found = turn_images(torch.from_numpy(image)[None, None].float(), angle)[0, 0]
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_little_ink_is_lost_beyond_the_corners(domain):
     x, _ = pooled(domain.tasks("source")[:1])
     for angle in (15, 30, 45, 60):
-        assert 0.97 < turned(x, angle).sum() / x.sum() <= 1
+        assert 0.97 < turn_images(x, angle).sum() / x.sum() <= 1
 
 
 def test_the_further_an_angle_the_less_the_source_says_about_it(domain):

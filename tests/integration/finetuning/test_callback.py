@@ -16,7 +16,7 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import Adapt, Group, Phase, Strategy, TlmlError, param_groups
-from tlml.finetuning.callback import Phased
+from tlml.finetuning.callback import PhaseCallback
 from tlml.strategies.phases import until_step
 
 STEPS = 4  # batches in an epoch of `data`
@@ -474,7 +474,7 @@ def test_two_optimizers_stepped_by_hand_obey() -> None:
 
 
 def test_names_and_options_are_checked_at_once() -> None:
-    assert isinstance(Adapt("full"), Phased)
+    assert isinstance(Adapt("full"), PhaseCallback)
     with pytest.raises(TlmlError, match=r"^no strategy is called 'ful'; did you mean full\?$"):
         Adapt("ful")
     with pytest.raises(TlmlError, match=r"^seed: must be at least 0, is -1$"):

@@ -16,7 +16,7 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import Batch, EpisodeView, Strategy
-from tlml.networks import Kept
+from tlml.networks import NamedBuffers
 
 
 def fitted(domain: Any = CLASSES, *, unlabelled: bool = False, **options: Any) -> Any:
@@ -100,7 +100,7 @@ class Means(Strategy):
 
     def __init__(self) -> None:
         super().__init__()
-        self.means, self.learned = Kept(), 0
+        self.means, self.learned = NamedBuffers(), 0
 
     def learn(self, source: Batch, target_x: Tensor) -> None:
         """Take the means."""

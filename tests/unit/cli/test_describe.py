@@ -6,9 +6,9 @@ import pytest
 
 from tlml.cli.describe import (
     columns,
-    described,
     description,
     entry,
+    info_text,
     listing,
     option_lines,
     plugin_entry,
@@ -45,7 +45,7 @@ def test_a_name_is_described_with_options_and_an_example(registry: Registry) -> 
     about = description(registry, "learner", registry.spec("learner", "maml"))
     assert "lr" in {option["name"] for option in about["options"]}
     assert about["example"].startswith("tlml fit --model maml --data.domain ")
-    lines = described(about).splitlines()
+    lines = info_text(about).splitlines()
     assert lines[0] == "maml (learner, plugin maml)"
     assert "options" in lines and lines[-1] == f"  {about['example']}"
 

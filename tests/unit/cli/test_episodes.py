@@ -13,7 +13,7 @@ from tlml.data import read_episodes
 
 
 def test_options_of_the_domain_are_told_from_those_of_the_command() -> None:
-    words, given = episodes._divided(
+    words, given = episodes._divide(
         ["--domain", "glyphs", "--domain.size", "16", "--domain.fonts=[a, b]", "tasks.npz"]
     )
     assert words == ["--domain", "glyphs", "tasks.npz"]
@@ -22,7 +22,7 @@ def test_options_of_the_domain_are_told_from_those_of_the_command() -> None:
 
 def test_mistakes_are_one_line() -> None:
     with pytest.raises(TlmlError, match=r"^episodes export: --domain.size needs a value$"):
-        episodes._divided(["--domain.size"])
+        episodes._divide(["--domain.size"])
     with pytest.raises(TlmlError, match="can't be read as YAML"):
         episodes._count("ways", "[1, ")
     with pytest.raises(TlmlError, match="did you mean export"):

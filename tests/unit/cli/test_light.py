@@ -12,7 +12,7 @@ from distributions import Site, declare, site_on_path
 from light import SEA, WAVES
 
 from tlml.cli import COMMANDS, main
-from tlml.registry import installed
+from tlml.registry import installed_plugins
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The sea without our own plugins, so that the output is known."""
-    monkeypatch.setenv("TLML_BLOCK", ",".join(name for name in installed() if name != "sea"))
+    monkeypatch.setenv(
+        "TLML_BLOCK", ",".join(name for name in installed_plugins() if name != "sea")
+    )
     return site
 
 
@@ -68,7 +70,7 @@ def test_list_takes_a_kind(alone: Site, capsys: pytest.CaptureFixture[str]) -> N
 def test_an_empty_list_says_so(
     alone: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TLML_BLOCK", ",".join(installed()))
+    monkeypatch.setenv("TLML_BLOCK", ",".join(installed_plugins()))
     assert main(["list", "--kind", "domain"]) == 0
     assert capsys.readouterr().out == "nothing of this kind is registered (tlml plugins)\n"
     assert main(["list", "--kind", "domain", "--json"]) == 0
@@ -422,8 +424,8 @@ def test_the_exit_status_says_how_a_command_ended(
 def test_the_example_of_a_domain_holds_what_it_requires(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from tlml.cli import main as installed
+    from tlml.cli import main as installed_plugins
 
-    assert installed(["info", "image_folder"]) == 0
+    assert installed_plugins(["info", "image_folder"]) == 0
     *_, example = capsys.readouterr().out.strip().splitlines()
     assert "--data.domain.source SOURCE --data.domain.target TARGET" in example

@@ -248,7 +248,7 @@ def test_only_the_source_of_training_pairs_is_changed(augment: Any) -> None:
 
 
 def test_names_are_kept_as_plain_options() -> None:
-    from tlml.recorded import described
+    from tlml.recorded import describe_object
 
     view = EpisodeView(Pictures(), augment=["crop", "flip"])
-    assert described(view)["options"]["augment"] == ["crop", "flip"]
+    assert describe_object(view)["options"]["augment"] == ["crop", "flip"]

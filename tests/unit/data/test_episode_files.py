@@ -18,7 +18,7 @@ import tlml
 from tlml import EpisodeView, TlmlError, write_episodes
 from tlml.data import read_episodes
 from tlml.data.episode_files import FORMAT
-from tlml.recorded import described
+from tlml.recorded import describe_object
 
 FIXED: dict[str, Any] = {"ways": 3, "shots": 2, "queries": 4, "episodes": 6, "seed": 5}
 
@@ -97,7 +97,7 @@ def test_numpy_alone_reads_what_is_in_it(path: str) -> None:
             np.testing.assert_array_equal(file["x"][file["support_index"][at]], support.x)
             np.testing.assert_array_equal(file["support_y"][at], support.y)
     assert about == {
-        "domain": described(view.domain), "split": "target", "seed": 5, "ways": [2, 4],
+        "domain": describe_object(view.domain), "split": "target", "seed": 5, "ways": [2, 4],
         "shots": [1, 3], "queries": [2, 4], "tlml": tlml.__version__, "format": FORMAT,
     }  # fmt: skip
 
@@ -122,7 +122,7 @@ def test_training_and_validation_come_from_the_domain(path: str) -> None:
 
 def test_a_path_is_kept_as_text(path: str) -> None:
     write_episodes(Path(path), EpisodeView(Letters(), **FIXED))
-    assert described(EpisodeView(Letters(), file=Path(path)))["options"]["file"] == path
+    assert describe_object(EpisodeView(Letters(), file=Path(path)))["options"]["file"] == path
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from gymnasium.spaces import Box, Discrete
 
 from tlml import Domain, EpisodeView, Examples, PairView, StoredExamples, StreamView, TlmlError
 from tlml.data import SPLITS, examples
-from tlml.data.stored import joined, part
+from tlml.data.stored import join_examples, part
 from tlml.data.tasks import readable
 
 SHOWN: list[int] = []
@@ -113,7 +113,7 @@ def test_a_batch_and_an_episode_read_no_more_than_they_hold(shown):
 def test_joined_data_sets_are_read_in_any_order():
     stored = [StoredExamples(Numbers(0, 3), torch.zeros(3)), Examples(torch.full((2, 2), 7.0),
               torch.ones(2)), StoredExamples(Numbers(50, 4), torch.ones(4))]  # fmt: skip
-    whole = joined(stored, "here")
+    whole = join_examples(stored, "here")
     assert isinstance(whole, StoredExamples)
     expected = torch.tensor([0, 1, 2, 7, 7, 50, 51, 52, 53])
     assert torch.equal(whole.x[:][:, 0], expected)
@@ -129,12 +129,12 @@ def test_joined_data_sets_are_read_in_any_order():
 
 def test_what_is_joined_in_memory_stays_there():
     parts = [Examples(torch.ones(2, 1), torch.ones(2)), Examples(torch.zeros(1, 1), torch.ones(1))]
-    assert torch.equal(joined(parts, "here").x, torch.tensor([[1.0], [1.0], [0.0]]))
+    assert torch.equal(join_examples(parts, "here").x, torch.tensor([[1.0], [1.0], [0.0]]))
 
 
 def test_joined_data_is_checked_as_it_is_read():
     bad = Examples(torch.tensor([[0.0], [np.nan]]), torch.zeros(2))
-    whole = joined([bad, StoredExamples(Numbers(0, 2), torch.zeros(2))], "tasks of Broken")
+    whole = join_examples([bad, StoredExamples(Numbers(0, 2), torch.zeros(2))], "tasks of Broken")
     with pytest.raises(TlmlError, match=r"^tasks of Broken: x of 1 of 1 examples is NaN"):
         whole.x[torch.tensor([1])]
 

@@ -9,7 +9,7 @@ from estimated import CLASSES, Doubled, fails
 
 import tlml
 from tlml import Batch
-from tlml.networks import Kept
+from tlml.networks import NamedBuffers
 
 
 def test_a_class_without_examples_is_the_least_likely() -> None:
@@ -38,13 +38,13 @@ def test_errors() -> None:
 
 
 def test_kept_tensors_are_in_the_state_and_move() -> None:
-    kept, other = Kept(), Kept()
+    kept, other = NamedBuffers(), NamedBuffers()
     kept["a.b"] = torch.ones(2, requires_grad=True) * 2
     assert not kept["a.b"].requires_grad
     other.load_state_dict(kept.state_dict())
     assert torch.equal(other["a.b"], kept["a.b"])
     assert kept.double()["a.b"].dtype == torch.float64
     assert torch.equal(pickle.loads(pickle.dumps(other))["a.b"], other["a.b"])
-    assert (list(kept), len(kept), bool(Kept())) == (["a.b"], 1, False)
+    assert (list(kept), len(kept), bool(NamedBuffers())) == (["a.b"], 1, False)
     del kept["a.b"]
     assert "a.b" not in kept

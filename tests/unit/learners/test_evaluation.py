@@ -17,7 +17,7 @@ from tlml.learners.evaluation import (
     differentiable,
     episode_number,
     evaluate,
-    gathered,
+    gather_records,
     half_intervals,
 )
 
@@ -83,4 +83,4 @@ def test_the_interval_of_a_mean_takes_two_records_and_leaves_costs_out() -> None
 
 def test_one_process_keeps_its_records() -> None:
     records = [{"episode": 1}, {"episode": 0}]
-    assert gathered(records) is records
+    assert gather_records(records) is records

@@ -10,7 +10,7 @@ from waves import learner_of, perceptron, same, slopes, waves
 
 import tlml
 from tlml import Batch, Episode, Episodes
-from tlml.meta import Loop
+from tlml.meta import LoopPath
 from tlml.networks import mlp
 from tlml.testing.toys import LearnedRates
 
@@ -54,7 +54,7 @@ def test_low_memory_keeps_no_graph_of_the_inner_steps():
             vectorize="loop", memory=memory,
         )  # fmt: skip
         task = Episode(*(Batch(b.x[0], b.y[0]) for b in waves(1, 300)))
-        problem = learner.problem(path=Loop(memory=memory))  # type: ignore[arg-type]
+        problem = learner.problem(path=LoopPath(memory=memory))  # type: ignore[arg-type]
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one.tensor):
             loss = problem.task_loss(*task)
         assert loss.requires_grad

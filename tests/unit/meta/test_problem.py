@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import tlml
 from tlml import Batch, GradientLearner, Strategy, TlmlError
 from tlml.learners import TargetAdapter
-from tlml.meta import InnerProblem, Loop
+from tlml.meta import InnerProblem, LoopPath
 from tlml.networks import mlp
 from tlml.testing.toys import Descent
 
@@ -43,7 +43,7 @@ def test_the_public_methods_are_those_of_the_problem_in_training() -> None:
 
 def test_a_problem_can_not_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        learner().problem().path = Loop()  # type: ignore[misc]
+        learner().problem().path = LoopPath()  # type: ignore[misc]
 
 
 def test_two_problems_of_one_learner_don_t_disturb_each_other() -> None:
@@ -60,7 +60,7 @@ def test_two_problems_of_one_learner_don_t_disturb_each_other() -> None:
 
 def test_what_is_trained_through_is_the_exact_gradient() -> None:
     made, support, query = learner(), task(6), task(4)
-    loss, slopes = made.problem(path=Loop()).task_slopes(support, query)
+    loss, slopes = made.problem(path=LoopPath()).task_slopes(support, query)
     expected = F.mse_loss(made.scores(made.adapted(support), query.x), query.y)
     torch.testing.assert_close(loss, expected)
     grads = torch.autograd.grad(expected, list(made.parameters()))
@@ -80,7 +80,7 @@ def test_steps_without_gradient_are_refused() -> None:
     made = GradientLearner(mlp((2,), 1), Detached()).double()
     message = "strategy Detached: its steps can't be differentiated, so GradientLearner can't learn"
     with pytest.raises(TlmlError, match=f"^{re.escape(message)}"):
-        made.problem(path=Loop()).task_slopes(task(), task())
+        made.problem(path=LoopPath()).task_slopes(task(), task())
 
 
 # What a learner may write itself

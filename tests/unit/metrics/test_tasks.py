@@ -11,7 +11,7 @@ from tiny import Tables
 
 import tlml
 from tlml.metrics import (
-    measured,
+    measure_predictions,
     primary,
     task_metrics,
 )
@@ -33,21 +33,21 @@ def test_a_domain_may_be_measured_by_a_metric_of_its_own():
     assert primary(CLASSES, Tables(classes=3)) == ("accuracy", True)
     batch = tlml.Batch(torch.zeros(2, 2), torch.tensor([0, 1]))
     scores = torch.tensor([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
-    found = measured(domain, CLASSES, batch, scores)
+    found = measure_predictions(domain, CLASSES, batch, scores)
     assert list(found) == ["rank", "first"]  # the primary one comes first
     assert [value.item() for value in found.values()] == [1.0, 0.5]
     for other in (None, Tables(classes=3)):
-        assert measured(other, CLASSES, batch, scores).keys() == {"accuracy"}
+        assert measure_predictions(other, CLASSES, batch, scores).keys() == {"accuracy"}
 
 
 def test_a_metric_without_its_measure_is_an_error():
     domain, batch = Tables(classes=3), tlml.Batch(torch.zeros(1, 2), torch.zeros(1).long())
     domain.metric = tlml.Metric("rank", higher_is_better=False)
-    assert message(measured, domain, CLASSES, batch, torch.zeros(1, 3)) == (
+    assert message(measure_predictions, domain, CLASSES, batch, torch.zeros(1, 3)) == (
         "Tables has a metric and no measure(): write it"
     )
     domain.measure = lambda batch, scores: {}
-    assert message(measured, domain, CLASSES, batch, torch.zeros(1, 3)) == (
+    assert message(measure_predictions, domain, CLASSES, batch, torch.zeros(1, 3)) == (
         "Tables: measure() gives nothing, and not 'rank', which its metric says"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tlml.networks.layout import laid_out
+from tlml.networks.layout import lay_out
 
 WEIGHTS = {"conv": torch.randn(4, 3, 3, 3), "linear": torch.randn(4, 3)}
 
@@ -29,7 +29,7 @@ def test_the_layout_goes_by_the_images_unless_it_is_asked_for(
     side: int, asked: bool | None, once: bool, expected: bool
 ) -> None:
     images = torch.randn(2, 3, side, side)
-    params, x = laid_out(WEIGHTS, images, channels_last=asked, once=once)
+    params, x = lay_out(WEIGHTS, images, channels_last=asked, once=once)
     assert last(x) == last(params["conv"]) == expected
     assert params["linear"] is WEIGHTS["linear"]
     assert torch.equal(x, images) and torch.equal(params["conv"], WEIGHTS["conv"])
@@ -37,5 +37,5 @@ def test_the_layout_goes_by_the_images_unless_it_is_asked_for(
 
 def test_all_but_images_stay_as_they_are() -> None:
     points = torch.randn(2, 3)
-    params, x = laid_out(WEIGHTS, points, channels_last=True, once=True)
+    params, x = lay_out(WEIGHTS, points, channels_last=True, once=True)
     assert x is points and params is WEIGHTS

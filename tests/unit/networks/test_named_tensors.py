@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from tlml.networks.named_tensors import Kept, NamedParameters
+from tlml.networks.named_tensors import NamedBuffers, NamedParameters
 
 
 def named() -> NamedParameters:
@@ -43,7 +43,7 @@ def test_a_functional_call_replaces_them() -> None:
 
 
 def test_what_is_kept_comes_back_from_a_state_dict_whatever_its_size() -> None:
-    kept, again = Kept(), Kept()
+    kept, again = NamedBuffers(), NamedBuffers()
     assert not kept
     kept["source.x"] = torch.arange(3.0, requires_grad=True)
     assert kept and not kept["source.x"].requires_grad
@@ -55,7 +55,7 @@ def test_what_is_kept_comes_back_from_a_state_dict_whatever_its_size() -> None:
 
 def test_what_is_kept_moves_with_its_module_and_is_no_parameter() -> None:
     holder = nn.Module()
-    holder.kept = Kept()
+    holder.kept = NamedBuffers()
     holder.kept["x"] = torch.zeros(2)
     holder.double()
     assert holder.kept["x"].dtype == torch.float64
@@ -64,7 +64,7 @@ def test_what_is_kept_moves_with_its_module_and_is_no_parameter() -> None:
 
 
 def test_what_is_kept_can_be_dropped() -> None:
-    kept = Kept()
+    kept = NamedBuffers()
     kept["x"] = torch.zeros(1)
     del kept["x"]
     with pytest.raises(KeyError):

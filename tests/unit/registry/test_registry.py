@@ -9,7 +9,7 @@ import pytest
 from distributions import HEAD, Site, declare, plugin_module, site_on_path
 
 from tlml.errors import TlmlError
-from tlml.registry import Registry, default_registry, installed
+from tlml.registry import Registry, default_registry, installed_plugins
 from tlml.spec import Spec
 
 
@@ -139,7 +139,7 @@ def test_two_plugins_of_one_name_are_an_error(site: Site) -> None:
 def test_the_order_is_core_then_ours_then_distributions_by_name(site: Site) -> None:
     site.install("zebra", declare("domain", "stripes"), plugin="a")
     site.install("adder", declare("domain", "scales"), plugin="z")
-    found = installed()
+    found = installed_plugins()
     assert found[0] == "core"
     assert found[-2:] == ["z", "a"]
     assert names(Registry()) == found
@@ -157,7 +157,7 @@ def test_blocked_plugins_are_not_imported(site: Site, monkeypatch: pytest.Monkey
 
 
 def test_a_stranger_works_where_everything_of_ours_is_blocked(site: Site) -> None:
-    ours = [name for name in installed() if name != "fire"]
+    ours = [name for name in installed_plugins() if name != "fire"]
     site.install("fire", declare("domain", "flames"))
     registry = Registry(block=ours)
     assert names(registry) == ["core", "fire"]
@@ -247,7 +247,7 @@ def test_a_class_path_that_leads_nowhere_is_an_error() -> None:
 
 
 def registry_of_trios() -> Registry:
-    registry = Registry(block=installed())
+    registry = Registry(block=installed_plugins())
     registry.register(
         plugin_module(
             tlml_domains=[spec("waves", gives={"episodes", "regression"}), spec("maze")],

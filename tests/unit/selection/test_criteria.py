@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tlml import Batch
 from tlml.selection import Evidence, criteria
-from tlml.selection.criteria import Seen
+from tlml.selection.criteria import ForwardPass
 
 
 def found(seed: int = 0, classes: int = 3) -> Evidence:
@@ -19,7 +19,10 @@ def found(seed: int = 0, classes: int = 3) -> Evidence:
         return torch.randn(n, d, generator=rng, dtype=torch.float64)
 
     y = torch.randint(classes, (8,), generator=rng)
-    source, target = Seen(some(8, 4), some(8, classes)), Seen(some(6, 4) + 1, some(6, classes))
+    source, target = (
+        ForwardPass(some(8, 4), some(8, classes)),
+        ForwardPass(some(6, 4) + 1, some(6, classes)),
+    )
     return Evidence(Batch(some(8, 2), y), source, some(6, 2), target, None)
 
 

@@ -11,7 +11,7 @@ import pytest
 import tlml
 from tlml import EpisodeView
 from tlml.suites import fit
-from tlml.suites.training import Trained
+from tlml.suites.training import TrainingOutcome
 
 CONFIG: dict[str, Any] = {
     "kind": "fit", "learner": "maml", "options": {"lr": 0.5}, "strategy": "sgd", "tune": {},
@@ -24,10 +24,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The configurations that were trained."""
     seen: list[dict[str, Any]] = []
 
-    def train(config: dict[str, Any], folder: Path, report: Any) -> Trained:
+    def train(config: dict[str, Any], folder: Path, report: Any) -> TrainingOutcome:
         seen.append(config)
         view = EpisodeView(tlml.domain("sinusoid"))
-        return Trained(tlml.learner("maml"), view, {"fit_seconds": 2.0}, {"R": [[1.0]]})
+        return TrainingOutcome(tlml.learner("maml"), view, {"fit_seconds": 2.0}, {"R": [[1.0]]})
 
     monkeypatch.setattr(fit, "train", train)
     return seen

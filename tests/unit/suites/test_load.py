@@ -13,7 +13,7 @@ from suite_stubs import EXAMPLE
 
 from tlml.errors import TlmlError
 from tlml.registry import Registry
-from tlml.suites import load_suite, plan, shipped
+from tlml.suites import load_suite, plan, shipped_suites
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_nothing_to_compare_is_an_error(here: Path, registry: Registry) -> None:
 
 
 def test_a_suite_comes_with_tlml_by_its_name(here: Path) -> None:
-    assert "quickstart" in shipped()
+    assert "quickstart" in shipped_suites()
     # Not even a file of that name in the way changes what the name means.
     Path("quickstart").write_text("nonsense")
     assert load_suite("quickstart").name == "quickstart"

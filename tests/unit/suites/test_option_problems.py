@@ -1,16 +1,16 @@
-"""Options of a suite, checked one by one."""
+"""Options of a suite, check_given one by one."""
 
 from __future__ import annotations
 
 from tlml.registry.options import Option, Options
-from tlml.suites.option_problems import TAKEN, checked, missing
+from tlml.suites.option_problems import TAKEN, check_given, missing
 from tlml.yaml_lines import Problem
 
 OPTIONS = Options((Option("lr", "float", "0.1"), Option("steps", "int", None)), more=False)
 
 
 def problems(given: dict[str, object]) -> list[Problem]:
-    return list(checked(("fits", "pre", "options"), "strategy sgd", OPTIONS, given, TAKEN))
+    return list(check_given(("fits", "pre", "options"), "strategy sgd", OPTIONS, given, TAKEN))
 
 
 def test_options_that_fit_are_no_problem_and_none_is_asked_for() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tlml.errors import TlmlError
-from tlml.suites.tuning import Tried, best_of, candidates
+from tlml.suites.tuning import TrialResult, best_of, candidates
 
 
 def test_ranges_to_tune_become_values() -> None:
@@ -17,11 +17,16 @@ def test_ranges_to_tune_become_values() -> None:
 
 
 def test_the_best_choice_has_a_finite_risk() -> None:
-    assert best_of([Tried(math.nan), Tried(3.0), Tried(math.inf, "no"), Tried(2.0)]) == 3
+    assert (
+        best_of(
+            [TrialResult(math.nan), TrialResult(3.0), TrialResult(math.inf, "no"), TrialResult(2.0)]
+        )
+        == 3
+    )
     message = (
         "tune: none of the 2 choices has a finite risk, so there is nothing to choose from; try "
         "other values"
     )
     for reason, end in (("", "$"), ("lower its lr", r" \(one failed: lower its lr\)$")):
         with pytest.raises(TlmlError, match=f"^{message}{end}"):
-            best_of([Tried(math.nan), Tried(math.inf, reason)])
+            best_of([TrialResult(math.nan), TrialResult(math.inf, reason)])

@@ -12,7 +12,7 @@ from views import fails
 
 import tlml
 from tlml import EnvView, EpisodeView, PairView, StreamView, TlmlError, View
-from tlml.recorded import described
+from tlml.recorded import describe_object
 from tlml.testing.toys import Walks
 from tlml.views import ViewSpaces
 
@@ -79,9 +79,9 @@ def test_options_out_of_range_are_refused(kind, options, message):
 def test_views_pickle_and_describe_themselves(view):
     again = pickle.loads(pickle.dumps(view))
     assert again.seed == 4
-    known = described(view)
+    known = describe_object(view)
     assert known["options"]["seed"] == 4
-    assert known["options"]["domain"]["options"] == described(view.domain)["options"]
+    assert known["options"]["domain"]["options"] == describe_object(view.domain)["options"]
     assert (
         known["name"]
         == f"tlml.views.{type(view).__module__.rpartition('.')[2]}.{type(view).__name__}"

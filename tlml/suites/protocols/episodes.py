@@ -11,7 +11,7 @@ from tlml.suites.description import EPISODES
 from tlml.suites.protocols.base import Keys, Protocol, Trial
 from tlml.suites.schema import Numbers
 from tlml.suites.sources import EPISODES as VIEW
-from tlml.suites.sources import taken
+from tlml.suites.sources import accepted_options
 from tlml.yaml_lines import Problem
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
 def _config(meeting: Meeting, shots: int, seed: int, fits: Sequence[FitCell]) -> dict[str, Any]:
     own = meeting.own
     criterion = TARGET_LABELS if meeting.oracle else VALIDATION_TASKS
-    view = taken(meeting.sources.target(VIEW), meeting.entry.view)
+    view = accepted_options(meeting.sources.target(VIEW), meeting.entry.view)
     # All seeds of training meet the same target episodes.
     set_here = {"shots": shots, "episodes": meeting.episodes, "seed": EPISODE_SEED}
     return {

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tlml.errors import TlmlError
 from tlml.suites.description import Description
-from tlml.suites.option_problems import TAKEN, checked
+from tlml.suites.option_problems import TAKEN, check_given
 from tlml.suites.protocols.base import Keys, Protocol, Trial
 from tlml.suites.results import Record
 from tlml.suites.schema import Count
@@ -86,7 +86,7 @@ class StreamProtocol(Protocol[StreamKeys]):
         for label, own in keys.items():
             options = own.stream.model_dump()
             where = ("domains", label, "stream")
-            yield from checked(where, "StreamView", sources.target(VIEW), options, TAKEN)
+            yield from check_given(where, "StreamView", sources.target(VIEW), options, TAKEN)
 
     def training(self, keys: StreamKeys) -> dict[str, Any]:
         """Return the options of the stream."""
