@@ -326,8 +326,8 @@ class PairView(View):
             total = sum(len(readable(t.split("train"))) for t in self.domain.tasks("source"))
             if total < LEAST:
                 raise TlmlError(
-                    f"the source tasks of {name} hold {total} example; {LEAST} are needed at least, "
-                    "for some are held out to validate with"
+                    f"the source tasks of {name} hold {total} example; {LEAST} are needed at "
+                    "least, for some are held out to validate with"
                 )
 
     def _needs_target(self, stage: str) -> bool:

@@ -189,8 +189,8 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
             return Sizes(train, test, divided=False)
         if train < LEAST:
             raise TlmlError(
-                f"task {place} of the stream: it has {train} examples and no test part; {LEAST} are "
-                "needed at least, for some judge what is retained"
+                f"task {place} of the stream: it has {train} examples and no test part; {LEAST} "
+                "are needed at least, for some judge what is retained"
             )
         held = max(1, round(train * _HELD_OUT))
         return Sizes(train - held, held, divided=True)

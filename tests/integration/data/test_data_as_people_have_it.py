@@ -71,7 +71,7 @@ def given_as(x: Tensor, form: str) -> Any:
     """Hold inputs as people do."""
     forms: dict[str, Any] = {
         "tensor": x, "double": x.double(), "half": x.half(), "numpy": x.numpy(), "list": x.tolist(),
-        "whole": x.long(), "wide": x.repeat(1, 2), "flat": x[:, 0], "sparse": x.to_sparse(),
+        "whole": x.long(), "wide": x.repeat(1, 2), "flat": x[:, 0],
         "gradient": x.clone().requires_grad_(), "complex": x.to(torch.complex64),
         "gap": torch.where(x == x.max(), torch.nan, x) if len(x) else x,
         "image": x[:, None, :], "shorter": x[:-1],
@@ -82,7 +82,7 @@ def given_as(x: Tensor, form: str) -> Any:
 WAYS = ["from 0", "from 1", "start", "signs", "ignored", "room", "tight", "floats", "column",
         "one-hot", "bytes", "int32", "int16", "truth", "text", "list", "values [n]",
         "values [n], ()", "values [n, 1]", "values [n, 1, 2]", "values as numbers"]  # fmt: skip
-FORMS = ["tensor", "tensor", "double", "half", "numpy", "list", "whole", "wide", "flat", "sparse",
+FORMS = ["tensor", "tensor", "double", "half", "numpy", "list", "whole", "wide", "flat",
          "gradient", "complex", "gap", "image", "shorter"]  # fmt: skip
 RIGHT = {"from 0", "room", "int32", "values [n, 1]"}
 VIEWS: dict[str, dict[str, Any]] = {

@@ -88,8 +88,8 @@ def test_what_reads_single_examples_need_not_be_a_tensor() -> None:
         (Y, Discrete(2), "labels are 0 to 2; the space is Discrete(2): number them 0 to 1, or take "
          "Discrete(3)"),
         (Y * 0 + 7, THREE, "all labels are 7; the space is Discrete(3): number them 0 to 2"),
-        (Y + 1, Discrete(3, start=1), "labels are 1 to 3; the space is Discrete(3, start=1): number "
-         "them 0 to 2 and take Discrete(3)"),
+        (Y + 1, Discrete(3, start=1), "labels are 1 to 3; the space is Discrete(3, start=1): "
+         "number them 0 to 2 and take Discrete(3)"),
         (Y, Discrete(3, start=1), "labels are 0 to 2; the space is Discrete(3, start=1): number "
          "them 0 to 2 and take Discrete(3)"),
         (Y.float(), THREE, "y is float32 and the space Discrete(3); give whole numbers, y.long()"),
