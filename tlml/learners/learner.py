@@ -27,6 +27,7 @@ from tlml.learners.evaluation import (
     half_intervals,
 )
 from tlml.learners.keyed_draws import KeyedDraws
+from tlml.learners.new_data import predict_batch
 from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration
 from tlml.learners.saved_names import SafelyLoaded
@@ -180,6 +181,10 @@ class Learner(Recorded, SafelyLoaded, ABC):
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
         """Measure a batch of target tasks."""
         return self._measure(batch, Place("test", batch_idx, dataloader_idx))
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """Predict for new data, as ``trainer.predict(learner, loader)`` asks for."""
+        return predict_batch(self, batch, type(self).predict_now is not Learner.predict_now)
 
     def on_validation_epoch_end(self) -> None:
         """Put the validation's strategy away."""
