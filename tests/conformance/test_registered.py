@@ -26,7 +26,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "digit_vectors": {"options": {"variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "knowledge_graph": {"options": {"root": str(Path(tlml_graphs.__file__).parent / "nations")}},
-    "lora": {"options": {"rank": 2}},
     "image_folder": {"options": {"source": "photo", "target": "art", "size": 12}},
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14, "partial": True}},

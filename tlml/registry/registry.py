@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from tlml.errors import TlmlError, did_you_mean, unknown
+from tlml.errors import MOST_NAMES, TlmlError, did_you_mean, unknown
 from tlml.registry.combinations import ALONE, Trio, Verdict, judge, working
 from tlml.registry.installed import CORE, installed
 from tlml.registry.plugins import Plugin, aside, load_plugin, one_line
@@ -78,7 +78,9 @@ class Registry:
             TlmlError: Nothing of this kind has the name.
         """
         if name not in self._specs[kind]:
-            raise unknown(kind, name, self._specs[kind])
+            raise TlmlError(
+                f"{unknown(kind, name, self._specs[kind])}{self._elsewhere(name, kind)}"
+            )
         return self._specs[kind][name]
 
     def plugin_of(self, kind: Kind, name: str) -> Plugin:
@@ -165,6 +167,16 @@ class Registry:
         for kind, spec in plugin.declared:
             self._specs[kind][spec.name] = spec
         return plugin
+
+    def _elsewhere(self, name: str, kind: Kind) -> str:
+        """Say what may have brought a name that is not there, and where all names are."""
+        known = self._specs[kind]
+        near = "did you mean" in did_you_mean(name, known)
+        listed = f"; tlml list --kind {kind}" if len(known) > MOST_NAMES and not near else ""
+        broken = [plugin.name for plugin in self._plugins if plugin.error]
+        if not broken:
+            return listed
+        return f"{listed}; left out as broken, see tlml plugins: {', '.join(broken)}"
 
     def _clash(self, plugin: Plugin) -> str:
         """Return why a plugin can't stand beside those before it, or ""."""

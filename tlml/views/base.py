@@ -159,8 +159,8 @@ class View(Recorded, LightningDataModule, ABC):
         rank, world = self.world()
         if self.trainer is not None and self.trainer.overfit_batches:
             raise TlmlError(
-                "overfit_batches: the batches of a view are functions of their number, and Lightning "
-                "would number them anew; take limit_train_batches, "
+                "overfit_batches: the batches of a view are functions of their number, and "
+                "Lightning would number them anew; take limit_train_batches, "
                 f"{self.trainer.overfit_batches} here"
             )
         if number < world or (exact and number % world):
