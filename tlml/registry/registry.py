@@ -78,9 +78,8 @@ class Registry:
             TlmlError: Nothing of this kind has the name.
         """
         if name not in self._specs[kind]:
-            raise TlmlError(
-                f"{unknown(kind, name, self._specs[kind])}{self._elsewhere(name, kind)}"
-            )
+            error = unknown(kind, name, self._specs[kind])
+            raise TlmlError(f"{error}{self._elsewhere(name, kind)}")
         return self._specs[kind][name]
 
     def plugin_of(self, kind: Kind, name: str) -> Plugin:
