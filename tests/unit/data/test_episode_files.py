@@ -260,7 +260,8 @@ DAMAGED = "it is damaged or something else"
          "support_y holds NaN or infinity"),
         (lambda p: changed(p, support_y=np.zeros(36), query_y=np.full(72, np.inf)),
          "query_y holds NaN or infinity"),
-        (_deep, DAMAGED), (_split_in_a_list, "its split is [['target']]"), (_boasting, DAMAGED), (_chattering, DAMAGED),
+        (_deep, DAMAGED), (_split_in_a_list, "its split is [['target']]"),
+        (_boasting, DAMAGED), (_chattering, DAMAGED),
     ],
 )  # fmt: skip
 def test_damaged_and_foreign_files_are_refused_in_one_line(
