@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from meta_gradients import fails, learner_of, perceptron, same, slopes, waves
 from torch import Tensor
-from waves import fails, learner_of, perceptron, same, slopes, waves
 
 import tlml
 from tlml import Batch, Episode
