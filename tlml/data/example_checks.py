@@ -148,5 +148,5 @@ def _type(values: Tensor) -> str:
 def _said(space: Space[Any]) -> str:
     """Return a space in a few words: a Box of a thousand bounds is told by its shape."""
     if isinstance(space, Box):
-        return f"Box({tuple(space.shape)}, {np.dtype(space.dtype).name})"  # type: ignore[arg-type]
+        return f"Box({tuple(space.shape)}, {np.dtype(space.dtype).name})"
     return str(space)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from gymnasium.spaces import Box
@@ -12,11 +12,21 @@ from tlml.data.tasks import Batch, Episode, Episodes, Pair, Step, tasks_of
 from tlml.errors import TlmlError
 from tlml.learners.evaluation import differentiable
 
-if TYPE_CHECKING:
-    from tlml.learners.learner import Learner
+
+class Predicting(Protocol):
+    """A learner, as it predicts."""
+
+    def predict(self, support: Batch, x: Tensor) -> Tensor:
+        """Predict for a task of which `support` is known."""
+
+    def predict_now(self, x: Tensor) -> Tensor:
+        """Predict without a task."""
+
+    def target_space(self) -> Any:
+        """Return the space of the targets that it predicts."""
 
 
-def predict_batch(learner: Learner, batch: Any, as_it_is: bool) -> Tensor | list[Tensor]:
+def predict_batch(learner: Predicting, batch: Any, as_it_is: bool) -> Tensor | list[Tensor]:
     """Predict for what a loader gives.
 
     Args:
@@ -39,7 +49,7 @@ def predict_batch(learner: Learner, batch: Any, as_it_is: bool) -> Tensor | list
     return learner.predict_now(x) if as_it_is else _predict_untold(learner, x)
 
 
-def _predict_untold(learner: Learner, x: Tensor) -> Tensor:
+def _predict_untold(learner: Predicting, x: Tensor) -> Tensor:
     """Predict for a task of which no examples are known."""
     space = learner.target_space()
     y = torch.zeros(0, *space.shape) if isinstance(space, Box) else torch.zeros(0).long()

@@ -157,11 +157,12 @@ class View(Recorded, LightningDataModule, ABC):
                 Trainer's `overfit_batches` is set.
         """
         rank, world = self.world()
-        if self.trainer is not None and self.trainer.overfit_batches:
+        overfit = getattr(self.trainer, "overfit_batches", 0)
+        if overfit:
             raise TlmlError(
                 "overfit_batches: the batches of a view are functions of their number, and "
                 "Lightning would number them anew; take limit_train_batches, "
-                f"{self.trainer.overfit_batches} here"
+                f"{overfit} here"
             )
         if number < world or (exact and number % world):
             fitting = [n for n in (number // world * world, (number // world + 1) * world) if n]
