@@ -38,7 +38,7 @@ class PlannedFit(_Read):
     """A fit that the plan expects."""
 
     id: Id
-    name: Label
+    name: str
     domain: Label
     seed: int
     episode: int | None = None
