@@ -181,7 +181,7 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
         (
             {},
             {"strategy": "lora", "options": {"rank": 400}},
-            "nothing was run: digits, supervised: rank: 400 is more than the weight of",
+            "nothing was run: digits, supervised: lora: rank=400 is more than the weight of",
         ),
         (
             {
