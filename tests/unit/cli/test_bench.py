@@ -24,7 +24,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Run suites by writing down that they were run, with made-up results."""
     made: Runs = []
 
-    def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "") -> list[str]:
+    def run_suite(plan: Plan, out: Path, jobs: int | None = None, executor: str = "") -> list[str]:
         made.append((plan, out, jobs))
         for cell in plan.adapts:
             if cell.method == "maml":
