@@ -72,21 +72,29 @@ def check_here(configs: Sequence[dict[str, Any]]) -> Outcome:
 
 
 def _check(pool: Executor, todo: Iterable[Cell]) -> None:
-    # Seeds and shots change nothing in what can be wrong, except for the shots themselves.
+    job = Job("check", partial(check_here, _configs(todo)))
+    outcome = Outcome("gone")
+    for _ in range(TRIES):
+        outcome = _run_alone(pool, job)
+        if outcome.ending != "gone":
+            break
+    if outcome.ending != "done":
+        reason = outcome.reason if outcome.ending == "failed" else f"its check was {outcome.reason}"
+        raise TlmlError(f"nothing was run: {reason}")
+
+
+def _configs(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """Return what is to be checked.
+
+    Seeds and shots change nothing in what can be wrong, except for the shots themselves.
+    """
     distinct: dict[str, dict[str, Any]] = {}
-    for cell in todo:
+    for cell in cells:
         about = {k: v for k, v in cell.config.items() if k not in ("seed", "fits", "choice")}
         view = about.get("view", {})
         about["view"] = {k: v for k, v in view.items() if k not in ("seed", "episode")}
         distinct.setdefault(json.dumps(about, sort_keys=True), cell.config)
-    outcome = Outcome("gone")
-    for _ in range(TRIES):
-        outcome = _run_alone(pool, Job("check", partial(check_here, list(distinct.values()))))
-        if outcome.ending != "gone":
-            break
-    if outcome.ending != "done":
-        reason = outcome.reason if outcome.ending == "failed" else f"its check {outcome.reason}"
-        raise TlmlError(f"nothing was run: {reason}")
+    return list(distinct.values())
 
 
 def _run_alone(pool: Executor, job: Job) -> Outcome:

@@ -64,13 +64,21 @@ class Board:
         """Note that another is at work on a cell."""
         self.states[id] = State.ELSEWHERE
 
-    def again(self, id: str) -> None:
-        """Note that a cell is to be done, or done once more."""
+    def again(self, id: str) -> list[str]:
+        """Note that a cell is to be done, or done once more.
+
+        Returns:
+            The ids of those that cannot be done, where what it starts from has failed meanwhile.
+        """
         self.states[id] = State.WAITING
-        self._ready_if_so(id)
         for other in self._after[id]:
             if self.states[other] is State.READY:
                 self.states[other] = State.WAITING
+        if any(self.states[one] in (State.FAILED, State.BLOCKED) for one in self._before[id]):
+            self.states[id] = State.BLOCKED
+            return [id, *self._block(id)]
+        self._ready_if_so(id)
+        return []
 
     def finish(self, id: str) -> None:
         """Note that a cell is done."""
@@ -78,10 +86,10 @@ class Board:
         for other in self._after[id]:
             self._ready_if_so(other)
 
-    def fail(self, id: str) -> Iterator[str]:
-        """Note that a cell failed, and yield the ids of those that cannot be done for it."""
+    def fail(self, id: str) -> list[str]:
+        """Note that a cell failed, and return the ids of those that cannot be done for it."""
         self.states[id] = State.FAILED
-        yield from self._block(id)
+        return list(self._block(id))
 
     def _block(self, id: str) -> Iterator[str]:
         for other in self._after[id]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tlml.suites.cells import AdaptCell
@@ -127,7 +127,13 @@ class Scheduler:
     def _fail(self, id: str, reason: str) -> None:
         self.failures[id] = reason
         self.world.ended()
-        for blocked in self.board.fail(id):
+        self._block(self.board.fail(id))
+
+    def _again(self, id: str) -> None:
+        self._block(self.board.again(id))
+
+    def _block(self, ids: Sequence[str]) -> None:
+        for blocked in ids:
             fitted = isinstance(self.board.cells[blocked], AdaptCell)
             before = "fit that it starts from" if fitted else "choice of its options"
             self.failures[blocked] = f"the {before} failed"
@@ -148,14 +154,14 @@ class Scheduler:
     def _retry(self, id: str, how: str) -> None:
         self._deaths[id] += 1
         if self._deaths[id] < TRIES:
-            self.board.again(id)
+            self._again(id)
             return
         killed = "was killed" if how.startswith("killed") else "ended"
         hint = ", perhaps out of memory; fewer --jobs" if how.endswith("SIGKILL") else ""
         self._fail_and_say(id, f"its worker {killed} {TRIES} times ({how}){hint}")
 
     def _repair(self, id: str, damaged: tuple[str, ...]) -> None:
-        self.board.again(id)
+        self._again(id)
         for fit in damaged:
             if fit not in self.board.cells:
                 self._fail_and_say(id, f"{fit}, which it starts from, is not there")
@@ -165,7 +171,7 @@ class Scheduler:
     def _redo(self, fit: str) -> None:
         self._damages[fit] += 1
         if self._damages[fit] < TRIES:
-            self.board.again(fit)
+            self._again(fit)
         else:
             self._fail_and_say(fit, f"what it left was damaged {TRIES} times")
 
@@ -184,7 +190,7 @@ class Scheduler:
             elif seen.held is None and seen.failure is not None:
                 self._fail(id, seen.failure)
             elif seen.held is None or seen.held.gone:
-                self.board.again(id)
+                self._again(id)
             elif self._is_silent(id, seen.held):
                 self._steal(id, seen.held)
 
@@ -201,4 +207,4 @@ class Scheduler:
 
     def _steal(self, id: str, held: Held) -> None:
         self._steals[id] = held.identity
-        self.board.again(id)
+        self._again(id)

@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_renamed_is_named(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "rename", closed)
-    with pytest.raises(TlmlError, match="4f0c: cannot be made .Permission denied"):
+    with pytest.raises(TlmlError, match=r"4f0c: cannot be made \(Permission denied"):
         publish(place, claim, {"kind": "fit"})
 
 

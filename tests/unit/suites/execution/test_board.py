@@ -36,7 +36,7 @@ def test_what_the_plan_does_not_hold_is_not_waited_for() -> None:
 def test_a_failure_blocks_what_starts_from_it_and_nothing_else() -> None:
     made = board()
     made.begin("choice")
-    assert list(made.fail("choice")) == ["f", "a", "c"]
+    assert made.fail("choice") == ["f", "a", "c"]
     for id in made.of(State.READY):
         made.finish(id)
     assert made.of(State.READY) == ["b"]
@@ -50,6 +50,15 @@ def test_a_fit_that_is_done_once_more_is_waited_for() -> None:
     made.again("f")
     assert made.of(State.READY) == ["f", "alone"]
     assert made.of(State.DONE) == ["choice", "g", "b"]
+
+
+def test_what_comes_back_after_its_fit_has_failed_is_blocked() -> None:
+    made = board("choice", "f", "g")
+    made.begin("c")
+    made.again("f")
+    assert made.fail("f") == ["a"]
+    assert made.again("c") == ["c"]
+    assert made.states["c"] is State.BLOCKED
 
 
 def test_nothing_is_over_that_others_do() -> None:

@@ -179,5 +179,5 @@ def test_a_folder_that_cannot_be_written_to_is_named(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(claims, "_create", full)
-    with pytest.raises(TlmlError, match="claim: cannot be written .No space left on device"):
+    with pytest.raises(TlmlError, match=r"claim: cannot be written \(No space left on device"):
         take(place)

@@ -84,6 +84,7 @@ class Stage:
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds
+        assert self.now < 10_000, "this does not end"
         for when, act in [one for one in self.later if one[0] <= self.now]:
             self.later.remove((when, act))
             act()
@@ -142,7 +143,7 @@ def test_a_failure_is_final_and_fails_what_starts_from_it() -> None:
         "c": "the fit that it starts from failed",
     }
     assert stage.begun == ["f", "g", "b"]
-    assert stage.notes == {id: "the fit that it starts from failed" for id in ("a", "c")}
+    assert stage.notes == dict.fromkeys(("a", "c"), "the fit that it starts from failed")
     assert stage.ended == 5
 
 
@@ -159,7 +160,9 @@ def test_a_worker_may_die_twice() -> None:
 
 def test_a_cell_that_kills_its_worker_three_times_fails() -> None:
     stage = Stage([adapt("a"), adapt("b")], a=[ends("gone", "killed by SIGKILL")] * 3)
-    reason = "its worker was killed 3 times (killed by SIGKILL), perhaps out of memory; fewer --jobs"
+    reason = (
+        "its worker was killed 3 times (killed by SIGKILL), perhaps out of memory; fewer --jobs"
+    )
     assert stage.run() == {"a": reason} == stage.notes
     stage = Stage([adapt("a")], a=[ends("gone", "ended with exit status 1")] * 3)
     assert stage.run() == {"a": "its worker ended 3 times (ended with exit status 1)"}
