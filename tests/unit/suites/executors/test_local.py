@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
@@ -19,20 +20,16 @@ from tlml.suites.executors.local import LocalExecutor, local
 class Process:
     """Looks like one; its end is a socket that is closed."""
 
-    made: list[Process] = []
-
     def __init__(self, target: Any, args: tuple[Any, ...], daemon: bool) -> None:
-        self.pipe, self.exitcode = args[0].dup if hasattr(args[0], "dup") else args[0], None
+        self.exitcode: int | None = None
         self._end, self._other = socket.socketpair()
         self.sentinel = self._end
-        self.started = self.killed = False
-        Process.made.append(self)
+        self.killed = False
 
-    def start(self) -> None:
-        self.started = True
+    def start(self) -> None: ...
 
     def die(self, code: int) -> None:
-        self.exitcode = code  # type: ignore[assignment]
+        self.exitcode = code
         self._other.close()
 
     def kill(self) -> None:
@@ -45,44 +42,52 @@ class Process:
         self._other.close()
 
 
-class Connection:
-    """Our end of a pipe, of which the test holds the other."""
+class Kept:
+    """The end of a pipe that a process would get; the test keeps it open."""
 
-    theirs: list[Any] = []
-
-
-class Context:
-    Process = Process
-
-    def Pipe(self) -> tuple[Any, Any]:
-        ours, theirs = Pipe()
-        Connection.theirs.append(theirs)
-        return ours, Closed()
-
-
-class Closed:
     def close(self) -> None: ...
 
 
+class Context:
+    """Starts no process, and keeps what it would be given."""
+
+    def __init__(self) -> None:
+        self.made: list[Process] = []
+        self.pipes: list[Connection] = []
+
+    def Process(self, **options: Any) -> Process:
+        self.made.append(Process(**options))
+        return self.made[-1]
+
+    def Pipe(self) -> tuple[Connection, Kept]:
+        ours, theirs = Pipe()
+        self.pipes.append(theirs)
+        return ours, Kept()
+
+    def answer(self, number: int, outcome: Outcome) -> None:
+        self.pipes[number].recv()
+        self.pipes[number].send(outcome)
+
+
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
-    Process.made, Connection.theirs = [], []
-    monkeypatch.setattr(module, "_context", Context)
+def context(monkeypatch: pytest.MonkeyPatch) -> Context:
+    made = Context()
+    monkeypatch.setattr(module, "_context", lambda: made)
+    return made
+
+
+@pytest.fixture
+def pool(context: Context) -> Iterator[LocalExecutor]:
     made = LocalExecutor(2)
     yield made
     made.close()
-    for pipe in Connection.theirs:
+    for pipe in context.pipes:
         pipe.close()
-    assert all(process.killed for process in Process.made)
+    assert all(process.killed for process in context.made)
 
 
 def job(id: str) -> Job:
     return Job(id, int)
-
-
-def answer(number: int, outcome: Outcome) -> None:
-    Connection.theirs[number].recv()
-    Connection.theirs[number].send(outcome)
 
 
 def test_one_job_at_a_time_needs_no_process() -> None:
@@ -90,46 +95,52 @@ def test_one_job_at_a_time_needs_no_process() -> None:
     assert isinstance(local(2), LocalExecutor)
 
 
-def test_a_process_is_kept_for_the_next_job(pool: LocalExecutor) -> None:
+def test_a_process_is_kept_for_the_next_job(pool: LocalExecutor, context: Context) -> None:
     pool.submit(first := job("a"))
     assert list(pool.wait(0)) == []
-    answer(0, Outcome("done"))
+    context.answer(0, Outcome("done"))
     assert list(pool.wait(1)) == [(first, Outcome("done"))]
     pool.submit(job("b"))
     pool.submit(job("c"))
-    assert len(Process.made) == 2
+    assert len(context.made) == 2
 
 
-def test_a_process_that_died_says_how_and_is_replaced(pool: LocalExecutor) -> None:
+def test_a_process_that_died_says_how_and_is_replaced(
+    pool: LocalExecutor, context: Context
+) -> None:
     pool.submit(first := job("a"))
-    Process.made[0].die(-signal.SIGKILL)
+    context.made[0].die(-signal.SIGKILL)
     assert list(pool.wait(1)) == [(first, Outcome("gone", "killed by SIGKILL"))]
     pool.submit(second := job("b"))
-    assert len(Process.made) == 2
-    Process.made[1].die(1)
+    assert len(context.made) == 2
+    context.made[1].die(1)
     assert list(pool.wait(1)) == [(second, Outcome("gone", "ended with exit status 1"))]
 
 
-def test_what_was_said_before_the_end_counts(pool: LocalExecutor) -> None:
+def test_what_was_said_before_the_end_counts(pool: LocalExecutor, context: Context) -> None:
     pool.submit(first := job("a"))
-    answer(0, Outcome("failed", "so it is"))
-    Process.made[0].die(0)
+    context.answer(0, Outcome("failed", "so it is"))
+    context.made[0].die(0)
     assert list(pool.wait(1)) == [(first, Outcome("failed", "so it is"))]
 
 
-def test_an_idle_process_that_died_is_replaced_without_a_word(pool: LocalExecutor) -> None:
+def test_an_idle_process_that_died_is_replaced_without_a_word(
+    pool: LocalExecutor, context: Context
+) -> None:
     pool.submit(job("a"))
-    answer(0, Outcome("done"))
+    context.answer(0, Outcome("done"))
     pool.wait(1)
-    Connection.theirs[0].close()
+    context.pipes[0].close()
     pool.submit(job("b"))
-    assert [process.killed for process in Process.made] == [True, False]
+    assert [process.killed for process in context.made] == [True, False]
 
 
-def test_a_job_that_was_given_up_keeps_nobody_from_the_next(pool: LocalExecutor) -> None:
+def test_a_job_that_was_given_up_keeps_nobody_from_the_next(
+    pool: LocalExecutor, context: Context
+) -> None:
     for id in "abc":
         pool.submit(job(id))
-    assert len(Process.made) == 3
+    assert len(context.made) == 3
 
 
 def test_threads_are_limited_while_a_process_starts(monkeypatch: pytest.MonkeyPatch) -> None:

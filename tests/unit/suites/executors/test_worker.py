@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from multiprocessing import Pipe
 
@@ -22,29 +23,25 @@ def test_jobs_are_done_until_the_pipe_is_closed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(worker, "end_with_parent", lambda: None)
     monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
     monkeypatch.setattr(os, "environ", {"TLML_BLOCK": "maml", "OLD": "1"})
-    ours, theirs = Pipe()
-    ours.send(partial(variables, "TLML_BLOCK", "OLD", "NEW", "OMP_NUM_THREADS"))
-    ours.send(partial(Outcome, "failed", "so it is"))
-    read, _ = ours, theirs
-    os.close(os.dup(read.fileno()))
-    served, kept = theirs, []
-    monkeypatch.setattr(worker, "Connection", object)
+    jobs: list[Callable[[], Outcome]] = [
+        partial(variables, "TLML_BLOCK", "OLD", "NEW", "OMP_NUM_THREADS"),
+        partial(Outcome, "failed", "so it is"),
+    ]
+    outcomes: list[Outcome] = []
 
-    class Ending:
+    class End:
         """Gives the two jobs, then its end."""
 
-        def recv(self) -> object:
-            if served.poll():
-                return served.recv()
-            raise EOFError
+        def recv(self) -> Callable[[], Outcome]:
+            if not jobs:
+                raise EOFError
+            return jobs.pop(0)
 
         def send(self, outcome: Outcome) -> None:
-            kept.append(outcome)
+            outcomes.append(outcome)
 
-    serve(Ending(), {"NEW": "2"})  # type: ignore[arg-type]
-    assert kept == [Outcome("done", "- - 2 1"), Outcome("failed", "so it is")]
-    ours.close()
-    theirs.close()
+    serve(End(), {"NEW": "2"})  # type: ignore[arg-type]
+    assert outcomes == [Outcome("done", "- - 2 1"), Outcome("failed", "so it is")]
 
 
 def test_the_end_of_the_parent_is_waited_for_and_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
