@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import threading
+import types
 
 import pytest
 
+from tlml import cli
 from tlml.cli.stops import Stopped, stopping_at_sigterm
 
 
@@ -67,3 +69,24 @@ def test_in_a_thread_signals_stay_as_they_are() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        ("bench quickstart", "; the same command goes on"),
+        ("bench quickstart --fresh --rerun maml",
+         "; the same command goes on without --fresh and --rerun"),
+        ("fit --model maml", "; the same command goes on with --ckpt_path last"),
+        ("adapt --config bench", "; the same command goes on with --resume last"),
+        ("test --ckpt_path last", ""),
+    ],
+)  # fmt: skip
+def test_a_command_that_was_stopped_says_how_to_go_on(
+    words: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = types.ModuleType("stopped")
+    module.main = lambda argv: terminate()  # type: ignore[attr-defined]
+    monkeypatch.setattr(cli, "import_module", lambda name: module)
+    assert cli.main(words.split()) == 143
+    assert capsys.readouterr().err == f"tlml: terminated{how}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -64,6 +65,7 @@ class Owner:
         return False
 
 
+@functools.cache
 def _boot() -> str:
     """Return the id of this start of the system and of the space in which pids are counted."""
     try:
