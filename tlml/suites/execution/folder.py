@@ -11,6 +11,7 @@ from functools import partial
 from os.path import lexists
 from pathlib import Path
 
+from tlml.errors import TlmlError
 from tlml.suites.cells import Cell, Plan
 from tlml.suites.execution.claims import look
 from tlml.suites.execution.failures import read_failure, write_failure
@@ -71,13 +72,21 @@ def to_forget(plan: Plan, patterns: Sequence[str]) -> list[Cell]:
 
 
 def forget(out: Path, cells: Iterable[Cell]) -> None:
-    """Remove what is done of some cells, and what was left of attempts at them."""
+    """Remove what is done of some cells, and what was left of attempts at them.
+
+    Raises:
+        TlmlError: The folder is not writable.
+    """
     for cell in cells:
         place = Place(out, cell.id)
         aside = out / WORK / cell.id / f"old-{secrets.token_hex(4)}"
-        with suppress(OSError):
+        try:
             aside.parent.mkdir(parents=True, exist_ok=True)
             place.published.rename(aside)
+        except FileNotFoundError:  # it is not done
+            pass
+        except OSError as error:
+            raise TlmlError(f"{place.published}: cannot be moved ({error.strerror})") from error
         held = look(place.claim)
         if held is None or held.gone:
             shutil.rmtree(place.work, ignore_errors=True)

@@ -81,6 +81,13 @@ def test_forgotten_cells_leave_nothing_unless_another_is_at_work(tmp_path: Path)
     assert Place(tmp_path, "b").claim.exists()
 
 
+def test_what_cannot_be_forgotten_is_named(tmp_path: Path) -> None:
+    published(tmp_path, "a")
+    (tmp_path / "work").write_text("")
+    with pytest.raises(TlmlError, match=r"cells/a: cannot be moved \(File exists|Not a dir"):
+        forget(tmp_path, [adapt("a")])
+
+
 def test_the_folder_of_work_goes_when_nothing_is_in_it(tmp_path: Path) -> None:
     tidy_folder(tmp_path)
     (tmp_path / "work" / "a").mkdir(parents=True)
