@@ -16,6 +16,8 @@ from typing import Any
 import torch
 import yaml
 
+from tlml.suites.execution.owners import Owner
+
 SUITE: dict[str, Any] = {
     "name": "slow",
     "seeds": 2,
@@ -69,15 +71,13 @@ class Command:
             time.sleep(0.02)
 
 
-def owners(out: Path) -> list[int]:
-    """Return the numbers of the processes that are at work on cells."""
+def owners(out: Path) -> list[Owner]:
+    """Return the processes that are at work on cells."""
     found = []
     for path in out.glob("work/*/claim"):
-        try:
-            found.append(int(json.loads(path.read_text())["pid"]))
-        except (OSError, ValueError):
-            continue
-    return found
+        with suppress(OSError):
+            found.append(Owner.parse(path.read_text()))
+    return [owner for owner in found if owner is not None]
 
 
 def number_of_done(out: Path) -> int:
