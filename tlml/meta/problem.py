@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tlml.data.tasks import Batch, Params
 from tlml.errors import TlmlError
 from tlml.meta.contract import Adapter, MetaLearner, Problem, Slopes, trained_parameters, unscale
 from tlml.meta.path import Path
 from tlml.networks.batchnorm import Policy, has_batchnorm, statistics
+from tlml.networks.calls import call_with
 from tlml.networks.parameters import fresh_parameters
 from tlml.strategies.gradients import Loss
 from tlml.strategies.strategy import Strategy
@@ -124,7 +124,7 @@ class InnerProblem:
         """Run the network once, with parameters of one task."""
         network = self.adapter.network
         with statistics(network, self.policy):
-            result: Tensor = functional_call(network, {**self.adapter.buffers, **params}, (x,))
+            result: Tensor = call_with(network, {**self.adapter.buffers, **params}, x)
         return result
 
     def inner_loss(self) -> Loss:

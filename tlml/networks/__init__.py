@@ -2,6 +2,7 @@
 
 from tlml.networks.batchnorm import Policy, has_batchnorm, statistics, uses_batch_statistics
 from tlml.networks.build import NETWORKS, build_network, seeded_draws
+from tlml.networks.calls import call_with, renamed
 from tlml.networks.image import conv4, resnet12
 from tlml.networks.layers import layers_of
 from tlml.networks.modes import evaluating
@@ -24,6 +25,7 @@ __all__ = [
     "Network",
     "Policy",
     "build_network",
+    "call_with",
     "conv4",
     "evaluating",
     "flat",
@@ -36,6 +38,7 @@ __all__ = [
     "head_parameters",
     "layers_of",
     "mlp",
+    "renamed",
     "resnet12",
     "seeded_draws",
     "size_option",

@@ -70,7 +70,7 @@ def head_for(
     """Return zero parameters, by full name, that give the head another number of outputs.
 
     ``weight [outputs, in]`` and, where it has one, ``bias [outputs]`` of the nn.Linear that the
-    head ends in, to be passed to `torch.func.functional_call`. Type and device are the head's
+    head ends in, to be passed to `call_with`. Type and device are the head's
     where None.
 
     Raises:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tlml.data.tasks import Params
 from tlml.networks.batchnorm import Policy, statistics
+from tlml.networks.calls import call_with
 from tlml.networks.modes import evaluating
 from tlml.networks.parameters import head_name
 from tlml.strategies.context import Context
@@ -69,5 +69,5 @@ def features_with(network: nn.Module, tensors: Params, x: Tensor, policy: Policy
         own = dict(network.named_parameters())
         tensors = {name: value for name, value in tensors.items() if name in own}
     with evaluating(network), statistics(network, policy), passes(network) as seen:
-        functional_call(network, dict(tensors), (x,))
+        call_with(network, tensors, x)
     return seen[-1].features
