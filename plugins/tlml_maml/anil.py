@@ -31,7 +31,7 @@ class AnilProblem(InnerProblem):
         if features is None:
             return super().adapted(support)
         head = {name: params[name] for name in strategy.names(tuple(params))}
-        found = strategy.adapt(self.inner_loss(), {**head, FEATURES: features}, support)
+        found = self.adapt({**head, FEATURES: features}, support)
         return {**params, **{name: found[name] for name in head}}
 
     def scores(self, params: Params, x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from tlml.finetuning.batch_terms import StepTerms, submodule
 from tlml.finetuning.phase_switch import Phasing, own_parameters
 from tlml.learners.learner import as_strategy
 from tlml.networks.build import seeded_draws
-from tlml.networks.parameters import fresh_parameters
+from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.strategies.phases import Group, joined_groups
 from tlml.strategies.strategy import Strategy, overrides
 
@@ -68,6 +68,18 @@ class PhaseCallback(Callback):
     def __init__(self, strategy: Strategy, network: str = "") -> None:
         self.strategy, self.network = strategy, network
         self._phasing: Phasing | None = None
+        self._thawed: list[nn.Parameter] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let what a user froze learn too, where the strategy starts everything anew.
+
+        That is before optimisers are made and before DDP looks at what learns.
+        """
+        if stage == "fit" and self.strategy.thaws and any(True for _ in pl_module.parameters()):
+            named = own_parameters(self._adapting(pl_module), self.strategy)
+            self._thawed = [p for p in named.values() if not p.requires_grad]
+            for parameter in self._thawed:
+                parameter.requires_grad_(True)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Assign each parameter and each BatchNorm to its phases.
@@ -119,6 +131,9 @@ class PhaseCallback(Callback):
         if self._phasing is not None:
             self._phasing.release()
         self._phasing = None
+        for parameter in self._thawed:
+            parameter.requires_grad_(False)
+        self._thawed = []
 
     def _adapting(self, pl_module: LightningModule) -> nn.Module:
         return submodule(pl_module, self.network, "network")
@@ -190,6 +205,7 @@ class Adapt(PhaseCallback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Attach the strategy, before optimisers are made."""
+        super().setup(trainer, pl_module, stage)
         if stage == "fit" and own_parameters(pl_module, self.strategy):
             attach(self.strategy, self._adapting(pl_module), self.seed)
 
@@ -272,9 +288,11 @@ def start_at(network: nn.Module, strategy: Strategy, fresh: Callable[[], Params]
 
     named = own_parameters(network, strategy)
     begun = strategy.start(named, take)
+    frozen = () if strategy.thaws else frozen_parameters(network)
     with torch.no_grad():
         for name, parameter in named.items():
-            parameter.copy_(begun[name])
+            if name not in frozen:
+                parameter.copy_(begun[name])
     for module in network.modules() if taken else ():
         if isinstance(module, nn.modules.batchnorm._NormBase):
             module.reset_running_stats()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tlml.data.tasks import Batch, Episode, Episodes, Params, tasks_of
+from tlml.data.tasks import Batch, Episode, Episodes, tasks_of
 from tlml.meta.contract import MetaLearner, trained_parameters
 from tlml.meta.loop import LoopPath
 from tlml.meta.path import Outer, Path
@@ -66,9 +66,7 @@ def first_divergence(learner: MetaLearner, batch: Episode | Episodes) -> tuple[i
     with torch.no_grad():
         problem = learner.problem(path=LoopPath())
         for number, (support, query) in enumerate(tasks_of(batch)):
-            params: Params = problem.start()
-            steps = problem.strategy.steps(problem.inner_loss(), params, support)
-            for step, params in enumerate(steps, start=1):
+            for step, params in enumerate(problem.steps(problem.start(), support), start=1):
                 if not all(bool(torch.isfinite(value).all()) for value in params.values()):
                     return number, step
             if not bool(torch.isfinite(problem.task_loss(support, query))):

@@ -27,7 +27,8 @@ _CONVOLUTIONAL = (nn.Conv1d, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveA
 
 # The methods of a problem that may compute a loss.
 _COMPUTING = (
-    "task_slopes", "task_loss", "adapted", "start", "loss", "standard_loss", "scores", "call",
+    "task_slopes", "task_loss", "adapted", "adapt", "steps", "start", "loss", "standard_loss",
+    "scores", "call",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from tlml.networks.named_tensors import NamedBuffers, NamedParameters
 from tlml.networks.network import Network, flat, size_option, sizes_option
 from tlml.networks.parameters import (
     fresh_parameters,
+    frozen_parameters,
     head_for,
     head_inputs,
     head_name,
@@ -30,6 +31,7 @@ __all__ = [
     "evaluating",
     "flat",
     "fresh_parameters",
+    "frozen_parameters",
     "gru",
     "has_batchnorm",
     "head_for",

@@ -60,6 +60,18 @@ def head_parameters(network: nn.Module) -> tuple[str, ...]:
     return tuple(name for name, _ in network.named_parameters() if name.startswith(prefix))
 
 
+def frozen_parameters(network: nn.Module) -> frozenset[str]:
+    """Return the names of the parameters that a user froze: those that require no gradient.
+
+    What stands in a parameter's place during a functional call is none, and not frozen.
+    """
+    return frozenset(
+        name
+        for name, parameter in network.named_parameters()
+        if isinstance(parameter, nn.Parameter) and not parameter.requires_grad
+    )
+
+
 def head_for(
     network: nn.Module,
     outputs: int,

@@ -345,6 +345,16 @@ def test_a_fresh_start_forgets_the_statistics_of_the_source() -> None:
     assert module.body[1].running_mean.abs().max() < 10
 
 
+def test_a_fresh_start_trains_what_was_frozen_and_freezes_it_again() -> None:
+    module = Foreign()
+    module.body.requires_grad_(False)
+    before = state(module)
+    fit(module, Adapt("scratch"), max_steps=2)
+    assert changed(before, module) >= BODY
+    assert not any(p.requires_grad for p in module.body.parameters())
+    assert all(p.requires_grad for p in module.head.parameters())
+
+
 def test_gradients_are_asked_of_what_learns_only_and_of_all_afterwards() -> None:
     module = Foreign()
     module.head.bias.requires_grad_(False)  # the user's own wish

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import tlml
+from tlml.learners.adapter import adapter_for
 
 LIGHT = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
 
@@ -39,3 +40,23 @@ def test_a_block_in_two_places_gets_its_meta_gradient(vectorize: str) -> None:
     learner.meta_loss(next(iter(view.train_dataloader()))).backward()
     assert all(p.grad is not None and bool(p.grad.any()) for p in params)
     assert all(p is q for p, q in zip(params, net.parameters(), strict=True))
+
+
+INNER = ["sgd", "meta_sgd", "per_step_sgd", "meta_curvature", "implicit", "body_sgd"]
+TUNED = ["full", "lp_ft", "gradual_unfreeze", "discriminative_lr", "bss", "rkd", "l2_sp"]
+
+
+@pytest.mark.parametrize("name", [*INNER, *TUNED, "scratch"])
+def test_what_a_user_froze_is_adapted_by_no_strategy_but_scratch(name: str) -> None:
+    net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))
+    net[0].requires_grad_(False)
+    kind, options = ("maml", {"strategy": name}) if name in INNER else ("supervised", {})
+    learner, domain = tlml.learner(kind, network=net, **options), tlml.domain("sinusoid")
+    learner.view(domain)
+    view = tlml.EpisodeView(domain, shots=10, adapt=None if name in INNER else tlml.strategy(name))
+    view.setup("test")
+    problem = learner.problem(adapter_for(learner, view).turned_to((0,)))
+    found = problem.adapted(view.dataset("target")[0].support)
+    moved = {n for n, p in net.named_parameters() if not torch.equal(found[n], p)}
+    head = {"2.weight", "2.bias"} if name != "body_sgd" else set()
+    assert moved == (head | {"0.weight", "0.bias"} if name == "scratch" else head)

@@ -14,7 +14,9 @@ from torch.func import functional_call, grad
 from tlml.networks import (
     Network,
     build_network,
+    call_with,
     fresh_parameters,
+    frozen_parameters,
     head_for,
     mlp,
 )
@@ -103,3 +105,13 @@ def test_a_module_that_cannot_start_anew_is_named():
         "module 'body' (ParameterList) owns parameters and has no reset_parameters(); "
         "write one, which initialises them anew"
     )
+
+
+def test_what_a_user_froze_is_known_but_not_what_stands_in_its_place():
+    network = nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 1))
+    network[0].requires_grad_(False)
+    assert frozen_parameters(network) == {"0.weight", "0.bias"}
+    seen = []
+    network.register_forward_hook(lambda module, *_: seen.append(frozen_parameters(module)))
+    call_with(network, {"1.bias": torch.zeros(1), "0.bias": torch.zeros(2)}, torch.ones(1, 1))
+    assert seen == [{"0.weight"}]
