@@ -14,8 +14,9 @@ import tlml.testing
 import tlml_graphs
 from tlml.registry import Registry
 from tlml.registry.registry import CORE, OURS
-from tlml.spec import KINDS
+from tlml.spec import KINDS, Spec
 from tlml.testing import check_domain, check_learner, check_plugin, check_strategy
+from tlml.testing import domain as domain_checks
 
 CHECKS = {"domain": check_domain, "learner": check_learner, "strategy": check_strategy}
 # What makes a check small; a name without an entry is checked as it is.
@@ -95,7 +96,11 @@ def test_learners_of_images_keep_their_word(
 def test_a_whole_plugin_is_checked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The domains themselves are checked above; here is what they are given to."""
     given: dict[str, dict[str, Any]] = {}
-    monkeypatch.setattr(tlml.testing, "check_domain", lambda name, **own: given.update({name: own}))
+
+    def note(cls: type, spec: Spec, **own: Any) -> None:
+        given[spec.name] = own
+
+    monkeypatch.setattr(domain_checks, "check_domain", note)
     (vision,) = (plugin for plugin in OWN if plugin.name == "vision")
     small = {name: SMALL[name] for name in vision.names("domain") if name in SMALL}
     found = check_plugin("vision", small)

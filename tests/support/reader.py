@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
@@ -144,6 +145,7 @@ def install(project: dict[str, Any], site: Site) -> None:
     lines = [f"{name} = {module}" for name, module in points.items()]
     site.write(f"{info}/METADATA", head)
     site.write(f"{info}/entry_points.txt", "\n".join(["[tlml]", *lines, ""]))
+    importlib.invalidate_caches()  # metadata is looked up anew when a folder is older than a tick
     default_registry.cache_clear()
 
 

@@ -56,6 +56,11 @@ class Source:
     config: dict[str, Any] = field(default_factory=dict)
 
 
+# Names are taken out of the words before a parser sees any: jsonargparse would import the class
+# that a name stands for to read its signature, torch with it, before a misspelt name or two names
+# that don't go together could be told; and it reports a wrong option of a nested class as a wrong
+# class.
+# What is left are the options of classes that are known to fit.
 @dataclass(slots=True)
 class CommandLine:
     """A command line read once: what fills its slots, and all the rest for jsonargparse.

@@ -41,6 +41,10 @@ class Stage:
     norms: Mapping[nn.Module, str]
 
 
+# Why not Lightning's BaseFinetuning: it adds parameter groups while it trains, which breaks
+# LambdaLR and OneCycleLR and a resumed optimiser; it compares parameters by value, and so drops
+# equal ones such as BatchNorm's ones; and it trains BatchNorm inside frozen layers. Here all groups
+# are there from the start, one for each pattern of any phase, and a phase only scales their rates.
 class Phasing:
     """Freezes, scales learning rates and sets BatchNorm by the phase that a step is in.
 

@@ -112,6 +112,10 @@ class MetaLearner(Protocol):
     def loss_scale(self) -> float:
         """What the Trainer's gradient scaler multiplies a loss by; else 1."""
 
+    @property
+    def problem_type(self) -> Any:
+        """The class of its inner problems."""
+
     def built(self) -> nn.Module:
         """Return the network."""
 

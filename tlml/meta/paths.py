@@ -25,12 +25,6 @@ _BATCHED = (
 # These too, but a CPU runs them faster one task after the other.
 _CONVOLUTIONAL = (nn.Conv1d, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 
-# The methods of a problem that may compute a loss.
-_COMPUTING = (
-    "task_slopes", "task_loss", "adapted", "adapt", "steps", "start", "loss", "standard_loss",
-    "scores", "call",
-)  # fmt: skip
-
 
 def path_for(learner: MetaLearner, *, ragged: bool = False, x: Tensor | None = None) -> Path:
     """Choose how the tasks of a batch are run.
@@ -94,8 +88,8 @@ def _stackable(learner: MetaLearner) -> tuple[tuple[Layer, ...] | None, str]:
     """Return the network's layers, None of unknown ones, and why they can't be stacked."""
     if not _is_batched(learner):
         return (), f"strategy {type(learner.strategy).__name__} does not say that it is batched"
-    kind: type[InnerProblem] = type(learner.problem())
-    if learner.own_loss() is not None or not _vouches(kind):
+    kind: type[InnerProblem] = learner.problem_type
+    if learner.own_loss() is not None or not kind.stackable:
         return (), f"{type(learner).__name__} computes its losses in a way of its own"
     layers = stacked_layers(learner.built())
     if layers is None:
@@ -105,12 +99,3 @@ def _stackable(learner: MetaLearner) -> tuple[tuple[Layer, ...] | None, str]:
 
 def _is_batched(learner: MetaLearner) -> bool:
     return bool(getattr(learner.strategy, "batched", False))
-
-
-def _vouches(kind: type[InnerProblem]) -> bool:
-    """Return whether the class that says `stackable` has seen all that compute losses."""
-
-    def depth(name: str) -> int:
-        return next(i for i, base in enumerate(kind.__mro__) if name in vars(base))
-
-    return kind.stackable and all(depth("stackable") <= depth(name) for name in _COMPUTING)

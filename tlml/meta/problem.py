@@ -69,6 +69,13 @@ class TrainingAdapter:
         """Count nothing: only tests record gradient steps."""
 
 
+# The methods that may compute a loss.
+_COMPUTING = (
+    "task_slopes", "task_loss", "adapted", "adapt", "steps", "start", "loss", "standard_loss",
+    "scores", "call",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class InnerProblem:
     """The problem that a strategy solves on one task, or on the stacked tasks of a chunk.
@@ -87,8 +94,14 @@ class InnerProblem:
     adapter: Adapter
     path: Path
     # Whether all methods here compute by `loss` and `scores` alone, so that tasks may be stacked;
-    # a class that overrides one of them vouches for itself by saying so anew.
+    # a class that overrides one of them is taken for one that doesn't, unless it says so anew.
     stackable: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a class that computes otherwise vouch for itself."""
+        super().__init_subclass__(**options)
+        if "stackable" not in vars(cls) and any(name in vars(cls) for name in _COMPUTING):
+            cls.stackable = False
 
     @property
     def strategy(self) -> Strategy:

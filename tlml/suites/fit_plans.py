@@ -31,6 +31,10 @@ class Training:
     pace: frozenset[str] = frozenset()
 
 
+# Training is what costs, and methods that differ only in how they adapt share it. A fit is known
+# by what changes its result and nothing else: the strategy is part of it only where it takes part
+# in training (`_takes_part`), shots only where the fit sees the target. Two labels that come to the
+# same configuration have the same id, so that they are the same cell.
 class FitPlans:
     """Plans each fit once, whoever asks for it.
 

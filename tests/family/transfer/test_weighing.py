@@ -523,9 +523,7 @@ def fit_on_features(folder: Path, callbacks: Any = (), **options: Any) -> Any:
     )  # fmt: skip
     view = learner.view(CovariateShift(size=60), unlabelled=True, batch_size=30)
     resume = options.pop("ckpt_path", None)
-    trainer = pl.Trainer(
-        callbacks=list(callbacks), log_every_n_steps=1, **(fitting_trainer | options)
-    )
+    trainer = fitting_trainer(callbacks=list(callbacks), log_every_n_steps=1, **options)
     trainer.fit(learner, view, ckpt_path=resume, weights_only=True if resume else None)
     return learner, view, trainer
 

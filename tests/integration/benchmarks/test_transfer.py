@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,15 @@ import torch
 from benchmarks.transfer import arrays, cases, compare, deep
 from benchmarks.transfer.measured import HEADINGS, markdown
 from benchmarks.transfer.sides import SKADA, TLML, Case, Side, our_map, our_weights, their_map
+
+
+@pytest.fixture(autouse=True)
+def loud_again() -> Iterator[None]:
+    """Let Lightning log again: the comparison keeps it quiet for good."""
+    log = logging.getLogger("pytorch_lightning")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

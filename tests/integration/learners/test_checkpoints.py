@@ -146,7 +146,7 @@ def test_options_of_another_version_are_named(maml: tuple[Learner, Path], tmp_pa
         ("tlml", {"learner": "subprocess.Popen"}),
         ("hyper_parameters", {"strategy": {"name": "subprocess.Popen", "options": {"args": "x"}}}),
         ("hyper_parameters", {"network": "os.mkdir", "network_options": {"path": "x"}}),
-        ("hyper_parameters", {"network": "test_loading.make_module_elsewhere"}),
+        ("hyper_parameters", {"network": "elsewhere.make_module"}),
         ("hyper_parameters", {"network": "no_such_package.Network"}),
     ],
 )

@@ -1,4 +1,4 @@
-"""Options of a suite, checked one by one."""
+"""Options of a suite, check_given one by one."""
 
 from __future__ import annotations
 

@@ -47,6 +47,6 @@ def test_cells_have_titles_of_people(registry: Registry) -> None:
 
 def test_done_cells_are_counted(tmp_path: Path, registry: Registry) -> None:
     cells = planned(registry).adapts[:2]
-    with progress.watched(tmp_path, cells, len(cells)) as advance:
+    with progress.progress_bars(tmp_path, cells, len(cells)) as advance:
         advance()
         advance()

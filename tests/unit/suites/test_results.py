@@ -105,7 +105,7 @@ def test_episodes_are_units_by_their_old_name() -> None:
     ("changes", "text"),
     [
         ({"scores": [0.5]}, "1 scores for 2 units"),
-        ({"units": [0, 0]}, "a unit is there twice"),
+        ({"units": [0, 0]}, "duplicate unit 0"),
         ({"units": [], "scores": []}, "at least 1 item"),
     ],
 )
