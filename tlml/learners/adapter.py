@@ -17,8 +17,9 @@ from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import Params
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem
-from tlml.networks.build import seeded_draws
-from tlml.networks.parameters import fresh_parameters, frozen_parameters, head_for
+from tlml.networks.build import seeded_draws, zeros
+from tlml.networks.heads import check_head, head_for
+from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.strategies.gradients import FirstOrder, Loss, by_autograd
 from tlml.strategies.loss_terms import features_with, of_target, passes
 from tlml.strategies.strategy import Strategy, has_terms, overrides
@@ -185,6 +186,8 @@ def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
             "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
             "labels mean what they meant in training"
         )
+    if network is not None and (new or strategy.needs_head):
+        check_head(network, zeros(spaces.x, network))
     return TargetAdapter(strategy, network, spaces.y, new, fits, view.domain)
 
 

@@ -46,6 +46,7 @@ class Strategy(Recorded, nn.Module):
     unlabelled: ClassVar[bool] = False  # whether it adapts to target inputs without labels
     momentum: float = 0.9  # of `sgd`
     fused: bool | None = None  # whether an adaptation's optimiser is: by the device where None
+    needs_head: ClassVar[bool] = False  # whether it treats the head otherwise than the rest
     thaws: ClassVar[bool] = False  # whether it starts anew and trains what a user froze, too
     same_labels: ClassVar[bool] = False  # whether `terms` take the target's labels for the source's
 

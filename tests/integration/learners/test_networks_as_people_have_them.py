@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import pytorch_lightning as pl
 import torch
-from torch import nn
+from gymnasium.spaces import Box
+from torch import Tensor, nn
 
 import tlml
+from tlml import TlmlError
+from tlml.finetuning.module import replace_head
 from tlml.learners.adapter import adapter_for
 
 LIGHT = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -60,3 +65,93 @@ def test_what_a_user_froze_is_adapted_by_no_strategy_but_scratch(name: str) -> N
     moved = {n for n, p in net.named_parameters() if not torch.equal(found[n], p)}
     head = {"2.weight", "2.bias"} if name != "body_sgd" else set()
     assert moved == (head | {"0.weight", "0.bias"} if name == "scratch" else head)
+
+
+class Two(nn.Module):
+    """Two heads; the one that is found by name is not called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(1, 8)
+        self.heads = nn.ModuleDict({"a": nn.Linear(8, 1), "b": nn.Linear(8, 5)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.heads["a"](self.body(x).relu())
+        return scores
+
+
+class Inside(nn.Module):
+    """A head that a Sequential before it holds, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        head = nn.Linear(8, 1)
+        self.net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), head)
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.net(x)
+        return scores
+
+
+HEADS = ["linear_probe", "lp_ft", "lora", "gradual_unfreeze", "freeze_generic", "discriminative_lr"]
+NOT_CALLED = r"^head: 'heads.b' is not called; name the layer that gives the outputs 'head'$"
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_that_is_not_called_is_refused_by_what_treats_it_otherwise(name: str) -> None:
+    learner, domain = tlml.learner("supervised", network=Two()), tlml.domain("sinusoid")
+    learner.view(domain)
+    options = {"rank": 1} if name == "lora" else {}
+    view = tlml.EpisodeView(domain, adapt=tlml.strategy(name, **options))
+    with pytest.raises(TlmlError, match=NOT_CALLED):
+        adapter_for(learner, view)
+
+
+@pytest.mark.parametrize("name", ["anil", "boil"])
+def test_a_head_that_is_not_called_is_refused_by_inner_loops_of_it(name: str) -> None:
+    with pytest.raises(TlmlError, match=NOT_CALLED):
+        tlml.learner(name, network=Two()).view(tlml.domain("sinusoid"))
+
+
+def test_who_needs_no_head_takes_a_network_whose_head_is_not_found() -> None:
+    learner = tlml.learner("supervised", network=Two())
+    view = learner.view(tlml.domain("sinusoid"), samples=20)
+    pl.Trainer(max_epochs=1, **LIGHT).fit(learner, view)
+    view = tlml.EpisodeView(tlml.domain("sinusoid"), shots=5, episodes=1)
+    assert len(_tested(learner, view)) == 1
+    view = tlml.EpisodeView(tlml.domain("sinusoid"), head="new")
+    with pytest.raises(TlmlError, match=NOT_CALLED):
+        adapter_for(learner, view)
+
+
+@pytest.mark.parametrize("name", [*HEADS, "head_sgd", "body_sgd"])
+def test_a_head_inside_the_body_is_the_head(name: str) -> None:
+    net, domain = Inside(), tlml.domain("sinusoid")
+    learner = tlml.learner("maml" if "sgd" in name else "supervised", network=net)
+    learner.view(domain)
+    options = {"rank": 1} if name == "lora" else {}
+    view = tlml.EpisodeView(domain, adapt=tlml.strategy(name, **options))
+    view.setup("test")
+    problem = learner.problem(adapter_for(learner, view).turned_to((0,)))
+    start = problem.start()
+    found = next(problem.steps(start, view.dataset("target")[0].support))
+    moved = {n for n, value in start.items() if not torch.equal(found[n], value)}
+    head = {"net.2.weight", "net.2.bias"}
+    expected = {
+        "body_sgd": set(start) - head, "discriminative_lr": set(start),
+        "lora": head | {"net.0.parametrizations.weight.0.up"},
+    }  # fmt: skip
+    assert moved == expected.get(name, head)
+
+
+def test_a_new_head_takes_every_place_of_the_old() -> None:
+    net = Inside()
+    learner = tlml.learner("supervised", network=net)
+    learner.view(tlml.domain("sinusoid"))
+    space = Box(-9.0, 9.0, (3,))
+    replace_head(learner, replace(learner.view_spaces, y=space))
+    assert net.net[2] is net.head
+    assert net(torch.zeros(2, 1)).tolist() == [[0.0] * 3] * 2
