@@ -119,8 +119,13 @@ class NetworkLearner(Learner):
         x = zeros(spaces.x, network)
         with torch.no_grad(), evaluating(network), statistics(network, "batch"):
             given = network(x)
-        found = given.shape
         size = outputs(spaces.y)
+        if not isinstance(given, Tensor):
+            raise TlmlError(
+                f"{type(self).__name__}: the network gives a {type(given).__name__}; the view "
+                f"needs a tensor [n, {size}]"
+            )
+        found = given.shape
         if len(found) < 2 or found[0] != 2 or found[1:].numel() != size:
             raise TlmlError(
                 f"{type(self).__name__}: the network gives {tuple(found)} for 2 inputs; the view "

@@ -13,7 +13,7 @@ from tlml.data.tasks import Batch, Params
 from tlml.errors import TlmlError
 from tlml.meta.contract import Adapter, MetaLearner, Problem, Slopes, trained_parameters, unscale
 from tlml.meta.path import Path
-from tlml.networks.batchnorm import Policy, has_batchnorm, statistics
+from tlml.networks.batchnorm import Policy, TooFewExamplesError, has_batchnorm, statistics
 from tlml.networks.calls import call_with
 from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.strategies.gradients import KeptLoss, Loss
@@ -137,7 +137,12 @@ class InnerProblem:
         """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""
         if x.is_floating_point():
             x = x.to(next(iter(params.values())).dtype)
-        return self.path.scores(self, params, x)
+        try:
+            return self.path.scores(self, params, x)
+        except ValueError as error:
+            if TooFewExamplesError.is_told_by(error):
+                raise TooFewExamplesError from error
+            raise
 
     def call(self, params: Params, x: Tensor) -> Tensor:
         """Run the network once, with parameters of one task."""

@@ -58,7 +58,9 @@ class AdaBn(Strategy):
                 with _moments(network.get_submodule(path)) as seen:
                     for chunk in chunks:
                         call_with(network, {**params, **found}, chunk)
-                found |= {f"{path}.running_mean": seen.mean, f"{path}.running_var": seen.variance}
+                moments = {"running_mean": seen.mean, "running_var": seen.variance}
+                for key, value in moments.items():
+                    found[f"{path}.{key}"] = value.to(network.get_buffer(f"{path}.{key}").dtype)
         return found
 
 
@@ -70,7 +72,8 @@ class _Moments:
     squares: Tensor  # the summed squared deviations from the mean
 
     def add(self, x: Tensor) -> None:
-        rows = x.transpose(0, 1).flatten(1)  # [channels, values]
+        exact = torch.promote_types(x.dtype, torch.float32)  # 16 bits hold no sum of squares
+        rows = x.to(exact).transpose(0, 1).flatten(1)  # [channels, values]
         count, mean = rows.shape[1], rows.mean(1)
         squares = (rows - mean[:, None]).square().sum(1)
         if not self.count:

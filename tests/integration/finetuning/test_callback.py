@@ -93,6 +93,7 @@ def changed(before: dict[str, Tensor], module: nn.Module) -> set[str]:
 HEAD = {"head.weight", "head.bias"}
 BODY = {"body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias"}
 STATISTICS = {"body.1.running_mean", "body.1.running_var", "body.1.num_batches_tracked"}
+HALVES = (Phase(0.5, (Group("head.*"),)), Phase(1.0))
 LP_FT = (Phase(3, (Group("head.*"),)), Phase(1.0))
 
 
@@ -481,6 +482,30 @@ def test_two_optimizers_stepped_by_hand_obey() -> None:
     before = state(module)
     fit(module, Adapt("linear_probe"))
     assert changed(before, module) == HEAD
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_phases_count_batches_where_several_steps_are_taken_in_each(twice: bool) -> None:
+    class Manual(Foreign):
+        automatic_optimization = False
+
+        def training_step(self, batch: Any, batch_idx: int) -> None:
+            optimizers = self.optimizers()
+            for optimizer in [optimizers] * 2 if twice else optimizers:
+                optimizer.zero_grad()
+                self.manual_backward(super().training_step(batch, batch_idx))
+                optimizer.step()
+
+    def both(module: Foreign) -> list[torch.optim.Optimizer]:
+        return [torch.optim.SGD(part.parameters(), 0.1) for part in (module.body, module.head)]
+
+    def one(module: Foreign) -> torch.optim.Optimizer:
+        return torch.optim.SGD(module.parameters(), 0.1)
+
+    seen = Watch(lambda _, module: module.body[0].weight.requires_grad)
+    module = Manual(one if twice else both)
+    fit(module, Adapt(Phases(*HALVES)), seen, max_epochs=2)
+    assert seen.notes == [False] * STEPS + [True] * STEPS
 
 
 def test_names_and_options_are_checked_at_once() -> None:

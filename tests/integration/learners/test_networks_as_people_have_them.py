@@ -155,3 +155,87 @@ def test_a_new_head_takes_every_place_of_the_old() -> None:
     replace_head(learner, replace(learner.view_spaces, y=space))
     assert net.net[2] is net.head
     assert net(torch.zeros(2, 1)).tolist() == [[0.0] * 3] * 2
+
+
+class Attending(nn.Module):
+    """A body, torch's own transformer, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.body, self.encoder = nn.Linear(1, 8), nn.TransformerEncoder(layer, 1)
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.head(self.encoder(self.body(x)[:, None])[:, 0])
+        return scores
+
+
+def _meta_loss(learner: tlml.GradientLearner, **options: int) -> Tensor:
+    view = learner.view(tlml.domain("sinusoid"), **{"shots": 5, "tasks_per_batch": 2, **options})
+    return learner.meta_loss(next(iter(view.train_dataloader())))
+
+
+@pytest.mark.parametrize("options", [{}, {"memory": "low"}, {"strategy": "implicit"}])
+def test_attention_is_differentiated_twice(options: dict[str, str]) -> None:
+    torch.manual_seed(0)
+    learner = tlml.learner("maml", network=Attending(), **options)
+    _meta_loss(learner).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in learner.parameters())
+
+
+class Bags(nn.Module):
+    """A layer that torch differentiates once only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag, self.head = nn.EmbeddingBag(5, 4), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.head(self.bag(x.long().clamp(0, 4)).tanh())
+        return scores
+
+
+def test_what_can_not_be_differentiated_twice_is_named() -> None:
+    with pytest.raises(TlmlError, match=r"^Maml: embedding_bag\w* of the network can't be differ"):
+        _meta_loss(tlml.learner("maml", network=Bags()))
+    _meta_loss(tlml.learner("maml", network=Bags(), first_order=True)).backward()
+
+
+def test_a_network_that_gives_no_tensor_is_refused() -> None:
+    with pytest.raises(TlmlError, match=r"^Maml: the network gives a tuple; the view needs a ten"):
+        tlml.learner("maml", network=nn.LSTM(1, 1)).view(tlml.domain("sinusoid"))
+
+
+def test_batchnorm_on_one_example_is_refused_in_one_line() -> None:
+    def normed() -> nn.Module:
+        return nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+
+    said = r"BatchNorm can't take statistics of 1 example; take batchnorm='stored', or shots and qu"
+    learner, domain = tlml.learner("supervised", network=normed()), tlml.domain("sinusoid")
+    learner.view(domain)
+    view = tlml.EpisodeView(domain, shots=1, episodes=2, adapt=tlml.strategy("scratch"))
+    with pytest.raises(TlmlError, match=rf"^episode 0: {said}"):
+        _tested(learner, view)
+    for options in ({"shots": 1}, {"queries": 1}):
+        for path in ("loop", "stack", "vmap"):
+            learner = tlml.learner("maml", network=normed(), vectorize=path)
+            with pytest.raises(TlmlError, match=f"^{said}"):
+                _meta_loss(learner, **options)
+
+
+def test_batchnorm_takes_moments_in_32_bits_where_passes_are_of_16() -> None:
+    domain = tlml.domain("digits", size=8)
+    options = {"channels": 4, "blocks": 2}
+    learner = tlml.learner("supervised", network="conv4", network_options=options)
+    learner.view(domain)
+    view = tlml.EpisodeView(
+        domain, shots=0, queries=2, episodes=2, adapt=tlml.strategy("batchnorm")
+    )
+    found = []
+    for precision in ("32-true", "bf16-mixed"):
+        pl.Trainer(precision=precision, **LIGHT).test(learner, view, verbose=False)
+        found.append([record["accuracy"] for record in learner.records])
+    assert found[1] == pytest.approx(found[0], abs=0.11)
