@@ -58,6 +58,8 @@ class TrainingAdapter:
             params = {name: p.expand(tasks, *p.shape) for name, p in params.items()}
         seed = self.learner.seed
         begun = self.strategy.start(params, lambda: fresh_parameters(self.network, seed))
+        if begun is params:  # all stays where it is, and what is frozen with it
+            return params
         return {**begun, **{name: params[name] for name in self.frozen}}
 
     def inner_loss(self, problem: Problem) -> Loss:
