@@ -6,7 +6,7 @@ import copy
 import pickle
 
 import pytest
-from waves import learner_of, perceptron, same, slopes, waves
+from meta_gradients import learner_of, perceptron, same, slopes, waves
 
 from tlml.testing.toys import LearnedRates
 

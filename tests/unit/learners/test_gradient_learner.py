@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from meta_gradients import learner_of, perceptron, waves
 from torch.func import functional_call
-from waves import learner_of, perceptron, waves
 
 from tlml import Batch, GradientLearner, TlmlError
 from tlml.testing.toys import Descent

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from meta_gradients import fails, learner_of, perceptron, waves
 from torch.fx.experimental.proxy_tensor import make_fx
-from waves import fails, learner_of, perceptron, waves
 
 from tlml.meta.compiled import _spell_out, _turn_narrow_products
 

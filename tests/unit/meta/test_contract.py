@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from waves import learner_of, perceptron
+from meta_gradients import learner_of, perceptron
 
 from tlml.meta.contract import trained_parameters, unscale
 

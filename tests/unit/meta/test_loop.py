@@ -5,8 +5,8 @@ from __future__ import annotations
 import weakref
 
 import torch
+from meta_gradients import learner_of, perceptron, same, slopes, waves
 from torch import Tensor, nn
-from waves import learner_of, perceptron, same, slopes, waves
 
 import tlml
 from tlml import Batch, Episode, Episodes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from waves import waves
+from meta_gradients import waves
 
 from tlml.meta.loop import LoopPath
 from tlml.meta.path import split_tasks

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from meta_gradients import fails, learner_of, perceptron
 from torch import Tensor, nn
-from waves import fails, learner_of, perceptron
 
 import tlml
 from tlml import GradientLearner

@@ -6,8 +6,8 @@ import copy
 
 import pytest
 import torch
+from meta_gradients import fails, learner_of, perceptron, same, slopes, waves
 from torch import nn
-from waves import fails, learner_of, perceptron, same, slopes, waves
 
 import tlml
 from tlml import Batch, Episode

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
+from meta_gradients import fails, learner_of, perceptron, waves
 from torch import Tensor, nn
-from waves import fails, learner_of, perceptron, waves
 
 from tlml.meta.paths import path_for
 
