@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tlml.registry import Registry
-from tlml.registry.registry import OURS
+from tlml.registry.installed import OURS
 from tlml.spec import ALL_KINDS, Kind, Spec
 
 DOCS = Path(__file__).parent

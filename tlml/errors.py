@@ -12,6 +12,7 @@ __all__ = [
     "check_positive",
     "check_share",
     "did_you_mean",
+    "shorten",
     "unknown",
 ]
 
@@ -20,18 +21,35 @@ class TlmlError(ValueError):
     """Something the user can mend; the command line prints it in one line and exits with 2."""
 
 
+MOST_SHOWN = 60  # characters of a value in a message
+MOST_NAMES = 20  # in a message
+_SOME = 5
+
+
+def shorten(value: object, most: int = MOST_SHOWN) -> str:
+    """Return the text of a value for a message, cut where it is long.
+
+    >>> shorten("a" * 100, most=10)
+    'aaaaaaaaaa...'
+    """
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean X?"`` for the nearest known name, else the list of what there is."""
+    """Return ``"; did you mean X?"`` for the nearest known name, else what there is, or some."""
     names = sorted(set(known))
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    nearest = difflib.get_close_matches(name[:MOST_SHOWN], names, n=1, cutoff=0.6)
     if nearest:
         return f"; did you mean {nearest[0]}?"
+    if len(names) > MOST_NAMES:
+        return f"; there are {len(names)}, such as {', '.join(names[:_SOME])}"
     return f"; choose from {', '.join(names)}" if names else ""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> TlmlError:
     """Build the error for a name that nothing has."""
-    return TlmlError(f"no {kind} is called '{name}'{did_you_mean(name, known)}")
+    return TlmlError(f"no {kind} is called '{shorten(name)}'{did_you_mean(name, known)}")
 
 
 def check_positive(**values: float | None) -> None:
@@ -59,4 +77,4 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     """Raise where `value` is not one of `choices`."""
     known = list(choices)
     if value not in known:
-        raise TlmlError(f"{name}: '{value}' is not one of {', '.join(known)}")
+        raise TlmlError(f"{name}: '{shorten(str(value))}' is not one of {', '.join(known)}")

@@ -17,7 +17,7 @@ from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
-from tlml.errors import TlmlError
+from tlml.errors import TlmlError, shorten
 
 Where = tuple[str | int, ...]
 
@@ -25,7 +25,6 @@ Nodes = tuple[Node, ...]
 Entries = dict[str, tuple[Node, int]]
 
 MOST_PARTS = 100_000  # else nine lines of aliases of aliases could stand for billions of values
-_SHOWN = 60  # characters of a value in a message
 _TAG = "tag:yaml.org,2002:"
 _BOOLS = {"true": True, "false": False}
 # What text without quotes is, and how it is read. ruamel itself goes further: 1_000 and 010 are
@@ -204,9 +203,13 @@ class _Reader:
         for key, value in node.value:
             if str(key.tag) not in (_TAG + "str", _TAG + "merge"):
                 text = key.value if isinstance(key, ScalarNode) else "a collection"
-                raise self._error(key, where, f"the key {text} is not text; put it in quotes")
+                raise self._error(
+                    key, where, f"the key {shorten(text)} is not text; put it in quotes"
+                )
             if key.value in own:
-                message = f"duplicate key '{key.value}' (first on line {own[key.value][1]})"
+                message = (
+                    f"duplicate key '{shorten(key.value)}' (first on line {own[key.value][1]})"
+                )
                 raise self._error(key, where, message)
             own[key.value] = value, _line(key)
         merges = [key.value for key, _ in node.value if str(key.tag) == _TAG + "merge"]
@@ -224,7 +227,7 @@ class _Reader:
         return found
 
     def _scalar(self, node: ScalarNode, kind: str, where: Where) -> Any:
-        shown = node.value if len(node.value) <= _SHOWN else f"{node.value[:_SHOWN]}..."
+        shown = shorten(node.value)
         try:
             value = _KINDS[kind][1](node.value)
         except (KeyError, ValueError) as error:

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tlml import TlmlError
+
 Values = NDArray[np.float64]
 Rows = TypeVar("Rows", Tensor, NDArray[Any])
 
@@ -17,6 +19,12 @@ def as_array(x: Tensor | NDArray[Any]) -> Values:
     """Return inputs as an array in float64."""
     values = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
     return np.asarray(values, np.float64)
+
+
+def check_rows(values: Values, whose: str) -> None:
+    """Raise where rows hold what is no number; `whose` begins the error: ``kmm: source inputs``."""
+    if not np.isfinite(values).all():
+        raise TlmlError(f"{whose} hold NaN or infinity; leave such rows out")
 
 
 def as_given(values: Values, given: Rows) -> Rows:

@@ -13,7 +13,7 @@ import tlml
 import tlml.testing
 import tlml_graphs
 from tlml.registry import Registry
-from tlml.registry.registry import CORE, OURS
+from tlml.registry.installed import CORE, OURS
 from tlml.spec import KINDS, Spec
 from tlml.testing import check_domain, check_learner, check_plugin, check_strategy
 from tlml.testing import domain as domain_checks
@@ -26,7 +26,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "digit_vectors": {"options": {"variants": 8}},
     "glyphs": {"options": {"size": 14, "variants": 1}},
     "knowledge_graph": {"options": {"root": str(Path(tlml_graphs.__file__).parent / "nations")}},
-    "lora": {"options": {"rank": 2}},
     "image_folder": {"options": {"source": "photo", "target": "art", "size": 12}},
     "mini_imagenet": {"options": {"size": 12}},
     "omniglot": {"options": {"size": 14, "partial": True}},

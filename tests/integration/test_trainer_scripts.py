@@ -257,3 +257,25 @@ def test_a_fit_draws_nothing_from_the_global_generator_in_its_steps():
     trainer.fit(learner, datamodule=learner.view(Tables(classes=2), batch_size=16))
     assert len(seen) == 4
     assert all(torch.equal(state, seen[0]) for state in seen)
+
+
+@pytest.mark.parametrize("name", ["supervised", "maml"])
+def test_new_data_is_predicted_by_the_trainer(name: str) -> None:
+    learner, x = tlml.learner(name), torch.linspace(-1, 1, 30)[:, None]
+    view = learner.view(tlml.domain("sinusoid"))
+    trainer = quiet_trainer(max_epochs=1, limit_train_batches=1, limit_val_batches=0)
+    trainer.fit(learner, view)
+    found = trainer.predict(learner, torch.utils.data.DataLoader(x, batch_size=10))
+    torch.testing.assert_close(torch.cat(found), learner.network(x).detach())
+
+
+@pytest.mark.parametrize("name", ["supervised", "maml"])
+def test_overfit_batches_is_refused_before_training(name: str) -> None:
+    learner = tlml.learner(name)
+    view = learner.view(tlml.domain("sinusoid"))
+    text = (
+        "^overfit_batches: the batches of a view are functions of their number, and Lightning "
+        "would number them anew; take limit_train_batches, 2 here$"
+    )
+    with pytest.raises(tlml.TlmlError, match=text):
+        quiet_trainer(max_epochs=1, overfit_batches=2).fit(learner, view)

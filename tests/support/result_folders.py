@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,16 @@ Scores = list[float] | dict[int, float] | None  # by episode; None: nothing is t
 Cells = dict[tuple[str, int, int, str], Scores]  # by domain, shots, seed and method
 
 
+def id_of(cell: str) -> str:
+    """Return the id of a cell that is told as ``domain-shots-seed-method`` or ``fit-domain-seed``.
+
+    An id stays as it is.
+    """
+    if re.fullmatch("[0-9a-f]{16}", cell):
+        return cell
+    return hashlib.sha256(cell.encode()).hexdigest()[:16]
+
+
 class Folder:
     """A suite's folder, written by hand."""
 
@@ -24,8 +36,8 @@ class Folder:
     def write(self, cells: Cells, baseline: str = "scratch", **result: Any) -> Path:
         """Write a plan of `cells` and the results of those that have scores."""
         adapts = [
-            {"id": f"{d}-{shots}-{seed}-{m}", "domain": d, "shots": shots, "seed": seed,
-             "method": m, "fits": [] if m == "scratch" else [f"fit-{d}-{seed}"]}
+            {"id": id_of(f"{d}-{shots}-{seed}-{m}"), "domain": d, "shots": shots, "seed": seed,
+             "method": m, "fits": [] if m == "scratch" else [id_of(f"fit-{d}-{seed}")]}
             for d, shots, seed, m in cells
         ]  # fmt: skip
         fits = {id: {"id": id, "name": "pre", "domain": c["domain"], "seed": c["seed"]}
@@ -54,7 +66,7 @@ class Folder:
         self.put(cell["id"], "result.json", content)
 
     def put(self, id: str, name: str, content: Any) -> None:
-        place = self.path / "cells" / id
+        place = self.path / "cells" / id_of(id)
         place.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(content if isinstance(content, str) else json.dumps(content))
 

@@ -10,6 +10,7 @@ from tlml.errors import (
     check_not_negative,
     check_positive,
     did_you_mean,
+    shorten,
     unknown,
 )
 
@@ -29,6 +30,23 @@ def test_an_error_of_ours_is_a_value_error() -> None:
 )
 def test_the_hint_is_a_near_name_or_all_there_are(name: str, known: list[str], hint: str) -> None:
     assert did_you_mean(name, iter(known)) == hint
+
+
+def test_many_names_are_not_told_in_a_line() -> None:
+    names = [f"name{number:02}" for number in range(80)]
+    some = "name00, name01, name02, name03, name04"
+    assert did_you_mean("xyz", names) == f"; there are 80, such as {some}"
+    assert did_you_mean("name799", names) == "; did you mean name79?"
+    assert did_you_mean("x" * 10**6, names).startswith("; there are 80")
+
+
+def test_long_values_are_cut() -> None:
+    assert shorten("x" * 10_000) == "x" * 60 + "..."
+    assert shorten([1, 2]) == "[1, 2]"
+    assert shorten("short") == "short"
+    assert str(unknown("learner", "x" * 10_000, ["maml"])) == (
+        f"no learner is called '{'x' * 60}...'; choose from maml"
+    )
 
 
 def test_an_unknown_name_says_its_kind() -> None:

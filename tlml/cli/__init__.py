@@ -141,10 +141,27 @@ def _dispatch(argv: list[str]) -> int:
         if isinstance(stop.code, str):
             raise
         return stop.code or 0
+    except Exception as error:
+        _explain_metadata(error)
+        raise
+
+
+def _explain_metadata(error: BaseException) -> None:
+    """Raise in one line where Python can't read what is installed: torch, too, asks for it."""
+    from tlml.registry.installed import malformed
+
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_globals.get("__name__") != "importlib.metadata":
+        frame = frame.tb_next
+    if frame is not None and (found := malformed()):
+        raise TlmlError(
+            f"entry_points.txt of {', '.join(found)} is malformed, and torch and Lightning read "
+            "those of all packages: install it anew, or remove it"
+        ) from error
 
 
 def _left_out(value: str) -> str:
-    from tlml.registry.registry import CORE, installed_plugins
+    from tlml.registry.installed import CORE, installed_plugins
 
     if not value.startswith("no:"):
         raise TlmlError(f"-p: '{value}' is not no:PLUGIN, such as -p no:maml")

@@ -16,6 +16,7 @@ from tlml.suites.execution.folder import forget, to_forget
 from tlml.suites.executors.table import LOCAL, find_executor
 from tlml.suites.load import load_suite, shipped_suites
 from tlml.suites.planner import plan
+from tlml.suites.schema import MOST_SEEDS
 
 _SUITE_HELP = "a YAML file, or the name of a suite that comes with tlml: {names}"
 _EPILOG = """\
@@ -49,6 +50,8 @@ def bench(argv: Sequence[str]) -> int:
     """Run ``tlml bench SUITE``."""
     options = _bench_parser().parse(argv)
     check_positive(jobs=options.jobs, seeds=options.seeds)
+    if (options.seeds or 0) > MOST_SEEDS:
+        raise TlmlError(f"seeds: must be at most {MOST_SEEDS}, is {options.seeds}")
     registry = default_registry()
     suite = load_suite(options.suite, registry)
     if options.seeds:

@@ -80,7 +80,12 @@ def _find_last(line: CommandLine) -> None:
 
 def _begin_with_checkpoint(line: CommandLine) -> dict[str, Any] | None:
     """Return the checkpoint; learner and options are its own where the words name no learner."""
-    from tlml.learners.checkpoints import check_learner, read_checkpoint, saved_options
+    from tlml.learners.checkpoints import (
+        check_learner,
+        check_saved_learner,
+        read_checkpoint,
+        saved_options,
+    )
 
     path = line.paths.get("ckpt_path")
     if path is None or path.partition(":")[0] in _KEYWORDS:
@@ -89,7 +94,9 @@ def _begin_with_checkpoint(line: CommandLine) -> dict[str, Any] | None:
     model, strategy = line.slots["model"], line.slots["model.strategy"]
     check_learner(path, checkpoint, model.name)
     if model.name is None:
-        options = saved_options(path, checkpoint, given="network" in model.given)
+        given = {"network"} & set(model.given) | ({"strategy"} if strategy.said else set())
+        options = saved_options(path, checkpoint, given)
+        check_saved_learner(path, checkpoint)
         for known in ("spaces", *(["strategy"] if strategy.said else [])):
             options.pop(known, None)
         node = {"class_path": checkpoint["tlml"]["learner"], "init_args": options}

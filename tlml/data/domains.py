@@ -50,6 +50,8 @@ class Domain(Recorded, ABC, Generic[T]):
     def draw(self, split: Split, rng: np.random.Generator) -> T:
         """Draw one task of p(T), a function of `split` and `rng` only."""
         tasks = self.tasks(split)
+        if not len(tasks):
+            raise TlmlError(f"{type(self).__name__} has no {split} tasks")
         return tasks[int(rng.integers(len(tasks)))]
 
     def tasks(self, split: Split) -> Sequence[T]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -26,8 +24,6 @@ from tlml.errors import TlmlError
 from tlml.files import replacing
 
 FORMAT = 1
-# What numpy, zipfile and json raise for files that were cut, changed or never such a file.
-_DAMAGES = (OSError, EOFError, ValueError, TypeError, AttributeError, BadZipFile, zlib.error)
 _SIDES = ("support", "query")
 _ARRAYS = ("x", *(f"{side}_{part}" for side in _SIDES for part in ("index", "counts", "y")))
 
@@ -136,7 +132,7 @@ def read_episodes(path: str | os.PathLike[str]) -> EpisodeFile:
         raise _foreign(name, f"it has no {str(error.args[0]).split()[0]}") from error
     except TlmlError:
         raise
-    except _DAMAGES as error:
+    except Exception as error:  # numpy, zipfile, zlib and json each have errors of their own
         raise _foreign(name, "it is damaged or something else") from error
     _check_arrays(name, arrays)
     return _made(name, about, arrays)
@@ -156,7 +152,8 @@ def check_fits(file: EpisodeFile, domain: Domain[Any]) -> None:
         raise _misfit(file, f"{has} as targets", whose, "values" if file.classes else "classes")
     if isinstance(y, Discrete):
         ways = file.about.ways
-        most = highest(ways) if ways is not None else int(file.y[0].max()) + 1
+        found = max(int(labels.max()) for labels in file.y) + 1
+        most = max(found, 0 if ways is None else highest(ways))
         if most > y.n:
             raise _misfit(file, f"{most} ways", whose, f"{y.n} {file.about.split} classes")
     elif file.y[0].shape[1:] != y.shape:
@@ -228,6 +225,8 @@ def _check_arrays(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
             raise _foreign(name, f"{side}_index points to examples that x lacks")
         if y.dtype.kind == "i" and (y.ndim != 1 or y.min() < 0):
             raise _foreign(name, f"{side}_y holds no classes")
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            raise _foreign(name, f"{side}_y holds NaN or infinity")
     if len(arrays["support_counts"]) != len(arrays["query_counts"]):
         raise _foreign(name, "it has more supports than queries, or fewer")
 
@@ -237,17 +236,31 @@ def _made(name: str, about: About, arrays: Mapping[str, NDArray[Any]]) -> Episod
         return arrays[f"support_{part}"], arrays[f"query_{part}"]
 
     def tensors(part: str) -> tuple[Tensor, Tensor]:
-        one, other = (values.astype(_dtype(values), copy=False) for values in both(part))
-        return torch.from_numpy(one), torch.from_numpy(other)
+        one, other = both(part)
+        return _tensor(one, whole=np.int64), _tensor(other, whole=np.int64)
 
     one, other = ((0, *np.cumsum(parts).tolist()) for parts in both("counts"))
     return EpisodeFile(
-        name, about, torch.from_numpy(arrays["x"]), tensors("index"), tensors("y"), (one, other)
+        name, about, _tensor(arrays["x"]), tensors("index"), tensors("y"), (one, other)
     )
 
 
-def _dtype(values: NDArray[Any]) -> Any:
-    return values.dtype if values.dtype.kind == "f" else np.int64
+def _tensor(values: NDArray[Any], whole: Any = None) -> Tensor:
+    """Return an array as a tensor, in the nearest of the kinds that both know.
+
+    Args:
+        values: Of any byte order and precision.
+        whole: The kind of whole numbers; their own, or int64 for those that torch doesn't count in,
+            where None.
+    """
+    kind = values.dtype.newbyteorder("=")
+    if kind.kind == "f" and kind.itemsize > np.dtype(np.float64).itemsize:
+        kind = np.dtype(np.float64)
+    elif kind.kind != "f" and whole is not None:
+        kind = np.dtype(whole)
+    elif kind.kind == "u" and kind.itemsize > 1:
+        kind = np.dtype(np.int64)
+    return torch.from_numpy(values.astype(kind, copy=False))
 
 
 def _foreign(name: str, reason: str) -> TlmlError:

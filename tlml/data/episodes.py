@@ -12,6 +12,7 @@ from torch import Tensor
 from tlml.data.checks import check_finite
 from tlml.data.counts import Counts, drawn
 from tlml.data.domains import POOL_WAYS, ClassPool, ClassTask, Domain
+from tlml.data.example_checks import check_tensors
 from tlml.data.tasks import (
     Batch,
     Episode,
@@ -89,6 +90,11 @@ def draw(
 
 def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator) -> Draw:
     both = task.sample(shots + queries, rng)
+    check_tensors(both.x, both.y, f"task {task.name}")
+    if len(both.x) != shots + queries:
+        raise TlmlError(
+            f"task {task.name}: sample({shots + queries}, rng) gives {len(both.x)} examples"
+        )
     support = Batch(both.x[:shots], both.y[:shots])
     return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
 
@@ -125,6 +131,8 @@ def _draw_finite(
     if pool.y.is_floating_point() or not getattr(task, "by_class", True):
         return _draw_whole(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
     labels = _labels(task, pool, ways, rng)
+    if not labels:
+        raise TlmlError(f"task {task.name}: it has no examples to train on")
     part = "test" if len(test) else "train"
     support, query = [], []
     for label in labels:

@@ -100,6 +100,8 @@ def pool_examples(domain: ClassPool, split: Split) -> StoredExamples:
 
 def join_examples(parts: Sequence[Held], where: str) -> Held:
     """Return data sets as one: in memory where all of them are."""
+    # One that was read item by item and has none knows neither its shapes nor its types.
+    parts = [part for part in parts if len(part)] or parts
     y = torch.cat([part.y for part in parts])
     in_memory = [part.x for part in parts if isinstance(part, Examples)]
     if len(in_memory) == len(parts):

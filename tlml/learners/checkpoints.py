@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import torch
 from torch import nn
 
 from tlml.errors import TlmlError
-from tlml.learners.learner import GIVEN, Learner, spaces_from_plain
+from tlml.learners.learner import Learner, spaces_from_plain
+from tlml.learners.saved_names import GIVEN, OTHER, check_names
 from tlml.registry.registry import default_registry
+from tlml.registry.trust import check_trusted
 from tlml.strategies.strategy import Strategy
 
 
@@ -38,7 +41,8 @@ def load(
     """
     checkpoint = read_checkpoint(path)
     check_learner(path, checkpoint, expected)
-    options = saved_options(path, checkpoint, given=network is not None)
+    replaced = {"network": network, "strategy": strategy}
+    options = saved_options(path, checkpoint, {k for k, v in replaced.items() if v is not None})
     if network is not None:
         options |= {"network": network}
         if not isinstance(network, str):
@@ -78,23 +82,36 @@ def check_learner(path: str | Path, checkpoint: dict[str, Any], expected: str | 
         raise TlmlError(f"{path}: a checkpoint of learner {theirs}, not of {expected}")
 
 
+def check_saved_learner(path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """Raise where a checkpoint's learner is neither registered nor imported nor of a plugin."""
+    try:
+        check_trusted("learner", checkpoint["tlml"]["learner"], OTHER)
+    except TlmlError as error:
+        raise TlmlError(f"{path}: {error}") from error
+
+
 def saved_options(
-    path: str | Path, checkpoint: dict[str, Any], *, given: bool = False
+    path: str | Path, checkpoint: dict[str, Any], given: Collection[str] = ()
 ) -> dict[str, Any]:
     """Return the options that the learner was made with.
 
     Args:
         path: Where the checkpoint is.
         checkpoint: Its content.
-        given: Whether another network takes the place of the saved one.
+        given: The names of those that others take the place of.
 
     Raises:
-        TlmlError: The network was given as a module, or is made by a function: calling whatever
-            a file names would run code that nobody asked for.
+        TlmlError: The network was given as a module, or is made by a function, or a class is
+            neither imported nor of a plugin: importing or calling whatever a file names would run
+            code that nobody asked for.
     """
     options = dict(checkpoint.get(Learner.CHECKPOINT_HYPER_PARAMS_KEY) or {})
+    try:
+        check_names(options, given)
+    except TlmlError as error:
+        raise TlmlError(f"{path}: {error}") from error
     network = options.get("network")
-    if given or not isinstance(network, str):
+    if "network" in given or not isinstance(network, str):
         return options
     if network.startswith(GIVEN):
         raise TlmlError(
@@ -163,6 +180,7 @@ def learner_class(path: str | Path, checkpoint: dict[str, Any]) -> type[Learner]
         TlmlError: No plugin brings it.
     """
     name = checkpoint["tlml"]["learner"]
+    check_saved_learner(path, checkpoint)
     try:
         cls = default_registry().resolve("learner", name)
     except TlmlError as error:
@@ -185,6 +203,8 @@ def _is_module_class(path: str) -> bool:
     module, _, name = path.rpartition(".")
     try:
         found = getattr(import_module(module), name, None)
-    except (ImportError, ValueError):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # whatever its import comes to, it gives no class
         return False
     return isinstance(found, type) and issubclass(found, nn.Module)

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_info
-from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning import Callback
 from torch import Tensor
 
 from tlml.data.domains import Domain
+from tlml.data.example_checks import check_target_space
 from tlml.data.spaces import same_space, space_from_plain, space_to_plain
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError, check_not_negative
@@ -26,8 +27,10 @@ from tlml.learners.evaluation import (
     half_intervals,
 )
 from tlml.learners.keyed_draws import KeyedDraws
+from tlml.learners.new_data import predict_batch
 from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration
+from tlml.learners.saved_names import SafelyLoaded
 from tlml.recorded import Recorded, plain
 from tlml.registry.instances import build
 from tlml.registry.registry import default_registry
@@ -39,10 +42,8 @@ from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
 from tlml.views.table import view_type_of
 
-GIVEN = "given:"  # how hyper-parameters write down an object that they cannot hold
 
-
-class Learner(Recorded, LightningModule, ABC):
+class Learner(Recorded, SafelyLoaded, ABC):
     """A LightningModule that learns across source tasks, and predicts for a task from a support.
 
     A subclass sets `view_type` and writes `predict`; `GradientLearner` does so for networks. What a
@@ -98,6 +99,7 @@ class Learner(Recorded, LightningModule, ABC):
         Raises:
             TlmlError: The learner was built for other ones.
         """
+        check_target_space(spaces.y, type(self).__name__)
         known = self.view_spaces
         if known is not None and not (
             same_space(known.x, spaces.x) and same_space(known.y, spaces.y)
@@ -179,6 +181,10 @@ class Learner(Recorded, LightningModule, ABC):
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
         """Measure a batch of target tasks."""
         return self._measure(batch, Place("test", batch_idx, dataloader_idx))
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """Predict for new data, as ``trainer.predict(learner, loader)`` asks for."""
+        return predict_batch(self, batch, type(self).predict_now is not Learner.predict_now)
 
     def on_validation_epoch_end(self) -> None:
         """Put the validation's strategy away."""

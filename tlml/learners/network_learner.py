@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from tlml.data.spaces import outputs
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
-from tlml.learners.learner import GIVEN, Learner
+from tlml.learners.learner import Learner
+from tlml.learners.saved_names import GIVEN
 from tlml.networks.batchnorm import statistics
 from tlml.networks.build import build_network, seeded_draws, zeros
 from tlml.networks.heads import check_head

@@ -20,6 +20,7 @@ from tlml.networks.image import BLOCKS, conv4, resnet12
 from tlml.networks.network import Network
 from tlml.networks.sequence import gru, transformer
 from tlml.networks.vector import mlp
+from tlml.registry.plugins import one_line
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Space
@@ -59,7 +60,7 @@ def build_network(
         name = _automatic(sizes["input_shape"])
         options = _fitting(name, sizes["input_shape"]) | options
     with seeded_draws(seed):
-        builder = _imported(name) if "." in name else _named(name)
+        builder = import_network(name) if "." in name else _named(name)
         network = _call(name, builder, sizes, options)
     if isinstance(network, Network) and isinstance(y_space, Box) and len(y_space.shape) != 1:
         network.output_shape = tuple(y_space.shape)
@@ -119,14 +120,23 @@ def _named(name: str) -> Callable[..., Network]:
     return NETWORKS[name]
 
 
-def _imported(path: str) -> Callable[..., Any]:
+def import_network(path: str) -> Callable[..., Any]:
+    """Return the class of networks that a path ``package.module.Class`` names.
+
+    Raises:
+        TlmlError: It can't be imported, or is something else.
+    """
     module_name, _, attribute = path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
+    except KeyboardInterrupt:
+        raise
     except ImportError as error:
         raise TlmlError(f"network {path}: cannot be imported: {error}") from error
     except ValueError as error:
         raise TlmlError(f"network {path}: not of the form package.module.Class") from error
+    except BaseException as error:  # whatever a stranger's module raises at its import
+        raise TlmlError(f"network {path}: cannot be imported: {one_line(error)}") from error
     if not hasattr(module, attribute):
         near = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
         raise TlmlError(f"network {path}: {module_name} has no '{attribute}'{near}")

@@ -1,5 +1,6 @@
 """What is registered: plugins, names, and which go together. No torch."""
 
-from tlml.registry.registry import Registry, default_registry, installed_plugins
+from tlml.registry.installed import installed_plugins
+from tlml.registry.registry import Registry, default_registry
 
 __all__ = ["Registry", "default_registry", "installed_plugins"]

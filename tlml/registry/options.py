@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tlml.errors import TlmlError, did_you_mean
+from tlml.errors import TlmlError, did_you_mean, shorten
 
 # Bases whose constructors take none of our options.
 FOREIGN = frozenset(
@@ -84,7 +84,9 @@ def check_options(whose: str, options: Options, given: Mapping[str, object]) -> 
         if name in known:
             _check_type(whose, known[name], value)
         elif not options.more:
-            raise TlmlError(f"{whose}: no option is called '{name}'{did_you_mean(name, known)}")
+            raise TlmlError(
+                f"{whose}: no option is called '{shorten(name)}'{did_you_mean(name, known)}"
+            )
     for option in options.known:
         if option.default is None and option.name not in given:
             kind = f" ({option.type})" if option.type else ""
@@ -154,5 +156,5 @@ def _check_type(whose: str, option: Option, value: object) -> None:
     if all(kind in _PLAIN for kind in kinds) and not any(_PLAIN[kind](value) for kind in kinds):
         raise TlmlError(
             f"{whose}: option '{option.name}' must be {' or '.join(kinds)}, "
-            f"is {value!r} ({type(value).__name__})"
+            f"is {shorten(repr(value))} ({type(value).__name__})"
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pluggy
@@ -68,8 +70,11 @@ def load_plugin(
     declared: Declared = ()
     failure: BaseException | None = None
     try:
-        declared = _declared(load())
-    except (Exception, SystemExit) as error:  # SystemExit: a script named as a plugin
+        with aside():
+            declared = _declared(load())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a script that exits, a test that skips itself
         failure = error
     load_ms = round((time.perf_counter() - start) * 1000, 1)
     heavy = tuple(sorted(HEAVY & (set(sys.modules) - before)))
@@ -77,9 +82,19 @@ def load_plugin(
     return Plugin(name, distribution, version, load_ms, heavy, text, declared), failure
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """Have what a stranger's module prints go to stderr: stdout is what a command gives."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
 def one_line(error: BaseException) -> str:
     """Return an exception's text in one line, with its type unless tlml raised it."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # a stranger's exception, too, may be broken
+        text = "its text can't be told"
     return text if isinstance(error, TlmlError) else f"{type(error).__name__}: {text}"
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
-from tlml.errors import TlmlError, did_you_mean, unknown
+from tlml.errors import MOST_NAMES, TlmlError, did_you_mean, unknown
 from tlml.registry.combinations import ALONE, Trio, Verdict, judge, working
-from tlml.registry.plugins import Plugin, load_plugin, one_line
+from tlml.registry.installed import CORE, installed
+from tlml.registry.plugins import Plugin, aside, load_plugin, one_line
 from tlml.spec import ALL_KINDS, KINDS, Kind, Spec
-
-GROUP = "tlml"
-OURS = "tlml"  # the distribution that brings the built-ins
-CORE = "core"
 
 
 @functools.cache
@@ -46,9 +43,9 @@ class Registry:
         if strict is None:
             strict = os.environ.get("TLML_STRICT") == "1"
         out = {*block, *os.environ.get("TLML_BLOCK", "").replace(",", " ").split()}
-        for name, load, distribution, version in _installed():
-            if name == CORE or name not in out:
-                self._add(name, load, distribution, version, strict)
+        for one in installed():
+            if one.name == CORE or one.name not in out:
+                self._add(one.name, one.load, one.distribution, one.version, strict)
 
     @property
     def plugins(self) -> list[Plugin]:
@@ -81,7 +78,8 @@ class Registry:
             TlmlError: Nothing of this kind has the name.
         """
         if name not in self._specs[kind]:
-            raise unknown(kind, name, self._specs[kind])
+            error = unknown(kind, name, self._specs[kind])
+            raise TlmlError(f"{error}{self._elsewhere(name, kind)}")
         return self._specs[kind][name]
 
     def plugin_of(self, kind: Kind, name: str) -> Plugin:
@@ -169,6 +167,16 @@ class Registry:
             self._specs[kind][spec.name] = spec
         return plugin
 
+    def _elsewhere(self, name: str, kind: Kind) -> str:
+        """Say what may have brought a name that is not there, and where all names are."""
+        known = self._specs[kind]
+        near = "did you mean" in did_you_mean(name, known)
+        listed = f"; tlml list --kind {kind}" if len(known) > MOST_NAMES and not near else ""
+        broken = [plugin.name for plugin in self._plugins if plugin.error]
+        if not broken:
+            return listed
+        return f"{listed}; left out as broken, see tlml plugins: {', '.join(broken)}"
+
     def _clash(self, plugin: Plugin) -> str:
         """Return why a plugin can't stand beside those before it, or ""."""
         for other in self._plugins:
@@ -184,36 +192,17 @@ class Registry:
         return ""
 
 
-def installed_plugins() -> list[str]:
-    """Return the names of all installed plugins, importing none of them."""
-    return [name for name, *_ in _installed()]
-
-
-def _installed() -> Iterator[tuple[str, Callable[[], object], str, str]]:
-    points = [(*_owner(point.dist), point) for point in metadata.entry_points(group=GROUP)]
-    points.sort(key=lambda found: (found[0] != OURS, found[0], found[2].name))
-    version = next((version for owner, version, _ in points if owner == OURS), "")
-    yield CORE, functools.partial(import_module, "tlml.registry.builtin"), OURS, version
-    for owner, version, point in points:
-        yield point.name, point.load, owner, version
-
-
-def _owner(distribution: metadata.Distribution | None) -> tuple[str, str]:
-    """Return a distribution's name and version; damaged metadata stops nothing."""
-    try:
-        return (distribution.name or "", distribution.version or "") if distribution else ("", "")
-    except (KeyError, TypeError, OSError, ValueError):
-        return "", ""
-
-
 def _whose(plugin: Plugin) -> str:
     return f"one of {plugin.distribution or 'a script'}"
 
 
 def _imported(whose: str, module: str, name: str) -> type[Any]:
     try:
-        found = getattr(import_module(module), name, None)
-    except Exception as error:  # whatever a stranger's module raises at its import
+        with aside():
+            found = getattr(import_module(module), name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a stranger's module raises at its import
         raise TlmlError(f"{whose}: {module} cannot be imported: {one_line(error)}") from error
     if not isinstance(found, type):
         names = [key for key, value in vars(sys.modules[module]).items() if isinstance(value, type)]

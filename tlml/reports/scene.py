@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tlml.errors import TlmlError
 from tlml.presentation.rows import Block
 from tlml.reports.summary import Report
 from tlml.suites.description import Description
 from tlml.suites.results import Planned
+from tlml.suites.schema import LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +68,14 @@ class Scene:
         return [row for row in self.report.scores if (row["domain"], row["protocol"]) == own]
 
     def picture(self, name: str, told: str, png: bytes) -> Picture:
-        """Return a picture of this protocol."""
+        """Return a picture of this protocol.
+
+        Raises:
+            TlmlError: The name, which a foreign folder may have a part in, is none of a file.
+        """
+        if not re.fullmatch(LABEL, name):
+            raise TlmlError(
+                f"{self.folder}: no picture can be called '{name}.png'; names of domains, "
+                "strategies and options are letters, digits, '_', '-' and '.'"
+            )
         return Picture(name, told, png, self.protocol)

@@ -157,6 +157,11 @@ class Strategy(Recorded, nn.Module):
         Raises:
             TlmlError: It already belongs to another learner.
         """
+        if "_attached" not in vars(self):
+            raise TlmlError(
+                f"strategy {type(self).__name__}: its __init__() does not call super().__init__(); "
+                "call it first"
+            )
         if self._attached:
             raise TlmlError(
                 f"strategy {type(self).__name__}: it belongs to a learner already; "

@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 
 from tlml.errors import TlmlError
 from tlml.learners.adapter import adapter_for
-from tlml.learners.checkpoints import load
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
 from tlml.metrics.targets import primary
@@ -20,7 +19,7 @@ from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.choice import of_strategy
-from tlml.suites.ingredients import make_domain, make_learner, make_strategy
+from tlml.suites.ingredients import load_fitted, make_domain, make_learner, make_strategy
 from tlml.suites.results import Record
 from tlml.suites.share import Report, ShareReporter, part_of
 from tlml.suites.tuning import TrialResult, best_of, choices_of
@@ -56,7 +55,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
     records: list[dict[str, Any]] = []
     options: dict[str, Any] | None = None
     for number, path in enumerate(checkpoints or [None]):
-        learner = load(path) if path else make_learner(config)
+        learner = load_fitted(path, config) if path else make_learner(config)
         part = {"first": number, "episodes": 1} if own_fits else {}
         if options is None or not config["tune"]:
             options = _tune(_as_fitted(config, path), learner, domain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tlml.errors import TlmlError, unknown
+from tlml.errors import TlmlError, shorten, unknown
 from tlml.suites.cells import RETAINED
 from tlml.suites.option_problems import TAKEN, check_given, missing
 from tlml.suites.protocols.table import Protocols
@@ -25,6 +25,22 @@ _EPISODE = {
     "episode": "the suite: a fit that sees the target is made for each of its episodes",
     "episode_seed": "the suite, likewise",
 }
+
+
+# What a suite decides of the Trainer of its fits, with the place or the reason.
+_OWNED = {
+    **dict.fromkeys(("logger", "default_root_dir"), "the suite: each fit logs to its own folder"),
+    **dict.fromkeys(
+        ("callbacks", "enable_checkpointing", "enable_progress_bar", "enable_model_summary",
+         "barebones"),
+        "the suite: it shows the progress of all cells, and keeps their checkpoints",
+    ),
+    **dict.fromkeys(
+        ("devices", "num_nodes", "strategy", "plugins"),
+        "the suite: a cell is one process, and --jobs says how many run side by side",
+    ),
+    "overfit_batches": "limit_train_batches",
+}  # fmt: skip
 
 
 def problems(suite: Suite, registry: Registry) -> Iterator[Problem]:
@@ -213,11 +229,37 @@ def _strategy_options(
 
 
 def _trainer_options(suite: Suite, sources: Sources, protocols: Protocols) -> Iterator[Problem]:
-    options = sources.target(TRAINER)
-    yield from check_given(("trainer",), "Trainer", options, suite.trainer)
+    yield from _trainer(("trainer",), suite.trainer, sources)
     for label, entry in suite.domains.items():
-        yield from check_given(("domains", label, "trainer"), "Trainer", options, entry.trainer)
+        yield from _trainer(("domains", label, "trainer"), entry.trainer, sources)
     for label, fit in suite.fits.items():
         protocol = protocols.training_on(sources.words(fit.learner))
         pace = dict.fromkeys(protocol.pace, f"the {protocol.word}") if protocol else {}
-        yield from check_given(("fits", label, "trainer"), "Trainer", options, fit.trainer, pace)
+        yield from _trainer(("fits", label, "trainer"), fit.trainer, sources, pace)
+
+
+def _trainer(
+    where: Where, given: Mapping[str, Any], sources: Sources, pace: Mapping[str, str] | None = None
+) -> Iterator[Problem]:
+    elsewhere = {**_OWNED, **(pace or {})}
+    if given.get("devices") == 1:
+        elsewhere.pop("devices")
+    yield from check_given(where, "Trainer", sources.target(TRAINER), given, elsewhere)
+    for name in ("max_epochs", "max_steps"):
+        if name in given and name not in elsewhere and not _ends_by(name, given):
+            message = (
+                f"Trainer: '{name}' must be a whole number of at least 0, or -1 where something "
+                f"else ends the training, is {shorten(repr(given[name]))}"
+            )
+            yield Problem(where, message, (*where, name))
+
+
+def _ends_by(name: str, given: Mapping[str, Any]) -> bool:
+    """Return whether a number of epochs or steps is one that a training can end by."""
+    value = given[name]
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, int):
+        return False
+    others = {"max_epochs", "max_steps", "max_time"} - {name}
+    return value >= 0 or (value == -1 and any(given.get(o) not in (None, -1) for o in others))

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tlml.files import write_atomic
-from tlml.learners.checkpoints import load
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.suites.choice import choose, fit_risk, with_options
 from tlml.suites.feature_plane import write_projection
-from tlml.suites.ingredients import make_domain, make_training_view
+from tlml.suites.ingredients import load_fitted, make_domain, make_training_view
 from tlml.suites.results import CHECKPOINT, FEATURES
 from tlml.suites.share import Report
 from tlml.suites.training import TrainingOutcome, train
@@ -65,6 +64,9 @@ def _best(
     found = choose(config, folder, report, fit_risk)
     checkpoint = folder / f"choice-{found.pop('number')}" / CHECKPOINT
     write_atomic(folder / CHECKPOINT, checkpoint.read_bytes())
-    learner, cost = load(checkpoint), found.pop("cost")
+    learner, cost = (
+        load_fitted(checkpoint, with_options(config, found["options"])),
+        found.pop("cost"),
+    )
     view = make_training_view(config, learner, make_domain(config))
     return TrainingOutcome(learner, view, cost, {}), found

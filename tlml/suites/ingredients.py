@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+
 from tlml import make
+from tlml.errors import TlmlError
+from tlml.learners.checkpoints import load
 from tlml.learners.learner import Learner
+from tlml.networks.build import import_network
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
@@ -35,11 +41,32 @@ def make_learner(config: dict[str, Any]) -> Learner:
     return made
 
 
+def load_fitted(path: Path, config: dict[str, Any]) -> Learner:
+    """Load what a fit has made; a network that the suite names is imported, as for the fit."""
+    network = config["options"].get("network")
+    if isinstance(network, str) and "." in network:
+        import_network(network)
+    return load(path)
+
+
 def make_training_view(config: dict[str, Any], learner: Learner, domain: Any) -> View:
     """Make the view of a fit, and build the learner's network for it."""
     takes = inspect.signature(learner.view_type.__init__).parameters
     defaults = {k: v for k, v in config["view_defaults"].items() if k in takes}
     return learner.view(domain, **{**defaults, **config["view"]}, seed=config["seed"])
+
+
+def check_trainer(config: dict[str, Any], view: View) -> None:
+    """Make the Trainer of a fit.
+
+    Raises:
+        TlmlError: An option is wrong, or there is no such accelerator here.
+    """
+    try:
+        pl.Trainer(**trainer_options(config, view), logger=False, enable_checkpointing=False)
+    except Exception as error:  # Lightning raises what its options happen to lead to
+        reason = " ".join(str(error).split())
+        raise TlmlError(f"trainer: {reason or type(error).__name__}") from error
 
 
 def trainer_options(config: dict[str, Any], view: View) -> dict[str, Any]:

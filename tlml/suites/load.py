@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tlml.errors import TlmlError, unknown
+from tlml.errors import TlmlError, shorten, unknown
 from tlml.registry.registry import Registry, default_registry
 from tlml.suites.check import problems
 from tlml.suites.messages import readable
@@ -59,7 +59,7 @@ def _locate(source: str | Path) -> LocatedData:
 
 def _validate(located: LocatedData, registry: Registry) -> Suite:
     if not isinstance(located.data, Mapping):
-        found = "is empty" if located.data is None else f"is {located.data!r}"
+        found = "is empty" if located.data is None else f"is {shorten(repr(located.data))}"
         raise located.error(
             Problem((), f"must be a mapping with name, domains and methods, {found}")
         )

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tlml.errors import TlmlError
 from tlml.suites.description import EPISODES, Description, Point, Value
+from tlml.suites.schema import Label
 from tlml.yaml_lines import dotted_path
 
 PLAN = "plan.json"
@@ -31,12 +32,17 @@ class _Read(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+# Whoever wrote a folder: what becomes the name of a file in it is checked as in a suite.
+Id = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
+
+
 class PlannedFit(_Read):
     """A fit that the plan expects."""
 
-    id: str
-    name: str
-    domain: str
+    id: Id
+    name: Label
+    domain: Label
     seed: int
     episode: int | None = None
 
@@ -55,13 +61,13 @@ class PlannedAdapt(_Read):
         fits: The ids of the fits that it starts from.
     """
 
-    id: str
-    domain: str
-    protocol: str
+    id: Id
+    domain: Label
+    protocol: Word
     point: dict[str, Value | list[Value]]
     seed: int
     method: str
-    fits: list[str]
+    fits: list[Id]
 
     @model_validator(mode="before")
     @classmethod
@@ -94,14 +100,14 @@ class PlannedRefusal(_Read):
 class Planned(_Read):
     """What ``plan.json`` says."""
 
-    name: str
+    name: Label
     baseline: str
     methods: list[str]
-    domains: list[str]
+    domains: list[Label]
     fits: list[PlannedFit]
     adapts: list[PlannedAdapt]
     refused: list[PlannedRefusal]
-    protocols: dict[str, Description] = {"episodes": EPISODES}
+    protocols: dict[Word, Description] = {"episodes": EPISODES}
 
 
 # What a record took, by name: fit_seconds (training, shared with other cells), adapt_seconds (all
@@ -182,6 +188,7 @@ class _Written(BaseModel):
     # One record stands flat in its file; several stand under a key, beside what they share.
     model_config = ConfigDict(frozen=True, extra="allow")
 
+    id: str | None = None
     records: Annotated[list[dict[str, Any]], Field(min_length=1)] = [{}]
 
 
@@ -225,6 +232,8 @@ def read_results(folder: str | Path) -> Results:
 
 def _records(path: Path, cell: PlannedAdapt) -> Iterator[Record]:
     written = _read(path, _Written)
+    if written.id not in (None, cell.id):
+        raise TlmlError(f"{path}: it is of cell {written.id}; {_mend(path)}")
     shared = {"protocol": cell.protocol, "point": cell.points[0], **(written.model_extra or {})}
     for own in written.records:
         try:

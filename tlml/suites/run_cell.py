@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-
 from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
 from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
 from tlml.suites.fit import run_fit
 from tlml.suites.ingredients import (
+    check_trainer,
     make_domain,
     make_learner,
     make_training_view,
-    trainer_options,
 )
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
@@ -66,7 +64,7 @@ def _check_fit(config: dict[str, Any]) -> None:
     view.setup("fit")
     learner.check(view)
     check_tuning(config, learner, view)
-    pl.Trainer(**trainer_options(config, view), logger=False, enable_checkpointing=False)
+    check_trainer(config, view)
 
 
 def _find(

@@ -6,8 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from tlml.errors import shorten
+
 # The learner of methods that start from no fit and name none.
 UNTRAINED = "supervised"
+MOST = 2**32 - 1  # as of seeds, which every library takes to there
+MOST_SEEDS = 1000
 LEARNER = "learner."  # before an option of the learner among those to tune
 
 
@@ -22,6 +26,8 @@ def _count_up(value: Any) -> Any:
         return value
     if value < 1:
         raise ValueError(f"must be greater than 0, is {value}")
+    if value > MOST_SEEDS:
+        raise ValueError(f"must be at most {MOST_SEEDS}, is {shorten(str(value))}")
     return list(range(value))
 
 
@@ -33,9 +39,11 @@ def _fill(value: Any) -> Any:
 def _unique(values: tuple[int, ...]) -> tuple[int, ...]:
     if not values:
         raise ValueError("must not be empty")
+    seen: set[int] = set()
     for value in values:
-        if values.count(value) > 1:
+        if value in seen:
             raise ValueError(f"holds {value} twice")
+        seen.add(value)
     return values
 
 
@@ -53,7 +61,7 @@ def _tunable(value: Any) -> Any:
                 raise ValueError(f"a log range must start above 0, starts at {low}")
             return value
     raise ValueError(
-        f"must be [low, high, log], [low, high, linear] or {{values: [...]}}, is {value}"
+        f"must be [low, high, log], [low, high, linear] or {{values: [...]}}, is {shorten(value)}"
     )
 
 
@@ -64,20 +72,21 @@ Options = Annotated[dict[str, JsonValue], BeforeValidator(_fill)]
 Ranges = Annotated[
     dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_fill)
 ]
-Count = Annotated[int, Field(strict=True, gt=0)]
+Count = Annotated[int, Field(strict=True, gt=0, le=MOST)]
 # A whole number or a list of them, from 0, none twice.
 Numbers = Annotated[
-    tuple[Annotated[int, Field(strict=True, ge=0)], ...],
+    tuple[Annotated[int, Field(strict=True, ge=0, le=MOST)], ...],
     BeforeValidator(_listed),
     AfterValidator(_unique),
 ]
 Seeds = Annotated[
-    tuple[Annotated[int, Field(strict=True, ge=0)], ...],
+    tuple[Annotated[int, Field(strict=True, ge=0, le=MOST)], ...],
     BeforeValidator(_count_up),
     AfterValidator(_unique),
 ]
 # Labels become names of files and, in tables, of rows.
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=64)]
+LABEL = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
+Label = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=64)]
 Name = Annotated[str, Field(min_length=1)]
 
 

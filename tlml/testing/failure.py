@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tlml.errors import TlmlError
 from tlml.registry.plugins import one_line
+from tlml.testing.remedies import remedy
 
 
 class CheckFailed(TlmlError, AssertionError):
@@ -32,5 +33,6 @@ def doing(what: str, mend: str = "") -> Iterator[None]:
     except CheckFailed:
         raise
     except Exception as error:  # whatever a stranger's code raises
-        hint = f"; {mend}" if mend else ""
+        found = mend or remedy(error)
+        hint = f"; {found}" if found else ""
         raise CheckFailed(f"{what}: {one_line(error)}{hint}") from error

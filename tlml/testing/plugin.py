@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module, metadata
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from tlml.errors import TlmlError, unknown
+from tlml.registry.installed import installed
 from tlml.registry.plugins import Plugin, load_plugin
-from tlml.registry.registry import CORE, GROUP, Registry, default_registry
+from tlml.registry.registry import Registry, default_registry
 from tlml.spec import Kind
 from tlml.testing.failure import CheckFailed, doing, require
 
@@ -59,8 +60,7 @@ def check_plugin(
 
 def _find(plugin: ModuleType | str) -> tuple[ModuleType, str]:
     """Return the module of a plugin, and its name: of its entry point if it has one."""
-    points = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
-    points[CORE] = "tlml.registry.builtin"
+    points = {one.name: one.module for one in installed()}
     if isinstance(plugin, str):
         with doing(f"plugin {plugin}: importing it"):
             module = import_module(points.get(plugin, plugin))

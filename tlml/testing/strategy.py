@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,12 +16,13 @@ from tlml.learners.gradient_learner import GradientLearner
 from tlml.meta.outer_gradient import one_task
 from tlml.recorded import plain
 from tlml.spec import Spec
-from tlml.strategies.phases import joined_groups
+from tlml.strategies.phases import Phase, joined_groups
 from tlml.testing.failure import CheckFailed, doing, require
 from tlml.testing.learner_gradients import check_paths
 from tlml.testing.problem import NetworkOf, slopes, tiny_episode, tiny_learner, tiny_network
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.strategy_claims import check_claims
+from tlml.testing.strategy_form import check_form
 from tlml.testing.subject import Given, Subject, find_subject
 
 _TOLERANCE = 1e-5
@@ -48,6 +49,7 @@ def check_strategy(
     subject = find_subject("strategy", strategy, spec, options)
     classes = _needs_classes(subject)
     _check_options(subject)
+    check_form(subject)
     check_claims(subject, network, classes)
     if not (subject.gives("estimates") or subject.gives("relates")):
         support = one_task(tiny_episode(classes), 0).support
@@ -80,7 +82,13 @@ def _check_phases(subject: Subject, network: NetworkOf) -> None:
     learner = _learner(subject, network)
     names = tuple(learner.start())
     with doing(f"{subject.label}: phases()"):
-        phases = learner.strategy.phases(names)
+        phases: Any = learner.strategy.phases(names)
+        listed = isinstance(phases, list | tuple) and all(isinstance(p, Phase) for p in phases)
+        require(
+            listed,
+            f"{subject.label}: phases() gives a {type(phases).__name__}; return a list of "
+            "tlml.Phase",
+        )
         require(len(phases) > 0, f"{subject.label}: phases() gives none; give one at least")
         joined_groups(phases, names)
 
@@ -98,7 +106,12 @@ def _check_steps(subject: Subject, network: NetworkOf, support: Batch) -> None:
 
     step = 0
     with without_global_draws(f"{subject.label}: steps()"), doing(f"{subject.label}: steps()"):
-        for step, adapted in enumerate(learner.strategy.steps(loss, params, support), 1):
+        for step, adapted in enumerate(_begun(subject, learner, loss, params, support), 1):
+            require(
+                isinstance(adapted, Mapping),
+                f"{subject.label}: inner step {step} gives a {type(adapted).__name__}; yield a "
+                "dict of parameters by name",
+            )
             _check_calls(subject, step, calls)
             _check_step(subject, step, adapted, before)
     _check_calls(subject, step, calls)
@@ -108,6 +121,18 @@ def _check_steps(subject: Subject, network: NetworkOf, support: Batch) -> None:
             f"{subject.label}: steps() changes '{name}' of the parameters that it starts from; "
             "yield new tensors",
         )
+
+
+def _begun(
+    subject: Subject, learner: GradientLearner, loss: Any, params: Params, support: Batch
+) -> Iterator[Any]:
+    found: Any = learner.strategy.steps(loss, params, support)
+    if not isinstance(found, Iterator):
+        raise CheckFailed(
+            f"{subject.label}: steps() returns a {type(found).__name__}; yield the parameters "
+            "after each inner step, where it returns them"
+        )
+    return found
 
 
 def _check_calls(subject: Subject, step: int, calls: int) -> None:

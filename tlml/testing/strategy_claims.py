@@ -34,6 +34,12 @@ METHODS: Mapping[str, str] = MappingProxyType(
 )
 
 
+_SEEN = (
+    "source", "target", "features_source", "features_target", "logits_source", "logits_target",
+    "labels_source",
+)  # fmt: skip
+
+
 def check_claims(subject: Subject, network: NetworkOf, classes: bool) -> None:
     """Check the methods of a strategy against its spec, and what they return.
 
@@ -104,8 +110,11 @@ def _check_terms(subject: Subject, network: NetworkOf, classes: bool) -> None:
     learner = tiny_learner(subject.make(), network)
     learner.start()
     whose = f"{subject.label}: terms()"
+    context = _context(learner.built(), classes)
     with doing(whose), without_global_draws(whose):
-        terms: Any = learner.strategy.terms(_context(learner.built(), classes))
+        before = _tensors(context)
+        terms: Any = learner.strategy.terms(context)
+    _check_unchanged(whose, before, context)
     if not isinstance(terms, Mapping) or not terms:
         raise CheckFailed(f"{whose} gives {_short(terms)}; return a dict of losses by name")
     for name, value in terms.items():
@@ -117,6 +126,25 @@ def _check_terms(subject: Subject, network: NetworkOf, classes: bool) -> None:
         any(value.requires_grad for value in terms.values()),
         f"{whose} gives losses without gradient, so that they align nothing; detach less",
     )
+    if learner.strategy.terms_in == "fit":
+        # The last batches of an epoch, and an unlabelled target, have sizes of their own.
+        mend = "the sides of a batch may have different sizes; take means over each"
+        with doing(f"{whose} with 18 source and 13 target examples", mend):
+            learner.strategy.terms(_context(learner.built(), classes, 13))
+
+
+def _tensors(context: Context) -> dict[str, Tensor]:
+    both = {name: getattr(context, name) for name in _SEEN}
+    return {name: value.detach().clone() for name, value in both.items()}
+
+
+def _check_unchanged(whose: str, before: Mapping[str, Tensor], context: Context) -> None:
+    for name, value in before.items():
+        require(
+            torch.equal(value, getattr(context, name)),
+            f"{whose} changes context.{name} in place, which the learner's own loss is of; make a "
+            "new tensor",
+        )
 
 
 def _check_maps(subject: Subject) -> None:
@@ -136,9 +164,10 @@ def _check_maps(subject: Subject) -> None:
         require(bool(torch.isfinite(mapped).all()), f"{whose} gives NaN or infinity")
 
 
-def _context(network: torch.nn.Module, classes: bool) -> Context:
+def _context(network: torch.nn.Module, classes: bool, targets: int | None = None) -> Context:
     episode = tiny_episode(classes)
     sides = [part.x.flatten(0, 1) for part in episode]
+    sides[1] = sides[1][:targets]
     with head_inputs(network) as features:
         logits = [network(x) for x in sides]
     return Context(

@@ -153,9 +153,17 @@ class View(Recorded, LightningDataModule, ABC):
             num_workers: Loader processes; the view's where None.
 
         Raises:
-            TlmlError: There are fewer indices than processes, or `exact` and a remainder.
+            TlmlError: There are fewer indices than processes, or `exact` and a remainder; or the
+                Trainer's `overfit_batches` is set.
         """
         rank, world = self.world()
+        overfit = getattr(self.trainer, "overfit_batches", 0)
+        if overfit:
+            raise TlmlError(
+                "overfit_batches: the batches of a view are functions of their number, and "
+                "Lightning would number them anew; take limit_train_batches, "
+                f"{overfit} here"
+            )
         if number < world or (exact and number % world):
             fitting = [n for n in (number // world * world, (number // world + 1) * world) if n]
             raise TlmlError(

@@ -12,7 +12,7 @@ from gymnasium.spaces import Discrete
 from torch.utils.data import Dataset, default_collate
 
 from tlml.data.augmentation import Change, augmented, changes
-from tlml.data.checks import check_counts, check_data
+from tlml.data.checks import check_batch, check_counts, check_data
 from tlml.data.counts import Counts, as_counts, drawn, highest, lowest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
@@ -63,7 +63,11 @@ class EpisodeDataset(Dataset[Episode]):
         check_counts(self.domain, self.split, self.shots, self.queries)
         ways = None if self.ways is None else highest(self.ways)
         shots, queries = highest(self.shots), highest(self.queries)
-        replace(self, ways=ways, shots=shots, queries=queries)[0]
+        largest = replace(self, ways=ways, shots=shots, queries=queries)[0]
+        if not isinstance(self.domain, ClassPool):
+            where = f"{self.split} tasks of {type(self.domain).__name__}"
+            for batch in largest:
+                check_batch(batch, self.domain.spaces(self.split), where)
 
 
 class EpisodeView(View):

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tlml.data.augmentation import Change, augmented, changes
-from tlml.data.checks import check_data, check_finite
+from tlml.data.checks import check_batch, check_data, check_finite
 from tlml.data.counts import as_counts, drawn, highest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episodes import Draw, draw, draw_task
@@ -27,6 +27,7 @@ from tlml.views.contract import Measurable, Measurement, Place, measure_examples
 
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
 _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
+LEAST = 2  # examples of a source that is divided
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,8 @@ class PairView(View):
         """Check the data that this view uses: errors come before long work."""
         for split in SPLITS[:2] if self.source else ():
             check_data(self.domain, split)
+        if self.source:
+            self._check_source()
         if self._needs_target(stage):
             check_data(self.domain, "target")
             self.drawn()
@@ -306,6 +309,26 @@ class PairView(View):
     def unlabelled_examples(self) -> Tensor:
         """Return all target inputs that may be used without labels."""
         return self._unlabelled(self.drawn())
+
+    def _check_source(self) -> None:
+        """Check that there is enough, or one example of a family of which nothing lies in memory.
+
+        Raises:
+            TlmlError: There is one example only, and none to validate with; or what is drawn does
+                not lie in its space.
+        """
+        name = type(self.domain).__name__
+        if not self.finite:
+            rng = keyed_rng(self.seed, "source", _ORDER, 0)
+            one = self.domain.draw("source", rng).sample(1, rng)
+            check_batch(one, self.domain.spaces("source"), f"source tasks of {name}")
+        elif not isinstance(self.domain, ClassPool) and not self._validates():
+            total = sum(len(readable(t.split("train"))) for t in self.domain.tasks("source"))
+            if total < LEAST:
+                raise TlmlError(
+                    f"the source tasks of {name} hold {total} example; {LEAST} are needed at "
+                    "least, for some are held out to validate with"
+                )
 
     def _needs_target(self, stage: str) -> bool:
         return stage == "test" or bool(self.shots) or self.unlabelled

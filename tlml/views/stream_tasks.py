@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from tlml.data.checks import check_finite
+from tlml.data.checks import check_finite, check_part
 from tlml.data.domains import Domain
 from tlml.data.sampling import keyed_rng
 from tlml.data.stored import part
@@ -19,6 +20,7 @@ from tlml.views.stream_order import ordered_tasks
 _HELD_OUT = 0.2  # share of a task without a test part that measures what is retained
 # Draws beside the order of a task's first epoch, whose key is (seed, place of the task) alone.
 _SAMPLES, _DIVISION, _LATER_EPOCH = 1, 2, 3
+LEAST = 2  # examples of a task without a test part
 _DATA = ("_listed", "_training", "_judging", "_order")  # what does not go to loader processes
 
 
@@ -173,23 +175,29 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
         return self._listed
 
     def _split(self, place: int, name: Part) -> Held:
+        return readable(self._dataset(place, name))
+
+    def _dataset(self, place: int, name: Part) -> Dataset[Batch]:
         task = self._tasks()[place]
         if not isinstance(task, Finite):
             raise TlmlError(f"task {task.name}: a stream needs tasks with split()")
-        return readable(task.split(name))
+        return task.split(name)
 
     def _measure(self, place: int) -> Sizes:
         train, test = self._checked(place, "train"), self._checked(place, "test")
-        if test:
+        if test and train:
             return Sizes(train, test, divided=False)
+        if train < LEAST:
+            raise TlmlError(
+                f"task {place} of the stream: it has {train} examples and no test part; {LEAST} "
+                "are needed at least, for some judge what is retained"
+            )
         held = max(1, round(train * _HELD_OUT))
         return Sizes(train - held, held, divided=True)
 
     def _checked(self, place: int, name: Part) -> int:
-        data = self._split(place, name)
-        if isinstance(data, Examples):
-            check_finite(Batch(data.x, data.y), f"task {place} of the stream")
-        return len(data)
+        where = f"task {place} of the stream"
+        return check_part(self._dataset(place, name), self.domain.spaces(self.split), where, name)
 
     def _shown(self, place: int, name: Part) -> Shown:
         sizes = self.sizes()[place]

@@ -15,6 +15,7 @@ from tlml import Group, Phase, Strategy, TlmlError
 from tlml.errors import check_positive, did_you_mean
 from tlml.networks import NamedBuffers, head_name, head_patterns
 
+_DEFAULT = 4  # the rank where none is said
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -44,7 +45,8 @@ class Lora(Strategy):
     BatchNorm keeps its statistics.
 
     Args:
-        rank: r, of the change of a weight seen as a matrix ``[outputs, inputs / groups · kernel]``.
+        rank: r, of the change of a weight seen as a matrix ``[outputs, inputs / groups · kernel]``;
+            None: 4, or as many as the smaller side of a layer has where those are fewer.
         alpha: α, by which the change is scaled: α / r.
         patterns: Which layers, as patterns of their paths, such as ``blocks.*``.
         head: Whether the head learns.
@@ -59,7 +61,7 @@ class Lora(Strategy):
 
     def __init__(
         self,
-        rank: int = 4,
+        rank: int | None = None,
         alpha: float = 4.0,
         patterns: Sequence[str] = ("*",),
         head: bool = True,
@@ -85,7 +87,7 @@ class Lora(Strategy):
         for path in self._paths:
             _check_layer(path, layers[path], self.rank)
         for path in self._paths:
-            change = LowRank(layers[path].weight, self.rank, self.alpha)
+            change = self._change_of(layers[path])
             parametrize.register_parametrization(layers[path], "weight", change)
         self._head = head_patterns(network) if self.head else ()
 
@@ -116,12 +118,16 @@ class Lora(Strategy):
         """
         for path in self._changed(network, merged=True):
             layer = cast(nn.Linear, network.get_submodule(path))
-            change = LowRank(layer.weight, self.rank, self.alpha)
+            change = self._change_of(layer)
             with torch.no_grad():
                 change.down.copy_(self._merged.pop(f"{path}.down"))
                 change.up.copy_(self._merged.pop(f"{path}.up"))
                 layer.weight.sub_(change(torch.zeros_like(layer.weight)))
             parametrize.register_parametrization(layer, "weight", change)
+
+    def _change_of(self, layer: nn.Linear) -> LowRank:
+        rank = min(_DEFAULT, *_sides(layer)) if self.rank is None else self.rank
+        return LowRank(layer.weight, rank, self.alpha)
 
     def _changed(self, network: nn.Module, *, merged: bool) -> list[str]:
         there = dict(network.named_modules())
@@ -157,14 +163,18 @@ def _match(paths: list[str], patterns: Sequence[str], network: str) -> list[str]
     return [path for path in paths if any(fnmatch.fnmatchcase(path, each) for each in patterns)]
 
 
-def _check_layer(path: str, layer: nn.Linear, rank: int) -> None:
+def _sides(layer: nn.Linear) -> tuple[int, int]:
+    return len(layer.weight), layer.weight[0].numel()
+
+
+def _check_layer(path: str, layer: nn.Linear, rank: int | None) -> None:
     if parametrize.is_parametrized(layer):
         raise TlmlError(
             f"lora: '{path}' is parametrized already; merge that first (strategy.merge(network))"
         )
-    sides = len(layer.weight), layer.weight[0].numel()
-    if rank > min(sides):
+    sides = _sides(layer)
+    if rank is not None and rank > min(sides):
         raise TlmlError(
-            f"rank: {rank} is more than the weight of '{path}' has, which is {list(sides)}; take "
-            f"at most {min(sides)}, or patterns that leave it out"
+            f"lora: rank={rank} is more than the weight of '{path}' has, which is {list(sides)}; "
+            f"take at most {min(sides)}, or patterns that leave it out"
         )

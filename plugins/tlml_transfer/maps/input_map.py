@@ -10,7 +10,7 @@ import torch
 
 from tlml import Strategy, TlmlError
 from tlml.networks import NamedBuffers
-from tlml_transfer.rows import Rows, Values, as_array, as_given
+from tlml_transfer.rows import Rows, Values, as_array, as_given, check_rows
 
 MOST_COMPONENTS = 30  # where their number is left open
 
@@ -109,8 +109,7 @@ def _check_sides(whose: str, source: Values, target: Values) -> None:
             raise TlmlError(
                 f"{whose}: {side} inputs must be [n, d] with n of at least 2, are {list(x.shape)}"
             )
-        if not np.isfinite(x).all():
-            raise TlmlError(f"{whose}: {side} inputs hold NaN or infinity; leave such rows out")
+        check_rows(x, f"{whose}: {side} inputs")
         if (x == x[0]).all():
             raise TlmlError(f"{whose}: all {side} inputs are equal, so that they say nothing")
     if source.shape[1] != target.shape[1]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tlml import Batch, Strategy, TlmlError
 from tlml.errors import check_choice, check_not_negative
-from tlml_transfer.rows import Rows, Values, as_array, as_given
+from tlml_transfer.rows import Rows, Values, as_array, as_given, check_rows
 
 
 class Source(NamedTuple):
@@ -189,8 +189,7 @@ class UnsupervisedStrategy(Strategy, BaseEstimator):  # type: ignore[misc]
             raise TlmlError(
                 f"{self.title}: {what} must be [n, d] with n of at least 1, are {list(found.shape)}"
             )
-        if not np.isfinite(found).all():
-            raise TlmlError(f"{self.title}: {what} hold NaN or infinity; leave such rows out")
+        check_rows(found, f"{self.title}: {what}")
         if not side and self.model() is not None and found.shape[1] != self.n_features_in_:
             raise TlmlError(
                 f"{self.title}: inputs must be [n, {self.n_features_in_}], as those that it "

@@ -14,6 +14,7 @@ from torch import Tensor
 from tlml import Strategy, TlmlError
 from tlml.errors import check_positive
 from tlml.strategies import weights_of
+from tlml_transfer.rows import as_array, check_rows
 
 
 class Balanced(Strategy):
@@ -45,10 +46,12 @@ class Balanced(Strategy):
         """Return a weight for each label of `source_y`, classes ``[n]`` or values ``[n, ...]``.
 
         Raises:
-            TlmlError: There are no labels.
+            TlmlError: There are no labels, or one is NaN or infinite.
         """
         if source_y is None or not len(source_y):
             raise TlmlError("balanced: weighs by labels; pass source_y, one for each source input")
+        if source_y.is_floating_point():
+            check_rows(as_array(source_y), "balanced: source targets")
         labels = self._intervals(source_y) if source_y.is_floating_point() else source_y
         _, classes, sizes = torch.unique(labels, dim=0, return_inverse=True, return_counts=True)
         weights = len(labels) / (len(sizes) * sizes[classes].double())

@@ -17,6 +17,7 @@ from tlml import Batch, Strategy, TlmlError
 from tlml.errors import check_choice, check_not_negative, check_positive
 from tlml.learners import MODELS, fit_predict, make_model
 from tlml.strategies import effective_sample_size
+from tlml_transfer.rows import as_array, check_rows
 
 _NEAR_ZERO = 1e-10  # an error of 0 would have an infinite say
 
@@ -71,7 +72,8 @@ class Tradaboost(Strategy):
         """Return the votes for each class ``[n, classes]``, in shares, or values ``[n, d]``.
 
         Raises:
-            TlmlError: There is no source, no labelled target, or they have labels of two kinds.
+            TlmlError: There is no source, no labelled target, one that is not finite, or they have
+                labels of two kinds.
         """
         source = self._checked(support, space)
         known = Batch(
@@ -109,6 +111,8 @@ class Tradaboost(Strategy):
             raise TlmlError(
                 "tradaboost: needs labelled target examples, and there are none; set shots above 0"
             )
+        for side, own in (("source", self._source), ("target", support)):
+            check_rows(as_array(own.x), f"tradaboost: {side} inputs")
         labels = self._source.y
         values = labels.is_floating_point()
         fits = labels.shape[1:] == support.y.shape[1:] and values == support.y.is_floating_point()

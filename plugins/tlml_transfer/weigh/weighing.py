@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tlml import Strategy, TlmlError
 from tlml.strategies import weights_of
-from tlml_transfer.rows import Values, as_array
+from tlml_transfer.rows import Values, as_array, check_rows
 
 
 class Weighing(Strategy):
@@ -32,8 +32,8 @@ class Weighing(Strategy):
         """Return a weight for each source example ``[n]``; inputs ``[n, ...]`` are flattened.
 
         Raises:
-            TlmlError: There are less than two examples on a side, they have different dimensions,
-                or nothing can be told from them.
+            TlmlError: There are less than two examples on a side or one that is not finite, they
+                have different dimensions, or nothing can be told from them.
         """
         source, target = as_array(source_x.flatten(1)), as_array(target_x.flatten(1))
         for side, rows in (("source", source), ("target", target)):
@@ -42,6 +42,7 @@ class Weighing(Strategy):
                     f"{self.title}: needs at least 2 {side} inputs, there are {len(rows)}; views "
                     "give those of the target with unlabelled=True"
                 )
+            check_rows(rows, f"{self.title}: {side} inputs")
         if source.shape[1] != target.shape[1]:
             raise TlmlError(
                 f"{self.title}: source inputs have {source.shape[1]} dimensions, target inputs "

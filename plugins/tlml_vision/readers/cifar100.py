@@ -14,6 +14,7 @@ from tlml_vision.readers.torchvision_data import download as torchvision_downloa
 from tlml_vision.storage.decoding import fit_images, scaled
 from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
+from tlml_vision.storage.numbers import whole_numbers
 from tlml_vision.storage.safe_pickle import load_pickle
 
 LAYOUT = "cifar-100-python/ with train, test and meta"
@@ -64,7 +65,8 @@ def find_cifar100(
 def _part(path: Path, fine_names: int, coarse_names: int) -> tuple[Any, Any, Any]:
     """Return images ``[n, 32, 32, 3]``, classes and superclasses ``[n]`` of one file."""
     data, *labels = _held(path, _IMAGES)
-    images, fine, coarse = np.asarray(data), *map(np.asarray, labels)
+    fine, coarse = (whole_numbers(own, "labels", path) for own in labels)
+    images = np.asarray(data)
     if images.dtype != np.uint8 or images.shape != (len(fine), 3 * SIDE * SIDE) or not len(fine):
         raise TlmlError(f"{path}: data must be bytes [n, {3 * SIDE * SIDE}], one row a label")
     if len(coarse) != len(fine) or fine.max() >= fine_names or coarse.max() >= coarse_names:

@@ -10,6 +10,7 @@ from tlml.errors import TlmlError
 from tlml_vision.storage.decoding import fit_images, scaled
 from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
+from tlml_vision.storage.numbers import whole_numbers
 from tlml_vision.storage.safe_pickle import load_pickle
 
 
@@ -26,10 +27,11 @@ def find_labelled(path: Path, size: int) -> FoundImages | None:
             or images.dtype != np.uint8
             or images.shape[3:] != (3,)
             or labels is None
-            or len(labels) != len(images)
         ):
             raise TlmlError(f"{path}: must hold data, bytes [n, H, W, 3], and as many labels")
-        of = np.asarray(labels)
+        of = whole_numbers(labels, "labels", path)
+        if len(of) != len(images):
+            raise TlmlError(f"{path}: must hold data, bytes [n, H, W, 3], and as many labels")
         for label in np.unique(of):
             # Each file may count its classes from 0.
             yield f"{path.stem}/{label}", fit_images(images[of == label], scaled(size))

@@ -16,6 +16,7 @@ from tlml_vision.readers.image_pool import ON_DISK, ImagePool
 from tlml_vision.storage.decoding import fit_images, scaled
 from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
+from tlml_vision.storage.numbers import whole_numbers
 from tlml_vision.storage.safe_pickle import load_pickle
 
 _CACHE = "mini-imagenet-cache-{}.pkl"
@@ -108,13 +109,17 @@ def _unpack(path: Path) -> tuple[Any, dict[Any, Any]]:
         or images.shape[3:] != (3,)
     ):
         raise TlmlError(f"{path}: must hold image_data, bytes [n, H, W, 3], and class_dict")
-    empty = [name for name, rows in classes.items() if not len(rows)]
+    empty = [name for name, rows in classes.items() if np.shape(rows) == (0,)]
     if empty:
         raise TlmlError(f"{path}: class_dict names no image of class '{empty[0]}'")
-    last = max((int(np.max(rows)) for rows in classes.values()), default=-1)
+    places = {
+        name: whole_numbers(rows, f"the images of class '{name}'", path)
+        for name, rows in classes.items()
+    }
+    last = max((int(rows.max()) for rows in places.values()), default=-1)
     if last >= len(images):
         raise TlmlError(f"{path}: class_dict names image {last}, and there are {len(images)}")
-    return images, classes
+    return images, places
 
 
 _KEYS = ("image_data", "class_dict")

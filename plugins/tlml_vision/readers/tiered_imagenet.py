@@ -18,6 +18,7 @@ from tlml_vision.readers.image_pool import ON_DISK, ImagePool
 from tlml_vision.storage.decoding import decoded_bytes, fit_images, scaled
 from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
+from tlml_vision.storage.numbers import whole_numbers
 from tlml_vision.storage.safe_pickle import load_pickle
 
 Rows = NDArray[np.intp]
@@ -109,13 +110,14 @@ def _labels(path: Path) -> tuple[NDArray[Any], Callable[[int], str]]:
     held = load_pickle(path)
     held = {_text(key): value for key, value in held.items()} if isinstance(held, dict) else {}
     if {"label_specific", "label_specific_str"} <= held.keys():
-        own, texts = np.asarray(held["label_specific"]), list(held["label_specific_str"])
+        own = whole_numbers(held["label_specific"], "label_specific", path)
+        texts = list(held["label_specific_str"])
         if own.size and own.max() >= len(texts):
             raise TlmlError(f"{path}: names {len(texts)} classes, and an image is of {own.max()}")
         # Two classes of ImageNet may share a name (crane, the bird and the machine).
         return own, lambda label: f"{label:03d} {_text(texts[label])}"
     if "labels" in held:
-        return np.asarray(held["labels"]), str
+        return whole_numbers(held["labels"], "labels", path), str
     raise TlmlError(f"{path}: must hold label_specific and label_specific_str, or labels")
 
 

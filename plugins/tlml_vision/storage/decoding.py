@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +17,9 @@ from tlml.errors import TlmlError
 
 Fit = Callable[[Image.Image], Image.Image]
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+# What a file is, its content says, not its name: others, such as EPS, would run other programs.
+FORMATS = ("PNG", "JPEG", "BMP")
+MOST_PIXELS = 64_000_000  # about 200 MB in memory
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -27,7 +33,7 @@ def decode(files: Iterable[Path], fit: Fit) -> NDArray[np.uint8]:
     Raises:
         TlmlError: A file is not an image, is cut off, or can't be read.
     """
-    return np.stack([_decode(path.open, str(path), fit) for path in files])
+    return np.stack([_decode(_opener(path), str(path), fit) for path in files])
 
 
 def decoded_bytes(images: Iterable[bytes], where: str, fit: Fit) -> NDArray[np.uint8]:
@@ -36,7 +42,7 @@ def decoded_bytes(images: Iterable[bytes], where: str, fit: Fit) -> NDArray[np.u
     Raises:
         TlmlError: One is damaged; `where` says of which file it is a part.
     """
-    return np.stack([_decode(lambda _, own=own: io.BytesIO(own), where, fit) for own in images])  # type: ignore[misc]
+    return np.stack([_decode(functools.partial(io.BytesIO, own), where, fit) for own in images])
 
 
 def fit_images(images: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
@@ -57,12 +63,38 @@ def scaled(size: int) -> Fit:
 _SMOOTH = Image.Resampling.LANCZOS
 
 
-def _decode(opened: Callable[[str], object], where: str, fit: Fit) -> NDArray[np.uint8]:
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    """Return what opens a file; of a pipe, nothing would ever come."""
+
+    def opened() -> BinaryIO:
+        if not path.is_file():
+            raise OSError("not a regular file")
+        return path.open("rb")
+
+    return opened
+
+
+def _decode(opened: Callable[[], BinaryIO], where: str, fit: Fit) -> NDArray[np.uint8]:
     try:
-        with opened("rb") as file, Image.open(file) as image:  # type: ignore[attr-defined]
-            return _planes(fit(image))
+        with opened() as file, warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # the limit here is less
+            with Image.open(file, formats=FORMATS) as image:
+                _check_size(image, where)
+                return _planes(fit(image))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, TlmlError):
+            raise
         raise TlmlError(f"{where}: is damaged or no image ({error}); get it again") from error
+
+
+def _check_size(image: Image.Image, where: str) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise TlmlError(
+            f"{where}: has {width} × {height} pixels, more than {MOST_PIXELS:,}; make it smaller"
+        )
 
 
 def _planes(image: Image.Image) -> NDArray[np.uint8]:

@@ -203,8 +203,8 @@ def test_a_long_adaptation_is_a_function_of_the_seed() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     with fails(
-        "rank: 3 is more than the weight of '0' has, which is [4, 2]; take at most 2, or patterns "
-        "that leave it out"
+        "lora: rank=3 is more than the weight of '0' has, which is [4, 2]; take at most 2, or "
+        "patterns that leave it out"
     ):
         tlml.strategy("lora", rank=3).claim(network())
     with fails("patterns: 'blocks.*' matches no linear layer or convolution; choose from 0, 4"):
@@ -222,6 +222,16 @@ def test_what_does_not_fit_is_refused() -> None:
         first.merge(net)
     with fails("lora: it is not attached to this Linear"):
         first.merge(nn.Linear(2, 2))
+
+
+def test_the_default_rank_is_at_most_a_layers_smaller_side() -> None:
+    net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
+    strategy = tlml.strategy("lora").claim(net)
+    found = [net[i].parametrizations.weight[0].down.shape[0] for i in (0, 2)]
+    assert found == [2, 4]
+    strategy.merge(net)
+    strategy.unmerge(net)
+    assert [net[i].parametrizations.weight[0].down.shape[0] for i in (0, 2)] == found
 
 
 @pytest.mark.parametrize("options", [{"rank": 0}, {"alpha": 0}])

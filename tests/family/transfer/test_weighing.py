@@ -332,6 +332,23 @@ def test_inputs_that_do_not_fit_are_refused(name: str) -> None:
         weigh(source, target[:, :1])
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", BY_INPUTS)
+def test_inputs_that_are_no_numbers_are_refused(name: str, bad: float) -> None:
+    weigh = tlml.strategy(name).weigh_samples
+    for side, number in (("source", 0), ("target", 1)):
+        both = [own.clone() for own in sides()]
+        both[number][3, 0] = bad
+        with fails(f"{name}: {side} inputs hold NaN or infinity; leave such rows out"):
+            weigh(*both)
+
+
+def test_targets_that_are_no_numbers_are_refused() -> None:
+    x, y = torch.zeros(4, 1), torch.tensor([[0.0], [float("nan")], [1.0], [2.0]])
+    with fails("balanced: source targets hold NaN or infinity; leave such rows out"):
+        tlml.strategy("balanced").weigh_samples(x, x, y)
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e4, 1e8])
 def test_kernel_means_are_matched_as_well_far_from_the_origin(offset: float) -> None:
     rng = np.random.default_rng(0)

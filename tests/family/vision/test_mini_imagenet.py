@@ -82,8 +82,30 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
             pickle.dumps({"image_data": ONE_IMAGE, "class_dict": {"a": [0], "b": []}}),
             "class_dict names no image of class 'b'",
         ),
+        *(
+            (
+                pickle.dumps({"image_data": ONE_IMAGE, "class_dict": {"a": rows}}),
+                "the images of class 'a' must be whole numbers from 0 on, one for each image",
+            )
+            for rows in (["x"], [0.5], None, [None], [-1], "text", [[0]])
+        ),
     ],
-    ids=["empty", "text", "cut", "list", "shape", "rows", "class"],
+    ids=[
+        "empty",
+        "text",
+        "cut",
+        "list",
+        "shape",
+        "rows",
+        "class",
+        "words",
+        "halves",
+        "none",
+        "nones",
+        "negative",
+        "a word",
+        "nested",
+    ],
 )
 def test_damaged_pickles_are_named(tmp_path, content, message):
     path = tmp_path / "mini-imagenet-cache-train.pkl"

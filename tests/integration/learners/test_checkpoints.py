@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,11 @@ def test_a_learner_without_its_plugin_is_named(maml: tuple[Learner, Path], tmp_p
         f"{path}: of learner 'forgotten', which no installed plugin brings (no learner is called"
     )
     path = altered(maml[1], tmp_path, "tlml", learner="no_such_package.Learner")
-    assert "no_such_package cannot be imported" in error_of(path)
+    assert error_of(path) == (
+        f"{path}: learner no_such_package.Learner is in a module that is not imported and belongs "
+        "to no plugin; a file can't have code run: if you trust it, import its module first; on "
+        "the command line, name it, as in --model NAME"
+    )
 
 
 def test_options_of_another_version_are_named(maml: tuple[Learner, Path], tmp_path: Path) -> None:
@@ -160,6 +165,58 @@ def test_nothing_that_a_file_names_is_called_unless_it_is_of_the_right_kind(
     monkeypatch.chdir(tmp_path)
     error_of(altered(maml[1], tmp_path, part, **changes))
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("module", ["trap", "trap.__main__", "tlml.__main__"])
+@pytest.mark.parametrize("where", ["learner", "network", "strategy", "inner", "nested"])
+def test_nothing_that_a_file_names_is_imported(
+    maml: tuple[Learner, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    where: str,
+) -> None:
+    """A module of the working folder, or one that runs a program, would run as it is imported."""
+    (tmp_path / "trap").mkdir()
+    for file in ("trap/__init__.py", "trap/__main__.py"):
+        (tmp_path / file).write_text("import pathlib; pathlib.Path('ran').touch(); exit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before, name = set(sys.modules), f"{module}.X"
+    changes: dict[str, Any] = {
+        "learner": {"learner": name},
+        "network": {"network": name},
+        "strategy": {"strategy": name},
+        "inner": {"strategy": {"name": name, "options": {}}},
+        "nested": {"strategy": {"name": "sgd", "options": {"parts": [{"class_path": name}]}}},
+    }
+    part = "tlml" if where == "learner" else "hyper_parameters"
+    path = altered(maml[1], tmp_path, part, **changes[where])
+    text = error_of(path)
+    assert not (tmp_path / "ran").exists()
+    assert {name for name in set(sys.modules) - before if "trap" in name} == set()
+    assert text.startswith(f"{path}: ")
+    assert "belongs to no plugin" in text
+    if where != "learner":
+        with pytest.raises((TlmlError, TypeError)):
+            type(maml[0]).load_from_checkpoint(path)
+        assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_imported_or_passed_may_be_named(
+    maml: tuple[Learner, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quitting.py").write_text("raise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = altered(maml[1], tmp_path, "hyper_parameters", network="quitting.Net")
+    assert "network quitting.Net is in a module that is not imported" in error_of(path)
+    assert error_of(path, network="quitting.Net") == (
+        "network quitting.Net: cannot be imported: SystemExit: 0"
+    )
+    assert tlml.load(path, network="mlp").network is not None
+    path = altered(maml[1], tmp_path, "hyper_parameters", strategy="quitting.Sgd")
+    assert "strategy quitting.Sgd is in a module that is not" in error_of(path)
+    assert tlml.load(path, strategy="sgd").strategy.options["steps"]
 
 
 def test_a_network_given_by_the_path_of_its_class_comes_back(

@@ -16,7 +16,7 @@ from reader import Reader, cut_shipped_suites, cut_trainers
 from tlml import hookspecs
 from tlml.cli import COMMANDS
 from tlml.registry import Registry, default_registry
-from tlml.registry.registry import OURS
+from tlml.registry.installed import OURS
 from tlml.spec import KINDS
 
 PAGES = sorted(page for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")] if blocks(page))

@@ -20,7 +20,7 @@ from failing import failure
 from places import TESTS
 
 from tlml.registry import Registry
-from tlml.registry.registry import CORE, OURS
+from tlml.registry.installed import CORE, OURS
 from tlml.testing import check_plugin
 
 SOURCE = TESTS / "third_party" / "stranger"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import sys
@@ -429,3 +430,42 @@ def test_the_example_of_a_domain_holds_what_it_requires(
     assert installed_plugins(["info", "image_folder"]) == 0
     *_, example = capsys.readouterr().out.strip().splitlines()
     assert "--data.domain.source SOURCE --data.domain.target TARGET" in example
+
+
+@pytest.mark.parametrize("command", [["list"], ["info", "waves"], ["plugins"]])
+def test_json_stays_json_whatever_a_plugin_prints_at_its_import(
+    alone: Site, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    alone.write("sea_module.py", f"print('splash')\n{SEA}")
+    assert main([*command, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)
+    assert "splash" in captured.err
+
+
+def test_info_reads_options_off_a_class_that_prints(
+    alone: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone.write("sea_waves.py", f"print('splash')\n{WAVES}")
+    assert main(["info", "waves", "--kind", "domain", "--import", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_malformed_entry_points_of_a_package_are_told_in_one_line(
+    alone: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch and Lightning read those of all packages, and so can't be imported."""
+    alone.write("aaa-1.0.dist-info/METADATA", "Name: aaa\nVersion: 1\n")
+    alone.write("aaa-1.0.dist-info/entry_points.txt", "nonsense\n[x]\ny")
+    assert main(["list"]) == 0
+    capsys.readouterr()
+
+    def heavy(argv: list[str]) -> int:
+        return len(importlib.metadata.entry_points(group="torch.backends"))
+
+    monkeypatch.setattr("tlml.cli.light.main", heavy)
+    assert main(["list"]) == 2
+    assert capsys.readouterr().err == (
+        "tlml: entry_points.txt of aaa is malformed, and torch and Lightning read those of all "
+        "packages: install it anew, or remove it\n"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,33 @@ def _emptied(path: str) -> None:
     Path(path).write_bytes(b"")
 
 
+def _header(path: str, text: str) -> None:
+    """Put another head before the array x."""
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    head = text.encode().ljust(117) + b"\n"
+    parts["x.npy"] = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head
+    with zipfile.ZipFile(path, "w") as new:
+        for name, data in parts.items():
+            new.writestr(name, data)
+
+
+def _boasting(path: str) -> None:
+    _header(path, f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({10**12}, 64), }}")
+
+
+def _chattering(path: str) -> None:
+    _header(path, "{'descr': '<f8', 'fortran_order': [[[[, 'shape': (3L")
+
+
+def _deep(path: str) -> None:
+    changed(path, about=np.array("[" * 100_000 + "]" * 100_000))
+
+
+def _split_in_a_list(path: str) -> None:
+    changed(path, about=np.array('{"format": 1, "split": [["target"]], "ways": null}'))
+
+
 def _half_said(path: str) -> None:
     changed(path, about=np.array("{"))
 
@@ -228,6 +256,12 @@ DAMAGED = "it is damaged or something else"
         (lambda p: changed(p, support_index=np.zeros(36)),
          "support_index or support_counts holds no flat whole numbers"),
         (lambda p: changed(p, support_y=np.full(36, -1)), "support_y holds no classes"),
+        (lambda p: changed(p, support_y=np.full(36, np.nan), query_y=np.zeros(72)),
+         "support_y holds NaN or infinity"),
+        (lambda p: changed(p, support_y=np.zeros(36), query_y=np.full(72, np.inf)),
+         "query_y holds NaN or infinity"),
+        (_deep, DAMAGED), (_split_in_a_list, "its split is [['target']]"),
+        (_boasting, DAMAGED), (_chattering, DAMAGED),
     ],
 )  # fmt: skip
 def test_damaged_and_foreign_files_are_refused_in_one_line(
@@ -262,3 +296,21 @@ def test_a_failed_writing_leaves_the_old_file(path: str) -> None:
     assert [file.name for file in Path().iterdir()] == [path]
     with fails(".: is a folder; name a file in it, such as tasks.npz"):
         write_episodes(".", EpisodeView(Letters(), **FIXED))
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", "<f2", np.longdouble, ">u2", "<u4", "|u1", "?"])
+def test_numbers_of_any_order_and_precision_are_read(path: str, kind: Any) -> None:
+    write_episodes(path, EpisodeView(Letters(), **FIXED))
+    with np.load(path) as file:
+        x, y = np.abs(file["x"]).astype(kind), file["support_y"].astype(">i4")
+    changed(path, x=x, support_y=y)
+    found = read_episodes(path)
+    assert torch.equal(found.x.double(), torch.from_numpy(x.astype(np.float64)))
+    assert found[0].support.x.sum() >= 0 and found[0].support.y.dtype == torch.int64
+
+
+def test_labels_beyond_the_ways_that_a_file_says_are_none_of_the_domain(path: str) -> None:
+    write_episodes(path, EpisodeView(Letters(), **FIXED))
+    changed(path, query_y=np.full(72, 9))
+    with pytest.raises(TlmlError, match="its episodes have 10 ways, and Letters has 7 target"):
+        EpisodeView(Letters(), file=path)

@@ -137,3 +137,41 @@ def test_failures_keep_their_exception() -> None:
     assert failure is cause
     failure = load_plugin("made", plugin_module)[1]
     assert isinstance(failure, TlmlError)
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Skipped(BaseException):
+    """As pytest's, which a module may raise at its import."""
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Unspeakable(), "Unspeakable: its text can't be told"),
+        (Skipped("not here"), "Skipped: not here"),
+        (GeneratorExit(), "GeneratorExit: "),
+    ],
+)
+def test_whatever_a_plugin_raises_breaks_it_alone(error: BaseException, text: str) -> None:
+    assert load(tlml_domains=error).error == text
+
+
+def test_ctrl_c_stops_the_command() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        load(tlml_domains=KeyboardInterrupt())
+
+
+def test_what_a_plugin_prints_is_no_output_of_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @hookimpl
+    def tlml_domains() -> list[Spec]:
+        print("splash")
+        return [WAVES]
+
+    assert load(tlml_domains=tlml_domains).names("domain") == ["waves"]
+    assert capsys.readouterr() == ("", "splash\n")

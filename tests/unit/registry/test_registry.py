@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -301,3 +302,22 @@ def test_partners_are_what_some_working_trio_joins() -> None:
 
 def test_the_default_registry_is_made_once() -> None:
     assert default_registry() is default_registry()
+
+
+def test_an_unknown_name_tells_which_plugins_were_left_out(site: Site) -> None:
+    site.install("sea", "import no_such")
+    with pytest.raises(TlmlError) as caught:
+        Registry(strict=False).spec("domain", "sunlit")
+    assert str(caught.value).endswith("; left out as broken, see tlml plugins: sea")
+
+
+def test_an_unknown_name_among_many_names_the_command_that_lists_them(site: Site) -> None:
+    site.install("sea", declare("domain", *(f"wave{number:02}" for number in range(30))))
+    with pytest.raises(TlmlError) as caught:
+        Registry().spec("domain", "zzzz")
+    text = str(caught.value)
+    assert re.fullmatch(
+        r"no domain is called 'zzzz'; there are \d+, such as (\w+, ){4}\w+; "
+        "tlml list --kind domain",
+        text,
+    )

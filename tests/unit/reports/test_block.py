@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from presented import EPISODES, STREAM
+from result_folders import id_of
 
 from tlml.reports.block import make_block, noun, unit_means
 from tlml.reports.entries import Entry, Place
@@ -16,8 +17,8 @@ PLACE = Place("glyphs", "stream", "tasks", 3)
 
 def entry(method: str, scores: list[float] | None, seed: int = 0, **more: Any) -> Entry:
     cell = PlannedAdapt(
-        id=f"{method}{seed}", domain="glyphs", protocol="stream", point={"tasks": 3}, seed=seed,
-        method=method, fits=[],
+        id=id_of(f"{method}{seed}"), domain="glyphs", protocol="stream", point={"tasks": 3},
+        seed=seed, method=method, fits=[],
     )  # fmt: skip
     record = None
     if scores is not None:

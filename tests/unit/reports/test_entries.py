@@ -8,8 +8,8 @@ from tlml.suites.results import Planned, PlannedAdapt, Record, Results
 
 def results(*values: int, failures: dict[str, str] | None = None) -> Results:
     cell = PlannedAdapt(
-        id="a", domain="walks", protocol="control", point={"env_steps": [0, 200]}, seed=0,
-        method="ppo", fits=["fit"],
+        id="a" * 16, domain="walks", protocol="control", point={"env_steps": [0, 200]}, seed=0,
+        method="ppo", fits=["f" * 16],
     )  # fmt: skip
     plan = Planned(
         name="quick", baseline="ppo", methods=["ppo"], domains=["walks"], fits=[], adapts=[cell],
@@ -19,7 +19,7 @@ def results(*values: int, failures: dict[str, str] | None = None) -> Results:
         Record(point={"env_steps": value}, metric="return", higher_is_better=True, units=["0"],
                scores=[float(value)]) for value in values
     )  # fmt: skip
-    return Results(plan, {"a": records} if records else {}, failures or {})
+    return Results(plan, {"a" * 16: records} if records else {}, failures or {})
 
 
 def test_a_cell_has_an_entry_for_each_of_its_points() -> None:
@@ -33,7 +33,7 @@ def test_a_cell_has_an_entry_for_each_of_its_points() -> None:
 
 
 def test_what_is_not_there_has_failed_with_its_cell_or_its_fit() -> None:
-    for id in ("a", "fit"):
+    for id in ("a" * 16, "f" * 16):
         made = results(200, failures={id: "reason"})
         assert [failed(made, entry) for entry in entries(made)] == [True, False]
     made = results()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from presented import PNG
+from result_folders import id_of
 
 from tlml.reports.feature_plot import panels, plot_features
 from tlml.suites.results import Planned
@@ -14,7 +15,7 @@ from tlml.suites.results import Planned
 
 def planned(*episodes: int | None) -> Planned:
     fits = [
-        {"id": f"f{n}", "name": f"fit{n}", "domain": "d", "seed": 0, "episode": episode}
+        {"id": id_of(f"f{n}"), "name": f"fit{n}", "domain": "d", "seed": 0, "episode": episode}
         for n, episode in enumerate(episodes)
     ]
     return Planned(
@@ -23,7 +24,7 @@ def planned(*episodes: int | None) -> Planned:
 
 
 def write(folder: Path, id: str, text: str | None = None) -> None:
-    place = folder / "cells" / id
+    place = folder / "cells" / id_of(id)
     place.mkdir(parents=True)
     rng = np.random.default_rng(0)
     data = {"x": rng.normal(size=(9, 2)).tolist(), "label": [0, 1, 2] * 3, "source": 5}

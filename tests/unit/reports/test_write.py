@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from result_folders import Cells, Folder
+from result_folders import Cells, Folder, id_of
 from rich.console import Console
 
 from tlml.errors import TlmlError
 from tlml.reports import Report, print_report, report
 from tlml.reports.notes import NEGATIVE
 
+OWN = id_of("d-1-0-m")
 FILES = ("results.json", "report.md", "report.tex", "report.html", "glyphs.png")
 
 
@@ -32,12 +33,12 @@ def folder(tmp_path: Path) -> Folder:
     ("content", "message"),
     [
         ("{", "damaged (Invalid JSON: EOF while parsing an object at line 1 column 1)"),
-        ({"id": "x"}, "damaged (metric: Field required)"),
-        ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 1], "scores": [1]},
+        ({"id": OWN}, "damaged (metric: Field required)"),
+        ({"id": OWN, "metric": "a", "higher_is_better": True, "episodes": [0, 1], "scores": [1]},
          "damaged (Value error, 1 scores for 2 units)"),
-        ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [0, 0], "scores": [1, 1]},
+        ({"id": OWN, "metric": "a", "higher_is_better": True, "episodes": [0, 0], "scores": [1, 1]},
          "damaged (Value error, duplicate unit 0)"),
-        ({"id": "x", "metric": "a", "higher_is_better": True, "episodes": [], "scores": []},
+        ({"id": OWN, "metric": "a", "higher_is_better": True, "episodes": [], "scores": []},
          "damaged (units: List should have at least 1 item after validation, not 0)"),
     ],
 )  # fmt: skip
@@ -46,7 +47,7 @@ def test_a_damaged_result_is_named(folder: Folder, content: Any, message: str) -
     folder.put("d-1-0-m", "result.json", content)
     with pytest.raises(TlmlError) as caught:
         report(folder.path)
-    path = folder.path / "cells" / "d-1-0-m" / "result.json"
+    path = folder.path / "cells" / id_of("d-1-0-m") / "result.json"
     assert str(caught.value) == f"{path}: {message}; delete it and run the suite again"
 
 
@@ -225,3 +226,59 @@ def test_a_full_disk_leaves_the_previous_report(
         report(folder.path)
     assert (folder.path / name).read_bytes() == before
     assert not list(folder.path.glob(".*"))
+
+
+OUTSIDE = "../../outside"
+CELLS: Cells = {("d", 1, 0, "scratch"): [0.5, 0.6], ("d", 1, 0, "m"): [0.7, 0.8]}
+
+
+def everywhere(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("name", [OUTSIDE, "/tmp/x", "..", "a/b", "a\0b", "a\nb", "", "x" * 999])
+@pytest.mark.parametrize("key", ["domain", "id", "fits", "protocol"])
+def test_a_foreign_plan_writes_nothing_outside_its_folder(
+    tmp_path: Path, key: str, name: str
+) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    Folder(inner).write(CELLS)
+    plan = json.loads((inner / "plan.json").read_text())
+    plan["adapts"][1][key] = [name] if key == "fits" else name
+    plan["domains"] += [name] * (key == "domain")
+    (inner / "plan.json").write_text(json.dumps(plan))
+    before = everywhere(tmp_path)
+    with pytest.raises(
+        TlmlError, match=r"plan.json: damaged \((adapts|domains)\[1\].*String should"
+    ):
+        report(inner)
+    assert everywhere(tmp_path) == before
+
+
+@pytest.mark.parametrize("changed", ["strategy", "option"])
+def test_a_foreign_result_writes_nothing_outside_its_folder(tmp_path: Path, changed: str) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    strategy, option = (OUTSIDE, "lr") if changed == "strategy" else ("full", OUTSIDE)
+    folder = Folder(inner)
+    folder.write({("d", 1, 0, f"m{number}"): [0.5, 0.6] for number in range(4)}, "m0")
+    for number in range(4):
+        cell = {"id": id_of(f"d-1-0-m{number}"), "domain": "d", "shots": 1, "seed": 0,
+                "method": f"m{number}", "fits": []}  # fmt: skip
+        folder.result(cell, [0.5, 0.6], strategy=strategy, options={option: number})
+    before = everywhere(tmp_path)
+    with pytest.raises(TlmlError, match=r"no picture can be called 'd-"):
+        report(inner)
+    assert everywhere(tmp_path) == before
+
+
+def test_a_result_of_another_cell_is_named(folder: Folder) -> None:
+    folder.write(CELLS)
+    own, other = (folder.path / "cells" / id_of(f"d-1-0-{m}") for m in ("m", "scratch"))
+    (own / "result.json").write_text((other / "result.json").read_text())
+    with pytest.raises(TlmlError) as caught:
+        report(folder.path)
+    assert str(caught.value) == (
+        f"{own / 'result.json'}: it is of cell {other.name}; delete it and run the suite again"
+    )

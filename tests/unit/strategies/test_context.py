@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 import torch
+from places import ROOT
 from torch import nn
 
 from tlml import Context
@@ -25,3 +27,10 @@ def test_labels_and_params_are_empty_where_there_are_none() -> None:
 def test_it_can_not_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         context().progress = 1.0  # type: ignore[misc]
+
+
+def test_each_field_is_in_the_docs() -> None:
+    page = (ROOT / "docs" / "strategies.md").read_text()
+    table = page[page.index("## What a loss term sees") :]
+    told = set(re.findall(r"`(\w+)`", table))
+    assert {one.name for one in dataclasses.fields(Context)} <= told

@@ -139,6 +139,44 @@ SCRATCH = "  scratch: {strategy: scratch}"
          "did you mean max_epochs?"),
         ("seeds: 2", "trainer: {max_step: 5}",
          "2: trainer: Trainer: no option is called 'max_step'; did you mean max_steps?"),
+        # The Trainer's
+        ("max_epochs: 10", "max_epochs: -7",
+         "7: fits.pre.trainer: Trainer: 'max_epochs' must be a whole number of at least 0, or -1 "
+         "where something else ends the training, is -7"),
+        ("max_epochs: 10", "max_epochs: -1",
+         "7: fits.pre.trainer: Trainer: 'max_epochs' must be a whole number of at least 0, or -1 "
+         "where something else ends the training, is -1"),
+        ("seeds: 2", "trainer: {max_steps: many}",
+         "2: trainer: Trainer: option 'max_steps' must be int, is 'many' (str)"),
+        ("max_epochs: 10", "callbacks: [x]",
+         "7: fits.pre.trainer: 'callbacks' is not an option here, it is set by the suite: it shows "
+         "the progress of all cells, and keeps their checkpoints"),
+        ("seeds: 2", "trainer: {enable_progress_bar: true}",
+         "2: trainer: 'enable_progress_bar' is not an option here, it is set by the suite: it "
+         "shows the progress of all cells, and keeps their checkpoints"),
+        ("seeds: 2", "trainer: {logger: true}",
+         "2: trainer: 'logger' is not an option here, it is set by the suite: each fit logs to its "
+         "own folder"),
+        ("shots: 1, ", "trainer: {devices: 9}, shots: 1, ",
+         "5: domains.letters14.trainer: 'devices' is not an option here, it is set by the suite: a "
+         "cell is one process, and --jobs says how many run side by side"),
+        # What is absurd
+        ("seeds: 2", "seeds: 1000000000", "2: seeds: must be at most 1000, is 1000000000"),
+        ("seeds: 2", f"seeds: {10**80}", f"2: seeds: must be at most 1000, is 1{'0' * 59}..."),
+        ("seeds: 2", f"seeds: [{10**30}]", f"2: seeds[0]: must be at most 4294967295, is {10**30}"),
+        ("seeds: 2", f"episodes: {10**30}",
+         f"2: episodes: must be at most 4294967295, is {10**30}"),
+        ("name: quick", "name: [" + "x" * 10_000 + "]", "1: name: must be text, is ['"
+         + "x" * 58 + "..."),
+        ("name: quick", "name: quick\n" + "x" * 100 + ": 1", "2: unknown key '" + "x" * 60
+         + "...'; choose from 'baseline', 'domains', 'episodes', 'fits', "
+         "'methods', 'name', 'seeds', 'trainer'"),
+        ("strategy: sgd,", "strategy: " + "x" * 10_000 + ",",
+         "8: fits.maml.strategy: no strategy is called '" + "x" * 60 + "...'; "
+         "choose from full, hidden, mmd, scratch, sgd"),
+        ("size: 14", "size: " + "x" * 10_000,
+         "5: domains.letters14.options: domain letters: option 'size' must be int, is '" + "x" * 59
+         + "... (str)"),
         # Ranges
         ("log]", "lgo]", f"11: methods.full.tune.lr: {TUNE}, is [0.001, 0.1, 'lgo']"),
         ("[0.001, 0.1, log]", "[0.1]", f"11: methods.full.tune.lr: {TUNE}, is [0.1]"),

@@ -14,10 +14,11 @@ from tlml.suites import read_results
 from tlml.suites.description import EPISODES
 from tlml.suites.results import PlannedAdapt, Record
 
-CELL = {"id": "one", "domain": "d", "seed": 0, "method": "m", "fits": []}
+ONE = "1" * 16
+CELL = {"id": ONE, "domain": "d", "seed": 0, "method": "m", "fits": []}
 RECORD = {"metric": "accuracy", "higher_is_better": True}
 PLANNED: dict[str, Any] = {
-    "id": "a", "domain": "d", "protocol": "episodes", "point": {"shots": 5}, "seed": 0,
+    "id": ONE, "domain": "d", "protocol": "episodes", "point": {"shots": 5}, "seed": 0,
     "method": "m", "fits": [],
 }  # fmt: skip
 MEASURED: dict[str, Any] = {
@@ -30,7 +31,7 @@ def folder(path: Path, cell: dict[str, Any], result: dict[str, Any]) -> Path:
     plan = {"name": "x", "baseline": "m", "methods": ["m"], "domains": ["d"], "fits": [],
             "adapts": [{**CELL, **cell}], "refused": []}  # fmt: skip
     (path / "plan.json").write_text(json.dumps(plan))
-    place = path / "cells" / "one"
+    place = path / "cells" / ONE
     place.mkdir(parents=True)
     (place / "result.json").write_text(json.dumps({**CELL, **cell, **RECORD, **result}))
     return path
@@ -40,7 +41,7 @@ def test_what_0_1_0_wrote_with_shots_is_a_record_of_episodes(tmp_path: Path) -> 
     found = read_results(
         folder(tmp_path, {"shots": 5}, {"episodes": [0, 3], "scores": [0.1, 0.2], "losses": [1, 2]})
     )
-    (record,) = found.records["one"]
+    (record,) = found.records[ONE]
     assert (record.protocol, record.point) == ("episodes", {"shots": 5})
     assert (record.units, record.episodes, record.scores) == ([0, 3], [0, 3], [0.1, 0.2])
     assert found.plan.protocols == {"episodes": EPISODES}
@@ -51,7 +52,7 @@ def test_one_record_stands_flat_and_takes_its_place_from_the_plan(tmp_path: Path
     cell = {"protocol": "stream", "point": {"tasks": 2}}
     (record,) = read_results(
         folder(tmp_path, cell, {"units": [0, 1], "scores": [0.1, 0.2], "R": [[1, 0], [1, 1]]})
-    ).records["one"]
+    ).records[ONE]
     assert (record.protocol, record.point, record.R) == ("stream", {"tasks": 2}, [[1, 0], [1, 1]])
 
 
@@ -63,7 +64,7 @@ def test_several_records_share_what_stands_beside_them(tmp_path: Path) -> None:
     ]
     found = read_results(folder(tmp_path, cell, {"records": parts, "learner": "agent"}))
     assert found.plan.adapts[0].points == [{"env_steps": 0}, {"env_steps": 200}]
-    first, second = found.records["one"]
+    first, second = found.records[ONE]
     assert (first.point, second.point) == ({"env_steps": 0}, {"env_steps": 200})
     assert (first.scores, second.scores) == ([-9.0], [-3.0])
     assert first.learner == second.learner == "agent"
@@ -89,9 +90,9 @@ def test_a_cell_has_a_point_for_each_value_of_its_axis() -> None:
     assert several.points == [{"env_steps": 0}, {"env_steps": 200}]
 
 
-@pytest.mark.parametrize(("fit", "fits"), [("f", ["f"]), (None, [])])
+@pytest.mark.parametrize(("fit", "fits"), [("f" * 16, ["f" * 16]), (None, [])])
 def test_plans_of_earlier_versions_are_read(fit: str | None, fits: list[str]) -> None:
-    old = {"id": "a", "domain": "d", "shots": 5, "seed": 0, "method": "m", "fit": fit}
+    old = {"id": ONE, "domain": "d", "shots": 5, "seed": 0, "method": "m", "fit": fit}
     found = PlannedAdapt.model_validate(old)
     assert (found.fits, found.protocol, found.point) == (fits, "episodes", {"shots": 5})
 

@@ -253,7 +253,9 @@ class FourActions(Walks):
         (
             ThirdClass,
             {"pair", "classification"},
-            "domain made: spec gives 'pair' but the source: y has classes 2 to 2, its space 0 to 1",
+            "domain made: spec gives 'pair' but its view fails: task source clouds 0: all labels "
+            "are 2; the space is Discrete(2): number them 0 to 1; mend it or drop 'pair' from "
+            "gives",
         ),
         (
             DicedWalks,

@@ -137,6 +137,93 @@ class Flat(Strategy):
         return torch.zeros(len(x))
 
 
+class Misspelt(Strategy):
+    """Would be benched as plain fine-tuning."""
+
+    def step(self, loss: Any, params: Params, support: Any) -> Iterator[Params]:
+        yield params
+
+
+class Helped(Descent):
+    """Calls what it has itself."""
+
+    def phase(self) -> float:
+        return self.lr
+
+    def steps(self, loss: Any, params: Params, support: Any) -> Iterator[Params]:
+        self.phase()
+        yield from super().steps(loss, params, support)
+
+
+class Blind(Strategy):
+    sees = ("feature",)
+
+
+class Deaf(Descent):
+    def __init__(self, lr: float = 0.1, damping: float = 0.5) -> None:
+        super().__init__()
+        self.lr = lr
+
+
+class Orphan(Strategy):
+    def __init__(self, rate: float = 0.1) -> None:
+        self.rate = rate
+
+
+class Centring(Strategy):
+    def terms(self, context: Any) -> Mapping[str, Tensor]:
+        with torch.no_grad():
+            context.features_source.data -= context.features_source.data.mean(0)
+        return {"gap": (context.features_source.mean(0) - context.features_target.mean(0)).norm()}
+
+
+class Paired(Strategy):
+    def terms(self, context: Any) -> Mapping[str, Tensor]:
+        return {"gap": (context.features_source - context.features_target).square().mean()}
+
+
+class Returning(Descent):
+    def steps(self, loss: Any, params: Params, support: Any) -> Any:
+        slope = gradient(loss, params, support)
+        return {name: p - self.lr * slope[name] for name, p in params.items()}
+
+
+class Listing(Descent):
+    def steps(self, loss: Any, params: Params, support: Any) -> Any:
+        slope = gradient(loss, params, support)
+        yield [p - self.lr * slope[name] for name, p in params.items()]
+
+
+class Subtracting(Descent):
+    def steps(self, loss: Any, params: Params, support: Any) -> Any:
+        params = {name: p.requires_grad_() for name, p in params.items()}
+        slope = gradient(loss, params, support)
+        for name in params:
+            params[name] -= self.lr * slope[name]
+        yield params
+
+
+class Backward(Descent):
+    def steps(self, loss: Any, params: Params, support: Any) -> Any:
+        params = {name: p.detach() for name, p in params.items()}
+        loss(params, support).backward()
+        yield {name: p - self.lr * p.grad for name, p in params.items()}
+
+
+class Mapped(Strategy):
+    def phases(self, names: Any) -> Any:
+        return {"all": 1.0}
+
+
+class Itemising(Descent):
+    batched = True
+
+    def steps(self, loss: Any, params: Params, support: Any) -> Iterator[Params]:
+        for adapted in super().steps(loss, params, support):
+            next(iter(adapted.values())).sum().item()
+            yield adapted
+
+
 class Grown(Descent):
     def __init__(self) -> None:
         super().__init__()
@@ -149,9 +236,86 @@ class Grown(Descent):
         pass
 
 
+def test_reading_values_out_of_tensors_of_all_tasks_is_mended() -> None:
+    assert failure(check_strategy, Itemising, spec("differentiable")).endswith(
+        "; batched = True runs all tasks at once: keep numbers as tensors, without .item(), "
+        "float() or if"
+    )
+
+
+def test_a_method_that_a_strategy_calls_itself_may_be_called_as_it_likes() -> None:
+    check_strategy(Helped, spec())
+
+
 @pytest.mark.parametrize(
     ("strategy", "gives", "text"),
     [
+        (
+            Misspelt,
+            set(),
+            "strategy made: it has step(), which nothing calls; did you mean steps()?",
+        ),
+        (
+            Blind,
+            set(),
+            "strategy made: sees holds ['feature'], and terms see features, logits, labels only; "
+            "mend it",
+        ),
+        (
+            Deaf,
+            set(),
+            "strategy made: option 'damping' is never used: __init__() takes it and does nothing "
+            "with it; keep it (self.damping = damping) or leave it out",
+        ),
+        (
+            Orphan,
+            set(),
+            "strategy made: attaching it to a network: strategy Orphan: its __init__() does not "
+            "call super().__init__(); call it first",
+        ),
+        (
+            Centring,
+            {"aligns"},
+            "strategy made: terms() changes context.features_source in place, which the learner's "
+            "own loss is of; make a new tensor",
+        ),
+        (
+            Paired,
+            {"aligns"},
+            "strategy made: terms() with 18 source and 13 target examples: RuntimeError: The size "
+            "of tensor a (18) must match the size of tensor b (13) at non-singleton dimension 0; "
+            "the sides of a batch may have different sizes; take means over each",
+        ),
+        (
+            Returning,
+            set(),
+            "strategy made: steps() returns a dict; yield the parameters after each inner step, "
+            "where it returns them",
+        ),
+        (
+            Listing,
+            set(),
+            "strategy made: inner step 1 gives a list; yield a dict of parameters by name",
+        ),
+        (
+            Subtracting,
+            set(),
+            "strategy made: steps(): RuntimeError: a leaf Variable that requires grad is being "
+            "used in an in-place operation.; don't change params: yield new tensors, "
+            "{n: p - self.lr * grads[n] for n, p in params.items()}",
+        ),
+        (
+            Backward,
+            set(),
+            "strategy made: steps(): RuntimeError: element 0 of tensors does not require grad and "
+            "does not have a grad_fn; take gradients by tlml.gradient(loss, params, support), not "
+            "by .backward()",
+        ),
+        (
+            Mapped,
+            set(),
+            "strategy made: phases() gives a dict; return a list of tlml.Phase",
+        ),
         (
             Twice,
             set(),
