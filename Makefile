@@ -8,12 +8,12 @@ READY := $(VENV)/.ready
 TORCH := 2.13.0
 # What the command line leans on, in pure Python.
 OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
-EXTRAS := ray,vision,peft,ot,rl,dev,docs
+EXTRAS := vision,peft,ot,rl,dev,docs
 # A file's tests share what they make once; the order is that of testpaths, the slowest first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-oldest lint format bench bench-meta bench-optimiser bench-transfer docs names constraints clean
+.PHONY: help demo test test-fast test-oldest lint format bench bench-meta bench-optimiser bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ bench-optimiser: $(READY) ## time a training step with torch's optimiser as it i
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
+
+stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held
+	$(BIN)/python -m benchmarks.stress
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs site

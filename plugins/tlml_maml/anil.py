@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tlml import Batch, Network, Strategy
 from tlml.data import Params
 from tlml.meta import InnerProblem
-from tlml.networks import head_name, statistics
+from tlml.networks import call_with, head_name, renamed, statistics
 from tlml_maml.head_sgd import HeadSgd
 from tlml_maml.maml import Maml
 
@@ -32,7 +31,7 @@ class AnilProblem(InnerProblem):
         if features is None:
             return super().adapted(support)
         head = {name: params[name] for name in strategy.names(tuple(params))}
-        found = strategy.adapt(self.inner_loss(), {**head, FEATURES: features}, support)
+        found = self.adapt({**head, FEATURES: features}, support)
         return {**params, **{name: found[name] for name in head}}
 
     def scores(self, params: Params, x: Tensor) -> Tensor:
@@ -40,10 +39,10 @@ class AnilProblem(InnerProblem):
         if FEATURES not in params:
             return super().scores(params, x)
         network = self.adapter.network
-        name = head_name(network)
-        own = {key.removeprefix(f"{name}."): p for key, p in params.items() if key != FEATURES}
+        head = network.get_submodule(head_name(network))
+        own = renamed({key: p for key, p in params.items() if key != FEATURES}, network, head)
         with statistics(network, self.policy):
-            found: Tensor = functional_call(network.get_submodule(name), own, (params[FEATURES],))
+            found: Tensor = call_with(head, own, params[FEATURES])
         shape = network.output_shape if isinstance(network, Network) else None
         return found if shape is None else found.reshape(len(found), *shape)
 

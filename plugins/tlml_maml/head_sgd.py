@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import nn
 
@@ -21,6 +22,7 @@ class HeadSgd(Sgd):
         TlmlError: An option is out of range, or the network has no head.
     """
 
+    needs_head: ClassVar[bool] = True
     _head: tuple[str, ...] = ()
 
     def attach(self, network: nn.Module) -> None:

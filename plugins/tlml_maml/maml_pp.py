@@ -28,7 +28,7 @@ class MultiStepProblem(InnerProblem):
     def task_loss(self, support: Batch, query: Batch) -> Tensor:
         """Return the weighted query losses of one task after each step (equation 3)."""
         start = self.start()
-        ends = list(self.strategy.steps(self.inner_loss(), start, support)) or [start]
+        ends = list(self.steps(start, support)) or [start]
         pairs = zip(self.learner.step_weights(len(ends)), ends, strict=True)
         losses = [weight * self.loss(params, query) for weight, params in pairs if weight]
         return torch.stack(losses).sum()

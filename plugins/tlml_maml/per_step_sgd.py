@@ -94,8 +94,9 @@ class PerStepSgd(Sgd):
         if later < 0:
             return params
         norms = self._later.as_dict()
-        # [C] becomes [T, C] where tasks are stacked.
-        return {**params, **{n: norm[later].expand_as(first[n]) for n, norm in norms.items()}}
+        # [C] becomes [T, C] where tasks are stacked; what is frozen is not among the first.
+        moved = {n: p[later].expand_as(first[n]) for n, p in norms.items() if n in first}
+        return {**params, **moved}
 
     def _within(self, step: int) -> int:
         return min(step, self._trained - 1)

@@ -24,7 +24,7 @@ class ReptileProblem(InnerProblem):
         """Return the query loss at φ, with the gradient θ − φ."""
         start = self.start()
         at = {name: value.detach() for name, value in start.items()}
-        found = self.strategy.adapt(self.inner_loss(), at, self._examples(support))
+        found = self.adapt(at, self._examples(support))
         value = self.loss({name: end.detach() for name, end in found.items()}, query).detach()
         gaps = {name: (at[name] - end).detach() for name, end in found.items()}
         moved = torch.stack([(start[name] * gap).sum() for name, gap in gaps.items()]).sum()

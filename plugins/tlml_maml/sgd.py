@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tlml import Strategy, TlmlError, gradient
 from tlml.data import Params
 from tlml.errors import check_not_negative
+from tlml.strategies import kept_of
 
 
 class Sgd(Strategy):
@@ -75,7 +76,7 @@ class Sgd(Strategy):
     ) -> Iterator[Params]:
         """Yield the parameters after each inner step."""
         names, first = self.names(tuple(params)), params
-        self.check(params)
+        self.check({**kept_of(loss), **params})
         for step in range(self.count):
             params = self.enter(step, params, first)
             slope = gradient(loss, params, support, names)

@@ -208,6 +208,9 @@ class Supervised(GradientLearner):
         return list(zip(torch.split(features, sizes), torch.split(logits, sizes), strict=True))
 
     def _pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if not has_terms(self.strategy, "fit"):  # nothing looks at features
+            logits = self.built()(self._like(x))
+            return logits, logits
         with head_inputs(self.built()) as seen:
             logits = self.built()(self._like(x))
         return seen[0], logits

@@ -8,18 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
+from tlml.cli.stops import Stopped, stopping_at_sigterm
 from tlml.errors import TlmlError, unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: the module whose ``main(argv)`` runs it, and what ``tlml --help`` says."""
+    """A subcommand.
+
+    Args:
+        module: Its ``main(argv)`` runs the command.
+        purpose: What ``tlml --help`` says.
+        example: One line of use.
+        goes_on: How what was stopped goes on.
+    """
 
     module: str
     purpose: str
     example: str
+    goes_on: str = ""
 
 
+_AGAIN = "the same command goes on"
 _LIGHT, _TRAINER, _BENCH = "tlml.cli.light", "tlml.cli.commands", "tlml.cli.bench"
 COMMANDS = {
     "list": Command(_LIGHT, "show what is registered", "tlml list --kind learner"),
@@ -27,7 +37,10 @@ COMMANDS = {
     "plugins": Command(_LIGHT, "show plugins, their cost and errors", "tlml plugins"),
     "check": Command(_LIGHT, "say whether three names go together", "tlml check glyphs maml sgd"),
     "fit": Command(
-        _TRAINER, "train a learner on source tasks", "tlml fit --model maml --data.domain glyphs"
+        _TRAINER,
+        "train a learner on source tasks",
+        "tlml fit --model maml --data.domain glyphs",
+        f"{_AGAIN} with --ckpt_path last",
     ),
     "validate": Command(
         _TRAINER, "measure it on validation tasks", "tlml validate --config run.yaml --ckpt_path C"
@@ -36,12 +49,15 @@ COMMANDS = {
         _TRAINER, "measure it on target tasks", "tlml test --config run.yaml --ckpt_path C"
     ),
     "adapt": Command(
-        _TRAINER, "carry it to one target task", "tlml adapt --config run.yaml --ckpt_path C"
+        _TRAINER,
+        "carry it to one target task",
+        "tlml adapt --config run.yaml --ckpt_path C",
+        f"{_AGAIN} with --resume last",
     ),
     "episodes": Command(
         "tlml.cli.episodes", "write test episodes to a file", "tlml episodes show tasks.npz"
     ),
-    "bench": Command(_BENCH, "run a suite, or what is left of it", "tlml bench quickstart"),
+    "bench": Command(_BENCH, "run a suite, or what is left of it", "tlml bench quickstart", _AGAIN),
     "report": Command(_BENCH, "table and plots of the results", "tlml report runs/quickstart"),
 }
 
@@ -59,21 +75,33 @@ reinforcement learning on the same tasks, compared in one run.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status: 2 for what the user can mend."""
+    """Run a command line and return its exit status: 2 for what the user can mend.
+
+    It is 130 after Ctrl-C and 143 after SIGTERM, which other programs send to end it.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = _run(list(sys.argv[1:] if argv is None else argv))
+        status = _run(words)
         sys.stdout.flush()
         return status
     except TlmlError as error:
         print(f"tlml: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("tlml: interrupted", file=sys.stderr)
-        return 130
+    except Stopped as stop:
+        print(f"tlml: {stop}{_how_to_go_on(words)}", file=sys.stderr)
+        return stop.status
     except BrokenPipeError:
         # Python flushes once more at its exit, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _how_to_go_on(words: Sequence[str]) -> str:
+    command = next((COMMANDS[word] for word in words if word in COMMANDS), None)
+    if command is None or not command.goes_on:
+        return ""
+    anew = [flag for flag in ("--fresh", "--rerun") if flag in words]
+    return f"; {command.goes_on}{' without ' + ' and '.join(anew) if anew else ''}"
 
 
 def _run(argv: list[str]) -> int:
@@ -107,7 +135,8 @@ def _dispatch(argv: list[str]) -> int:
     if argv[0] not in COMMANDS:
         raise unknown("command", argv[0], COMMANDS)
     try:
-        return import_module(COMMANDS[argv[0]].module).main(argv) or 0
+        with stopping_at_sigterm():
+            return import_module(COMMANDS[argv[0]].module).main(argv) or 0
     except SystemExit as stop:  # argparse ends so after --help
         if isinstance(stop.code, str):
             raise

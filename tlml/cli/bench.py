@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tlml.cli.parser import Parser
 from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
 from tlml.registry.registry import default_registry
-from tlml.suites.cells import AdaptCell, Plan, write_plan
+from tlml.suites.cells import AdaptCell, Cell, Plan, write_plan
+from tlml.suites.execution.folder import forget, to_forget
+from tlml.suites.executors.table import LOCAL, find_executor
 from tlml.suites.load import load_suite, shipped_suites
 from tlml.suites.planner import plan
 from tlml.suites.schema import MOST_SEEDS
@@ -21,12 +23,14 @@ _EPILOG = """\
 A suite says what is compared (methods) on what (domains), from which trainings (fits).
 Everything is checked before anything runs. Each fit and each adaptation is a cell with a
 folder of its own under DIR/cells; what is done is not run again, so a killed run goes on
-where it stopped, and after a change to the suite only what changed is run.
+where it stopped, and after a change to the suite only what changed is run. The same command
+may run several times at once, on computers that share DIR: they share the cells, too.
 
   tlml bench quickstart                   run what comes with tlml, about five minutes
   tlml bench mine.yaml --dry-run          check it, and show what would run
   tlml bench mine.yaml --seeds 1          a first look
   tlml bench mine.yaml --only 'digits/*'  the cells of one domain
+  tlml bench mine.yaml --rerun maml       one method anew, as after a change to its code
   tlml bench mine.yaml --oracle           what the best choice of tuned options would give
   tlml report runs/mine                   the tables again, from files alone
 
@@ -54,15 +58,18 @@ def bench(argv: Sequence[str]) -> int:
         suite = suite.model_copy(update={"seeds": tuple(range(options.seeds))})
     whole = plan(suite, registry, oracle=options.oracle)
     chosen = whole.only(options.only) if options.only else whole
+    anew = _anew(whole, options)
     out = Path(options.out or Path("runs") / suite.name)
     if options.dry_run:
         print(
             json.dumps(chosen.as_dict(), indent=1)
             if options.json
-            else "\n".join(shown(chosen, out))
+            else "\n".join(shown(chosen, out, anew))
         )
         return 0
     _check_folder(out, suite.name)
+    find_executor(options.executor)
+    forget(out, anew)
     return _run(whole, chosen, out, options)
 
 
@@ -76,11 +83,13 @@ def show_report(argv: Sequence[str]) -> int:
     return 0
 
 
-def shown(plan: Plan, out: Path) -> Iterator[str]:
-    """Say in lines what a plan would run."""
+def shown(plan: Plan, out: Path, anew: Iterable[Cell] = ()) -> Iterator[str]:
+    """Say in lines what a plan would run, some cells of it anew."""
     ids = {cell.id for cell in plan.fits} | {cell.id for cell in plan.adapts}
-    done = sum((out / "cells" / id / "result.json").is_file() for id in ids)
-    yield f"{plan.name}: {len(ids)} cells into {out}, {done} of them done"
+    done = {id for id in ids if (out / "cells" / id / "result.json").is_file()}
+    again = len(done & {cell.id for cell in anew})
+    more = f", {again} of these are run anew" if again else ""
+    yield f"{plan.name}: {len(ids)} cells into {out}, {len(done)} of them done{more}"
     for domain, name in dict.fromkeys((cell.domain, cell.name) for cell in plan.fits):
         cells = [c for c in plan.fits if (c.domain, c.name) == (domain, name)]
         seeds = ", ".join(dict.fromkeys(str(cell.seed) for cell in cells))
@@ -117,8 +126,8 @@ def _bench_parser() -> Parser:
         "--jobs", metavar="N", type=int, help="cells at a time (default: one per processor)"
     )
     parser.add_argument(
-        "--backend", choices=("loky", "ray"), default="loky",
-        help="processes of one computer, or a Ray cluster that shares DIR (default: loky)",
+        "--executor", metavar="NAME", default=LOCAL,
+        help="what runs the cells: local (processes of this computer, the default), or a plugin's",
     )  # fmt: skip
     parser.add_argument(
         "--seeds", metavar="N", type=int, help="the seeds 0 to N-1 instead of the suite's"
@@ -127,6 +136,11 @@ def _bench_parser() -> Parser:
         "--only", metavar="PATTERN", action="append",
         help="run only these cells: DOMAIN, METHOD or DOMAIN/METHOD with * and ?; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--rerun", metavar="PATTERN", action="append",
+        help="run these cells anew, their fits, and all that starts from these; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--fresh", action="store_true", help="run every cell anew")
     parser.add_argument(
         "--oracle", action="store_true",
         help="add to each tuned method one that chooses by the labels of the test, marked so: the "
@@ -137,6 +151,13 @@ def _bench_parser() -> Parser:
         "--json", action="store_true", help="print results.json (the plan with --dry-run)"
     )
     return parser
+
+
+def _anew(whole: Plan, options: argparse.Namespace) -> list[Cell]:
+    """Return the cells that are to be run once more."""
+    fresh = (options.only or ["*"]) if options.fresh else []
+    patterns = [*(options.rerun or []), *fresh]
+    return to_forget(whole, patterns) if patterns else []
 
 
 def _check_folder(out: Path, name: str) -> None:
@@ -154,7 +175,7 @@ def _check_folder(out: Path, name: str) -> None:
 def _run(whole: Plan, chosen: Plan, out: Path, options: argparse.Namespace) -> int:
     from tlml.suites.run import run_suite
 
-    failed = run_suite(chosen, out, options.jobs, options.backend)
+    failed = run_suite(chosen, out, options.jobs, options.executor)
     # The report is on the whole suite, of which earlier runs may have done other parts.
     write_plan(whole, out)
     _report(out, options.json)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tlml.data.tasks import Pair, Params
 from tlml.errors import TlmlError, did_you_mean
 from tlml.finetuning.phase_switch import own_parameters
 from tlml.networks.batchnorm import statistics
+from tlml.networks.calls import call_with, renamed
 from tlml.networks.modes import evaluating
 from tlml.networks.network import flat
 from tlml.strategies.context import Context
@@ -101,7 +101,7 @@ class StepTerms:
         progress: Callable[[], float],
     ) -> None:
         self.strategy, self.progress = strategy, progress
-        self.network, self._prefix = submodule(module, network, "network"), network
+        self.network = submodule(module, network, "network")
         self.asked, self.active = False, overrides(strategy, "terms")
         named = {"features": features, "logits": logits}
         if self.active:
@@ -233,19 +233,12 @@ class StepTerms:
     def _features_at(self, tensors: Params, calls: Mapping[str, list[Call]], last: int) -> Tensor:
         """Return the `last` features of the step by other tensors, in evaluation mode."""
         watched = self.watched["features"]
-        outer = f"{self._prefix}." if self._prefix else ""
-        inner = f"{watched.path}." if watched.path else ""
-        own = {
-            (outer + name).removeprefix(inner): value
-            for name, value in tensors.items()
-            if (outer + name).startswith(inner)
-        }
+        own = renamed(tensors, self.network, watched.source)
         collecting, watched.collecting = watched.collecting, False
         try:
             with evaluating(watched.source), statistics(watched.source, "stored"):
                 found = [
-                    functional_call(watched.source, own, c.args, c.kwargs)
-                    for c in calls["features"]
+                    call_with(watched.source, own, *c.args, **c.kwargs) for c in calls["features"]
                 ]
         finally:
             watched.collecting = collecting

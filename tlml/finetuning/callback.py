@@ -16,7 +16,7 @@ from tlml.finetuning.batch_terms import StepTerms, submodule
 from tlml.finetuning.phase_switch import Phasing, own_parameters
 from tlml.learners.learner import as_strategy
 from tlml.networks.build import seeded_draws
-from tlml.networks.parameters import fresh_parameters
+from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.strategies.phases import Group, joined_groups
 from tlml.strategies.strategy import Strategy, overrides
 
@@ -68,6 +68,18 @@ class PhaseCallback(Callback):
     def __init__(self, strategy: Strategy, network: str = "") -> None:
         self.strategy, self.network = strategy, network
         self._phasing: Phasing | None = None
+        self._thawed: list[nn.Parameter] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let what a user froze learn too, where the strategy starts everything anew.
+
+        That is before optimisers are made and before DDP looks at what learns.
+        """
+        if stage == "fit" and self.strategy.thaws and any(True for _ in pl_module.parameters()):
+            named = own_parameters(self._adapting(pl_module), self.strategy)
+            self._thawed = [p for p in named.values() if not p.requires_grad]
+            for parameter in self._thawed:
+                parameter.requires_grad_(True)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Assign each parameter and each BatchNorm to its phases.
@@ -78,7 +90,7 @@ class PhaseCallback(Callback):
         self._phasing = Phasing(
             self._adapting(pl_module), self.strategy, lambda: total_steps(trainer)
         )
-        self._phasing.follow(trainer.optimizers, lambda: trainer.global_step)
+        self._phasing.follow(trainer.optimizers, lambda: steps_done(trainer))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Set what learns; Lightning has just put all modules into training mode."""
@@ -95,7 +107,7 @@ class PhaseCallback(Callback):
     ) -> None:
         """Drop the gradients of what is frozen."""
         if self._phasing is not None:
-            self._phasing.drop_frozen(trainer.global_step)
+            self._phasing.drop_frozen(steps_done(trainer))
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Keep validation from updating statistics."""
@@ -113,12 +125,15 @@ class PhaseCallback(Callback):
     def _enter(self, trainer: Trainer) -> None:
         if self._phasing is not None:
             alone = isinstance(trainer.strategy, SingleDeviceStrategy)
-            self._phasing.enter(trainer.global_step, toggle=alone)
+            self._phasing.enter(steps_done(trainer), toggle=alone)
 
     def _release(self) -> None:
         if self._phasing is not None:
             self._phasing.release()
         self._phasing = None
+        for parameter in self._thawed:
+            parameter.requires_grad_(False)
+        self._thawed = []
 
     def _adapting(self, pl_module: LightningModule) -> nn.Module:
         return submodule(pl_module, self.network, "network")
@@ -130,11 +145,23 @@ def total_steps(trainer: Trainer) -> int | None:
     return None if total == float("inf") else int(total)
 
 
+def steps_done(trainer: Trainer) -> int:
+    """Return how many steps of a fit are done, as `total_steps` counts them.
+
+    Where a module steps its optimisers itself, a batch is a step, however many of them step and
+    how often; Lightning's own count is of all their steps, and so is `max_steps` where it is set.
+    """
+    if trainer.lightning_module.automatic_optimization or trainer.max_steps >= 0:
+        return trainer.global_step
+    return trainer.fit_loop.epoch_loop.batch_progress.total.completed
+
+
 class Adapt(PhaseCallback):
     """Adapts anybody's LightningModule by the phases of a strategy.
 
     Freezing and learning rates take part in the module's own optimiser and schedulers, BatchNorm
-    follows the phases, and a resumed run goes on in the phase that it was in::
+    follows the phases, and a resumed run goes on in the phase that it was in. A step of a phase is
+    one of the optimiser, and a batch where a module steps optimisers itself::
 
         trainer = pl.Trainer(max_epochs=10, callbacks=[tlml.Adapt("linear_probe")])
         trainer.fit(module, data)
@@ -190,6 +217,7 @@ class Adapt(PhaseCallback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Attach the strategy, before optimisers are made."""
+        super().setup(trainer, pl_module, stage)
         if stage == "fit" and own_parameters(pl_module, self.strategy):
             attach(self.strategy, self._adapting(pl_module), self.seed)
 
@@ -231,7 +259,7 @@ class Adapt(PhaseCallback):
 def progress(trainer: Trainer) -> float:
     """Return the share of a fit that is done; 0 where it has no end."""
     total = total_steps(trainer)
-    return min(trainer.global_step / total, 1.0) if total else 0.0
+    return min(steps_done(trainer) / total, 1.0) if total else 0.0
 
 
 def begin(network: nn.Module, strategy: Strategy, x: Tensor | None = None) -> None:
@@ -272,9 +300,11 @@ def start_at(network: nn.Module, strategy: Strategy, fresh: Callable[[], Params]
 
     named = own_parameters(network, strategy)
     begun = strategy.start(named, take)
+    frozen = () if strategy.thaws else frozen_parameters(network)
     with torch.no_grad():
         for name, parameter in named.items():
-            parameter.copy_(begun[name])
+            if name not in frozen:
+                parameter.copy_(begun[name])
     for module in network.modules() if taken else ():
         if isinstance(module, nn.modules.batchnorm._NormBase):
             module.reset_running_stats()

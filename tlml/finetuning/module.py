@@ -25,8 +25,10 @@ from tlml.learners.learner import Learner, as_strategy
 from tlml.metrics.losses import criterion, mean_entropy
 from tlml.metrics.tasks import measure_predictions
 from tlml.networks.batchnorm import Policy, statistics
+from tlml.networks.build import zeros
+from tlml.networks.heads import check_head, head_for, last_linear
 from tlml.networks.network import Network
-from tlml.networks.parameters import fresh_parameters, head_for
+from tlml.networks.parameters import fresh_parameters
 from tlml.recorded import plain
 from tlml.strategies.context import Context
 from tlml.strategies.loss_terms import Pass, features_with, of_target, passes
@@ -90,6 +92,8 @@ class Adaptation(LightningModule):
         if self.learner.view_spaces is None:
             self.learner.meet(spaces)
         new = self._head_is_new(spaces)
+        if new or self.strategy.needs_head:
+            check_head(self.network, zeros(spaces.x, self.network))
         if new:
             replace_head(self.learner, spaces)
         self._attach()
@@ -308,16 +312,15 @@ def replace_head(learner: GradientLearner, spaces: ViewSpaces) -> None:
         TlmlError: The head does not end in an nn.Linear.
     """
     network = learner.built()
-    zeros = head_for(network, outputs(spaces.y))
-    path = next(iter(zeros)).rpartition(".")[0]
-    weight = zeros[next(iter(zeros))]
-    linear = nn.Linear(weight.shape[1], len(weight), bias=len(zeros) > 1)
-    linear = linear.to(weight)
-    linear.load_state_dict({name.rpartition(".")[2]: value for name, value in zeros.items()})
-    parent, _, leaf = path.rpartition(".")
-    if path:
-        setattr(network.get_submodule(parent), leaf, linear)
-    else:
+    old, size = last_linear(network), outputs(spaces.y)
+    linear = nn.Linear(old.in_features, size, bias=old.bias is not None).to(old.weight)
+    for parameter in linear.parameters():
+        nn.init.zeros_(parameter)
+    for module in network.modules():
+        for name, child in module._modules.items():
+            if child is old:  # in all its places
+                module._modules[name] = linear
+    if network is old:
         learner.network = linear
     if isinstance(network, Network):
         shape = spaces.y.shape if isinstance(spaces.y, Box) else (1,)

@@ -70,7 +70,7 @@ def trace_adaptation(
     with keyed_draws((adapter.seed,), learner.device):
         first: Params = place.problem.start()
         last = first
-        found = adapter.strategy.steps(loss, first, episode.support)
+        found = place.problem.steps(first, episode.support, loss)
         for step, last in enumerate(chain([first], found)):
             if rows:
                 rows[-1]["gradient_norm"] = loss.take()

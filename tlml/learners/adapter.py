@@ -17,8 +17,9 @@ from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import Params
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem
-from tlml.networks.build import seeded_draws
-from tlml.networks.parameters import fresh_parameters, head_for
+from tlml.networks.build import seeded_draws, zeros
+from tlml.networks.heads import check_head, head_for
+from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.strategies.gradients import FirstOrder, Loss, by_autograd
 from tlml.strategies.loss_terms import features_with, of_target, passes
 from tlml.strategies.strategy import Strategy, has_terms, overrides
@@ -95,6 +96,14 @@ class TargetAdapter:
         return self.attempt.buffers
 
     @property
+    def frozen(self) -> frozenset[str]:
+        """What a user froze; a new head is not."""
+        if self.strategy.thaws:
+            return frozenset()
+        found = frozen_parameters(self.network)
+        return found - self._new_head().keys() if found else found
+
+    @property
     def first_order(self) -> bool:
         """True: no outer step comes after a test."""
         return True
@@ -109,8 +118,9 @@ class TargetAdapter:
         network, head = self.network, self._new_head()
         params = {name: value.detach() for name, value in network.named_parameters()} | head
         begun = self.strategy.start(params, lambda: fresh_parameters(network, self.seed) | head)
+        begun = {**begun, **{name: params[name] for name in self.frozen}}
         self._begin(network, begun)
-        return dict(begun)
+        return begun
 
     def inner_loss(self, problem: Problem) -> Loss:
         """Return the problem's loss, with the strategy's terms where they act in adaptation."""
@@ -176,6 +186,8 @@ def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
             "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
             "labels mean what they meant in training"
         )
+    if network is not None and (new or strategy.needs_head):
+        check_head(network, zeros(spaces.x, network))
     return TargetAdapter(strategy, network, spaces.y, new, fits, view.domain)
 
 

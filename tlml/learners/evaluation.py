@@ -16,6 +16,7 @@ from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
 from tlml.learners.keyed_draws import keyed_draws
+from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
 from tlml.views.contract import COSTS, judge
 
@@ -60,7 +61,8 @@ def evaluate(
         index: The task's number.
 
     Raises:
-        TlmlError: The adaptation diverged: the inner step at which it did is named.
+        TlmlError: The adaptation diverged: the inner step at which it did is named. Or BatchNorm
+            is given too few examples.
     """
     if adapter is not None:
         split = getattr(view, "split", "target") if stage == "test" else "validation"
@@ -68,10 +70,7 @@ def evaluate(
         adapter = adapter.turned_to(key, task.query.x)
     start = time.perf_counter()
     with keyed_draws((adapter.seed,), learner.device) if adapter else nullcontext():
-        if adapter is None:
-            scores = learner.predict(task.support, task.query.x)
-        else:
-            scores = learner.predict_by(adapter, task.support, task.query.x)
+        scores = _predicted(learner, adapter, task, index)
     seconds = time.perf_counter() - start
     if not bool(torch.isfinite(scores).all()):
         raise _divergence_error(learner, adapter, task, index)
@@ -135,6 +134,18 @@ def _sample_size(learner: Testable, adapter: TargetAdapter | None) -> dict[str, 
     sizes = [one.effective_sample_size for one in strategies]
     known = [size for size in sizes if size is not None]
     return {"effective_sample_size": known[0]} if known else {}
+
+
+def _predicted(
+    learner: Testable, adapter: TargetAdapter | None, task: Episode, index: int
+) -> Tensor:
+    """Return the scores of the query."""
+    try:
+        if adapter is None:
+            return learner.predict(task.support, task.query.x)
+        return learner.predict_by(adapter, task.support, task.query.x)
+    except TooFewExamplesError as error:
+        raise TlmlError(f"episode {index}: {error}") from error
 
 
 def _divergence_error(

@@ -216,8 +216,7 @@ class GradientLearner(NetworkLearner):
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
         problem = self.problem(adapter)
-        steps = problem.strategy.steps(problem.inner_loss(), problem.start(), support)
-        for step, params in enumerate(steps, 1):
+        for step, params in enumerate(problem.steps(problem.start(), support), 1):
             if not all(bool(torch.isfinite(value).all()) for value in params.values()):
                 return step
         return None

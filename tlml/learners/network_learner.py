@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +12,8 @@ from tlml.errors import TlmlError, check_choice, check_not_negative, check_posit
 from tlml.learners.learner import Learner
 from tlml.learners.saved_names import GIVEN
 from tlml.networks.batchnorm import statistics
-from tlml.networks.build import build_network, seeded_draws
+from tlml.networks.build import build_network, seeded_draws, zeros
+from tlml.networks.heads import check_head
 from tlml.networks.modes import evaluating
 from tlml.strategies.optimiser import OPTIMIZERS, make_optimizer
 from tlml.strategies.strategy import Strategy
@@ -117,15 +117,23 @@ class NetworkLearner(Learner):
 
     def _check_outputs(self, spaces: ViewSpaces) -> None:
         network = self.built()
-        x = torch.from_numpy(np.zeros((2, *(spaces.x.shape or ())), spaces.x.dtype))
+        x = zeros(spaces.x, network)
         with torch.no_grad(), evaluating(network), statistics(network, "batch"):
-            found = network(self._like(x).to(next(network.parameters()).device)).shape
+            given = network(x)
         size = outputs(spaces.y)
+        if not isinstance(given, Tensor):
+            raise TlmlError(
+                f"{type(self).__name__}: the network gives a {type(given).__name__}; the view "
+                f"needs a tensor [n, {size}]"
+            )
+        found = given.shape
         if len(found) < 2 or found[0] != 2 or found[1:].numel() != size:
             raise TlmlError(
                 f"{type(self).__name__}: the network gives {tuple(found)} for 2 inputs; the view "
                 f"needs {size} outputs each (its targets are {spaces.y})"
             )
+        if self.strategy.needs_head:
+            check_head(network, x)
 
 
 def _check_network(network: str | nn.Module, options: dict[str, Any] | None) -> None:

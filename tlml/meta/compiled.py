@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
-from torch.func import functional_call
 
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem, Slopes, trained_parameters
 from tlml.meta.path import Outer
+from tlml.networks.calls import call_with
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -64,7 +64,7 @@ def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
         *values, sx, sy, qx, qy = given
         leaves = [value.detach().requires_grad_() for value in values]
         params = {f"learner.{name}": leaf for name, leaf in zip(names, leaves, strict=True)}
-        loss, slopes = functional_call(held, params, (Episode(Batch(sx, sy), Batch(qx, qy)),))
+        loss, slopes = call_with(held, params, Episode(Batch(sx, sy), Batch(qx, qy)))
         return [loss.detach(), *(slopes[name] for name in names)]
 
     graph = make_fx(flat)(*inputs)

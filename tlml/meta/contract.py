@@ -36,6 +36,10 @@ class Adapter(Protocol):
         """What replaces the network's buffers, by name."""
 
     @property
+    def frozen(self) -> frozenset[str]:
+        """The parameters that stay as they are, by name."""
+
+    @property
     def first_order(self) -> bool:
         """Whether nothing differentiates its inner steps any further."""
 

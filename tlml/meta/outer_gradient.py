@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tlml.data.tasks import Batch, Episode, Episodes, Params, tasks_of
+from tlml.data.tasks import Batch, Episode, Episodes, tasks_of
+from tlml.errors import TlmlError
 from tlml.meta.contract import MetaLearner, trained_parameters
 from tlml.meta.loop import LoopPath
 from tlml.meta.path import Outer, Path
@@ -66,9 +70,7 @@ def first_divergence(learner: MetaLearner, batch: Episode | Episodes) -> tuple[i
     with torch.no_grad():
         problem = learner.problem(path=LoopPath())
         for number, (support, query) in enumerate(tasks_of(batch)):
-            params: Params = problem.start()
-            steps = problem.strategy.steps(problem.inner_loss(), params, support)
-            for step, params in enumerate(steps, start=1):
+            for step, params in enumerate(problem.steps(problem.start(), support), start=1):
                 if not all(bool(torch.isfinite(value).all()) for value in params.values()):
                     return number, step
             if not bool(torch.isfinite(problem.task_loss(support, query))):
@@ -79,8 +81,32 @@ def first_divergence(learner: MetaLearner, batch: Episode | Episodes) -> tuple[i
 def _outer(learner: MetaLearner, path: Path, chunk: Episode) -> Outer:
     """Return the summed loss of a chunk, and its gradient."""
     problem, compiled = learner.problem(path=path), learner.compiled
-    found: Outer = (compiled or path).gradients(problem, chunk)
+    with _differentiated_twice(learner, path):
+        found: Outer = (compiled or path).gradients(problem, chunk)
     return found
+
+
+@contextmanager
+def _differentiated_twice(learner: MetaLearner, path: Path) -> Iterator[None]:
+    """Let attention run in operations that have second derivatives, where these are taken.
+
+    Raises:
+        TlmlError: Another operation has none.
+    """
+    if path.tasks is not None or learner.first_order:  # stacked layers are of known operations
+        yield
+        return
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    except RuntimeError as error:  # NotImplementedError is one
+        found = re.search(r"derivative for '?(?:aten::)?(\w+)'? is not implemented", str(error))
+        if found is None:
+            raise
+        raise TlmlError(
+            f"{type(learner).__name__}: {found[1].strip('_')} of the network can't be "
+            "differentiated twice; take first_order=True, or another layer"
+        ) from error
 
 
 def _sum_outers(outers: Iterator[Outer]) -> Outer:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tlml.data.tasks import Batch, Params
 from tlml.errors import TlmlError
 from tlml.meta.contract import Adapter, MetaLearner, Problem, Slopes, trained_parameters, unscale
 from tlml.meta.path import Path
-from tlml.networks.batchnorm import Policy, has_batchnorm, statistics
-from tlml.networks.parameters import fresh_parameters
-from tlml.strategies.gradients import Loss
+from tlml.networks.batchnorm import Policy, TooFewExamplesError, has_batchnorm, statistics
+from tlml.networks.calls import call_with
+from tlml.networks.parameters import fresh_parameters, frozen_parameters
+from tlml.strategies.gradients import KeptLoss, Loss
 from tlml.strategies.strategy import Strategy
 
 
@@ -42,6 +42,11 @@ class TrainingAdapter:
         return {}
 
     @property
+    def frozen(self) -> frozenset[str]:
+        """What a user froze."""
+        return frozenset() if self.strategy.thaws else frozen_parameters(self.network)
+
+    @property
     def first_order(self) -> bool:
         """Whether the outer step takes inner steps as linear."""
         return self.learner.first_order
@@ -52,7 +57,10 @@ class TrainingAdapter:
         if tasks is not None:
             params = {name: p.expand(tasks, *p.shape) for name, p in params.items()}
         seed = self.learner.seed
-        return dict(self.strategy.start(params, lambda: fresh_parameters(self.network, seed)))
+        begun = self.strategy.start(params, lambda: fresh_parameters(self.network, seed))
+        if begun is params:  # all stays where it is, and what is frozen with it
+            return params
+        return {**begun, **{name: params[name] for name in self.frozen}}
 
     def inner_loss(self, problem: Problem) -> Loss:
         """Return the problem's loss, differentiated as its path does."""
@@ -65,7 +73,8 @@ class TrainingAdapter:
 
 # The methods that may compute a loss.
 _COMPUTING = (
-    "task_slopes", "task_loss", "adapted", "start", "loss", "standard_loss", "scores", "call",
+    "task_slopes", "task_loss", "adapted", "adapt", "steps", "start", "loss", "standard_loss",
+    "scores", "call",
 )  # fmt: skip
 
 
@@ -130,13 +139,18 @@ class InnerProblem:
         """Return what the network gives for ``x [n, ...]`` with the parameters `params`."""
         if x.is_floating_point():
             x = x.to(next(iter(params.values())).dtype)
-        return self.path.scores(self, params, x)
+        try:
+            return self.path.scores(self, params, x)
+        except ValueError as error:
+            if TooFewExamplesError.is_told_by(error):
+                raise TooFewExamplesError from error
+            raise
 
     def call(self, params: Params, x: Tensor) -> Tensor:
         """Run the network once, with parameters of one task."""
         network = self.adapter.network
         with statistics(network, self.policy):
-            result: Tensor = functional_call(network, {**self.adapter.buffers, **params}, (x,))
+            result: Tensor = call_with(network, {**self.adapter.buffers, **params}, x)
         return result
 
     def inner_loss(self) -> Loss:
@@ -147,7 +161,25 @@ class InnerProblem:
 
     def adapted(self, support: Batch) -> Params:
         """Return the network's parameters, by name, adapted to the support of one task."""
-        return self.strategy.adapt(self.inner_loss(), self.start(), support)
+        return self.adapt(self.start(), support)
+
+    def adapt(self, params: Params, support: Any) -> Params:
+        """Return `params` adapted to the support; what is frozen stays."""
+        loss, moving, kept = self._divided(params, self.inner_loss())
+        found = self.strategy.adapt(loss, moving, support)
+        return {**params, **found} if kept else found
+
+    def steps(self, params: Params, support: Any, loss: Loss | None = None) -> Iterator[Params]:
+        """Yield the parameters after each inner step from `params` on; what is frozen stays.
+
+        Args:
+            params: Where to start.
+            support: What to adapt to.
+            loss: What is gone down; the `inner_loss` where None.
+        """
+        loss, moving, kept = self._divided(params, loss or self.inner_loss())
+        for found in self.strategy.steps(loss, moving, support):
+            yield {**params, **found} if kept else found
 
     def task_loss(self, support: Batch, query: Batch) -> Tensor:
         """Return the query loss of one task after adapting to its support."""
@@ -184,6 +216,15 @@ class InnerProblem:
         params = self.adapted(support) if adapts else self.start()
         with torch.no_grad():
             return self.scores(params, x)
+
+    def _divided(self, params: Params, loss: Loss) -> tuple[Loss, Params, Params]:
+        """Return the loss of what moves, what moves, and what is frozen."""
+        frozen = self.adapter.frozen & params.keys()
+        if not frozen:
+            return loss, params, {}
+        kept = {name: value for name, value in params.items() if name in frozen}
+        moving = {name: value for name, value in params.items() if name not in frozen}
+        return KeptLoss(loss, kept), moving, kept
 
     def _check_own_loss(self) -> None:
         """Raise where a learner's own `loss` would not see what this problem is about."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from tlml.data.tasks import Params
 from tlml.meta.stacked_layers import layer_norm, linear
 from tlml.networks.batchnorm import statistics
+from tlml.networks.calls import call_with
 
 Own = Mapping[int, Tensor]  # parameters of all tasks, by the identity of the network's own
 
@@ -57,7 +57,7 @@ def can_stack_calls(network: nn.Module, x: Tensor) -> bool:
             together = {n: torch.stack([one[n] for one in both]) for n in params}
             found = stacked_call(network, together, torch.stack([x, x.flip(0)]))
             alone = [
-                functional_call(network, params, (each,))
+                call_with(network, params, each)
                 for params, each in zip(both, (x, x.flip(0)), strict=True)
             ]
         torch.testing.assert_close(found, torch.stack(alone), rtol=1e-3, atol=1e-4)

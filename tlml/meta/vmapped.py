@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import grad_and_value, vmap
 
 from tlml.data.tasks import Episode, Episodes
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem, Slopes, trained_parameters, unscale
 from tlml.meta.path import Outer, Path, split_tasks
+from tlml.networks.calls import call_with
 from tlml.strategies.gradients import FirstOrder, Loss
 
 _PREFIX = "learner."  # of a learner's parameters where `_Held` holds it
@@ -47,7 +48,7 @@ class VmapPath(Path):
         scale = problem.learner.loss_scale
 
         def of_task(params: Slopes, task: Episode) -> Tensor:
-            loss: Tensor = functional_call(held, params, (task,))
+            loss: Tensor = call_with(held, params, task)
             return scale * loss
 
         # vmap(grad), then the sum: an outer backward through vmap is silently wrong for norms.

@@ -2,18 +2,21 @@
 
 from tlml.networks.batchnorm import Policy, has_batchnorm, statistics, uses_batch_statistics
 from tlml.networks.build import NETWORKS, build_network, seeded_draws
+from tlml.networks.calls import call_with, renamed
+from tlml.networks.heads import (
+    check_head,
+    head_for,
+    head_inputs,
+    head_name,
+    head_parameters,
+    head_patterns,
+)
 from tlml.networks.image import conv4, resnet12
 from tlml.networks.layers import layers_of
 from tlml.networks.modes import evaluating
 from tlml.networks.named_tensors import NamedBuffers, NamedParameters
 from tlml.networks.network import Network, flat, size_option, sizes_option
-from tlml.networks.parameters import (
-    fresh_parameters,
-    head_for,
-    head_inputs,
-    head_name,
-    head_parameters,
-)
+from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.networks.sequence import gru, transformer
 from tlml.networks.vector import mlp
 
@@ -24,18 +27,23 @@ __all__ = [
     "Network",
     "Policy",
     "build_network",
+    "call_with",
+    "check_head",
     "conv4",
     "evaluating",
     "flat",
     "fresh_parameters",
+    "frozen_parameters",
     "gru",
     "has_batchnorm",
     "head_for",
     "head_inputs",
     "head_name",
     "head_parameters",
+    "head_patterns",
     "layers_of",
     "mlp",
+    "renamed",
     "resnet12",
     "seeded_draws",
     "size_option",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
-from tlml.errors import check_choice
+from tlml.errors import TlmlError, check_choice
 
 Policy = Literal["batch", "stored"]
 POLICIES: tuple[Policy, ...] = ("batch", "stored")
@@ -55,6 +55,21 @@ def uses_batch_statistics(network: nn.Module, policy: Policy) -> bool:
     check_choice("batchnorm", policy, POLICIES)
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     return any(policy == "batch" or _stored(module)["running_mean"] is None for module in norms)
+
+
+class TooFewExamplesError(TlmlError):
+    """A BatchNorm is to take statistics of one value for each channel."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "BatchNorm can't take statistics of 1 example; take batchnorm='stored', or shots and "
+            "queries of at least 2"
+        )
+
+    @staticmethod
+    def is_told_by(error: ValueError) -> bool:
+        """Say whether torch's error tells this."""
+        return "Expected more than 1 value per channel" in str(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
-from torch import nn
+from torch import Tensor, nn
 
 from tlml.errors import TlmlError, did_you_mean, unknown
 from tlml.networks.image import BLOCKS, conv4, resnet12
@@ -76,6 +77,13 @@ def seeded_draws(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+def zeros(space: Space[Any], network: nn.Module) -> Tensor:
+    """Return two inputs of zeros, of the network's precision where they are floats."""
+    like = next(network.parameters())
+    x = torch.from_numpy(np.zeros((2, *(space.shape or ())), space.dtype)).to(like.device)
+    return x.to(like.dtype) if x.is_floating_point() else x
 
 
 def _sizes(x_space: Space[Any], y_space: Space[Any]) -> dict[str, Any]:

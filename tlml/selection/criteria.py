@@ -21,8 +21,8 @@ from tlml.data.tasks import Batch, Examples, Part, Split
 from tlml.errors import TlmlError, unknown
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.metrics.losses import criterion, mean_entropy
+from tlml.networks.heads import head_inputs
 from tlml.networks.modes import evaluating
-from tlml.networks.parameters import head_inputs
 from tlml.views.pair import PairView
 
 Trained = Callable[[Domain[Any]], GradientLearner]

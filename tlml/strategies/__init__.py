@@ -1,7 +1,7 @@
 """Strategies: how what was learned is carried to one target task."""
 
 from tlml.strategies.context import Context
-from tlml.strategies.gradients import FirstOrder, Loss, SecondOrder, gradient
+from tlml.strategies.gradients import FirstOrder, Loss, SecondOrder, gradient, kept_of
 from tlml.strategies.optimiser import make_optimizer
 from tlml.strategies.phases import Group, Phase
 from tlml.strategies.strategy import Strategy, has_terms, overrides
@@ -18,6 +18,7 @@ __all__ = [
     "effective_sample_size",
     "gradient",
     "has_terms",
+    "kept_of",
     "make_optimizer",
     "overrides",
     "weigh_source",

@@ -67,7 +67,7 @@ def by_autograd(
             at[name] = at[name].detach().requires_grad_()
     with torch.enable_grad():
         value = loss(at, batch)
-    if not value.requires_grad:  # the loss reads none of these parameters
+    if not names or not value.requires_grad:  # the loss reads none of these parameters
         return {name: torch.zeros_like(at[name]) for name in names}, value
     found = torch.autograd.grad(
         value, [at[name] for name in names], create_graph=graph, materialize_grads=True
@@ -105,6 +105,31 @@ class FirstOrder:
         at = {name: value.detach() for name, value in params.items()}
         slopes, value = by(self.loss, at, batch, names)
         return {name: slope.detach() for name, slope in slopes.items()}, value.detach()
+
+
+class KeptLoss:
+    """A loss of some parameters, at others that stay as they are.
+
+    Args:
+        loss: The loss of all; how it is differentiated stays its own.
+        kept: The others, by name; an inner loop never sees them move.
+    """
+
+    def __init__(self, loss: Loss, kept: Params) -> None:
+        self.loss, self.kept = loss, dict(kept)
+
+    def __call__(self, params: Params, batch: Any) -> Tensor:
+        """Return the loss."""
+        return self.loss({**self.kept, **params}, batch)
+
+    def slopes(self, params: Params, batch: Any, names: Iterable[str]) -> dict[str, Tensor]:
+        """Return its gradient by the parameters `names`."""
+        return gradient(self.loss, {**self.kept, **params}, batch, names)
+
+
+def kept_of(loss: Loss) -> dict[str, Tensor]:
+    """Return what stays as it is while an inner loop goes down a loss, by name."""
+    return dict(getattr(loss, "kept", {}))
 
 
 class SecondOrder:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tlml.data.tasks import Params
 from tlml.networks.batchnorm import Policy, statistics
+from tlml.networks.calls import call_with
+from tlml.networks.heads import head_name, not_called
 from tlml.networks.modes import evaluating
-from tlml.networks.parameters import head_name
 from tlml.strategies.context import Context
 
 
@@ -30,12 +30,17 @@ def passes(network: nn.Module) -> Iterator[list[Pass]]:
     """Collect the forward passes of a network inside the block."""
     seen: list[Pass] = []
     features: list[Tensor] = []
-    head = network.get_submodule(head_name(network))
+    name = head_name(network)
+
+    def note(_: nn.Module, given: tuple[Tensor, ...], scores: Tensor) -> None:
+        if not features:
+            raise not_called(name)
+        seen.append(Pass(given[0], features[-1], scores))
+
+    head = network.get_submodule(name)
     hooks = [
         head.register_forward_pre_hook(lambda _, given: features.append(given[0])),
-        network.register_forward_hook(
-            lambda _, given, scores: seen.append(Pass(given[0], features[-1], scores))
-        ),
+        network.register_forward_hook(note),
     ]
     try:
         yield seen
@@ -69,5 +74,5 @@ def features_with(network: nn.Module, tensors: Params, x: Tensor, policy: Policy
         own = dict(network.named_parameters())
         tensors = {name: value for name, value in tensors.items() if name in own}
     with evaluating(network), statistics(network, policy), passes(network) as seen:
-        functional_call(network, dict(tensors), (x,))
+        call_with(network, tensors, x)
     return seen[-1].features

@@ -13,7 +13,7 @@ from tlml.data.tasks import Batch, Params
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.recorded import Recorded
 from tlml.strategies.context import Context
-from tlml.strategies.gradients import Loss, gradient
+from tlml.strategies.gradients import Loss, gradient, kept_of
 from tlml.strategies.optimiser import OPTIMIZERS, make_optimizer
 from tlml.strategies.phases import Phase, joined_groups, phase_at
 
@@ -46,6 +46,8 @@ class Strategy(Recorded, nn.Module):
     unlabelled: ClassVar[bool] = False  # whether it adapts to target inputs without labels
     momentum: float = 0.9  # of `sgd`
     fused: bool | None = None  # whether an adaptation's optimiser is: by the device where None
+    needs_head: ClassVar[bool] = False  # whether it treats the head otherwise than the rest
+    thaws: ClassVar[bool] = False  # whether it starts anew and trains what a user froze, too
     same_labels: ClassVar[bool] = False  # whether `terms` take the target's labels for the source's
 
     def __init__(
@@ -91,7 +93,7 @@ class Strategy(Recorded, nn.Module):
 
         Args:
             loss: ``loss(params, batch)``, called exactly once in a step.
-            params: Where to start, by name; not changed.
+            params: Where to start, by name; not changed. What a user froze is not among them.
             support: What to adapt to; opaque.
         """
         yield from _optimise(self, loss, params, support)
@@ -187,19 +189,18 @@ def _optimise(
     strategy: Strategy, loss: Loss, params: Params, support: Any
 ) -> Iterator[dict[str, Tensor]]:
     total = strategy.max_steps
-    phases = strategy.phases(tuple(params))
-    joined = joined_groups(phases, tuple(params))
+    phases, groups = _moving_groups(strategy, loss, params)
     values = {name: value.detach().clone() for name, value in params.items()}
     optimizer = make_optimizer(
         strategy,
-        [{"params": [values[name] for name in group.names]} for group in joined],
+        [{"params": [values[name] for name in names]} for names, _ in groups],
         # Support sets are small: a fifth of a step would be the optimiser's loop over tensors.
         fused=all(value.device.type in ("cpu", "cuda") for value in values.values()) or None,
     )
     for step in range(total):
         phase = phases.index(phase_at(phases, step, total))
-        rates = [group.groups[phase].lr if group.groups[phase] else 0.0 for group in joined]  # type: ignore[union-attr]
-        learning = [n for g, rate in zip(joined, rates, strict=True) if rate for n in g.names]
+        rates = [of_phases[phase] for _, of_phases in groups]
+        learning = [name for names, of_phases in groups if of_phases[phase] for name in names]
         grads = gradient(loss, values, support, learning)
         for name, value in values.items():
             # Without a gradient the optimiser passes it over; fused ones read it as memory lies.
@@ -208,3 +209,19 @@ def _optimise(
             place["lr"] = strategy.lr * rate
         optimizer.step()
         yield {name: value.detach().clone() for name, value in values.items()}
+
+
+def _moving_groups(
+    strategy: Strategy, loss: Loss, params: Params
+) -> tuple[Sequence[Phase], list[tuple[list[str], list[float]]]]:
+    """Return the phases, and names with their rate in each phase.
+
+    Phases speak of all parameters, those that stay as they are among them.
+    """
+    known = (*kept_of(loss), *params)
+    phases = strategy.phases(known)
+    groups = [
+        ([name for name in each.names if name in params], [g.lr if g else 0.0 for g in each.groups])
+        for each in joined_groups(phases, known)
+    ]
+    return phases, [(names, rates) for names, rates in groups if names]

@@ -9,10 +9,13 @@ from tlml.lazy_names import lazy_names
 __all__ = [
     "AdaptCell",
     "Description",
+    "Executor",
     "FitCell",
+    "Job",
     "Keys",
     "Meeting",
     "Numbers",
+    "Outcome",
     "Plan",
     "Protocol",
     "Record",
@@ -32,6 +35,7 @@ __all__ = [
 if TYPE_CHECKING:
     from tlml.suites.cells import AdaptCell, FitCell, Plan, write_plan
     from tlml.suites.description import Description
+    from tlml.suites.executors.base import Executor, Job, Outcome
     from tlml.suites.load import load_suite, shipped_suites
     from tlml.suites.meeting import Meeting
     from tlml.suites.planner import plan
@@ -45,6 +49,7 @@ else:
         {
             "cells": "AdaptCell FitCell Plan write_plan",
             "description": "Description",
+            "executors.base": "Executor Job Outcome",
             "protocols.base": "Keys Protocol Trial",
             "meeting": "Meeting",
             "schema": "Numbers Suite SuiteDomain SuiteFit SuiteMethod",

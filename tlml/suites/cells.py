@@ -130,10 +130,14 @@ class Plan:
     refused: tuple[Refusal, ...]
     protocols: dict[str, Description]
 
-    def only(self, patterns: Sequence[str]) -> Plan:
+    def only(self, patterns: Sequence[str], option: str = "only") -> Plan:
         """Return what matches one of the shell-style patterns ``METHOD``, ``DOMAIN`` or both.
 
         Both are written ``DOMAIN/METHOD``; fits are kept where something kept starts from them.
+
+        Args:
+            patterns: One of them must match.
+            option: What errors call them.
 
         Raises:
             TlmlError: A pattern matches nothing.
@@ -141,13 +145,19 @@ class Plan:
         for pattern in patterns:
             if not any(_matches(cell, pattern) for cell in self.adapts):
                 raise TlmlError(
-                    f"only: '{pattern}' matches no cell; the domains are {', '.join(self.domains)} "
-                    f"and the methods {', '.join(self.methods)}, both together as DOMAIN/METHOD"
+                    f"{option}: '{pattern}' matches no cell; the domains are "
+                    f"{', '.join(self.domains)} and the methods {', '.join(self.methods)}, "
+                    "both together as DOMAIN/METHOD"
                 )
         kept = tuple(c for c in self.adapts if any(_matches(c, pattern) for pattern in patterns))
         ids = {id for cell in kept for id in cell.fits}
         ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
         return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in ids))
+
+    def distinct(self) -> list[Cell]:
+        """Return all cells, fits first, each once: two methods of one configuration share one."""
+        cells: list[Cell] = [*self.fits, *self.adapts]
+        return list({cell.id: cell for cell in cells}.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""

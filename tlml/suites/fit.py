@@ -11,9 +11,9 @@ from tlml.learners.gradient_learner import GradientLearner
 from tlml.suites.choice import choose, fit_risk, with_options
 from tlml.suites.feature_plane import write_projection
 from tlml.suites.ingredients import load_fitted, make_domain, make_training_view
-from tlml.suites.results import FEATURES
+from tlml.suites.results import CHECKPOINT, FEATURES
 from tlml.suites.share import Report
-from tlml.suites.training import CHECKPOINT, TrainingOutcome, train
+from tlml.suites.training import TrainingOutcome, train
 from tlml.views.pair import PairView
 
 

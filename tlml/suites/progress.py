@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlml.suites.cells import Cell, FitCell
+from tlml.suites.results import NOTE, WORK
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 _POLL = 0.3  # seconds between looks at the progress of running cells
-NOTE = "progress"  # the file in which a running cell says how far it is
 
 
 def reporter(path: Path) -> Callable[[float], None]:
@@ -27,7 +27,8 @@ def reporter(path: Path) -> Callable[[float], None]:
         now = time.monotonic()
         if now - last > _POLL:
             last = now
-            path.write_text(f"{share:.4f}")
+            with suppress(OSError):  # a note is worth no failure
+                path.write_text(f"{share:.4f}")
 
     return report
 
@@ -58,7 +59,7 @@ def _watch(bars: Progress, out: Path, todo: Sequence[Cell], stop: threading.Even
     shown: dict[str, Any] = {}
     while not stop.wait(_POLL):
         for cell in todo:
-            share = _share(out / "cells" / cell.id / NOTE)
+            share = _share(out / WORK / cell.id / NOTE)
             if share is None and cell.id in shown:
                 bars.remove_task(shown.pop(cell.id))
             elif share is not None:

@@ -16,10 +16,13 @@ from tlml.suites.schema import Label
 from tlml.yaml_lines import dotted_path
 
 PLAN = "plan.json"
-CELLS = "cells"
+CELLS = "cells"  # what is done
+WORK = "work"  # what is being done, and what failed
 RESULT = "result.json"
 FAILED = "failed.json"
 FEATURES = "features.json"
+CHECKPOINT = "last.ckpt"
+NOTE = "progress"  # how far a running cell is
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -212,13 +215,16 @@ def read_results(folder: str | Path) -> Results:
     """
     folder = Path(folder)
     plan = _read(folder / PLAN, Planned)
-    records, failures = {}, {}
+    records: dict[str, tuple[Record, ...]] = {}
+    failures: dict[str, str] = {}
     adapts = {cell.id: cell for cell in plan.adapts}
     for id in sorted({*adapts, *(cell.id for cell in plan.fits)}):
         place = folder / CELLS / id
         if not (place / RESULT).is_file():
-            if (place / FAILED).is_file():
-                failures[id] = _reason(place / FAILED)
+            # Earlier versions wrote both into one folder.
+            for failed in (folder / WORK / id / FAILED, place / FAILED):
+                if failed.is_file():
+                    failures.setdefault(id, _reason(failed))
         elif id in adapts:
             records[id] = tuple(_records(place / RESULT, adapts[id]))
     return Results(plan, records, failures)

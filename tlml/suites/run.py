@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.files import make_folder, write_atomic
+from tlml.errors import TlmlError, check_positive
+from tlml.files import make_folder
 from tlml.suites.cells import Cell, Plan, write_plan
-from tlml.suites.executors.local import parallel
-from tlml.suites.progress import NOTE, progress_bars, reporter
+from tlml.suites.execution.board import Board
+from tlml.suites.execution.folder import find_done, tidy_folder, world_of
+from tlml.suites.execution.scheduler import TRIES, Scheduler
+from tlml.suites.executors.base import Executor, Job, Outcome
+from tlml.suites.executors.table import LOCAL, find_executor
+from tlml.suites.progress import progress_bars
+from tlml.suites.results import CELLS
 
-BACKENDS = ("loky", "ray")
 
-
-def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "loky") -> list[str]:
+def run_suite(
+    plan: Plan, out: str | Path, jobs: int | None = None, executor: str = LOCAL
+) -> list[str]:
     """Run what is not done yet of a plan, and return the ids of the cells that failed.
 
-    ``cells/ID/result.json`` means done; ``last.ckpt`` alone means that a fit goes on from there.
+    Several processes, on one computer or on many that share the folder, may do so at once.
 
     Args:
         plan: What to run.
-        out: The suite's folder.
+        out: The suite's folder; ``cells/ID`` is there once a cell is done.
         jobs: Cells at a time; as many as there are processors where None.
-        backend: Processes of one computer (``loky``), or a Ray cluster that shares the folder.
+        executor: What runs them: processes of this computer (``local``), or a plugin's.
 
     Raises:
         TlmlError: The folder is not writable, or an option of a cell is wrong: nothing is run then.
@@ -34,47 +40,24 @@ def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "lo
     from joblib import cpu_count
 
     check_positive(jobs=jobs)
-    check_choice("backend", backend, BACKENDS)
-    cells = _distinct([*plan.fits, *plan.adapts])
-    todo = [cell for cell in cells if not _done(out, cell)]
-    make_folder(out / "cells")
+    make, out = find_executor(executor), Path(out).absolute()
+    cells = plan.distinct()
+    make_folder(out / CELLS)
     write_plan(plan, out)
+    done = find_done(out, cells)
+    todo = [cell for cell in cells if cell.id not in done]
     if not todo:
         return []
-    workers = min(jobs or cpu_count(), len(todo))
-    with parallel(workers, backend) as run, progress_bars(out, todo, len(cells)) as advance:
-        _check(run, todo)
-        failed = [id for wave in _waves(todo) for id in _run(run, out, wave, advance)]
-    return failed
+    slots = min(jobs or cpu_count(), len(todo))
+    with closing(make(slots)) as pool, progress_bars(out, todo, len(cells)) as ended:
+        _check(pool, todo)
+        failures = Scheduler(Board(cells, done), pool, world_of(out, cells, ended)).run()
+    tidy_folder(out)
+    return [cell.id for cell in cells if cell.id in failures]
 
 
-def run_here(cell: dict[str, Any], out: str) -> str | None:
-    """Run one cell in this process and return why it failed, if it did."""
-    import torch
-
-    from tlml.suites.run_cell import run_cell
-
-    torch.set_num_threads(1)
-    folder = Path(out) / "cells" / cell["id"]
-    checkpoints = _checkpoints(cell, out)
-    try:
-        if not all((path.parent / "result.json").is_file() for path in checkpoints):
-            before = "fit that it starts from" if "fits" in cell else "choice of its options"
-            raise TlmlError(f"the {before} failed")
-        (folder / "failed.json").unlink(missing_ok=True)
-        run_cell(cell, folder, checkpoints, reporter(folder / NOTE))
-    except Exception as error:  # one cell's failure is written down and stops no other cell
-        reason = " ".join(str(error).split()) or type(error).__name__
-        named = reason if isinstance(error, TlmlError) else f"{type(error).__name__}: {reason}"
-        write_atomic(make_folder(folder) / "failed.json", json.dumps({"error": named}) + "\n")
-        return named
-    finally:
-        (folder / NOTE).unlink(missing_ok=True)
-    return None
-
-
-def check_here(configs: Sequence[dict[str, Any]]) -> str | None:
-    """Make what the cells are made of and return the first thing that is wrong, if any."""
+def check_here(configs: Sequence[dict[str, Any]]) -> Outcome:
+    """Make what the cells are made of, and say the first thing that is wrong, if any."""
     from tlml.lightning_notes import quiet
     from tlml.suites.run_cell import check_cell
 
@@ -83,63 +66,39 @@ def check_here(configs: Sequence[dict[str, Any]]) -> str | None:
             with quiet():
                 check_cell(config)
         except (TlmlError, TypeError, ValueError) as error:
-            return f"{config['domain']}, {config['learner']}: {' '.join(str(error).split())}"
-    return None
+            wrong = f"{config['domain']}, {config['learner']}: {' '.join(str(error).split())}"
+            return Outcome("failed", wrong)
+    return Outcome("done")
 
 
-def _check(run: Callable[[Iterable[Any]], Iterator[Any]], todo: Sequence[Cell]) -> None:
-    from joblib import delayed
+def _check(pool: Executor, todo: Iterable[Cell]) -> None:
+    job = Job("check", partial(check_here, _configs(todo)))
+    outcome = Outcome("gone")
+    for _ in range(TRIES):
+        outcome = _run_alone(pool, job)
+        if outcome.ending != "gone":
+            break
+    if outcome.ending != "done":
+        reason = outcome.reason if outcome.ending == "failed" else f"its check was {outcome.reason}"
+        raise TlmlError(f"nothing was run: {reason}")
 
-    # Seeds and shots change nothing in what can be wrong, except for the shots themselves.
+
+def _configs(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """Return what is to be checked.
+
+    Seeds and shots change nothing in what can be wrong, except for the shots themselves.
+    """
     distinct: dict[str, dict[str, Any]] = {}
-    for cell in todo:
+    for cell in cells:
         about = {k: v for k, v in cell.config.items() if k not in ("seed", "fits", "choice")}
         view = about.get("view", {})
         about["view"] = {k: v for k, v in view.items() if k not in ("seed", "episode")}
         distinct.setdefault(json.dumps(about, sort_keys=True), cell.config)
-    for wrong in run([delayed(check_here)(list(distinct.values()))]):
-        if wrong:
-            raise TlmlError(f"nothing was run: {wrong}")
+    return list(distinct.values())
 
 
-def _run(
-    run: Callable[[Iterable[Any]], Iterator[Any]],
-    out: Path,
-    cells: Sequence[Cell],
-    advance: Callable[[], None],
-) -> list[str]:
-    from joblib import delayed
-
-    failed = []
-    for id, reason in run(delayed(_number)(asdict(cell), str(out)) for cell in cells):
-        advance()
-        if reason:
-            failed.append(id)
-    return failed
-
-
-def _number(cell: dict[str, Any], out: str) -> tuple[str, str | None]:
-    return cell["id"], run_here(cell, out)
-
-
-def _distinct(cells: Iterable[Cell]) -> list[Cell]:
-    # Two methods of one configuration share a cell.
-    return list({cell.id: cell for cell in cells}.values())
-
-
-def _done(out: Path, cell: Cell) -> bool:
-    return (out / "cells" / cell.id / "result.json").is_file()
-
-
-def _waves(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Divide cells so that each starts from nothing but what is done or of an earlier wave."""
-    left = list(cells)
-    while left:
-        ids = {cell.id for cell in left}
-        yield [cell for cell in left if ids.isdisjoint(cell.waits_for)]
-        left = [cell for cell in left if not ids.isdisjoint(cell.waits_for)]
-
-
-def _checkpoints(cell: dict[str, Any], out: str) -> list[Path]:
-    before = cell["fits"] if "fits" in cell else cell["after"]
-    return [Path(out) / "cells" / id / "last.ckpt" for id in before]
+def _run_alone(pool: Executor, job: Job) -> Outcome:
+    pool.submit(job)
+    while True:
+        for _, outcome in pool.wait(1.0):
+            return outcome

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tlml.files import make_folder, write_atomic
+from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
 from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
@@ -43,16 +42,20 @@ def protocol_of(config: dict[str, Any]) -> Protocol[Any]:
     return made
 
 
-def run_cell(cell: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report) -> None:
-    """Run a cell and write its ``config.yaml`` first and its ``result.json`` last."""
+def run_cell(
+    cell: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report
+) -> dict[str, Any]:
+    """Run a cell in a folder, where its ``config.yaml`` is written first.
+
+    Returns:
+        What its ``result.json`` is to say.
+    """
     config = cell["config"]
-    make_folder(folder)
     write_atomic(folder / "config.yaml", write_yaml(config))
     with quiet():
         found = _find(config, folder, checkpoints, report)
     own = {key: value for key, value in cell.items() if key != "config"}
-    text = json.dumps({"kind": config["kind"], **own, **found}, indent=1)
-    write_atomic(folder / RESULT, text + "\n")
+    return {"kind": config["kind"], **own, **found}
 
 
 def _check_fit(config: dict[str, Any]) -> None:

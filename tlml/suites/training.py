@@ -13,14 +13,15 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from tlml.data.tasks import Step
+from tlml.learners.checkpoint_files import WholeFiles
 from tlml.learners.learner import Learner
 from tlml.learners.retention import Retention
 from tlml.suites.ingredients import make_domain, make_learner, make_training_view, trainer_options
+from tlml.suites.results import CHECKPOINT
 from tlml.suites.share import Report, ShareReporter
 from tlml.views.base import View
 from tlml.views.stream import StreamView
 
-CHECKPOINT = "last.ckpt"
 EVERY = timedelta(seconds=15)  # between checkpoints of a fit
 
 
@@ -49,6 +50,7 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> TrainingOutco
     trainer = pl.Trainer(
         logger=CSVLogger(folder, name="", version=""),
         callbacks=[clock, ShareReporter(report), *throughput, _last_checkpoint(folder)],
+        plugins=[WholeFiles()],
         enable_progress_bar=False,
         enable_model_summary=False,
         **trainer_options(config, view),

@@ -12,7 +12,7 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from tlml.data.tasks import Batch, Episode
-from tlml.networks.parameters import head_inputs
+from tlml.networks.heads import head_inputs
 from tlml.spec import VOCABULARY
 from tlml.strategies.context import Context
 from tlml.strategies.loss_terms import features_with

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tlml import Phase, Strategy, TlmlError
 from tlml.data import Params
 from tlml.errors import check_positive
-from tlml.networks import evaluating, statistics
+from tlml.networks import call_with, evaluating, statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +57,10 @@ class AdaBn(Strategy):
             for path in _in_order(network, params, chunks[0]):
                 with _moments(network.get_submodule(path)) as seen:
                     for chunk in chunks:
-                        functional_call(network, {**params, **found}, (chunk,))
-                found |= {f"{path}.running_mean": seen.mean, f"{path}.running_var": seen.variance}
+                        call_with(network, {**params, **found}, chunk)
+                moments = {"running_mean": seen.mean, "running_var": seen.variance}
+                for key, value in moments.items():
+                    found[f"{path}.{key}"] = value.to(network.get_buffer(f"{path}.{key}").dtype)
         return found
 
 
@@ -71,7 +72,8 @@ class _Moments:
     squares: Tensor  # the summed squared deviations from the mean
 
     def add(self, x: Tensor) -> None:
-        rows = x.transpose(0, 1).flatten(1)  # [channels, values]
+        exact = torch.promote_types(x.dtype, torch.float32)  # 16 bits hold no sum of squares
+        rows = x.to(exact).transpose(0, 1).flatten(1)  # [channels, values]
         count, mean = rows.shape[1], rows.mean(1)
         squares = (rows - mean[:, None]).square().sum(1)
         if not self.count:
@@ -107,7 +109,7 @@ def _in_order(network: nn.Module, params: Params, x: Tensor) -> list[str]:
         if isinstance(module, _BatchNorm) and module.running_mean is not None
     ]
     try:
-        functional_call(network, dict(params), (x,))
+        call_with(network, params, x)
     finally:
         for hook in hooks:
             hook.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from tlml import Group, Phase
@@ -32,5 +33,5 @@ class DiscriminativeLr(LayeredStrategy):
         """One phase, with a rate for each layer."""
         top = len(self.layers) - 1
         rates = [self.factor ** (depth - top) for depth in range(top + 1)]
-        groups = tuple(self.group(depth, rate) for depth, rate in enumerate(rates))
-        return (Phase(1.0, (*groups[1:], Group("*", rates[0]))),)
+        specific = [self.groups(depth, rates[depth]) for depth in range(1, top + 1)]
+        return (Phase(1.0, (*chain(*specific), Group("*", rates[0]))),)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
 from tlml import Group, Phase, Strategy
-from tlml.networks import head_name
+from tlml.networks import head_patterns
 
 
 class LinearProbe(Strategy):
@@ -26,6 +26,8 @@ class LinearProbe(Strategy):
         TlmlError: An option is out of range.
     """
 
+    needs_head: ClassVar[bool] = True
+
     def __init__(
         self,
         lr: float = 0.01,
@@ -35,13 +37,12 @@ class LinearProbe(Strategy):
         batchnorm: Literal["batch", "stored"] | None = None,
     ) -> None:
         super().__init__(lr, steps, optimizer, weight_decay, batchnorm)
-        self._head = Group()
+        self._head: tuple[Group, ...] = (Group(),)
 
     def attach(self, network: nn.Module) -> None:
         """Find out which parameters are the head's."""
-        name = head_name(network)
-        self._head = Group(f"{name}.*" if name else "*")
+        self._head = tuple(Group(pattern) for pattern in head_patterns(network))
 
     def phases(self, names: Sequence[str]) -> Sequence[Phase]:
         """One phase, in which the head learns."""
-        return (Phase(1.0, (self._head,)),)
+        return (Phase(1.0, self._head),)

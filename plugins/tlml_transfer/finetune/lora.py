@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from tlml import Group, Phase, Strategy, TlmlError
 from tlml.errors import check_positive, did_you_mean
-from tlml.networks import NamedBuffers, head_name
+from tlml.networks import NamedBuffers, head_name, head_patterns
 
 _DEFAULT = 4  # the rank where none is said
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -57,6 +57,8 @@ class Lora(Strategy):
         TlmlError: An option is out of range, or fits no layer.
     """
 
+    needs_head: ClassVar[bool] = True
+
     def __init__(
         self,
         rank: int | None = None,
@@ -70,7 +72,7 @@ class Lora(Strategy):
         check_positive(rank=rank, alpha=alpha)
         self.rank, self.alpha, self.head = rank, alpha, head
         self.patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns)
-        self._head, self._paths = "", list[str]()
+        self._head, self._paths = tuple[str, ...](), list[str]()
         self._merged = NamedBuffers()  # A and B of what is merged, by path
 
     def attach(self, network: nn.Module) -> None:
@@ -80,19 +82,19 @@ class Lora(Strategy):
             TlmlError: No layer matches, one has fewer dimensions than the rank, or is changed in
                 such a way already.
         """
-        self._head = head_name(network)
-        layers = _layers(network, self._head)
+        layers = _layers(network, network.get_submodule(head_name(network)))
         self._paths = _match(list(layers), self.patterns, type(network).__name__)
         for path in self._paths:
             _check_layer(path, layers[path], self.rank)
         for path in self._paths:
             change = self._change_of(layers[path])
             parametrize.register_parametrization(layers[path], "weight", change)
+        self._head = head_patterns(network) if self.head else ()
 
     def phases(self, names: Sequence[str]) -> Sequence[Phase]:
         """One phase, in which the changes learn, and the head if it shall."""
         groups = [Group(f"{path}.parametrizations.weight.0.*") for path in self._paths]
-        return (Phase(1.0, (*groups, *([Group(f"{self._head}.*")] if self.head else ()))),)
+        return (Phase(1.0, (*groups, *(Group(pattern) for pattern in self._head))),)
 
     def merge(self, network: nn.Module) -> None:
         """Add the changes to the weights, so that the network is as it was before, and as fast.
@@ -141,13 +143,10 @@ def _change(layer: nn.Module) -> LowRank:
     return found
 
 
-def _layers(network: nn.Module, head: str) -> dict[str, nn.Linear]:
+def _layers(network: nn.Module, head: nn.Module) -> dict[str, nn.Linear]:
     """Return the layers that can be changed, by path: those beside the head."""
-    return {
-        path: cast(nn.Linear, module)
-        for path, module in network.named_modules()
-        if isinstance(module, _LAYERS) and not f"{path}.".startswith(f"{head}." if head else "")
-    }
+    beside = [item for item in network.named_modules() if item[1] not in set(head.modules())]
+    return {path: cast(nn.Linear, module) for path, module in beside if isinstance(module, _LAYERS)}
 
 
 def _match(paths: list[str], patterns: Sequence[str], network: str) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
 from tlml import Group, Phase, Strategy
 from tlml.errors import check_positive, check_share
-from tlml.networks import head_name
+from tlml.networks import head_patterns
 
 
 class LpFt(Strategy):
@@ -27,18 +27,19 @@ class LpFt(Strategy):
         TlmlError: An option is out of range.
     """
 
+    needs_head: ClassVar[bool] = True
+
     def __init__(self, probe: float = 0.5, tuning_lr: float = 0.1, **options: Any) -> None:
         super().__init__(**options)
         check_share(probe=probe)
         check_positive(tuning_lr=tuning_lr)
         self.probe, self.tuning_lr = probe, tuning_lr
-        self._head = Group()
+        self._head: tuple[Group, ...] = (Group(),)
 
     def attach(self, network: nn.Module) -> None:
         """Find out which parameters are the head's."""
-        name = head_name(network)
-        self._head = Group(f"{name}.*" if name else "*")
+        self._head = tuple(Group(pattern) for pattern in head_patterns(network))
 
     def phases(self, names: Sequence[str]) -> Sequence[Phase]:
         """Two phases: the head, then everything."""
-        return (Phase(self.probe, (self._head,)), Phase(1.0, (Group("*", self.tuning_lr),)))
+        return (Phase(self.probe, self._head), Phase(1.0, (Group("*", self.tuning_lr),)))

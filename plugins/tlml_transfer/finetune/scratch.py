@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tlml import Strategy
 from tlml.data import Params
@@ -11,6 +11,10 @@ from tlml.data import Params
 
 class Scratch(Strategy):
     """Train a freshly initialised network on the target's support; the initialisation is keyed.
+
+    Everything starts anew and learns, also parameters that are frozen (``requires_grad=False``):
+    their values are knowledge of the source, and frozen at random they would only cripple the
+    baseline. In all other strategies they stay as they are.
 
     Args:
         lr: Learning rate of the adaptation.
@@ -23,6 +27,8 @@ class Scratch(Strategy):
     Raises:
         TlmlError: An option is out of range.
     """
+
+    thaws: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -93,6 +93,7 @@ def changed(before: dict[str, Tensor], module: nn.Module) -> set[str]:
 HEAD = {"head.weight", "head.bias"}
 BODY = {"body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias"}
 STATISTICS = {"body.1.running_mean", "body.1.running_var", "body.1.num_batches_tracked"}
+HALVES = (Phase(0.5, (Group("head.*"),)), Phase(1.0))
 LP_FT = (Phase(3, (Group("head.*"),)), Phase(1.0))
 
 
@@ -345,6 +346,16 @@ def test_a_fresh_start_forgets_the_statistics_of_the_source() -> None:
     assert module.body[1].running_mean.abs().max() < 10
 
 
+def test_a_fresh_start_trains_what_was_frozen_and_freezes_it_again() -> None:
+    module = Foreign()
+    module.body.requires_grad_(False)
+    before = state(module)
+    fit(module, Adapt("scratch"), max_steps=2)
+    assert changed(before, module) >= BODY
+    assert not any(p.requires_grad for p in module.body.parameters())
+    assert all(p.requires_grad for p in module.head.parameters())
+
+
 def test_gradients_are_asked_of_what_learns_only_and_of_all_afterwards() -> None:
     module = Foreign()
     module.head.bias.requires_grad_(False)  # the user's own wish
@@ -471,6 +482,30 @@ def test_two_optimizers_stepped_by_hand_obey() -> None:
     before = state(module)
     fit(module, Adapt("linear_probe"))
     assert changed(before, module) == HEAD
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_phases_count_batches_where_several_steps_are_taken_in_each(twice: bool) -> None:
+    class Manual(Foreign):
+        automatic_optimization = False
+
+        def training_step(self, batch: Any, batch_idx: int) -> None:
+            optimizers = self.optimizers()
+            for optimizer in [optimizers] * 2 if twice else optimizers:
+                optimizer.zero_grad()
+                self.manual_backward(super().training_step(batch, batch_idx))
+                optimizer.step()
+
+    def both(module: Foreign) -> list[torch.optim.Optimizer]:
+        return [torch.optim.SGD(part.parameters(), 0.1) for part in (module.body, module.head)]
+
+    def one(module: Foreign) -> torch.optim.Optimizer:
+        return torch.optim.SGD(module.parameters(), 0.1)
+
+    seen = Watch(lambda _, module: module.body[0].weight.requires_grad)
+    module = Manual(one if twice else both)
+    fit(module, Adapt(Phases(*HALVES)), seen, max_epochs=2)
+    assert seen.notes == [False] * STEPS + [True] * STEPS
 
 
 def test_names_and_options_are_checked_at_once() -> None:

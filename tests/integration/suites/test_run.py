@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def test_running_again_runs_nothing(
     done: tuple[Plan, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, out = done
-    monkeypatch.setattr(bench, "parallel", None)  # calling it would fail
+    monkeypatch.setattr(bench, "_check", None)  # calling it would fail
     assert run_suite(made, out, jobs=1) == []
 
 
@@ -136,7 +136,7 @@ def test_one_failing_cell_is_named_and_stops_no_other(tmp_path: Path) -> None:
     failed = run_suite(made, tmp_path / "out", jobs=1)
     wild = next(cell.id for cell in made.adapts if cell.method == "wild")
     assert failed == [wild]
-    reason = json.loads((tmp_path / "out" / "cells" / wild / "failed.json").read_text())["error"]
+    reason = json.loads((tmp_path / "out" / "work" / wild / "failed.json").read_text())["error"]
     assert "episode 0: adapting by Sgd diverged at inner step" in reason
     assert len(scores(tmp_path / "out")) == 1
 
@@ -151,23 +151,50 @@ def test_a_failed_fit_fails_what_starts_from_it(
     made = planned(tmp_path, methods={"maml": {"fit": "maml"}}, seeds=1)
     assert len(run_suite(made, tmp_path / "out", jobs=1)) == 2
     reasons = {
-        json.loads(path.read_text())["error"] for path in tmp_path.glob("out/cells/*/failed.json")
+        json.loads(path.read_text())["error"] for path in tmp_path.glob("out/work/*/failed.json")
     }
     assert reasons == {"RuntimeError: no such luck", "the fit that it starts from failed"}
 
 
-def test_jobs_and_backend_are_checked(done: tuple[Plan, Path]) -> None:
-    made, out = done
-    with pytest.raises(TlmlError, match="jobs: must be greater than 0, is 0"):
-        run_suite(made, out, jobs=0)
-    with pytest.raises(TlmlError, match="backend: 'dask' is not one of loky, ray"):
-        run_suite(made, out, backend="dask")
-
-
-def test_ray_is_asked_for_where_it_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("damage", ["cut", "empty", "bit", "missing", "result", "file"])
+def test_a_damaged_fit_is_made_anew_for_what_starts_from_it(
+    done: tuple[Plan, Path], tmp_path: Path, damage: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "ray.util.joblib", None)
-    made = planned(tmp_path, methods={"scratch": {"strategy": "scratch"}}, seeds=1)
-    with pytest.raises(TlmlError, match="backend: ray is not installed"):
-        run_suite(made, tmp_path / "out", jobs=1, backend="ray")
+    made, out = done
+    copy = shutil.copytree(out, tmp_path / "copy")
+    fit = next(cell for cell in made.fits if cell.name == "maml")
+    place = copy / "cells" / fit.id
+    for cell in made.adapts:
+        if fit.id in cell.fits:
+            shutil.rmtree(copy / "cells" / cell.id)
+    content = (place / "last.ckpt").read_bytes()
+    if damage == "result":
+        (place / "result.json").write_text('{"kind": "fit", ')
+    elif damage == "missing":
+        (place / "last.ckpt").unlink()
+    elif damage == "file":
+        shutil.rmtree(place)
+        place.write_text("")
+    else:
+        bit = content[:2000] + bytes([content[2000] ^ 1]) + content[2001:]
+        torn = {"cut": content[:-300], "empty": b"", "bit": bit}
+        (place / "last.ckpt").write_bytes(torn[damage])
+    assert run_suite(made, copy, jobs=1) == []
+    assert scores(copy) == scores(out)
+    assert len(list((copy / "work" / fit.id).glob("damaged-*"))) == 1
+
+
+def test_a_fit_whose_own_checkpoint_is_damaged_begins_anew(
+    done: tuple[Plan, Path], tmp_path: Path
+) -> None:
+    """What was left of an attempt is whole as a file, but of another network."""
+    made, out = done
+    fits = {cell.name: cell.id for cell in made.fits}
+    copy = shutil.copytree(out, tmp_path / "copy")
+    shutil.rmtree(copy / "cells" / fits["maml"])
+    left = copy / "work" / fits["maml"] / "a-0"
+    left.mkdir(parents=True)
+    with zipfile.ZipFile(left / "last.ckpt", "w") as file:
+        file.writestr("data", "of no learner")
+    assert run_suite(made, copy, jobs=1) == []
+    assert scores(copy) == scores(out)

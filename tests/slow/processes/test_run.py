@@ -1,50 +1,134 @@
-"""Suites in processes: killed, they go on."""
+"""Suites in processes: killed, stopped and doubled, they come to the same."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from small_suite import planned, results, scores
+from slow_cells import Command, content, number_of_done, owners, tokens
 
-from tlml.suites import Plan, run_suite
+from tlml.suites.execution.owners import Owner
+
+CELLS = 6
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Path]]:
-    folder = tmp_path_factory.mktemp("waves")
-    made = planned(folder)
-    assert run_suite(made, folder / "out", jobs=1) == []
-    yield made, folder / "out"
+def right(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one command with one job comes to."""
+    command = Command(tmp_path_factory.mktemp("right"), "out", 1)
+    status, said = command.end()
+    assert status == 0, said
+    assert len(content(command.out)) == CELLS
+    return content(command.out)
 
 
-def test_a_killed_run_goes_on_to_the_same_scores(done: tuple[Plan, Path], tmp_path: Path) -> None:
-    made, out = done
-    planned(tmp_path)
-    again = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tlml", "bench", "suite.yaml", "--out", "out", "--jobs", "2"],
-        cwd=tmp_path,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        for _ in range(600):
-            if results(again) or process.poll() is not None:
-                break
-            time.sleep(0.1)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    kept = results(again)
-    assert 0 < len(kept) < len(results(out))
-    assert run_suite(made, again, jobs=1) == []
-    assert scores(again) == scores(out)
-    assert {id: found for id, found in results(again).items() if id in kept} == kept
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    """Return what starts commands on one folder, and leaves none."""
+    made: list[Command] = []
+
+    def begin(jobs: int, *more: str) -> Command:
+        made.append(Command(tmp_path, "out", jobs, *more))
+        return made[-1]
+
+    yield begin
+    for command in made:
+        command.kill()
+
+
+def gone_within(workers: list[Owner], seconds: float) -> bool:
+    """Wait until processes have ended, though nobody may have asked yet how they did."""
+    until = time.monotonic() + seconds
+    while not all(worker.is_gone() for worker in workers) and time.monotonic() < until:
+        time.sleep(0.02)
+    return all(worker.is_gone() for worker in workers)
+
+
+def test_workers_end_with_a_killed_command_and_the_next_goes_on(
+    start: Any, right: dict[str, Any]
+) -> None:
+    command = start(2)
+    command.wait_for(lambda: len(owners(command.out)) == 2 and number_of_done(command.out))
+    workers, before = owners(command.out), tokens(command.out)
+    command.send(signal.SIGKILL)
+    assert gone_within(workers, 5)
+    assert 0 < len(before) < CELLS
+    status, said = start(2).end()
+    assert status == 0, said
+    assert content(command.out) == right
+    assert {id: token for id, token in tokens(command.out).items() if id in before} == before
+    assert not (command.out / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "number", "status", "word"),
+    [(2, signal.SIGTERM, 143, "terminated"), (1, signal.SIGTERM, 143, "terminated"),
+     (1, signal.SIGINT, 130, "interrupted")],
+)  # fmt: skip
+def test_a_stopped_command_says_so_and_goes_on(
+    start: Any, right: dict[str, Any], jobs: int, number: int, status: int, word: str
+) -> None:
+    command = start(jobs)
+    command.wait_for(lambda: number_of_done(command.out) and owners(command.out))
+    workers = owners(command.out) if jobs > 1 else []
+    command.send(number)
+    found, said = command.end()
+    assert (found, said.strip()) == (status, f"tlml: {word}; the same command goes on")
+    assert gone_within(workers, 5)
+    assert 0 < number_of_done(command.out) < CELLS
+    if number == signal.SIGINT:
+        assert start(2).end()[0] == 0
+        assert content(command.out) == right
+
+
+def test_a_killed_worker_is_replaced(start: Any, right: dict[str, Any]) -> None:
+    command = start(2)
+    command.wait_for(lambda: owners(command.out))
+    os.kill(owners(command.out)[0].pid, signal.SIGKILL)
+    status, said = command.end()
+    assert status == 0, said
+    assert content(command.out) == right
+
+
+def test_two_commands_share_the_cells_of_a_folder(start: Any, right: dict[str, Any]) -> None:
+    first, second = start(1), start(1)
+    for command in (first, second):
+        status, said = command.end()
+        assert status == 0, said
+        assert f"{CELLS - 2} of {CELLS - 2} results are there" in said
+    assert content(first.out) == right
+    assert not (first.out / "work").exists()
+
+
+def test_a_command_that_was_stopped_and_continued_changes_nothing(
+    start: Any, right: dict[str, Any]
+) -> None:
+    """The second follows the first once it is taken for dead; then the first wakes up."""
+    first = start(1)
+    first.wait_for(lambda: owners(first.out))
+    first.send(signal.SIGSTOP)
+    # Another computer can't see that the process is there: only its silence tells.
+    second = start(1)
+    status, said = second.end()
+    assert status == 0, said
+    published = tokens(first.out)
+    first.send(signal.SIGCONT)
+    status, said = first.end()
+    assert status == 0, said
+    assert content(first.out) == right
+    assert tokens(first.out) == published
+
+
+def test_cells_are_run_anew_on_demand(start: Any, right: dict[str, Any]) -> None:
+    command = start(2)
+    assert command.end()[0] == 0
+    before = tokens(command.out)
+    assert start(2, "--rerun", "scratch").end()[0] == 0
+    after = tokens(command.out)
+    assert sum(before[id] != after[id] for id in before) == 2
+    assert content(command.out) == right

@@ -24,7 +24,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Run suites by writing down that they were run, with made-up results."""
     made: Runs = []
 
-    def run_suite(plan: Plan, out: Path, jobs: int | None = None, backend: str = "") -> list[str]:
+    def run_suite(plan: Plan, out: Path, jobs: int | None = None, executor: str = "") -> list[str]:
         made.append((plan, out, jobs))
         for cell in plan.adapts:
             if cell.method == "maml":
@@ -195,3 +195,36 @@ def test_help_teaches_and_names_the_suites(capsys: pytest.CaptureFixture[str]) -
     text = capsys.readouterr().out
     for words in ("quickstart", "--dry-run", "--only PATTERN", "a killed run goes on"):
         assert words in text
+
+
+def test_cells_are_forgotten_before_they_are_run_anew(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "mine.yaml", "--seeds", "1", "--rerun", "waves/full"]) == 1
+    out = Path("runs/quick")
+    before = {path.parent.name for path in out.glob("cells/*/result.json")}
+    capsys.readouterr()
+    assert main(["bench", "mine.yaml", "--seeds", "1", "--rerun", "waves/full", "--dry-run"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "quick: 13 cells into runs/quick, 6 of them done, 2 of these are run anew"
+    forgotten: list[set[str]] = []
+    run_suite = sys.modules["tlml.suites.run"].run_suite
+
+    def look(plan: Plan, out: Path, *more: Any) -> list[str]:
+        left = {path.parent.name for path in out.glob("cells/*/result.json")}
+        forgotten.append(before - left)
+        found: list[str] = run_suite(plan, out, *more)
+        return found
+
+    sys.modules["tlml.suites.run"].run_suite = look  # type: ignore[attr-defined]
+    main(["bench", "mine.yaml", "--seeds", "1", "--rerun", "waves/full"])
+    main(["bench", "mine.yaml", "--seeds", "1", "--fresh"])
+    main(["bench", "mine.yaml", "--seeds", "1", "--fresh", "--only", "letters14/scratch"])
+    assert [len(ids) for ids in forgotten] == [2, 6, 1]
+
+
+def test_what_is_to_run_anew_and_where_is_checked_first(runs: Runs) -> None:
+    assert error_of("bench", "mine.yaml", "--rerun", "fill").startswith("rerun: 'fill' matches no")
+    unknown = error_of("bench", "mine.yaml", "--executor", "lokal")
+    assert unknown.startswith("no executor is called 'lokal'; did you mean local?")
+    assert runs == []

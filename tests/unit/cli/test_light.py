@@ -402,7 +402,7 @@ def test_heavy_commands_get_their_arguments_untouched(
     [
         (SystemExit(3), 3, ""),
         (SystemExit(None), 0, ""),
-        (KeyboardInterrupt(), 130, "tlml: interrupted\n"),
+        (KeyboardInterrupt(), 130, "tlml: interrupted; the same command goes on\n"),
     ],
 )
 def test_the_exit_status_says_how_a_command_ended(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml import Adapt, Group, Phase, Strategy, TlmlError, param_groups
-from tlml.finetuning.callback import begin, progress, start_at, total_steps
+from tlml.finetuning.callback import begin, progress, start_at, steps_done, total_steps
 
 
 class Halves(Strategy):
@@ -39,8 +39,14 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
 
 
-def trainer(total: float, step: int = 0) -> Any:
-    return SimpleNamespace(estimated_stepping_batches=total, global_step=step)
+def trainer(total: float, step: int = 0, *, batches: int | None = None, max_steps: int = -1) -> Any:
+    """Return a trainer in a fit; of a module that steps by hand where `batches` are done."""
+    done = SimpleNamespace(total=SimpleNamespace(completed=batches))
+    return SimpleNamespace(
+        estimated_stepping_batches=total, global_step=step, max_steps=max_steps,
+        lightning_module=SimpleNamespace(automatic_optimization=batches is None),
+        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=done)),
+    )  # fmt: skip
 
 
 def test_parameters_that_share_their_phases_share_a_group() -> None:
@@ -92,6 +98,12 @@ def test_the_length_of_a_fit_and_what_is_done_of_it() -> None:
     assert progress(trainer(10, 4)) == 0.4
     assert progress(trainer(10, 12)) == 1.0
     assert progress(trainer(float("inf"), 12)) == 0.0
+
+
+def test_a_batch_is_a_step_where_optimisers_are_stepped_by_hand() -> None:
+    assert steps_done(trainer(10, 4)) == 4
+    assert steps_done(trainer(10, 8, batches=4)) == 4
+    assert steps_done(trainer(10, 8, batches=4, max_steps=10)) == 8
 
 
 def test_what_adapts_without_labels_is_refused() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import tlml
-from tlml import Batch, GradientLearner, Strategy, TlmlError
+from tlml import Batch, Episode, GradientLearner, Strategy, TlmlError
 from tlml.learners import TargetAdapter
 from tlml.meta import InnerProblem, LoopPath
 from tlml.networks import mlp
@@ -155,3 +155,25 @@ def test_a_prediction_of_one_s_own_takes_no_other_strategy() -> None:
     other = TargetAdapter(tlml.strategy("full"), made.network, Discrete(2))
     with pytest.raises(TlmlError, match=r"^adapt: Constant predicts by a method of its own, which"):
         made.predict_by(other, task(), task().x)
+
+
+def test_what_a_user_froze_stays_in_every_step() -> None:
+    made, support = learner(), task()
+    network = made.built()
+    network.blocks.requires_grad_(False)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    for adapter in (None, TargetAdapter(Descent(lr=0.1, steps=2), network, Discrete(2))):
+        problem = made.problem(adapter)
+        for params in (*problem.steps(problem.start(), support), problem.adapted(support)):
+            same = {name for name, value in params.items() if torch.equal(value, before[name])}
+            assert same == {name for name in before if name.startswith("blocks")}
+            assert list(params) == list(before)
+    made.meta_loss(Episode(*(Batch(*(part[None] for part in task())) for _ in range(2)))).backward()
+    assert {n for n, p in network.named_parameters() if p.grad is None} == same
+
+
+def test_a_new_head_is_not_frozen_where_the_old_one_was() -> None:
+    network = mlp((2,), 1, hidden=[4])
+    network.requires_grad_(False)
+    adapter = TargetAdapter(Descent(lr=0.1, steps=2), network, Discrete(3), new_head=True)
+    assert adapter.frozen == {"blocks.hidden1.linear.weight", "blocks.hidden1.linear.bias"}

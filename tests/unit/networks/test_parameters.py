@@ -1,4 +1,4 @@
-"""New heads, and parameters as they were drawn first."""
+"""Parameters as they were drawn first, and what a user froze."""
 
 from __future__ import annotations
 
@@ -6,62 +6,16 @@ import math
 
 import pytest
 import torch
-from built import CASES, LINEAR, Headed, box, build, message, same
+from built import CASES, Headed, box, build, message, same
 from gymnasium.spaces import Discrete
 from torch import nn
-from torch.func import functional_call, grad
 
 from tlml.networks import (
-    Network,
     build_network,
+    call_with,
     fresh_parameters,
-    head_for,
-    mlp,
+    frozen_parameters,
 )
-
-
-@pytest.mark.parametrize(
-    ("network", "names"),
-    [
-        (mlp((2,), 3), ["head.weight", "head.bias"]),
-        (LINEAR, ["weight", "bias"]),
-        (Headed(fc=nn.Linear(2, 3, bias=False)).double(), ["fc.weight"]),
-        (
-            Headed(head=nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3), nn.Dropout())),
-            ["head.2.weight", "head.2.bias"],
-        ),
-    ],
-)
-def test_a_new_head_is_zero_and_takes_the_place_of_the_old(network, names):
-    fresh, old = head_for(network, 5), dict(network.named_parameters())
-    assert list(fresh) == names
-    for name, tensor in fresh.items():
-        assert tensor.shape == (5, *old[name].shape[1:])
-        assert tensor.dtype == old[name].dtype
-        assert not tensor.any()
-
-
-def test_a_new_head_scores_other_classes_and_learns():
-    network, x = mlp((2,), 3), torch.randn(4, 2)
-    params = dict(network.named_parameters()) | head_for(network, 5)
-    scores = functional_call(network, params, (x,))
-    assert torch.equal(scores, torch.zeros(4, 5))
-    y = torch.tensor([4, 0, 1, 2])
-    gradient = grad(lambda p: nn.functional.cross_entropy(functional_call(network, p, (x,)), y))
-    assert gradient(params)["head.weight"].abs().sum() > 0
-
-
-def test_a_new_head_has_the_type_that_is_asked_for():
-    fresh = head_for(mlp((2,), 3), 5, dtype=torch.float64, device="meta")
-    assert {(t.dtype, t.device.type) for t in fresh.values()} == {(torch.float64, "meta")}
-
-
-def test_a_head_that_cannot_be_replaced_is_refused():
-    network = Network({}, nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)))
-    assert message(head_for, network, 5) == (
-        "Network: the head 'head' ends in LayerNorm; new outputs need an nn.Linear there"
-    )
-    assert message(head_for, mlp((2,), 3), 0) == "outputs: must be greater than 0, is 0"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -103,3 +57,13 @@ def test_a_module_that_cannot_start_anew_is_named():
         "module 'body' (ParameterList) owns parameters and has no reset_parameters(); "
         "write one, which initialises them anew"
     )
+
+
+def test_what_a_user_froze_is_known_but_not_what_stands_in_its_place():
+    network = nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 1))
+    network[0].requires_grad_(False)
+    assert frozen_parameters(network) == {"0.weight", "0.bias"}
+    seen = []
+    network.register_forward_hook(lambda module, *_: seen.append(frozen_parameters(module)))
+    call_with(network, {"1.bias": torch.zeros(1), "0.bias": torch.zeros(2)}, torch.ones(1, 1))
+    assert seen == [{"0.weight"}]

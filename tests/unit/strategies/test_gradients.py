@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 import tlml
 from tlml.data import Batch
-from tlml.strategies import FirstOrder
+from tlml.strategies import FirstOrder, kept_of
+from tlml.strategies.gradients import KeptLoss
 from tlml.testing.toys import LearnedRates
 
 
@@ -92,3 +93,16 @@ def test_first_order_keeps_learned_rates_in_the_graph(steps, vectorize):
             expected[i] -= sum(last[name] * slope[name] for slope in seen) / 3
     for grad, value in zip(grads, expected, strict=True):
         torch.testing.assert_close(grad, value, rtol=1e-10, atol=1e-14)
+
+
+def test_a_loss_with_something_kept_is_that_of_the_others():
+    params, batch = start(), torch.ones(2)
+    kept = {next(iter(params)): params.pop(next(iter(params)))}
+    whole = tlml.gradient(bowl, {**kept, **params}, batch)
+    for loss in (bowl, FirstOrder(bowl)):
+        found = tlml.gradient(KeptLoss(loss, kept), params, batch)
+        assert list(found) == list(params)
+        assert all(torch.equal(found[name], whole[name]) for name in params)
+    assert float(KeptLoss(bowl, kept)(params, batch)) == float(bowl({**kept, **params}, batch))
+    assert kept_of(KeptLoss(bowl, kept)) == kept
+    assert kept_of(bowl) == {}

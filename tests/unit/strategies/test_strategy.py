@@ -15,6 +15,7 @@ import tlml
 from tlml import Group, Phase, Strategy
 from tlml.data import Batch, Params
 from tlml.strategies import make_optimizer, overrides
+from tlml.strategies.gradients import KeptLoss
 from tlml.strategies.optimiser import OPTIMIZERS
 
 
@@ -179,3 +180,15 @@ def test_what_a_strategy_does_not_write_it_does_not_do():
         strategy.estimate(None, torch.ones(1), None)
     with fails("Strategy relates no tasks: it has no relate()"):
         strategy.relate(None, None)
+
+
+def test_phases_may_name_what_a_user_froze():
+    params, batch = start(), torch.ones(2)
+    first = next(iter(params))
+    kept = {first: params.pop(first)}
+    strategy = InPhases([Phase(1, [Group(first)]), Phase(1.0, [Group("*")])], lr=0.1, steps=2)
+    before, after = strategy.steps(KeptLoss(bowl, kept), params, batch)
+    for name, value in params.items():
+        assert torch.equal(before[name], value)
+        assert not torch.equal(after[name], value)
+    assert before.keys() == after.keys() == params.keys()

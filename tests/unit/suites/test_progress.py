@@ -36,6 +36,11 @@ def test_a_note_that_is_half_written_is_no_share(tmp_path: Path) -> None:
     assert progress._share(tmp_path / "note") == 0.0
 
 
+def test_a_note_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
+    reporter(tmp_path / "nowhere" / "note")(0.5)
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_cells_have_titles_of_people(registry: Registry) -> None:
     made = planned(registry)
     assert progress._title(made.fits[0]) == "waves: fit pre, seed 0"

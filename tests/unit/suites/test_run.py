@@ -1,46 +1,117 @@
-"""What of a plan is run, in which order, without running it."""
+"""A suite is run by an executor, which is asked for nothing that is done."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+from bare_cells import published
 from planned import planned
 
+from tlml.errors import TlmlError
 from tlml.registry import Registry
 from tlml.suites import run
-from tlml.suites.cells import Cell
+from tlml.suites.executors.base import Job, Outcome
+from tlml.suites.run import run_suite
 
 
-def cells(registry: Registry) -> list[Cell]:
-    made = planned(registry)
-    return [*made.adapts, *made.fits]
+@dataclass
+class Writing:
+    """An executor that does a cell by writing an empty result."""
+
+    out: Path
+    slots: int = 2
+    checks: list[Outcome] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+        self.begun.append(job.id)
+
+    def wait(self, timeout: float) -> Iterable[tuple[Job, Outcome]]:
+        jobs, self.jobs = self.jobs, []
+        return [(job, self._do(job)) for job in jobs]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _do(self, job: Job) -> Outcome:
+        if job.id == "check":
+            return self.checks.pop(0) if self.checks else Outcome("done")
+        published(self.out, job.id)
+        return Outcome("done")
 
 
-def test_each_wave_starts_from_what_earlier_ones_made(registry: Registry) -> None:
-    waves = list(run._waves(cells(registry)))
-    assert len(waves) > 1
-    done: set[str] = set()
-    for wave in waves:
-        for cell in wave:
-            assert done.issuperset(cell.waits_for)
-        done |= {cell.id for cell in wave}
-    assert sum(map(len, waves)) == len(cells(registry))
+@pytest.fixture
+def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writing:
+    made = Writing(tmp_path)
+
+    def make(slots: int) -> Writing:
+        made.slots = slots
+        return made
+
+    monkeypatch.setattr(run, "find_executor", lambda name: make)
+    return made
 
 
-def test_what_is_done_is_waited_for_no_more(registry: Registry) -> None:
-    (only,) = run._waves(list(planned(registry).adapts))
-    assert only == list(planned(registry).adapts)
+def test_each_cell_is_done_once_after_one_check(
+    tmp_path: Path, registry: Registry, executor: Writing
+) -> None:
+    plan = planned(registry)
+    assert run_suite(plan, tmp_path, jobs=3) == []
+    assert executor.begun[0] == "check"
+    assert sorted(executor.begun[1:]) == sorted(cell.id for cell in plan.distinct())
+    assert executor.slots == 3 and executor.closed
+    assert (tmp_path / "plan.json").is_file()
 
 
-def test_cells_of_one_id_are_run_once(registry: Registry) -> None:
-    twice = cells(registry) * 2
-    assert len(run._distinct(twice)) == len({cell.id for cell in twice})
+def test_what_is_done_is_not_asked_for(
+    tmp_path: Path, registry: Registry, executor: Writing
+) -> None:
+    plan = planned(registry)
+    for cell in plan.distinct()[1:]:
+        published(tmp_path, cell.id)
+    run_suite(plan, tmp_path, jobs=3)
+    assert executor.begun == ["check", plan.distinct()[0].id]
+    assert executor.slots == 1
+    executor.begun.clear()
+    assert run_suite(plan, tmp_path, jobs=3) == []
+    assert executor.begun == []
 
 
-def test_a_result_means_done(tmp_path: Path, registry: Registry) -> None:
-    cell = cells(registry)[0]
-    assert not run._done(tmp_path, cell)
-    folder = tmp_path / "cells" / cell.id
-    folder.mkdir(parents=True)
-    (folder / "result.json").write_text("{}")
-    assert run._done(tmp_path, cell)
+def test_wrong_values_stop_all_before_the_first_cell(
+    tmp_path: Path, registry: Registry, executor: Writing
+) -> None:
+    executor.checks = [Outcome("failed", "waves, maml: lr: must be greater than 0, is -1.0")]
+    with pytest.raises(TlmlError, match=r"^nothing was run: waves, maml: lr: must be greater"):
+        run_suite(planned(registry), tmp_path)
+    assert executor.begun == ["check"] and executor.closed
+
+
+def test_a_check_whose_process_dies_is_tried_three_times(
+    tmp_path: Path, registry: Registry, executor: Writing
+) -> None:
+    dies = Outcome("gone", "killed by SIGKILL")
+    executor.checks = [dies, dies]
+    assert run_suite(planned(registry), tmp_path) == []
+    executor.checks = [dies] * 3
+    (tmp_path / "cells").rename(tmp_path / "before")
+    with pytest.raises(TlmlError, match=r"^nothing was run: its check was killed by SIGKILL$"):
+        run_suite(planned(registry), tmp_path)
+
+
+def test_configurations_that_differ_by_seed_alone_are_checked_once(registry: Registry) -> None:
+    both, one = planned(registry).distinct(), planned(registry, seeds=1).distinct()
+    assert len(both) == 2 * len(one)
+    assert len(run._configs(both)) == len(run._configs(one)) <= len(one)
+
+
+def test_jobs_and_executors_are_checked(tmp_path: Path, registry: Registry) -> None:
+    with pytest.raises(TlmlError, match="jobs: must be greater than 0, is 0"):
+        run_suite(planned(registry), tmp_path, jobs=0)
+    with pytest.raises(TlmlError, match="no executor is called 'lokal'; did you mean local"):
+        run_suite(planned(registry), tmp_path, executor="lokal")

@@ -30,9 +30,10 @@ class Stub:
 def written(folder: Path, patch: pytest.MonkeyPatch, records: int) -> dict[str, Any]:
     patch.setattr(cells, "protocol_of", lambda config: Stub(records))
     cell = {"id": "a", "seed": 3, "config": {"kind": "adapt", "protocol": "episodes"}}
-    run_cell(cell, folder / "a", [], lambda share: None)
-    assert (folder / "a" / "config.yaml").read_text().startswith("kind: adapt")
-    found: dict[str, Any] = json.loads((folder / "a" / "result.json").read_text())
+    found = run_cell(cell, folder, [], lambda share: None)
+    assert (folder / "config.yaml").read_text().startswith("kind: adapt")
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+    assert json.loads(json.dumps(found)) == found
     return found
 
 

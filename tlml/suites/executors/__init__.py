@@ -1,1 +1,1 @@
-"""Where the cells of a suite run."""
+"""Executors: where the cells of a suite are run."""

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from gymnasium.spaces import Box
+from torch import Tensor, nn
+
+import tlml
+from tlml import TlmlError
+from tlml.finetuning.module import replace_head
+from tlml.learners.adapter import adapter_for
+
+LIGHT = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+
+def _tested(learner: tlml.Learner, view: tlml.EpisodeView) -> list[float]:
+    pl.Trainer(**LIGHT).test(learner, view, verbose=False)
+    return [round(record["mse"], 4) for record in learner.records]
+
+
+def test_a_shared_activation_is_after_a_test_as_it_was_before() -> None:
+    torch.manual_seed(0)
+    act = nn.PReLU()
+    net = nn.Sequential(nn.Linear(1, 40), act, nn.Linear(40, 40), act, nn.Linear(40, 1))
+    learner, domain = tlml.learner("supervised", network=net), tlml.domain("sinusoid")
+    learner.view(domain)
+    view = tlml.EpisodeView(domain, shots=10, episodes=3, adapt=tlml.strategy("full"))
+    for _ in range(2):
+        assert _tested(learner, view) == [0.0715, 0.0724, 0.5762]
+    assert act.weight.item() == 0.25
+    assert isinstance(act.weight, nn.Parameter)
+
+
+@pytest.mark.parametrize("vectorize", ["auto", "loop", "vmap"])
+def test_a_block_in_two_places_gets_its_meta_gradient(vectorize: str) -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Linear(8, 8), nn.Tanh())
+    net = nn.Sequential(nn.Linear(1, 8), block, block, nn.Linear(8, 1)).double()
+    params = list(net.parameters())
+    learner = tlml.learner("maml", network=net, vectorize=vectorize)
+    view = learner.view(tlml.domain("sinusoid"), shots=5, tasks_per_batch=4, episodes=4)
+    learner.meta_loss(next(iter(view.train_dataloader()))).backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in params)
+    assert all(p is q for p, q in zip(params, net.parameters(), strict=True))
+
+
+INNER = ["sgd", "meta_sgd", "per_step_sgd", "meta_curvature", "implicit", "body_sgd"]
+TUNED = ["full", "lp_ft", "gradual_unfreeze", "discriminative_lr", "bss", "rkd", "l2_sp"]
+
+
+@pytest.mark.parametrize("name", [*INNER, *TUNED, "scratch"])
+def test_what_a_user_froze_is_adapted_by_no_strategy_but_scratch(name: str) -> None:
+    net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))
+    net[0].requires_grad_(False)
+    kind, options = ("maml", {"strategy": name}) if name in INNER else ("supervised", {})
+    learner, domain = tlml.learner(kind, network=net, **options), tlml.domain("sinusoid")
+    learner.view(domain)
+    view = tlml.EpisodeView(domain, shots=10, adapt=None if name in INNER else tlml.strategy(name))
+    view.setup("test")
+    problem = learner.problem(adapter_for(learner, view).turned_to((0,)))
+    found = problem.adapted(view.dataset("target")[0].support)
+    moved = {n for n, p in net.named_parameters() if not torch.equal(found[n], p)}
+    head = {"2.weight", "2.bias"} if name != "body_sgd" else set()
+    assert moved == (head | {"0.weight", "0.bias"} if name == "scratch" else head)
+
+
+class Two(nn.Module):
+    """Two heads; the one that is found by name is not called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(1, 8)
+        self.heads = nn.ModuleDict({"a": nn.Linear(8, 1), "b": nn.Linear(8, 5)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.heads["a"](self.body(x).relu())
+        return scores
+
+
+class Inside(nn.Module):
+    """A head that a Sequential before it holds, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        head = nn.Linear(8, 1)
+        self.net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), head)
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.net(x)
+        return scores
+
+
+HEADS = ["linear_probe", "lp_ft", "lora", "gradual_unfreeze", "freeze_generic", "discriminative_lr"]
+NOT_CALLED = r"^head: 'heads.b' is not called; name the layer that gives the outputs 'head'$"
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_that_is_not_called_is_refused_by_what_treats_it_otherwise(name: str) -> None:
+    learner, domain = tlml.learner("supervised", network=Two()), tlml.domain("sinusoid")
+    learner.view(domain)
+    options = {"rank": 1} if name == "lora" else {}
+    view = tlml.EpisodeView(domain, adapt=tlml.strategy(name, **options))
+    with pytest.raises(TlmlError, match=NOT_CALLED):
+        adapter_for(learner, view)
+
+
+@pytest.mark.parametrize("name", ["anil", "boil"])
+def test_a_head_that_is_not_called_is_refused_by_inner_loops_of_it(name: str) -> None:
+    with pytest.raises(TlmlError, match=NOT_CALLED):
+        tlml.learner(name, network=Two()).view(tlml.domain("sinusoid"))
+
+
+def test_who_needs_no_head_takes_a_network_whose_head_is_not_found() -> None:
+    learner = tlml.learner("supervised", network=Two())
+    view = learner.view(tlml.domain("sinusoid"), samples=20)
+    pl.Trainer(max_epochs=1, **LIGHT).fit(learner, view)
+    view = tlml.EpisodeView(tlml.domain("sinusoid"), shots=5, episodes=1)
+    assert len(_tested(learner, view)) == 1
+    view = tlml.EpisodeView(tlml.domain("sinusoid"), head="new")
+    with pytest.raises(TlmlError, match=NOT_CALLED):
+        adapter_for(learner, view)
+
+
+@pytest.mark.parametrize("name", [*HEADS, "head_sgd", "body_sgd"])
+def test_a_head_inside_the_body_is_the_head(name: str) -> None:
+    net, domain = Inside(), tlml.domain("sinusoid")
+    learner = tlml.learner("maml" if "sgd" in name else "supervised", network=net)
+    learner.view(domain)
+    options = {"rank": 1} if name == "lora" else {}
+    view = tlml.EpisodeView(domain, adapt=tlml.strategy(name, **options))
+    view.setup("test")
+    problem = learner.problem(adapter_for(learner, view).turned_to((0,)))
+    start = problem.start()
+    found = next(problem.steps(start, view.dataset("target")[0].support))
+    moved = {n for n, value in start.items() if not torch.equal(found[n], value)}
+    head = {"net.2.weight", "net.2.bias"}
+    expected = {
+        "body_sgd": set(start) - head, "discriminative_lr": set(start),
+        "lora": head | {"net.0.parametrizations.weight.0.up"},
+    }  # fmt: skip
+    assert moved == expected.get(name, head)
+
+
+def test_a_new_head_takes_every_place_of_the_old() -> None:
+    net = Inside()
+    learner = tlml.learner("supervised", network=net)
+    learner.view(tlml.domain("sinusoid"))
+    space = Box(-9.0, 9.0, (3,))
+    replace_head(learner, replace(learner.view_spaces, y=space))
+    assert net.net[2] is net.head
+    assert net(torch.zeros(2, 1)).tolist() == [[0.0] * 3] * 2
+
+
+class Attending(nn.Module):
+    """A body, torch's own transformer, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.body, self.encoder = nn.Linear(1, 8), nn.TransformerEncoder(layer, 1)
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.head(self.encoder(self.body(x)[:, None])[:, 0])
+        return scores
+
+
+def _meta_loss(learner: tlml.GradientLearner, **options: int) -> Tensor:
+    view = learner.view(tlml.domain("sinusoid"), **{"shots": 5, "tasks_per_batch": 2, **options})
+    return learner.meta_loss(next(iter(view.train_dataloader())))
+
+
+@pytest.mark.parametrize("options", [{}, {"memory": "low"}, {"strategy": "implicit"}])
+def test_attention_is_differentiated_twice(options: dict[str, str]) -> None:
+    torch.manual_seed(0)
+    learner = tlml.learner("maml", network=Attending(), **options)
+    _meta_loss(learner).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in learner.parameters())
+
+
+class Bags(nn.Module):
+    """A layer that torch differentiates once only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag, self.head = nn.EmbeddingBag(5, 4), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.head(self.bag(x.long().clamp(0, 4)).tanh())
+        return scores
+
+
+def test_what_can_not_be_differentiated_twice_is_named() -> None:
+    with pytest.raises(TlmlError, match=r"^Maml: embedding_bag\w* of the network can't be differ"):
+        _meta_loss(tlml.learner("maml", network=Bags()))
+    _meta_loss(tlml.learner("maml", network=Bags(), first_order=True)).backward()
+
+
+def test_a_network_that_gives_no_tensor_is_refused() -> None:
+    with pytest.raises(TlmlError, match=r"^Maml: the network gives a tuple; the view needs a ten"):
+        tlml.learner("maml", network=nn.LSTM(1, 1)).view(tlml.domain("sinusoid"))
+
+
+def test_batchnorm_on_one_example_is_refused_in_one_line() -> None:
+    def normed() -> nn.Module:
+        return nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+
+    said = r"BatchNorm can't take statistics of 1 example; take batchnorm='stored', or shots and qu"
+    learner, domain = tlml.learner("supervised", network=normed()), tlml.domain("sinusoid")
+    learner.view(domain)
+    view = tlml.EpisodeView(domain, shots=1, episodes=2, adapt=tlml.strategy("scratch"))
+    with pytest.raises(TlmlError, match=rf"^episode 0: {said}"):
+        _tested(learner, view)
+    for options in ({"shots": 1}, {"queries": 1}):
+        for path in ("loop", "stack", "vmap"):
+            learner = tlml.learner("maml", network=normed(), vectorize=path)
+            with pytest.raises(TlmlError, match=f"^{said}"):
+                _meta_loss(learner, **options)
+
+
+def test_batchnorm_takes_moments_in_32_bits_where_passes_are_of_16() -> None:
+    domain = tlml.domain("digits", size=8)
+    options = {"channels": 4, "blocks": 2}
+    learner = tlml.learner("supervised", network="conv4", network_options=options)
+    learner.view(domain)
+    view = tlml.EpisodeView(
+        domain, shots=0, queries=2, episodes=2, adapt=tlml.strategy("batchnorm")
+    )
+    found = []
+    for precision in ("32-true", "bf16-mixed"):
+        pl.Trainer(precision=precision, **LIGHT).test(learner, view, verbose=False)
+        found.append([record["accuracy"] for record in learner.records])
+    assert found[1] == pytest.approx(found[0], abs=0.11)

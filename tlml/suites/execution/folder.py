@@ -1,0 +1,98 @@
+"""A suite's folder: what is done in it, what others do, what is to be forgotten."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from os.path import lexists
+from pathlib import Path
+
+from tlml.errors import TlmlError
+from tlml.suites.cells import Cell, Plan
+from tlml.suites.execution.claims import look
+from tlml.suites.execution.failures import read_failure, write_failure
+from tlml.suites.execution.places import Place
+from tlml.suites.execution.published import is_done, set_aside
+from tlml.suites.execution.runner import do_cell
+from tlml.suites.execution.scheduler import Seen, World
+from tlml.suites.executors.base import Job
+from tlml.suites.results import WORK
+
+
+def find_done(out: Path, cells: Iterable[Cell]) -> set[str]:
+    """Return the ids of the cells that are done, and set aside what cannot be read."""
+    done = set()
+    for cell in cells:
+        place = Place(out, cell.id)
+        if is_done(place.published):
+            done.add(cell.id)
+        elif lexists(place.published):
+            set_aside(place)
+    return done
+
+
+def world_of(out: Path, cells: Iterable[Cell], ended: Callable[[], None]) -> World:
+    """Return a suite's folder, for a scheduler."""
+    plain = {cell.id: asdict(cell) for cell in cells}
+
+    def job(id: str, steal: str | None) -> Job:
+        return Job(id, partial(do_cell, plain[id], str(out), steal))
+
+    def see(id: str) -> Seen:
+        place = Place(out, id)
+        # On shared storage a listing makes what is new be seen.
+        with suppress(OSError):
+            next(place.published.parent.iterdir(), None)
+        return Seen(is_done(place.published), look(place.claim), read_failure(place.failed))
+
+    def fail(id: str, reason: str) -> None:
+        write_failure(Place(out, id).failed, reason)
+
+    return World(job, see, fail, ended)
+
+
+def to_forget(plan: Plan, patterns: Sequence[str]) -> list[Cell]:
+    """Return the cells that match patterns, with their fits and all that starts from these.
+
+    Raises:
+        TlmlError: A pattern matches nothing.
+    """
+    chosen = plan.only(patterns, option="rerun")
+    ids = {cell.id for cell in chosen.distinct()}
+    cells, before = plan.distinct(), 0
+    while before < len(ids):
+        before = len(ids)
+        ids |= {cell.id for cell in cells if not ids.isdisjoint(cell.waits_for)}
+    # What starts from others goes first: a run that is stopped here leaves nothing that is old.
+    return [cell for cell in reversed(cells) if cell.id in ids]
+
+
+def forget(out: Path, cells: Iterable[Cell]) -> None:
+    """Remove what is done of some cells, and what was left of attempts at them.
+
+    Raises:
+        TlmlError: The folder is not writable.
+    """
+    for cell in cells:
+        place = Place(out, cell.id)
+        aside = out / WORK / cell.id / f"old-{secrets.token_hex(4)}"
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            place.published.rename(aside)
+        except FileNotFoundError:  # it is not done
+            pass
+        except OSError as error:
+            raise TlmlError(f"{place.published}: cannot be moved ({error.strerror})") from error
+        held = look(place.claim)
+        if held is None or held.gone:
+            shutil.rmtree(place.work, ignore_errors=True)
+
+
+def tidy_folder(out: Path) -> None:
+    """Remove the folder of work where nothing is left in it."""
+    with suppress(OSError):
+        (out / WORK).rmdir()
