@@ -125,15 +125,19 @@ def test_the_report_draws_the_features(done: tuple[Plan, Path]) -> None:
 def test_a_choice_that_was_made_is_not_made_again(done: tuple[Plan, Path]) -> None:
     made, out = done
     fit = next(fit for fit in made.fits if fit.name == "aligned")
-    before, folder = result(out, fit.id), out / "cells" / fit.id
-    (folder / "result.json").unlink()
-    (folder / "choice-1" / "choice.json").unlink()
-    kept = (folder / "choice-0" / "choice.json").stat().st_mtime_ns
+    before, left = result(out, fit.id), out / "work" / fit.id / "a-killed"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    (out / "cells" / fit.id).rename(left)  # as if it had been killed at the second choice
+    (left / "result.json").unlink()
+    (left / "choice-1" / "choice.json").unlink()
+    first = json.loads((left / "choice-0" / "choice.json").read_text())
+    first["cost"]["fit_seconds"] = 1000.0
+    (left / "choice-0" / "choice.json").write_text(json.dumps(first))
     assert run_suite(made, out, jobs=1) == []
-    assert (folder / "choice-0" / "choice.json").stat().st_mtime_ns == kept
     again = result(out, fit.id)
     assert again["risks"] == before["risks"]
     assert again["options"] == before["options"]
+    assert again["cost"]["fit_seconds"] > 1000.0
 
 
 def test_what_would_run_names_the_fits_of_episodes(
@@ -164,7 +168,7 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
     made = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
     run_suite(made, tmp_path / "none", jobs=1)
-    said = (tmp_path / "none" / "cells" / made.fits[0].id / "failed.json").read_text()
+    said = (tmp_path / "none" / "work" / made.fits[0].id / "failed.json").read_text()
     assert "tune: none of the 2 choices has a finite risk" in said
     assert "(one failed: " in said
     report(tmp_path / "out")
