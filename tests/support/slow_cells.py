@@ -32,6 +32,11 @@ SUITE: dict[str, Any] = {
 }
 
 
+def hear_interrupts() -> None:
+    """Let a process end at SIGINT, which what starts in the background of a shell ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Command:
     """A ``tlml bench`` that runs."""
 
@@ -46,6 +51,7 @@ class Command:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=hear_interrupts,
         )
 
     def send(self, number: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from slow_cells import hear_interrupts
 
 FIT = "fit --model supervised --data.domain sinusoid --data.samples 2000 --trainer.max_epochs"
 
@@ -21,6 +22,7 @@ def begin(folder: Path, words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     )
 
 
@@ -37,7 +39,10 @@ def test_a_fit_that_is_stopped_has_its_last_epoch(
     while not last.is_file() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == status
     how = "the same command goes on with --ckpt_path last"
     assert said.splitlines()[-1] == f"tlml: {word}; {how}"
