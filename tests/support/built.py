@@ -51,3 +51,17 @@ class Headed(nn.Module):
 
 
 LINEAR = nn.Linear(2, 3)
+
+
+class TwoHeads(nn.Module):
+    """Two heads; the one that is found by name is not called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(1, 8)
+        self.heads = nn.ModuleDict({"a": nn.Linear(8, 1), "b": nn.Linear(8, 5)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, 1]`` to ``[n, 1]``."""
+        scores: Tensor = self.heads["a"](self.body(x).relu())
+        return scores

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from tlml.suites.execution.owners import Owner
@@ -90,25 +89,7 @@ def number_of_done(out: Path) -> int:
     return len(list(out.glob("cells/*/result.json")))
 
 
-def content(out: Path) -> dict[str, Any]:
-    """Return all results without their seconds, and the tensors of all checkpoints."""
-    found = {}
-    for path in sorted(out.glob("cells/*/result.json")):
-        checkpoint = path.with_name("last.ckpt")
-        state = torch.load(checkpoint, weights_only=True) if checkpoint.is_file() else {}
-        tensors = {name: value.tolist() for name, value in state.get("state_dict", {}).items()}
-        found[path.parent.name] = (_timeless(json.loads(path.read_text())), tensors)
-    return found
-
-
 def tokens(out: Path) -> dict[str, str]:
     """Return by which attempt each cell was made."""
     paths = sorted(out.glob("cells/*/result.json"))
     return {path.parent.name: json.loads(path.read_text())["token"] for path in paths}
-
-
-def _timeless(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    own = ("token", "sha256")  # a checkpoint holds seconds, too
-    return {k: _timeless(v) for k, v in value.items() if "seconds" not in k and k not in own}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import pytorch_lightning as pl
 import torch
+from built import TwoHeads
 from gymnasium.spaces import Box
 from torch import Tensor, nn
 
@@ -67,20 +68,6 @@ def test_what_a_user_froze_is_adapted_by_no_strategy_but_scratch(name: str) -> N
     assert moved == (head | {"0.weight", "0.bias"} if name == "scratch" else head)
 
 
-class Two(nn.Module):
-    """Two heads; the one that is found by name is not called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Linear(1, 8)
-        self.heads = nn.ModuleDict({"a": nn.Linear(8, 1), "b": nn.Linear(8, 5)})
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[n, 1]`` to ``[n, 1]``."""
-        scores: Tensor = self.heads["a"](self.body(x).relu())
-        return scores
-
-
 class Inside(nn.Module):
     """A head that a Sequential before it holds, too."""
 
@@ -102,7 +89,7 @@ NOT_CALLED = r"^head: 'heads.b' is not called; name the layer that gives the out
 
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_that_is_not_called_is_refused_by_what_treats_it_otherwise(name: str) -> None:
-    learner, domain = tlml.learner("supervised", network=Two()), tlml.domain("sinusoid")
+    learner, domain = tlml.learner("supervised", network=TwoHeads()), tlml.domain("sinusoid")
     learner.view(domain)
     options = {"rank": 1} if name == "lora" else {}
     view = tlml.EpisodeView(domain, adapt=tlml.strategy(name, **options))
@@ -113,11 +100,11 @@ def test_a_head_that_is_not_called_is_refused_by_what_treats_it_otherwise(name: 
 @pytest.mark.parametrize("name", ["anil", "boil"])
 def test_a_head_that_is_not_called_is_refused_by_inner_loops_of_it(name: str) -> None:
     with pytest.raises(TlmlError, match=NOT_CALLED):
-        tlml.learner(name, network=Two()).view(tlml.domain("sinusoid"))
+        tlml.learner(name, network=TwoHeads()).view(tlml.domain("sinusoid"))
 
 
 def test_who_needs_no_head_takes_a_network_whose_head_is_not_found() -> None:
-    learner = tlml.learner("supervised", network=Two())
+    learner = tlml.learner("supervised", network=TwoHeads())
     view = learner.view(tlml.domain("sinusoid"), samples=20)
     pl.Trainer(max_epochs=1, **LIGHT).fit(learner, view)
     view = tlml.EpisodeView(tlml.domain("sinusoid"), shots=5, episodes=1)

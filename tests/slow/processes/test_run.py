@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slow_cells import Command, content, number_of_done, owners, tokens
+from slow_cells import Command, number_of_done, owners, tokens
 
+from benchmarks.stress import content
 from tlml.suites.execution.owners import Owner
 
 CELLS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from built import LINEAR, Headed, message
+from built import LINEAR, Headed, TwoHeads, message
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 from torch.nn.utils import parametrizations
@@ -19,20 +19,6 @@ from tlml.networks import (
     head_patterns,
     mlp,
 )
-
-
-class Two(nn.Module):
-    """Two heads, of which the first is called; the second is found by name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Linear(1, 8)
-        self.heads = nn.ModuleDict({"a": nn.Linear(8, 1), "b": nn.Linear(8, 5)})
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[n, 1]`` to ``[n, 1]``."""
-        scores: Tensor = self.heads["a"](self.body(x).relu())
-        return scores
 
 
 class Inside(nn.Module):
@@ -106,7 +92,7 @@ def test_a_head_that_cannot_be_replaced_is_refused():
 
 def test_a_head_that_is_not_called_is_told():
     said = "head: 'heads.b' is not called; name the layer that gives the outputs 'head'"
-    network = Two()
+    network = TwoHeads()
     assert message(check_head, network, torch.zeros(2, 1)) == said
 
     def look() -> None:
