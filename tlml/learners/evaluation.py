@@ -15,6 +15,7 @@ from tlml.data.sampling import KeyedSampler
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
+from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws
 from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
@@ -79,12 +80,14 @@ def evaluate(
         found = judge(
             scores, task.query, None if view is None else view.domain, space, learner.loss_name()
         )
+        draws = block_draws(view, stage, index, task.query, scores, space)
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
         **_sample_size(learner, adapter),
         "seconds": seconds,
         "gradient_steps": adapter.attempt.calls if adapter else 0,
+        **draws,
     }
 
 
