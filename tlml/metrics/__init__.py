@@ -3,6 +3,7 @@
 from tlml.metrics.intervals import (
     Difference,
     bootstrap_interval,
+    drawn_interval,
     interquartile_mean,
     paired_difference,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "backward_transfer_and_interference",
     "bootstrap_interval",
     "criterion",
+    "drawn_interval",
     "forgetting",
     "forward_transfer",
     "interquartile_mean",

@@ -32,11 +32,11 @@ def bootstrap_interval(
     """Return the percentile bootstrap interval (low, high) of the mean.
 
     ``[units]``, such as episodes or tasks, are resampled as they are. ``[seeds, units]`` are
-    crossed, for every seed meets the same units: seeds and units are resampled each by themselves,
-    and a resample is the rows and columns that were drawn (pigeonhole bootstrap, Owen 2007,
-    doi:10.1214/07-AOAS122), so that the interval holds for new seeds and new units. Deviations of n
-    seeds or units are stretched by √(n / (n − 1)), without which their variance is too small by
-    that. Few seeds still make it somewhat too narrow. It is NaN where a value is not finite.
+    crossed, for every seed meets the same units: means of seeds and means of units are resampled
+    each by themselves (Owen 2007, doi:10.1214/07-AOAS122), so that the interval holds for new seeds
+    and new units. Deviations of n of them are stretched by √(n / (n − 1)), without which their
+    variance is too small by that squared; no end is beyond all scores. Few seeds still make it
+    somewhat too narrow. It is NaN where a value is not finite.
 
     Args:
         values: Scores.
@@ -49,17 +49,21 @@ def bootstrap_interval(
     _check_level(level)
     if not np.isfinite(table).all():
         return float("nan"), float("nan")
-    return _ends(_resampled_means(table, np.random.default_rng(rng), resamples), level)
+    return _ends(_resampled_means(table, np.random.default_rng(rng), resamples), level, table)
 
 
 def drawn_interval(
-    values: ArrayLike, rng: np.random.Generator | int = 0, level: float = 0.95
+    values: ArrayLike,
+    blocks: int,
+    rng: np.random.Generator | int = 0,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Return the interval (low, high) of scores that were resampled where they were measured.
 
     Args:
         values: Scores ``[seeds, units, draws]``: draw number i is the same one for all seeds.
             Seeds are resampled, too; units are not, for each was resampled inside.
+        blocks: How many things were resampled inside; deviations are stretched as of so many.
         rng: A generator or its seed.
         level: The share of draws inside.
     """
@@ -72,7 +76,9 @@ def drawn_interval(
     by_seed = drawn.mean(axis=1)
     mean = by_seed.mean(axis=0)
     weights = _weights(len(by_seed), by_seed.shape[1], np.random.default_rng(rng))
-    return _ends(mean + _stretch(len(by_seed)) * (weights.T * (by_seed - mean)).sum(axis=0), level)
+    of_seeds = (weights.T * (by_seed - mean)).sum(axis=0)
+    inside = mean.mean() + _stretch(blocks) * (mean - mean.mean())
+    return _ends(inside + _stretch(len(by_seed)) * of_seeds, level, drawn)
 
 
 def interquartile_mean(values: ArrayLike) -> float:
@@ -111,19 +117,18 @@ def paired_difference(
 
 
 def _resampled_means(table: Array, rng: np.random.Generator, resamples: int) -> Array:
-    """Return means of tables whose rows and columns were drawn with replacement."""
-    seeds, units = table.shape
+    """Return the mean plus what drawn seeds, and drawn units, deviate from it on average."""
     mean = table.mean()
     by_seed, by_unit = table.mean(axis=1) - mean, table.mean(axis=0) - mean
-    rest = table - mean - by_seed[:, None] - by_unit
     rows_at_once = max(1, _CHUNK // max(table.shape))
     means = []
     for start in range(0, resamples, rows_at_once):
         count = min(rows_at_once, resamples - start)
-        row, column = _weights(seeds, count, rng), _weights(units, count, rng)
-        crossed = ((row @ rest) * column).sum(axis=1)
-        alone = _stretch(seeds) * (row @ by_seed) + _stretch(units) * (column @ by_unit)
-        means.append(mean + alone + crossed)
+        moved = [
+            _stretch(len(own)) * (_weights(len(own), count, rng) @ own)
+            for own in (by_seed, by_unit)
+        ]
+        means.append(mean + sum(moved))
     return np.concatenate(means)
 
 
@@ -138,8 +143,10 @@ def _stretch(number: int) -> float:
     return math.sqrt(number / (number - 1)) if number > 1 else 1.0
 
 
-def _ends(means: Array, level: float) -> tuple[float, float]:
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+def _ends(means: Array, level: float, scores: Array) -> tuple[float, float]:
+    # Stretched, an accuracy might be above 1.
+    ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.clip(ends, scores.min(), scores.max())
     return float(low), float(high)
 
 

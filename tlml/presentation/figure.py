@@ -99,10 +99,11 @@ def entitle(axes: Axes, text: str, pad: float | None = None) -> None:
 
 
 def bars(scores: Sequence[Interval]) -> list[list[float]]:
-    """Return how far each interval reaches below and above its mean."""
+    """Return how far each interval reaches below and above its mean; without one, NaN."""
     # The mean may lie outside its own bootstrap interval by rounding alone.
-    below = [max(score.mean - score.low, 0.0) for score in scores]
-    return [below, [max(score.high - score.mean, 0.0) for score in scores]]
+    below = [max(score.mean - score.low, 0.0) if score.known else math.nan for score in scores]
+    above = [max(score.high - score.mean, 0.0) if score.known else math.nan for score in scores]
+    return [below, above]
 
 
 def png(figure: Figure) -> bytes:
