@@ -17,9 +17,11 @@ from tlml.errors import TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
 from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws
+from tlml.metrics.intervals import LEAST_UNITS
 from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
 from tlml.views.contract import COSTS, judge
+from tlml.views.episode import EpisodeView
 
 _NORMAL = 1.96  # half width of a 95% interval of the mean, in standard errors
 
@@ -122,14 +124,31 @@ def gather_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted((r for part in parts for r in part), key=lambda record: int(record["episode"]))
 
 
-def half_intervals(records: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """Return half the width of the 95% interval of the mean, by metric; of one record none."""
+def half_intervals(records: Sequence[dict[str, Any]], view: View | None) -> dict[str, Tensor]:
+    """Return half the width of the 95% interval of the mean, by metric.
+
+    Episodes of one task, or of one part of it where tasks are few, are averaged first; of fewer
+    than five of these there is no interval.
+
+    Args:
+        records: One for each episode.
+        view: What they are episodes of.
+    """
+    units: dict[Any, list[dict[str, Any]]] = {}
+    for record in records:
+        units.setdefault(_unit(view, record["episode"]), []).append(record)
+    if len(units) < LEAST_UNITS:
+        return {}
     found = {}
-    for name in records[0] if records else ():
-        values = torch.tensor([float(record[name]) for record in records])
-        if name not in (*COSTS, "loss") and len(values) > 1:
-            found[name] = _NORMAL * values.std() / len(values) ** 0.5
+    for name in (name for name in records[0] if name not in (*COSTS, "loss")):
+        means = [sum(float(one[name]) for one in own) / len(own) for own in units.values()]
+        found[name] = _NORMAL * torch.tensor(means).std() / len(means) ** 0.5
     return found
+
+
+def _unit(view: View | None, episode: int) -> Any:
+    turn = view.turn(episode) if isinstance(view, EpisodeView) else None
+    return episode if turn is None else turn[:2]
 
 
 def _sample_size(learner: Testable, adapter: TargetAdapter | None) -> dict[str, float]:

@@ -194,7 +194,7 @@ class Learner(Recorded, SafelyLoaded, ABC):
         """Gather the records of all processes and log 95% intervals."""
         self._adapters = ()
         self.records = gather_records(self.records)
-        for name, half in half_intervals(self.records).items():
+        for name, half in half_intervals(self.records, self.current_view()).items():
             self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=True)
 
     def adapt_to(self, tasks: Sequence[Episode], place: Place) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Losses, metrics of tasks and of streams, and statistics; without torch until tensors come."""
 
+from tlml.metrics.blocks import drawn_blocks
 from tlml.metrics.intervals import (
     Difference,
     bootstrap_interval,
@@ -34,6 +35,7 @@ __all__ = [
     "backward_transfer_and_interference",
     "bootstrap_interval",
     "criterion",
+    "drawn_blocks",
     "drawn_interval",
     "forgetting",
     "forward_transfer",

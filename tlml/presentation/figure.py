@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,6 +104,11 @@ def bars(scores: Sequence[Interval]) -> list[list[float]]:
     below = [max(score.mean - score.low, 0.0) if score.known else math.nan for score in scores]
     above = [max(score.high - score.mean, 0.0) if score.known else math.nan for score in scores]
     return [below, above]
+
+
+def interval_words(scores: Iterable[Interval]) -> str:
+    """Return what a title says of intervals, where there are some."""
+    return " with 95% interval" if any(score.known for score in scores) else ""
 
 
 def png(figure: Figure) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tlml.presentation.figure import COLOURS, bars, entitle, new_figure, png, tidy
+from tlml.presentation.figure import COLOURS, bars, entitle, interval_words, new_figure, png, tidy
 from tlml.presentation.rows import Interval
 from tlml.reports.units import Division, Scored, crossed
 from tlml.suites.description import Value
@@ -58,7 +58,8 @@ def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes
     axes.set_xticks(sorted({value for scores in curve.scores.values() for value in scores}))
     axes.set_xlabel(f"{curve.option} of {curve.strategy}")
     axes.set_ylabel(f"target {curve.metric}")
-    entitle(axes, f"{domain}: {curve.strategy} with 95% interval")
+    every = (one for scores in curve.scores.values() for one in scores.values())
+    entitle(axes, f"{domain}: {curve.strategy}{interval_words(every)}")
     tidy(axes)
     axes.legend(frameon=False)
     return png(figure)

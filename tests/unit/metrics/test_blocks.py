@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlml.metrics import bootstrap_interval, drawn_interval
-from tlml.metrics.blocks import drawn_blocks
+from tlml.metrics import bootstrap_interval, drawn_blocks, drawn_interval
 
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(1, 5), st.integers(0, 99))
