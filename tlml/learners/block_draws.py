@@ -10,7 +10,6 @@ from torch import Tensor
 
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import Batch
-from tlml.errors import check_positive
 from tlml.metrics.blocks import drawn_blocks
 from tlml.metrics.targets import primary
 from tlml.metrics.tasks import measure_predictions
@@ -47,7 +46,6 @@ def block_draws(
     length, number = view.domain.blocks, len(query.y)
     if length is None or number > LARGEST:
         return {}
-    check_positive(blocks=length)
     turn = view.turn(index)
     if turn is None or turn.part is None:
         return {}

@@ -216,6 +216,7 @@ class EpisodeView(View):
 
     def setup(self, stage: str) -> None:
         """Check the data and draw an episode of each split: errors come before long work."""
+        check_positive(blocks=self.domain.blocks)
         if stage == "fit" and lowest(self.shots) == 0:
             raise TlmlError("shots: 0 labelled examples leave nothing to adapt to in training")
         for split in self.splits(stage):

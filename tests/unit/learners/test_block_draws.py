@@ -68,4 +68,4 @@ def test_nothing_is_kept_of_large_queries_nor_of_other_splits(
 
 def test_a_length_of_blocks_is_above_zero() -> None:
     with pytest.raises(TlmlError, match="blocks: must be greater than 0, is 0"):
-        drawn(series(0))
+        series(0).setup("test")
