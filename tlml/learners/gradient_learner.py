@@ -215,11 +215,7 @@ class GradientLearner(NetworkLearner):
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
-        problem = self.problem(adapter)
-        for step, params in enumerate(problem.steps(problem.start(), support), 1):
-            if not all(bool(torch.isfinite(value).all()) for value in params.values()):
-                return step
-        return None
+        return self.problem(adapter).diverged_at(support)
 
     def loss_name(self) -> str | None:
         """Return the name of the loss; None: by the targets."""

@@ -70,9 +70,9 @@ def first_divergence(learner: MetaLearner, batch: Episode | Episodes) -> tuple[i
     with torch.no_grad():
         problem = learner.problem(path=LoopPath())
         for number, (support, query) in enumerate(tasks_of(batch)):
-            for step, params in enumerate(problem.steps(problem.start(), support), start=1):
-                if not all(bool(torch.isfinite(value).all()) for value in params.values()):
-                    return number, step
+            step = problem.diverged_at(support)
+            if step is not None:
+                return number, step
             if not bool(torch.isfinite(problem.task_loss(support, query))):
                 return number, 0
     return None

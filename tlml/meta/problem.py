@@ -217,6 +217,13 @@ class InnerProblem:
         with torch.no_grad():
             return self.scores(params, x)
 
+    def diverged_at(self, support: Batch) -> int | None:
+        """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
+        for step, params in enumerate(self.steps(self.start(), support), 1):
+            if not all(bool(torch.isfinite(value).all()) for value in params.values()):
+                return step
+        return None
+
     def _divided(self, params: Params, loss: Loss) -> tuple[Loss, Params, Params]:
         """Return the loss of what moves, what moves, and what is frozen."""
         frozen = self.adapter.frozen & params.keys()

@@ -13,6 +13,7 @@ from tlml.data.tasks import Params
 from tlml.meta.stacked_layers import layer_norm, linear
 from tlml.networks.batchnorm import statistics
 from tlml.networks.calls import call_with
+from tlml.networks.modes import evaluating
 
 Own = Mapping[int, Tensor]  # parameters of all tasks, by the identity of the network's own
 
@@ -51,9 +52,8 @@ def can_stack_calls(network: nn.Module, x: Tensor) -> bool:
     """
     params = {n: p.detach() for n, p in network.named_parameters()}
     both = [params, {n: 0.9 * p + 0.01 for n, p in params.items()}]
-    modes = {module: module.training for module in network.modules()}
     try:
-        with torch.no_grad(), statistics(network.eval(), "stored"):
+        with torch.no_grad(), evaluating(network), statistics(network, "stored"):
             together = {n: torch.stack([one[n] for one in both]) for n in params}
             found = stacked_call(network, together, torch.stack([x, x.flip(0)]))
             alone = [
@@ -63,9 +63,6 @@ def can_stack_calls(network: nn.Module, x: Tensor) -> bool:
         torch.testing.assert_close(found, torch.stack(alone), rtol=1e-3, atol=1e-4)
     except Exception:  # whatever a stranger's code raises where it meets no plain tensor
         return False
-    finally:
-        for module, training in modes.items():
-            module.training = training
     return True
 
 
