@@ -18,7 +18,7 @@ from tlml.data.tasks import SPLITS, Pair, Params
 from tlml.errors import TlmlError, check_choice
 from tlml.finetuning.callback import PhaseCallback, attach, begin, param_groups, progress, start_at
 from tlml.finetuning.phase_switch import own_parameters
-from tlml.learners.adapter import TargetAdapter
+from tlml.learners.adapter import TargetAdapter, takes_new_head
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.learner import Learner, as_strategy
@@ -212,15 +212,7 @@ class Adaptation(LightningModule):
             raise TlmlError(
                 f"the learner was trained on inputs {trained.x}; the target has {spaces.x}"
             )
-        same = same_space(trained.y, spaces.y)
-        if self.head == "kept" and not same:
-            raise TlmlError(
-                f"head: 'kept' does not fit: the learner was trained for {trained.y}, the target "
-                f"has {spaces.y}; take head='new'"
-            )
-        return self.head == "new" or (
-            self.head is None and not (same and trained.labels == spaces.labels)
-        )
+        return takes_new_head(self.head, trained, spaces, "target has")
 
     def _attach(self) -> None:
         before = set(self.network.state_dict())
