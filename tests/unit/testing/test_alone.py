@@ -9,7 +9,8 @@ from tlml.testing.alone import run_alone
 
 
 def test_what_is_printed_last_comes_back() -> None:
-    program = "import json, sys\nprint('noise')\nprint(json.dumps([sys.argv[1:], 'torch' in sys.modules]))"
+    show = "json.dumps([sys.argv[1:], 'torch' in sys.modules])"
+    program = f"import json, sys\nprint('noise')\nprint({show})"
     assert run_alone("plugin tides", program, "one", "two") == [["one", "two"], False]
 
 
