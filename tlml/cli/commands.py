@@ -113,7 +113,7 @@ def _classes(line: CommandLine) -> dict[str, type[Any]]:
     learner: type[Learner] = registry.resolve("learner", line.filled["model"])
     if line.slots["data"].name is None:
         cls = _default_view(line, learner)
-        line.fill("data", cls.__name__ if cls.__name__ in VIEW_NAMES else _path_of(cls))
+        line.fill("data", cls.__name__ if cls.__name__ in VIEW_NAMES else registry.name_of(cls))
     return {
         path: views[name] if name in views else registry.resolve(line.slots[path].kind, name)  # type: ignore[arg-type]
         for path, name in line.filled.items()
@@ -132,10 +132,6 @@ def _default_view(line: CommandLine, learner: type[Learner]) -> type[View]:
     if line.command == "fit" or issubclass(learner.view_type, EnvView):
         return learner.view_type
     return EpisodeView
-
-
-def _path_of(cls: type[Any]) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 @contextmanager

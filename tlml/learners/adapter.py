@@ -236,11 +236,7 @@ def with_terms(adapter: TargetAdapter, problem: Problem) -> Loss:
 
 
 def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
-    """Give a strategy what one of its kind learned in training, such as inner rates.
-
-    Raises:
-        TlmlError: It was learned for other shapes.
-    """
+    """Give a strategy what one of its kind learned in training, such as inner rates."""
     own, theirs = strategy.state_dict(), trained.state_dict()
     if not own.keys() <= theirs.keys():
         return  # it learns what the other did not

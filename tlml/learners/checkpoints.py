@@ -161,16 +161,14 @@ def misfit(path: str | Path, error: RuntimeError) -> TlmlError:
 
 def _make(path: str | Path, checkpoint: dict[str, Any], options: dict[str, Any]) -> Learner:
     cls = learner_class(path, checkpoint)
-    made: Learner
     try:
-        made = cls(**options)
+        return cls(**options)
     except TypeError as error:
         version = checkpoint["tlml"].get("version")
         raise TlmlError(
             f"{path}: its options don't fit learner {checkpoint['tlml']['learner']} as installed "
             f"({error}); it was written by tlml {version}"
         ) from error
-    return made
 
 
 def learner_class(path: str | Path, checkpoint: dict[str, Any]) -> type[Learner]:

@@ -69,11 +69,7 @@ class GradientLearner(NetworkLearner):
     stacks_calls: bool | None = None  # whether a network of unknown layers was seen to stack
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Refuse to override what would be passed over.
-
-        Raises:
-            TypeError: The class overrides a method that its problems don't ask it for.
-        """
+        """Refuse to override what would be passed over."""
         super().__init_subclass__(**options)
         for name in _OF_THE_PROBLEM:
             if name in vars(cls):

@@ -74,7 +74,6 @@ class _Stacked(Tensor):
 
     @staticmethod
     def of(held: Tensor, own: Own) -> _Stacked:
-        """Wrap a tensor ``[T, ...]``."""
         looks = held.detach()[0]  # shape, type and device
         made: _Stacked = torch.Tensor._make_subclass(_Stacked, looks)
         made.held, made.own = held, own
@@ -84,7 +83,6 @@ class _Stacked(Tensor):
     def __torch_function__(
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Do an operation for all tasks."""
         kwargs = kwargs or {}
         if func in _LOOKS:
             with torch._C.DisableTorchFunctionSubclass():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tlml.errors import TlmlError, check_positive, check_share
+from tlml.errors import TlmlError, check_positive
 
 Array = NDArray[np.float64]
 _CHUNK = 1_000_000  # values drawn at a time by the bootstrap, which bounds its memory
@@ -42,7 +42,8 @@ def bootstrap_interval(
     """
     table = _table(values)
     check_positive(resamples=resamples)
-    check_share(level=level)
+    if not 0 < level < 1:
+        raise TlmlError(f"level: must be above 0 and below 1, is {level}")
     if not np.isfinite(table).all():
         return float("nan"), float("nan")
     means = _resampled_means(table, np.random.default_rng(rng), resamples)

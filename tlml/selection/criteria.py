@@ -195,7 +195,6 @@ class _Side:
     parts: Mapping[Part, Examples]
 
     def split(self, part: Part) -> Examples:
-        """Return the examples of one part."""
         return self.parts[part]
 
 

@@ -62,7 +62,6 @@ def _check_names(label: str, cls: type[Strategy], own: list[type]) -> None:
 
 
 def _calls(own: list[type], name: str) -> bool:
-    """Return whether a class calls a method itself."""
     return any(f"self.{name}(" in _source(base) for base in own)
 
 
