@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tlml.cli.checks import VIEW_NAMES, check_complete, check_names
 from tlml.cli.help_text import help_text, options_text
 from tlml.cli.slots import SKIP_DEFAULT, CommandLine, read_words
+from tlml.cli.stops import found_in
 from tlml.errors import TlmlError
 from tlml.registry.registry import default_registry
 
@@ -142,7 +143,7 @@ def _explained(line: CommandLine) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = _ours(error)
+        ours = found_in(error, TlmlError)
         if ours is not None:
             raise ours from error
         if isinstance(error, MisconfigurationException):
@@ -154,12 +155,6 @@ def _explained(line: CommandLine) -> Iterator[None]:
 
             raise misfit(line.paths.get("ckpt_path", "the checkpoint"), error) from error
         raise
-
-
-def _ours(error: BaseException | None) -> TlmlError | None:
-    while error is not None and not isinstance(error, TlmlError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 @contextmanager

@@ -64,14 +64,19 @@ class KeyedSampler(DistributedSampler[int]):
         return self.number // self.num_replicas
 
     def _check_world(self) -> None:
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return
-        world = torch.distributed.get_world_size()
+        _, world = ranks()
         if self.num_replicas == 1 < world:
             raise TlmlError(
                 f"this loader was made for one process, and there are {world}, which would all see "
                 "the same; pass the view itself to the Trainer: fit(learner, datamodule=view)"
             )
+
+
+def ranks() -> tuple[int, int]:
+    """Return this process's rank and the number of processes, as torch knows them."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
 
 
 def even_chunks(total: int, size: int, world: int) -> int:

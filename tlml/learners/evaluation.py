@@ -11,7 +11,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from tlml.data.sampling import KeyedSampler
+from tlml.data.sampling import KeyedSampler, ranks
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
@@ -114,9 +114,10 @@ def gather_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def from_all_ranks(parts: list[Any]) -> list[Any]:
     """Return what all processes hold, in the order of their ranks; alone, the list itself."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    _, world = ranks()
+    if world == 1:
         return parts
-    found: list[Any] = [None] * torch.distributed.get_world_size()
+    found: list[Any] = [None] * world
     torch.distributed.all_gather_object(found, parts)
     return [one for rank in found for one in rank]
 

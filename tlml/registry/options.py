@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,7 +70,8 @@ def merge(layers: Iterable[Layer]) -> Options:
 
 def options_of(cls: type[Any]) -> Options:
     """Return the options of an imported class."""
-    return merge(_layers(cls))
+    own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in FOREIGN]
+    return merge(map(_layer, own))
 
 
 def check_options(whose: str, options: Options, given: Mapping[str, object]) -> None:
@@ -110,12 +111,6 @@ def argument_help(docstring: str | None) -> dict[str, str]:
         for entry in entries
         if entry.args[0] == "param"
     }
-
-
-def _layers(cls: type[Any]) -> Iterator[Layer]:
-    for base in cls.__mro__:
-        if base.__module__.partition(".")[0] not in FOREIGN:
-            yield _layer(base)
 
 
 def _layer(cls: type[Any]) -> Layer:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch.distributed
 from gymnasium.spaces import Space
 from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from tlml.data.domains import Domain
-from tlml.data.sampling import KeyedSampler
+from tlml.data.sampling import KeyedSampler, ranks
 from tlml.data.spaces import same_space
 from tlml.data.tasks import Split
 from tlml.errors import TlmlError
@@ -124,9 +123,7 @@ class View(Recorded, LightningDataModule, ABC):
         """Return this process's rank and the number of processes."""
         if self.trainer is not None:
             return self.trainer.global_rank, self.trainer.world_size
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return torch.distributed.get_rank(), torch.distributed.get_world_size()
-        return 0, 1
+        return ranks()
 
     def loader(
         self,
