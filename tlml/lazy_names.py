@@ -14,7 +14,6 @@ def lazy_names(
     """Return ``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
     Args:
-        package: Its name.
         homes: The names that each module has, by the module's path below the package.
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}

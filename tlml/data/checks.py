@@ -82,14 +82,7 @@ def check_task(task: Finite, spaces: tuple[Space[Any], Space[Any]]) -> int:
 def check_part(
     dataset: Any, spaces: tuple[Space[Any], Space[Any]], where: str, part: Part = "train"
 ) -> int:
-    """Check one part of a task, and return how many examples it has.
-
-    Args:
-        dataset: What the task gives.
-        spaces: Of inputs and targets.
-        where: Whose it is, for an error.
-        part: Which part.
-    """
+    """Check one part of a task, and return how many examples it has."""
     data = _read(dataset, where, part)
     check_tensors(data.x, data.y, where)
     if not isinstance(data, Examples):

@@ -96,8 +96,6 @@ def saved_options(
     """Return the options that the learner was made with.
 
     Args:
-        path: Where the checkpoint is.
-        checkpoint: Its content.
         given: The names of those that others take the place of.
 
     Raises:

@@ -47,12 +47,9 @@ def evaluate(
     """Adapt to one task and return its metrics.
 
     Args:
-        learner: What is tested.
         adapter: What adapts; None: the learner's own strategy, on episodes of no known view.
-        task: Support and query.
         view: What the task is of, if it is known.
         stage: ``val`` or ``test``.
-        index: The task's number.
 
     Raises:
         TlmlError: The adaptation diverged: the inner step at which it did is named. Or BatchNorm

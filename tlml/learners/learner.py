@@ -147,8 +147,6 @@ class Learner(Recorded, SafelyLoaded, ABC):
 
         Args:
             adapter: What adapts, with the space of the task's targets.
-            support: As of `predict`.
-            x: As of `predict`.
         """
         return self.predict(support, x)
 

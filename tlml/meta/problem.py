@@ -173,8 +173,6 @@ class InnerProblem:
         """Yield the parameters after each inner step from `params` on; what is frozen stays.
 
         Args:
-            params: Where to start.
-            support: What to adapt to.
             loss: What is gone down; the `inner_loss` where None.
         """
         loss, moving, kept = self._divided(params, loss or self.inner_loss())

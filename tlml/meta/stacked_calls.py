@@ -31,7 +31,6 @@ def stacked_call(network: nn.Module, params: Params, x: Tensor) -> Tensor:
     Args:
         network: Whose own parameters stand for those of the tasks.
         params: By name, ``[T, *shape]``.
-        x: Inputs.
 
     Raises:
         Unstackable: It uses an operation that is not among `_OPERATIONS`.

@@ -25,7 +25,6 @@ def check_protocol(protocol: type[Any], spec: Spec | None = None) -> None:
     """Check what a protocol says of itself, and that planning may import its module.
 
     Args:
-        protocol: The class.
         spec: What a plugin declares about it; where None, what it says itself.
 
     Raises:

@@ -106,7 +106,6 @@ class View(Recorded, LightningDataModule, ABC):
         """Yield what a validation or a test measures of a batch of such a view.
 
         Args:
-            learner: What is measured.
             batch: One of `batch_types`.
             place: The stage, the batch's number and the loader's.
             view: What the Trainer uses; None: loaders of no view of ours.
