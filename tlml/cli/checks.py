@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tlml.cli.slots import CommandLine, SlotKind
 from tlml.errors import TlmlError, did_you_mean, unknown
-from tlml.registry.options import Option, Options, options_of
+from tlml.registry.options import Options, options_of
 from tlml.registry.registry import Registry
 from tlml.registry.source_options import read_options
 from tlml.spec import VIEWS
@@ -55,9 +55,7 @@ def check_complete(line: CommandLine, registry: Registry) -> None:
         known = known_options(line, path, registry)
         for option in known.known if known else ():
             if option.default is None and not _is_given(line, path, option.name):
-                raise TlmlError(
-                    f"{path}.{option.name} is missing{_about(option)} (tlml info {name})"
-                )
+                raise TlmlError(f"{path}.{option.name} is missing{option.about} (tlml info {name})")
 
 
 def known_options(line: CommandLine, path: str, registry: Registry) -> Options | None:
@@ -125,8 +123,3 @@ def _is_given(line: CommandLine, path: str, option: str) -> bool:
     slot = line.slots[path]
     inner = line.slots.get(f"{path}.{option}")
     return option in slot.given or bool(inner and inner.said)
-
-
-def _about(option: Option) -> str:
-    kind = f" ({option.type})" if option.type else ""
-    return f"{kind}: {option.help}" if option.help else kind

@@ -26,6 +26,12 @@ class Option:
     default: str | None = None
     help: str = ""
 
+    @property
+    def about(self) -> str:
+        """What an error tells where it is missing."""
+        kind = f" ({self.type})" if self.type else ""
+        return f"{kind}: {self.help}" if self.help else kind
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -90,9 +96,7 @@ def check_options(whose: str, options: Options, given: Mapping[str, object]) -> 
             )
     for option in options.known:
         if option.default is None and option.name not in given:
-            kind = f" ({option.type})" if option.type else ""
-            text = f": {option.help}" if option.help else ""
-            raise TlmlError(f"{whose}: option '{option.name}' is missing{kind}{text}")
+            raise TlmlError(f"{whose}: option '{option.name}' is missing{option.about}")
 
 
 def argument_help(docstring: str | None) -> dict[str, str]:
