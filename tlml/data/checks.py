@@ -69,14 +69,14 @@ def _check_tasks(tasks: Sequence[Any], domain: Domain[Any], split: Split) -> Non
     name, spaces = type(domain).__name__, domain.spaces(split)
     if not len(tasks) and split != "validation":  # without any, a part of the source validates
         raise TlmlError(f"{name} has no {split} tasks")
-    sizes = [check_task(task, spaces) for task in tasks if isinstance(task, Finite)]
+    sizes = [
+        check_part(task.split(part), spaces, f"task {task.name}", part)
+        for task in tasks
+        if isinstance(task, Finite)
+        for part in _PARTS
+    ]
     if sizes and not any(sizes) and split != "validation":
         raise TlmlError(f"the {split} tasks of {name} hold no examples")
-
-
-def check_task(task: Finite, spaces: tuple[Space[Any], Space[Any]]) -> int:
-    """Check the parts of a task that is a data set, and return how many examples it has."""
-    return sum(check_part(task.split(part), spaces, f"task {task.name}", part) for part in _PARTS)
 
 
 def check_part(

@@ -23,7 +23,6 @@ from tlml.learners.learner import Learner
 from tlml.lightning_notes import quiet
 from tlml.strategies.strategy import Strategy
 from tlml.testing.failure import doing, require
-from tlml.testing.partners import copy_of
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Subject
 from tlml.views.base import View
@@ -57,7 +56,7 @@ class Trial:
     def make(self, **options: Any) -> tuple[Learner, View]:
         """Make the learner, and the view that it trains on."""
         if self.strategy is not None:
-            options.setdefault("strategy", copy_of(self.strategy))
+            options.setdefault("strategy", self.strategy)
         learner: Learner = self.subject.make(**options)
         with doing(f"{self.label}: making its view"):
             return learner, learner.view(self.domain, **self.view)

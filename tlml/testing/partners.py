@@ -61,11 +61,6 @@ def small_view(cls: type[Learner]) -> dict[str, Any]:
     return dict(_SMALL.get(cls.view_type.word, {}))
 
 
-def copy_of(strategy: Strategy | None) -> Strategy | None:
-    """Make a strategy anew: each belongs to one learner."""
-    return None if strategy is None else type(strategy)(**strategy.options)
-
-
 def _working(
     learner: Spec, cls: type[Learner], known: tuple[tuple[Kind, Spec], ...]
 ) -> Iterator[str]:

@@ -56,13 +56,12 @@ def _check_names(label: str, cls: type[Strategy], own: list[type]) -> None:
             Strategy, near, None
         )
         require(
-            not near or there or name in _METHODS or _calls(own, name),
+            not near
+            or there
+            or name in _METHODS
+            or any(f"self.{name}(" in _source(base) for base in own),
             f"{label}: it has {name}(), which nothing calls; did you mean {near}()?",
         )
-
-
-def _calls(own: list[type], name: str) -> bool:
-    return any(f"self.{name}(" in _source(base) for base in own)
 
 
 def _source(cls: type) -> str:
