@@ -64,7 +64,7 @@ class KeyedSampler(DistributedSampler[int]):
         return self.number // self.num_replicas
 
     def _check_world(self) -> None:
-        _, world = ranks()
+        world = processes()
         if self.num_replicas == 1 < world:
             raise TlmlError(
                 f"this loader was made for one process, and there are {world}, which would all see "
@@ -72,11 +72,10 @@ class KeyedSampler(DistributedSampler[int]):
             )
 
 
-def ranks() -> tuple[int, int]:
-    """Return this process's rank and the number of processes, as torch knows them."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
+def processes() -> int:
+    """Return how many processes train together, as torch knows."""
+    known = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size() if known else 1
 
 
 def even_chunks(total: int, size: int, world: int) -> int:

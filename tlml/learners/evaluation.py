@@ -11,7 +11,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from tlml.data.sampling import KeyedSampler, ranks
+from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
@@ -111,7 +111,7 @@ def gather_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def from_all_ranks(parts: list[Any]) -> list[Any]:
     """Return what all processes hold, in the order of their ranks; alone, the list itself."""
-    _, world = ranks()
+    world = processes()
     if world == 1:
         return parts
     found: list[Any] = [None] * world

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch.distributed
 from gymnasium.spaces import Space
 from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from tlml.data.domains import Domain
-from tlml.data.sampling import KeyedSampler, ranks
+from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.spaces import same_space
 from tlml.data.tasks import Split
 from tlml.errors import TlmlError
@@ -122,7 +123,8 @@ class View(Recorded, LightningDataModule, ABC):
         """Return this process's rank and the number of processes."""
         if self.trainer is not None:
             return self.trainer.global_rank, self.trainer.world_size
-        return ranks()
+        world = processes()
+        return torch.distributed.get_rank() if world > 1 else 0, world
 
     def loader(
         self,
