@@ -7,24 +7,6 @@ from typing import NamedTuple
 from tlml import Spec, hookimpl
 
 
-class Group(NamedTuple):
-    """Strategies of one folder that give and need the same words.
-
-    Args:
-        folder: Where their modules are, each called as its strategy.
-        approach: As of `Spec`.
-        gives: Words, as of `Spec`.
-        needs: Likewise.
-        rows: Name, class, summary and paper of each.
-    """
-
-    folder: str
-    approach: str
-    gives: str
-    needs: str
-    rows: tuple[tuple[str, str, str, str], ...]
-
-
 @hookimpl
 def tlml_learners() -> list[Spec]:
     """Return the learners of transfer."""
@@ -46,25 +28,43 @@ def tlml_strategies() -> list[Spec]:
     return [
         Spec(
             name,
-            f"tlml_transfer.{group.folder}.{name}:{kind}",
+            f"tlml_transfer.{section.folder}.{name}:{kind}",
             summary,
             paper=paper,
-            approach=group.approach,
-            gives=frozenset(group.gives.split()),
-            needs=tuple(group.needs.split()),
+            approach=section.approach,
+            gives=frozenset(section.gives.split()),
+            needs=tuple(section.needs.split()),
         )
-        for group in STRATEGIES
-        for name, kind, summary, paper in group.rows
+        for section in _SECTIONS
+        for name, kind, summary, paper in section.rows
     ]
 
 
-STRATEGIES = (
-    Group("finetune", "none", "", "loss", (
+class _Section(NamedTuple):
+    """Strategies of one folder that give and need the same words.
+
+    Args:
+        folder: Where their modules are, each called as its strategy.
+        approach: As of `Spec`.
+        gives: Words, as of `Spec`.
+        needs: Likewise.
+        rows: Name, class, summary and paper of each.
+    """
+
+    folder: str
+    approach: str
+    gives: str
+    needs: str
+    rows: tuple[tuple[str, str, str, str], ...]
+
+
+_SECTIONS = (
+    _Section("finetune", "none", "", "loss", (
         ("scratch", "Scratch",
          "no transfer: a fresh network trained on the target's support alone", ""),
         ("as_trained", "AsTrained", "adapts nothing: what training found predicts as it is", ""),
     )),
-    Group("finetune", "model-transfer", "", "loss", (
+    _Section("finetune", "model-transfer", "", "loss", (
         ("full", "Full",
          "fine-tunes every parameter on the target's support",
          "Yosinski et al. 2014, arXiv 1411.1792"),
@@ -93,17 +93,17 @@ STRATEGIES = (
          "keeps the weights and learns changes of low rank, and the head",
          "Hu et al. 2021, arXiv 2106.09685"),
     )),
-    Group("finetune", "model-transfer", "unlabelled", "loss", (
+    _Section("finetune", "model-transfer", "unlabelled", "loss", (
         ("batchnorm", "AdaBn",
          "replaces BatchNorm's statistics by those of the target's inputs",
          "Li et al. 2016, arXiv 1603.04779"),
     )),
-    Group("finetune", "model-transfer", "unlabelled", "loss classification", (
+    _Section("finetune", "model-transfer", "unlabelled", "loss classification", (
         ("tent", "Tent",
          "makes predictions on the target's inputs certain, by scales and shifts",
          "Wang et al. 2021, arXiv 2006.10726"),
     )),
-    Group("align", "feature-representation-transfer", "aligns", "pair features", (
+    _Section("align", "feature-representation-transfer", "aligns", "pair features", (
         ("coral", "Coral",
          "trains on features whose covariance is the target's",
          "Sun & Saenko 2016, arXiv 1607.01719"),
@@ -114,7 +114,7 @@ STRATEGIES = (
          "trains on features that a discriminator cannot tell the side of",
          "Ganin et al. 2016, arXiv 1505.07818"),
     )),
-    Group("align", "feature-representation-transfer", "aligns", "pair features classification", (
+    _Section("align", "feature-representation-transfer", "aligns", "pair features classification", (
         ("cdan", "Cdan",
          "trains on features that a discriminator cannot tell the side of, class by class",
          "Long, Cao, Wang & Jordan 2018, arXiv 1705.10667"),
@@ -122,12 +122,12 @@ STRATEGIES = (
          "trains on target inputs to be of one class or another, not of two at once",
          "Jin, Wang, Long & Wang 2020, arXiv 1912.03699"),
     )),
-    Group("align", "feature-representation-transfer", "aligns", "pair features", (
+    _Section("align", "feature-representation-transfer", "aligns", "pair features", (
         ("jdot", "Jdot",
          "trains target inputs to be like the source examples that they are transported to",
          "Damodaran et al. 2018, arXiv 1803.10081"),
     )),
-    Group(
+    _Section(
         "maps", "feature-representation-transfer",
         "maps unlabelled", "pair regression|classification estimates", (
         ("coral_map", "CoralMap",
@@ -143,7 +143,7 @@ STRATEGIES = (
          "carries the source's inputs to the target's at the least cost",
          "Courty, Flamary, Tuia & Rakotomamonjy 2017, arXiv 1507.00504"),
     )),
-    Group(
+    _Section(
         "weigh", "instance-transfer",
         "unlabelled weighs", "pair regression|classification features|estimates", (
         ("kmm", "Kmm",
@@ -156,31 +156,31 @@ STRATEGIES = (
          "weighs the source by the odds of a classifier of the domains",
          "Bickel, Brückner & Scheffer 2009, JMLR 10:2137–2155"),
     )),
-    Group(
+    _Section(
         "weigh", "instance-transfer",
         "weighs", "pair regression|classification features|estimates", (
         ("balanced", "Balanced",
          "weighs the source so that its classes count equally",
          "King & Zeng 2001, doi 10.1093/oxfordjournals.pan.a004868"),
     )),
-    Group("weigh", "instance-transfer", "estimates", "pair regression|classification estimates", (
+    _Section("weigh", "instance-transfer", "estimates", "pair regression|classification estimates", (
         ("tradaboost", "Tradaboost",
          "boosts a model on source and target, and drops the source examples that mislead",
          "Dai et al. 2007, doi 10.1145/1273496.1273521; Pardoe & Stone 2010"),
     )),
-    Group(
+    _Section(
         "relational", "relational-knowledge-transfer",
         "estimates relates", "pair estimates triples", (
         ("relational_rules", "RelationalRules",
          "tells links of a graph by rules of another, between relations that play the same part",
          "Mihalkova, Huynh & Mooney 2007, AAAI (TAMAR)"),
     )),
-    Group("relational", "relational-knowledge-transfer", "", "loss", (
+    _Section("relational", "relational-knowledge-transfer", "", "loss", (
         ("rkd", "Rkd",
          "fine-tunes every parameter, keeping how examples lie to each other",
          "Park et al. 2019, arXiv 1904.05068"),
     )),
-    Group("unsupervised", "unsupervised", "estimates maps", "estimates reconstruction", (
+    _Section("unsupervised", "unsupervised", "estimates maps", "estimates reconstruction", (
         ("transfer_pca", "TransferPca",
          "principal components of few target samples, with the source's covariance as prior", ""),
         ("transfer_kmeans", "TransferKmeans",
