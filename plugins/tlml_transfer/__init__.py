@@ -163,7 +163,9 @@ _SECTIONS = (
          "weighs the source so that its classes count equally",
          "King & Zeng 2001, doi 10.1093/oxfordjournals.pan.a004868"),
     )),
-    _Section("weigh", "instance-transfer", "estimates", "pair regression|classification estimates", (
+    _Section(
+        "weigh", "instance-transfer",
+        "estimates", "pair regression|classification estimates", (
         ("tradaboost", "Tradaboost",
          "boosts a model on source and target, and drops the source examples that mislead",
          "Dai et al. 2007, doi 10.1145/1273496.1273521; Pardoe & Stone 2010"),
