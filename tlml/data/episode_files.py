@@ -204,7 +204,6 @@ class _Pool:
         self.known: dict[bytes, int] = {}
 
     def places(self, x: Tensor) -> NDArray[np.int64]:
-        """Return the place of each example of ``x [n, ...]``, new ones included."""
         return np.array([self._place(example) for example in x.numpy()], dtype=np.int64)
 
     def _place(self, example: NDArray[Any]) -> int:
