@@ -10,7 +10,7 @@ import torch.distributed
 from torch import Tensor
 
 from tlml.data.checks import check_finite
-from tlml.data.counts import Counts, drawn
+from tlml.data.counts import ALL, Amounts, counted, divided, drawn
 from tlml.data.domains import POOL_WAYS, ClassPool, ClassTask, Domain
 from tlml.data.example_checks import check_tensors
 from tlml.data.tasks import (
@@ -43,8 +43,8 @@ def draw_task(domain: Domain[Any], split: Split, rng: np.random.Generator, ways:
 
 def draw_episode(
     task: Any,
-    shots: Counts,
-    queries: Counts,
+    shots: Amounts,
+    queries: Amounts,
     rng: np.random.Generator,
     ways: int | None = None,
 ) -> Episode:
@@ -53,7 +53,9 @@ def draw_episode(
     A `Finite` task is permuted: `shots` and `queries` examples of each class where targets are
     classes, unless the task says ``by_class = False``, else of the whole; the query comes from its
     ``test`` part if it has one. Any other task gives one sample, which is divided. A range of
-    counts is drawn from for each class by itself, or once where the task isn't divided by class.
+    counts is drawn from for each class by itself, or once where the task isn't divided by class. A
+    share is one of the class's or the task's examples, rounded, at least one; ``all`` is what the
+    other side leaves, or the whole part where the query has a part of its own.
 
     Args:
         task: A `Finite` or a `Task`.
@@ -63,13 +65,14 @@ def draw_episode(
         ways: Keep that many classes, drawn and labelled anew; all, with their labels, where None.
 
     Raises:
-        TlmlError: The task has too few examples or classes, or holds NaN.
+        TlmlError: The task has too few examples or classes, or holds NaN; or a share or all of a
+            task is asked for that is sampled without end.
     """
     return draw(task, shots, queries, rng, ways).episode
 
 
 def draw(
-    task: Any, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None = None
+    task: Any, shots: Amounts, queries: Amounts, rng: np.random.Generator, ways: int | None = None
 ) -> Draw:
     """Draw an episode and remember where its query came from."""
     if isinstance(task, ClassTask) and ways in (None, len(task.samples)):
@@ -77,7 +80,9 @@ def draw(
     elif isinstance(task, Finite):
         made = _draw_finite(task, shots, queries, rng, ways)
     elif isinstance(task, Task):
-        made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)
+        for name, value in (("shots", shots), ("queries", queries)):
+            _check_counted(task, name, value)
+        made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)  # type: ignore[arg-type]
     else:
         raise TlmlError(
             f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
@@ -99,8 +104,17 @@ def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator
     return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
 
 
+def _check_counted(task: Task, name: str, value: Amounts) -> None:
+    if not counted(value):
+        said = ALL if value == ALL else f"a share of {value}"
+        raise TlmlError(
+            f"{name}: {said} needs tasks that are data sets, and task {task.name} is sampled "
+            "without end; take a number"
+        )
+
+
 def _draw_classes(
-    task: ClassTask, shots: Counts, queries: Counts, rng: np.random.Generator
+    task: ClassTask, shots: Amounts, queries: Amounts, rng: np.random.Generator
 ) -> Draw:
     """Draw what `_draw_finite` would, reading only the samples that are drawn."""
     support: list[Tensor] = []
@@ -108,7 +122,7 @@ def _draw_classes(
     places: list[Tensor] = []
     start = 0
     for label, samples in enumerate(task.samples):
-        near, far = drawn(shots, rng), drawn(queries, rng)
+        near, far = _divide(task, shots, queries, len(samples), None, rng)
         own = torch.from_numpy(rng.permutation(len(samples)))
         others = own[near:]
         _check_enough(task, label, len(own), len(others), near, far, False)
@@ -125,18 +139,21 @@ def _label(samples: list[Tensor]) -> Batch:
 
 
 def _draw_finite(
-    task: Finite, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None
+    task: Finite, shots: Amounts, queries: Amounts, rng: np.random.Generator, ways: int | None
 ) -> Draw:
     pool, test = readable(task.split("train")), readable(task.split("test"))
     if pool.y.is_floating_point() or not getattr(task, "by_class", True):
-        return _draw_whole(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
+        tested = len(test) or None
+        near, far = _divide(task, shots, queries, len(pool), tested, rng)
+        return _draw_whole(task, pool, test, near, far, rng)
     labels = _labels(task, pool, ways, rng)
     if not labels:
         raise TlmlError(f"task {task.name}: it has no examples to train on")
     part = "test" if len(test) else "train"
     support, query = [], []
     for label in labels:
-        near, far = drawn(shots, rng), drawn(queries, rng)
+        tested = int((test.y == label).sum()) if len(test) else None
+        near, far = _divide(task, shots, queries, int((pool.y == label).sum()), tested, rng)
         own = _permute(pool, label, rng)
         others = _permute(test, label, rng) if len(test) else own[near:]
         _check_enough(task, label, len(own), len(others), near, far, bool(len(test)))
@@ -166,6 +183,23 @@ def _draw_whole(
     source = test if len(test) else pool
     episode = Episode(_take(pool, order[:shots], None), _take(source, query_index, None))
     return Draw(task, episode, "test" if len(test) else "train", query_index)
+
+
+def _divide(
+    task: Finite | ClassTask,
+    shots: Amounts,
+    queries: Amounts,
+    train: int,
+    test: int | None,
+    rng: np.random.Generator,
+) -> tuple[int, int]:
+    found = divided(shots, queries, train, test, rng)
+    if found is None:
+        raise TlmlError(
+            f"task {task.name}: shots and queries are both to be all of its examples, and it has "
+            "no test part that queries could be from; take a number or a share for one of them"
+        )
+    return found
 
 
 def _classes(pool: Held) -> list[int]:

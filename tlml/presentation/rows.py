@@ -59,6 +59,7 @@ class Block:
         higher_is_better: Which direction is better.
         rows: One for each method.
         said: The point in words, such as ``5 shots``.
+        tick: The point on an axis, such as ``10%``; "": as it is.
     """
 
     domain: str
@@ -68,6 +69,7 @@ class Block:
     higher_is_better: bool
     rows: tuple[Row, ...]
     said: str
+    tick: str = ""
 
     @property
     def value(self) -> int | float | str:

@@ -46,7 +46,8 @@ def make_block(
     point = {place.axis: place.value}
     said = shown.said(place.value)
     best = tuple(_with_best(rows, higher))
-    return Block(place.domain, place.protocol, point, metric, higher, best, said)
+    tick = shown.tick(place.value)
+    return Block(place.domain, place.protocol, point, metric, higher, best, said, tick)
 
 
 class Scores:

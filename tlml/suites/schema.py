@@ -10,6 +10,7 @@ from tlml.errors import shorten
 
 # The learner of methods that start from no fit and name none.
 UNTRAINED = "supervised"
+ALL = "all"  # of the examples that there are
 MOST = 2**32 - 1  # as of seeds, which every library takes to there
 MOST_SEEDS = 1000
 LEARNER = "learner."  # before an option of the learner among those to tune
@@ -18,6 +19,25 @@ LEARNER = "learner."  # before an option of the learner among those to tune
 def _listed(value: Any) -> Any:
     """Take a single number for a list of one."""
     return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _listed_shots(value: Any) -> Any:
+    """Take a single number, share or word for a list of one."""
+    return [value] if isinstance(value, float | str) else _listed(value)
+
+
+def _shot(value: Any) -> Any:
+    """Check a number of examples, a share of them, or ``all``."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError(f"must be at least 0, is {shorten(str(value))}")
+        if value > MOST:
+            raise ValueError(f"must be at most {MOST}, is {shorten(str(value))}")
+    elif value != ALL and not (isinstance(value, float) and 0 < value < 1):
+        raise ValueError(
+            f"must be a whole number, a share such as 0.1, or all, is {shorten(repr(value))}"
+        )
+    return value
 
 
 def _count_up(value: Any) -> Any:
@@ -36,10 +56,10 @@ def _fill(value: Any) -> Any:
     return {} if value is None else value
 
 
-def _unique(values: tuple[int, ...]) -> tuple[int, ...]:
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise ValueError("must not be empty")
-    seen: set[int] = set()
+    seen: set[Any] = set()
     for value in values:
         if value in seen:
             raise ValueError(f"holds {value} twice")
@@ -77,6 +97,11 @@ Count = Annotated[int, Field(strict=True, gt=0, le=MOST)]
 Numbers = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0, le=MOST)], ...],
     BeforeValidator(_listed),
+    AfterValidator(_unique),
+]
+Shots = Annotated[
+    tuple[Annotated[int | float | str, BeforeValidator(_shot)], ...],
+    BeforeValidator(_listed_shots),
     AfterValidator(_unique),
 ]
 Seeds = Annotated[
@@ -175,7 +200,7 @@ class SuiteMethod(Part):
     options: Options = {}
     tune: Ranges = {}
     head: Literal["kept", "new"] | None = None
-    shots: Numbers | None = None
+    shots: Shots | None = None
 
 
 class Suite(Part):

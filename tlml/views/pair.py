@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_batch, check_data, check_finite
-from tlml.data.counts import as_counts, drawn, highest
+from tlml.data.counts import as_amounts, as_counts, drawn, highest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episodes import Draw, draw, draw_task
 from tlml.data.sampling import even_chunk, even_chunks, keyed_rng
@@ -121,7 +121,8 @@ class PairView(View):
     Args:
         domain: The family of tasks.
         batch_size: Examples of each part in a batch.
-        shots: Labelled target examples, per class where targets are classes; 0 for none.
+        shots: Labelled target examples, per class where targets are classes, as an `EpisodeView`
+            takes them; 0 for none.
         unlabelled: Whether target inputs without labels are given.
         transductive: Let the unlabelled target hold the query's inputs; results name it.
         source: Whether source examples are given; without them the labelled target drives, or the
@@ -151,7 +152,7 @@ class PairView(View):
         domain: Domain[Any],
         *,
         batch_size: int = 64,
-        shots: int | tuple[int, int] = 0,
+        shots: int | float | tuple[int, int] | Literal["all"] = 0,
         unlabelled: bool = False,
         transductive: bool = False,
         source: bool = True,
@@ -161,7 +162,7 @@ class PairView(View):
         episode: int = 0,
         episode_seed: int | None = None,
         ways: int | tuple[int, int] | None = None,
-        queries: int | tuple[int, int] = 15,
+        queries: int | float | tuple[int, int] | Literal["all"] = 15,
         augment: str
         | Sequence[str]
         | Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -188,8 +189,8 @@ class PairView(View):
             raise TlmlError("augment: changes source images, and source=False leaves none")
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.batch_size = batch_size
-        self.shots = as_counts("shots", shots) if shots else 0
-        self.queries = as_counts("queries", queries)
+        self.shots = as_amounts("shots", shots) if shots else 0
+        self.queries = as_amounts("queries", queries)
         self.ways = None if ways is None else as_counts("ways", ways)
         self.unlabelled, self.transductive = unlabelled, transductive
         self.source, self.balanced, self.episode = source, balanced, episode
