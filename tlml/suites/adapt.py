@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
+from tlml.data.counts import counted
 from tlml.errors import TlmlError
 from tlml.learners.adapter import adapter_for
 from tlml.learners.gradient_learner import GradientLearner
@@ -174,11 +175,16 @@ def _mean_size(records: list[dict[str, Any]]) -> float | None:
     return float(np.mean(sizes)) if sizes else None
 
 
-def _labels(config: dict[str, Any], view: EpisodeView) -> int:
-    """Return how many labels an episode has: none where inputs are to be told again."""
+def _labels(config: dict[str, Any], view: EpisodeView) -> float:
+    """Return how many labels an episode has: none where inputs are to be told again.
+
+    Of shares and of all that there are it is the mean over episodes, as tasks differ.
+    """
     if "reconstruction" in default_registry().spec("domain", config["domain"]).gives:
         return 0
-    return len(view.dataset(view.split)[0].support.y)
+    data = view.dataset(view.split)
+    episodes = 1 if counted(view.shots) else config["view"]["episodes"]
+    return float(np.mean([len(data[number].support.y) for number in range(episodes)]))
 
 
 def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:

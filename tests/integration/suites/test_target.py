@@ -235,3 +235,29 @@ def test_what_cannot_work_is_left_out_and_listed_while_the_rest_is_run(
     assert "shifted: 1 of 1 results are there, 0 failed, 0 missing" in said
     assert "not run on digits at 100000 shots: lora, scratch: task handwriting: class 0 has" in said
     assert len(list((tmp_path / "out" / "cells").iterdir())) == 1
+
+
+def test_shares_and_all_shots_stand_beside_numbers_where_there_are_data_sets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits = {**SUITE["domains"]["digits"], "shots": ["all", 1, 0.05], "episodes": 1}
+    waves = {"shots": [1, 0.05], "episodes": 1, "view": {"queries": 2}}
+    changed = {
+        **SUITE, "fits": {}, "domains": {"digits": digits, "sinusoid": waves},
+        "methods": {"scratch": {"strategy": "scratch", "options": {"steps": 1}}},
+    }  # fmt: skip
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
+    out = tmp_path / "out"
+    assert main(["bench", str(tmp_path / "suite.yaml"), "--out", str(out), "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    titles = re.findall(r"^(.+): (?:accuracy|mse) \(", said, re.MULTILINE)
+    assert titles == [
+        "digits, 1 shot", "digits, 5% of the examples", "digits, all shots", "sinusoid, 1 shot",
+    ]  # fmt: skip
+    assert "not run on sinusoid at 5% of the examples: scratch: shots: a share of 0.05" in said
+    assert {path.name for path in out.glob("*.png")} == {"digits.png", "sinusoid.png"}
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    labels = {row["shots"]: row["cost"]["labels"] for row in rows if row["domain"] == "digits"}
+    task = default_registry().resolve("domain", "digits")(size=8, variants=8).tasks("target")[0]
+    assert labels["all"] == len(task.split("train")) and labels[1] == 10
+    assert abs(labels[0.05] - 0.05 * labels["all"]) <= 5
