@@ -24,7 +24,7 @@ class FitCell:
     """A training to be done once, or the choice of its options (kind ``choose``).
 
     Args:
-        id: Hash of `config` and `versions`.
+        id: Hash of `config`, with paths as the suite writes them, and `versions`.
         name: The label of the fit (the first, where several come to the same).
         domain: The label of the domain.
         seed: The seed of training.
@@ -58,7 +58,7 @@ class AdaptCell:
     """What a protocol measures of one method with one seed.
 
     Args:
-        id: Hash of `config` and `versions`; the same for two methods that come to the same.
+        id: Hash of `config`, with paths as the suite writes them, and `versions`; the same for two methods that come to the same.
         domain: The label of the domain.
         protocol: The name of the protocol.
         point: Where on its axis: ``{"shots": 5}``, or a list of values where one run gives several

@@ -102,7 +102,7 @@ class _Planner:
         versions = self.versions.of(trial.config)
         ids = tuple(fit.id for fit in trial.fits)
         return AdaptCell(
-            cell_id(trial.config, versions), meeting.label, meeting.protocol, trial.point,
+            cell_id(self.suite.as_written(trial.config), versions), meeting.label, meeting.protocol, trial.point,
             trial.seed, meeting.method + ORACLE * meeting.oracle, ids, trial.config, versions,
         )  # fmt: skip
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+)
 
 from tlml.errors import shorten
 
@@ -65,6 +76,31 @@ def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
             raise ValueError(f"holds {value} twice")
         seen.add(value)
     return values
+
+
+def _is_path(name: str) -> bool:
+    """Say whether an option names a file or a folder."""
+    return name.rpartition("_")[2] in ("path", "root", "folder", "file")
+
+
+def _is_relative(path: str) -> bool:
+    return not (os.path.isabs(path) or path.startswith("~"))
+
+
+def _seen_from(folder: Path, path: str) -> str:
+    return os.path.abspath(folder / path)
+
+
+def _exchanged(data: dict[str, Any], paths: dict[str, str]) -> dict[str, Any]:
+    """Return plain data with paths exchanged for others."""
+
+    def exchange(name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return _exchanged(value, paths)
+        known = isinstance(value, str) and _is_path(name)
+        return paths.get(value, value) if known else value
+
+    return {name: exchange(name, value) for name, value in data.items()}
 
 
 def _tunable(value: Any) -> Any:
@@ -225,6 +261,33 @@ class Suite(Part):
     episodes: Count = 100
     baseline: str | None = None
     trainer: Options = {}
+    _written: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def located(self, folder: Path) -> Suite:
+        """Return it with the paths of its domains as they are seen from a folder."""
+        written = {_seen_from(folder, path): path for *_, path in self.paths()}
+        seen = {path: there for there, path in written.items()}
+        domains = {
+            label: entry.model_copy(
+                update={part: _exchanged(getattr(entry, part), seen) for part in ("options", "view")}
+            )
+            for label, entry in self.domains.items()
+        }
+        found = self.model_copy(update={"domains": domains})
+        found._written = written
+        return found
+
+    def paths(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield the relative paths of domains: label, ``options`` or ``view``, option and path."""
+        for label, entry in self.domains.items():
+            for part, options in (("options", entry.options), ("view", entry.view)):
+                for name, value in options.items():
+                    if _is_path(name) and isinstance(value, str) and _is_relative(value):
+                        yield label, part, name, value
+
+    def as_written(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Return a configuration with paths as the suite writes them, wherever its file lies."""
+        return _exchanged(config, self._written) if self._written else config
 
     @property
     def reference(self) -> str:
