@@ -24,7 +24,7 @@ from tlml.suites.ingredients import load_fitted, make_domain, make_learner, make
 from tlml.suites.results import Record
 from tlml.suites.share import Report, ShareReporter, part_of
 from tlml.suites.tuning import TrialResult, best_of, choices_of
-from tlml.views.episode import EpisodeView
+from tlml.views.episode import EpisodeDataset, EpisodeView
 
 _TUNING_EPISODES = 20
 
@@ -40,7 +40,11 @@ def check_adapt(config: dict[str, Any]) -> None:
     test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
     test.setup("test")
     learner.meet(test.test_spaces)
-    adapter_for(learner, test)  # attaches the strategy to the network
+    adapter = adapter_for(learner, test)  # attaches the strategy to the network
+    if isinstance(learner, GradientLearner) and has_batchnorm(adapter.network):
+        data = test.dataset(test.split)
+        smallest = data.smallest() if isinstance(data, EpisodeDataset) else data[0]
+        learner.check_sizes(smallest, adapter.strategy, adapter.module)
 
 
 def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> Record:

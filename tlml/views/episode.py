@@ -57,6 +57,14 @@ class EpisodeDataset(Dataset[Episode]):
         x = augmented(torch.cat([sx, qx]), self.augment, rng)
         return Episode(Batch(x[: len(sx)], sy), Batch(x[len(sx) :], qy))
 
+    def smallest(self) -> Episode:
+        """Draw an episode of the least classes and examples that there can be."""
+        ways = None if self.ways is None else lowest(self.ways)
+        shots, queries = (
+            value[0] if isinstance(value, tuple) else value for value in (self.shots, self.queries)
+        )
+        return replace(self, ways=ways, shots=shots, queries=queries)[0]
+
     def check(self) -> None:
         """Draw the largest episode that there can be."""
         check_data(self.domain, self.split)
