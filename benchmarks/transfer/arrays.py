@@ -92,7 +92,8 @@ def _gaussians(rng: np.random.Generator) -> Arrays:
 
 
 def _arrays(name: str, sources: Iterable[Any], target: Any) -> Arrays:
-    pooled = [_rows(task.split("train")) for task in sources]
+    # As a PairView pools them.
+    pooled = [_rows(task.split(part)) for task in sources for part in _LABELLED]
     return Arrays(
         name,
         np.concatenate([x for x, _ in pooled]),
