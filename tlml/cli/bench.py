@@ -142,7 +142,11 @@ def _bench_parser() -> Parser:
         help="add to each tuned method one that chooses by the labels of the test, marked so: the "
         "bound of what choosing can do",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="check, show the cells and what is left out, run nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check, show the cells and what is left out, run nothing",
+    )
     parser.add_argument(
         "--json", action="store_true", help="print results.json (the plan with --dry-run)"
     )
@@ -168,16 +172,16 @@ def _check_folder(out: Path, name: str) -> None:
         )
 
 
-def _show(
-    chosen: Plan, out: Path, anew: Iterable[Cell], options: argparse.Namespace
-) -> int:
+def _show(chosen: Plan, out: Path, anew: Iterable[Cell], options: argparse.Namespace) -> int:
     from tlml.suites.run import preview
 
     checked, unread = preview(chosen, out, options.executor)
     plain = json.dumps(checked.as_dict(), indent=1) if options.json else ""
     print(plain or "\n".join(shown(checked, out, anew)))
     for domain, reason in unread.items():
-        print(f"tlml: {domain}: whether all can be run is not known here: {reason}", file=sys.stderr)
+        print(
+            f"tlml: {domain}: whether all can be run is not known here: {reason}", file=sys.stderr
+        )
     return 0
 
 

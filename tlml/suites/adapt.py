@@ -44,7 +44,7 @@ def check_adapt(config: dict[str, Any]) -> None:
     if isinstance(learner, GradientLearner) and has_batchnorm(adapter.network):
         data = test.dataset(test.split)
         smallest = data.smallest() if isinstance(data, EpisodeDataset) else data[0]
-        learner.check_sizes(smallest, adapter.strategy, adapter.module)
+        learner.check_sizes(smallest, adapter.strategy, adapter.network)
 
 
 def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> Record:

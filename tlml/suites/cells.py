@@ -58,7 +58,8 @@ class AdaptCell:
     """What a protocol measures of one method with one seed.
 
     Args:
-        id: Hash of `config`, with paths as the suite writes them, and `versions`; the same for two methods that come to the same.
+        id: Hash of `config`, with paths as the suite writes them, and `versions`.
+            Two methods that come to the same share it.
         domain: The label of the domain.
         protocol: The name of the protocol.
         point: Where on its axis: ``{"shots": 5}``, or a list of values where one run gives several
@@ -228,9 +229,7 @@ def cell_id(config: dict[str, Any], versions: dict[str, str]) -> str:
 def _of_fits(fits: Sequence[FitCell], reasons: Mapping[str, str]) -> dict[str, str]:
     """Return why fits can't be made, those too that start from others."""
     named = {fit.id: f"fit {fit.name}: {reasons[fit.id]}" for fit in fits if fit.id in reasons}
-    return named | {
-        fit.id: named[id] for fit in fits for id in fit.after if id in named
-    }
+    return named | {fit.id: named[id] for fit in fits for id in fit.after if id in named}
 
 
 def _reason(cell: AdaptCell, known: Mapping[str, str]) -> str | None:

@@ -42,7 +42,6 @@ class Description(BaseModel):
             return f"{self.tick(value)} {self.share}"
         return f"{value} {self.one if value == 1 else self.many}"
 
-
     def tick(self, value: object) -> str:
         """Say a value of the axis in short: ``5``, ``10%``."""
         return f"{100 * value:g}%" if self._is_share(value) else str(value)  # type: ignore[operator]

@@ -56,9 +56,7 @@ def run_suite(
     return run_plan(plan, out, jobs, executor).failed
 
 
-def run_plan(
-    plan: Plan, out: str | Path, jobs: int | None = None, executor: str = LOCAL
-) -> Ran:
+def run_plan(plan: Plan, out: str | Path, jobs: int | None = None, executor: str = LOCAL) -> Ran:
     """Run what is not done yet of a plan, as `run_suite` does."""
     from joblib import cpu_count
 

@@ -269,7 +269,9 @@ class Suite(Part):
         seen = {path: there for there, path in written.items()}
         domains = {
             label: entry.model_copy(
-                update={part: _exchanged(getattr(entry, part), seen) for part in ("options", "view")}
+                update={
+                    part: _exchanged(getattr(entry, part), seen) for part in ("options", "view")
+                }
             )
             for label, entry in self.domains.items()
         }

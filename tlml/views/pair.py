@@ -415,7 +415,9 @@ class PairView(View):
     def _whole(self, split: Split) -> Held:
         if isinstance(self.domain, ClassPool) and on_disk(self.domain, split):
             return pool_examples(self.domain, split)
-        return self._joined(split, self._parts(split, _LABELLED if split == "source" else ("train",)))
+        return self._joined(
+            split, self._parts(split, _LABELLED if split == "source" else ("train",))
+        )
 
     def _joined(self, split: Split, parts: Sequence[Held]) -> Held:
         return join_examples(parts, f"{split} tasks of {type(self.domain).__name__}")

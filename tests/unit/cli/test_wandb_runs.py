@@ -74,7 +74,9 @@ def test_who_is_not_logged_in_is_told_so(wandb: SimpleNamespace) -> None:
 def test_a_host_that_does_not_answer_is_named_soon(
     wandb: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert re.match(r"wandb: 127\.0\.0\.1 can't be reached \(.*refused.*\); take ", error_of(Logger()))
+    assert re.match(
+        r"wandb: 127\.0\.0\.1 can't be reached \(.*refused.*\); take ", error_of(Logger())
+    )
     monkeypatch.setattr(wandb_runs, "_SECONDS", 0.05)
     monkeypatch.setattr(wandb_runs, "_connect", lambda host, port: time.sleep(2) or "")
     began = time.monotonic()

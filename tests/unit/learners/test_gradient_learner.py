@@ -81,7 +81,9 @@ def test_one_example_for_batchnorm_is_told_before_training(
     for batchnorm in ("batch", "stored"):
         learner: Any = tlml.learner("maml", network=network, batchnorm=batchnorm)
         view = learner.view(tlml.domain("sinusoid"), **options)
-        told = pytest.raises(TlmlError, match="^BatchNorm can't take statistics of 1 example; take")
+        told = pytest.raises(
+            TlmlError, match=r"^BatchNorm can't take statistics of 1 example; take"
+        )
         with nullcontext() if works or batchnorm == "stored" else told:
             learner.check(view)
     assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())

@@ -40,6 +40,9 @@ def test_words_on_the_axis_stand_in_their_order() -> None:
 
 def test_shares_stand_in_their_order_beside_numbers() -> None:
     made = made_blocks([1, 5, 9], ["a"])
-    shares = [replace(made[1], point={"shots": 0.5}, tick="50%"), replace(made[2], point={"shots": "all"})]
+    shares = [
+        replace(made[1], point={"shots": 0.5}, tick="50%"),
+        replace(made[2], point={"shots": "all"}),
+    ]
     assert ticks_of([made[0], *shares]) == {0: "1", 1: "50%", 2: "all"}
     size(plot((made[0], *shares)))

@@ -60,7 +60,7 @@ def test_one_example_for_batchnorm_shows_before_anything_runs(
         **CELL, "learner": "supervised", "options": {"network": normed()}, "strategy": strategy,
         "strategy_options": options, "view": {"episodes": 3, **view},
     }  # fmt: skip
-    told = pytest.raises(TlmlError, match="^BatchNorm can't take statistics of 1 example; take")
+    told = pytest.raises(TlmlError, match=r"^BatchNorm can't take statistics of 1 example; take")
     with nullcontext() if works else told:
         check_adapt(cell)
 

@@ -117,10 +117,14 @@ def test_paths_count_from_the_folder_of_the_suite_and_ids_move_with_it(
     monkeypatch.chdir(folder)
     again = plan(load_suite("there.yaml", rooted), rooted)
     assert again == made
-    other = plan(load_suite(suite_in(here / "c", PATHS.replace("{root: l", "{root: ./l")), rooted), rooted)
+    other = plan(
+        load_suite(suite_in(here / "c", PATHS.replace("{root: l", "{root: ./l")), rooted), rooted
+    )
     assert [cell.id for cell in other.distinct()] != ids
     absolute = PATHS.replace("data/letters", str(folder / "data" / "letters"))
-    assert [c.id for c in plan(load_suite(suite_in(folder, absolute), rooted), rooted).distinct()] != ids
+    assert [
+        c.id for c in plan(load_suite(suite_in(folder, absolute), rooted), rooted).distinct()
+    ] != ids
 
 
 def test_a_path_that_is_not_there_is_told_with_its_line(here: Path, rooted: Registry) -> None:

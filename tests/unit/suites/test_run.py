@@ -132,7 +132,7 @@ def test_of_a_suite_of_which_nothing_is_left_nothing_is_run(
 ) -> None:
     plan = planned(registry).only(["scratch"])
     executor.checks = [Outcome("done", found={cell.id: "no" for cell in plan.adapts})]
-    with pytest.raises(TlmlError, match="^suite quick: nothing in it can be run: no$"):
+    with pytest.raises(TlmlError, match=r"^suite quick: nothing in it can be run: no$"):
         run_suite(plan, tmp_path)
     assert executor.begun == ["check"]
 
@@ -142,7 +142,7 @@ def test_missing_data_stops_a_run_and_a_preview_tells_it(
 ) -> None:
     missing = Outcome("done", found={"unread waves": "no such folder"})
     executor.checks = [missing, missing]
-    with pytest.raises(TlmlError, match="^nothing was run: waves: no such folder$"):
+    with pytest.raises(TlmlError, match=r"^nothing was run: waves: no such folder$"):
         run_suite(planned(registry), tmp_path)
     shown, unread = preview(planned(registry), tmp_path / "new")
     assert shown == planned(registry) and unread == {"waves": "no such folder"}

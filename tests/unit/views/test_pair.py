@@ -116,7 +116,9 @@ class Families(Tables):
         return self.x, Discrete(9) if other else self.y
 
     def tasks(self, split):
-        return [Parts(task, self._val(task, place)) for place, task in enumerate(super().tasks(split))]
+        return [
+            Parts(task, self._val(task, place)) for place, task in enumerate(super().tasks(split))
+        ]
 
     def _val(self, task, place):
         rows = torch.arange(self.val) % max(len(task.x), 1)

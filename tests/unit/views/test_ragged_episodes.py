@@ -128,8 +128,8 @@ def test_a_pair_view_draws_the_same_ragged_target_episode(domain: Any) -> None:
         ({"ways": [1, 3]}, "ways: must be at least 2, is 1"),
         ({"ways": [4, 3]}, "ways: [4, 3] has its lower end above its upper end"),
         ({"queries": [0, 3]}, "queries: must be greater than 0, is 0"),
-        ({"shots": "5"}, "shots: must be a whole number, a pair [low, high] of them, a share such as "
-                         "0.1, or all, is 5"),
+        ({"shots": "5"}, "shots: must be a whole number, a pair [low, high] of them, a share such "
+                         "as 0.1, or all, is 5"),
         ({"ways": [2, 7]}, "ways: 7 does not fit the source classes of Letters: there are 6, and "
                            "at least 2 are needed"),
         ({"shots": [1, 6], "queries": [1, 3]},

@@ -48,7 +48,9 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
         self, suite: Suite, keys: Mapping[str, EpisodesKeys], sources: Sources
     ) -> Iterable[Problem]:
         """Check the shots of methods, which are some of the domains'."""
-        there = sorted({shots for own in keys.values() for shots in own.shots}, key=self.shown.order)
+        there = sorted(
+            {shots for own in keys.values() for shots in own.shots}, key=self.shown.order
+        )
         numbers = f", but at {', '.join(map(str, there))}" if there else ""
         for label, method in suite.methods.items():
             where = ("methods", label, "shots")
