@@ -20,7 +20,13 @@ from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.choice import of_strategy
-from tlml.suites.ingredients import load_fitted, make_domain, make_learner, make_strategy
+from tlml.suites.ingredients import (
+    load_fitted,
+    make_domain,
+    make_learner,
+    make_strategy,
+    make_training_view,
+)
 from tlml.suites.results import Record
 from tlml.suites.share import Report, ShareReporter, part_of
 from tlml.suites.tuning import TrialResult, best_of, choices_of
@@ -45,6 +51,22 @@ def check_adapt(config: dict[str, Any]) -> None:
         data = test.dataset(test.split)
         smallest = data.smallest() if isinstance(data, EpisodeDataset) else data[0]
         learner.check_sizes(smallest, adapter.strategy, adapter.network)
+
+
+def check_head(config: dict[str, Any], fit: dict[str, Any]) -> None:
+    """Raise where a head that is to be kept has another meaning or size than the tasks' labels.
+
+    Args:
+        config: Of the cell.
+        fit: Of its fit.
+
+    Raises:
+        TlmlError: It has.
+    """
+    domain, learner = make_domain(config), make_learner(fit)
+    make_training_view(fit, learner, domain)
+    adapt = make_strategy(config["strategy"], config["strategy_options"])
+    adapter_for(learner, EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"]))
 
 
 def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> Record:

@@ -70,7 +70,7 @@ def run_plan(plan: Plan, out: str | Path, jobs: int | None = None, executor: str
         write_plan(plan, out)
         return Ran([], {})
     with closing(make(min(jobs or cpu_count(), len(todo)))) as pool:
-        refused = _refused(plan, look_ahead(pool, todo))
+        refused = _refused(plan, look_ahead(pool, todo, plan.fits))
         left = plan.without(refused)
         write_plan(left, out)
         failed = _run(left, out, done, pool)
@@ -94,7 +94,7 @@ def preview(plan: Plan, out: str | Path, executor: str = LOCAL) -> tuple[Plan, M
     if not todo:
         return plan, {}
     with closing(find_executor(executor)(1)) as pool:
-        found = look_ahead(pool, todo)
+        found = look_ahead(pool, todo, plan.fits)
     return plan.without(_refused(plan, found._replace(unread={}))), found.unread
 
 

@@ -11,6 +11,7 @@ from tlml.errors import OptionError, TlmlError
 from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
+from tlml.suites.adapt import check_head
 from tlml.suites.choice import check_choices, check_tuning, choose_on_stream, of_strategy
 from tlml.suites.fit import run_fit
 from tlml.suites.ingredients import (
@@ -35,8 +36,12 @@ class UnreadError(TlmlError):
     """The data of a domain is not here, or not as it should be."""
 
 
-def check_cell(config: dict[str, Any]) -> None:
+def check_cell(config: dict[str, Any], fit: dict[str, Any] | None = None) -> None:
     """Make everything that a cell is made of, so that what is wrong shows before the first run.
+
+    Args:
+        config: Of the cell.
+        fit: Of a fit whose head it keeps.
 
     Raises:
         RefusedError: Learner, strategy, view and domain don't go together.
@@ -46,6 +51,8 @@ def check_cell(config: dict[str, Any]) -> None:
     make_strategy(config["strategy"], _first_choice(config))
     try:
         _check_together(config)
+        if fit is not None:
+            check_head(config, fit)
     except OptionError:
         raise
     except (TlmlError, TypeError, ValueError) as error:

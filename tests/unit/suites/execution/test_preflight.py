@@ -43,7 +43,8 @@ REFUSED = [
 def test_what_does_not_go_together_is_refused_and_the_rest_is_looked_at(
     config: dict[str, Any], reason: str
 ) -> None:
-    outcome = check_here({"good": adapts(), "bad": config, "last": adapts(strategy="scratch")})
+    last = adapts(strategy="scratch")
+    outcome = check_here({"good": (adapts(), None), "bad": (config, None), "last": (last, None)})
     assert (outcome.ending, set(outcome.found)) == ("done", {"bad"})
     assert reason in outcome.found["bad"]
 
@@ -58,13 +59,27 @@ def test_what_does_not_go_together_is_refused_and_the_rest_is_looked_at(
     ],
 )
 def test_a_value_that_is_wrong_anywhere_ends_the_check(config: dict[str, Any], reason: str) -> None:
-    outcome = check_here({"bad": config, "good": adapts()})
+    outcome = check_here({"bad": (config, None), "good": (adapts(), None)})
     assert outcome.ending == "failed" and reason in outcome.reason
+
+
+@pytest.mark.parametrize(("ways", "works"), [(5, True), (3, False)])
+def test_a_head_that_is_to_be_kept_has_to_fit_what_it_was_trained_for(
+    ways: int, works: bool
+) -> None:
+    kept = {"domain": "glyphs", "domain_options": {"size": 8}, "options": {"network": "mlp"}}
+    cell = adapts(**kept, learner="maml", head="kept", view={"ways": 5, "shots": 1})
+    fit = {
+        **cell, "kind": "fit", "strategy": "sgd", "view": {"ways": ways}, "view_defaults": {},
+        "trainer": {}, "criterion": None,
+    }  # fmt: skip
+    found = check_here({"cell": (cell, fit)}).found
+    assert not found if works else "head: 'kept' does not fit" in found["cell"]
 
 
 def test_data_that_is_not_here_is_told_by_domain() -> None:
     gone = adapts(domain="omniglot", domain_options={"root": "/nowhere"})
-    outcome = check_here({"a": gone, "b": adapts()})
+    outcome = check_here({"a": (gone, None), "b": (adapts(), None)})
     assert outcome.ending == "done" and set(outcome.found) == {"unread omniglot"}
     assert "/nowhere" in outcome.found["unread omniglot"]
 
@@ -72,7 +87,7 @@ def test_data_that_is_not_here_is_told_by_domain() -> None:
 def test_what_holds_for_a_configuration_holds_for_all_its_seeds(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(config: dict[str, Any]) -> None:
+    def refuse(config: dict[str, Any], fit: Any) -> None:
         if config.get("view", {}).get("shots") == 10:
             raise run_cell.RefusedError("too many shots")
 
