@@ -75,4 +75,4 @@ def test_a_suite_tests_on_a_file(path: str) -> None:
     assert run_suite(wrong.only(["maml"]), Path("out"), jobs=1) == []
     (refused,) = json.loads((Path("out") / "plan.json").read_text())["refused"]
     assert refused["at"] == "4 shots"
-    assert re.search(r"shots: 4 was asked for, .* tasks\.npz have 3$", refused["reason"])
+    assert re.search(r"shots: 4 was asked for, .*tasks\.npz have 3$", refused["reason"])
