@@ -51,7 +51,7 @@ class Arrays:
 
 @cache
 def digits() -> tuple[Arrays, ...]:
-    """Return 680 printed digits, and handwriting: 1,000 without labels, 797 to ask for."""
+    """Return 1,190 printed digits, and handwriting: 1,000 without labels, 797 to ask for."""
     domain = printed_and_handwritten()
     (writing,) = domain.tasks("target")
     return (_arrays("digits", domain.tasks("source"), writing),)

@@ -109,7 +109,7 @@ def test_our_network_learns_from_the_same_digits(monkeypatch: pytest.MonkeyPatch
     domain = arrays.printed_and_handwritten()
     view = PairView(domain).source_examples().x
     np.testing.assert_array_equal(data.source_x, view.flatten(1).double().numpy())
-    assert (data.source_x.shape, data.query_x.shape) == ((680, 64), (797, 64))
+    assert (data.source_x.shape, data.query_x.shape) == ((1190, 64), (797, 64))
     side = deep.our_network("coral")
     found = side.answer(side.learn(data, 0), data)
     start = side.answer(deep.Convolutions(0), data)
