@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
-from tlml.suites.cells import Plan, write_plan
+from tlml.suites.cells import Cell, Plan, write_plan
 from tlml.suites.execution.board import Board
 from tlml.suites.execution.folder import find_done, tidy_folder, world_of
 from tlml.suites.execution.places import Place
@@ -89,13 +89,18 @@ def preview(plan: Plan, out: str | Path, executor: str = LOCAL) -> tuple[Plan, M
     Raises:
         TlmlError: An option of a cell is wrong, or nothing can be run.
     """
-    cells = plan.distinct()
-    todo = [cell for cell in cells if not is_done(Place(Path(out), cell.id).published)]
+    todo = [cell for cell in plan.distinct() if _is_open(cell, Path(out))]
     if not todo:
         return plan, {}
     with closing(find_executor(executor)(1)) as pool:
         found = look_ahead(pool, todo, plan.fits)
     return plan.without(_refused(plan, found._replace(unread={}))), found.unread
+
+
+def _is_open(cell: Cell, out: Path) -> bool:
+    """Return whether a cell is to be done, and can be looked at without a download."""
+    downloads = cell.config["domain_options"].get("download")
+    return not downloads and not is_done(Place(out, cell.id).published)
 
 
 def _refused(plan: Plan, found: Findings) -> Mapping[str, str]:

@@ -149,6 +149,14 @@ def test_missing_data_stops_a_run_and_a_preview_tells_it(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_preview_downloads_nothing(tmp_path: Path, registry: Registry, executor: Writing) -> None:
+    plan = planned(registry)
+    for cell in plan.distinct():
+        cell.config["domain_options"]["download"] = True
+    assert preview(plan, tmp_path) == (plan, {})
+    assert executor.begun == []
+
+
 def test_jobs_and_executors_are_checked(tmp_path: Path, registry: Registry) -> None:
     with pytest.raises(TlmlError, match="jobs: must be greater than 0, is 0"):
         run_suite(planned(registry), tmp_path, jobs=0)
