@@ -71,7 +71,6 @@ def make_folder(path: str | Path) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if it is there and can be removed."""
     try:
         path.unlink()
     except OSError:

@@ -161,7 +161,11 @@ class Run:
         kept = any(isinstance(callback, Checkpoint) for callback in callbacks)
         wanted = options["enable_checkpointing"] is not False and not options["barebones"]
         if self.line.command in ("fit", "adapt") and wanted and not kept:
-            callbacks.append(_last_of_each_epoch())
+            callbacks.append(
+                ModelCheckpoint(
+                    filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+                )
+            )
         if not options["fast_dev_run"]:
             callbacks.append(SaveConfig(self.arguments.plain(self.config)))
         return callbacks
@@ -191,9 +195,3 @@ class Run:
         except TlmlError as error:
             option = str(error).partition(":")[0]
             raise TlmlError(f"{path}.{error}" if option in options else str(error)) from error
-
-
-def _last_of_each_epoch() -> ModelCheckpoint:
-    return ModelCheckpoint(
-        filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-    )

@@ -11,7 +11,7 @@ import torch.distributed
 from gymnasium.spaces import Space
 from torch import Tensor
 
-from tlml.data.counts import Amounts, divided, largest
+from tlml.data.counts import Amounts, largest, sides
 from tlml.data.domains import ClassPool, Domain
 from tlml.data.example_checks import (
     check_inputs,
@@ -33,11 +33,7 @@ def check_finite(batch: Batch, where: str) -> None:
     check_tensors(batch.x, batch.y, where)
     for name, values in (("x", batch.x), ("y", batch.y)):
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
-            bad = (
-                int((~torch.isfinite(values)).flatten(1).any(1).sum())
-                if values.ndim > 1
-                else int((~torch.isfinite(values)).sum())
-            )
+            bad = int((~torch.isfinite(values)).reshape(len(values), -1).any(1).sum())
             raise TlmlError(
                 f"{where}: {name} of {bad} of {len(values)} examples is NaN or infinite; remove or "
                 "fill these examples in the domain"
@@ -74,35 +70,26 @@ def _check_tasks(tasks: Sequence[Any], domain: Domain[Any], split: Split) -> Non
     name, spaces = type(domain).__name__, domain.spaces(split)
     if not len(tasks) and split != "validation":  # without any, a part of the source validates
         raise TlmlError(f"{name} has no {split} tasks")
-    sizes = [check_task(task, spaces) for task in tasks if isinstance(task, Finite)]
+    sizes = [
+        check_part(task.split(part), spaces, f"task {task.name}", part)
+        for task in tasks
+        if isinstance(task, Finite)
+        for part in _PARTS
+    ]
     if sizes and not any(sizes) and split != "validation":
         raise TlmlError(f"the {split} tasks of {name} hold no examples")
-
-
-def check_task(task: Finite, spaces: tuple[Space[Any], Space[Any]]) -> int:
-    """Check the parts of a task that is a data set, and return how many examples it has."""
-    return sum(check_part(task.split(part), spaces, f"task {task.name}", part) for part in _PARTS)
 
 
 def check_part(
     dataset: Any, spaces: tuple[Space[Any], Space[Any]], where: str, part: Part = "train"
 ) -> int:
-    """Check one part of a task, and return how many examples it has.
-
-    Args:
-        dataset: What the task gives.
-        spaces: Of inputs and targets.
-        where: Whose it is, for an error.
-        part: Which part.
-    """
+    """Check one part of a task, and return how many examples it has."""
     data = _read(dataset, where, part)
-    if isinstance(data, Examples):
-        check_tensors(data.x, data.y, where)
-        if len(data):
-            check_batch(Batch(data.x, data.y), spaces, where)
-    else:
-        check_tensors(data.x, data.y, where)
+    check_tensors(data.x, data.y, where)
+    if not isinstance(data, Examples):
         check_targets(data.y, spaces[1], where)
+    elif len(data):
+        check_batch(Batch(data.x, data.y), spaces, where)
     return len(data)
 
 
@@ -112,7 +99,7 @@ def check_counts(domain: Domain[Any], split: Split, shots: Amounts, queries: Amo
         return
     most, rng = (largest(shots), largest(queries)), np.random.default_rng(0)
     for name, samples in domain.samples(split).items():
-        found = divided(*most, len(samples), None, rng)
+        found = sides(*most, len(samples), None, rng)
         if found and len(samples) < sum(found):
             raise TlmlError(
                 f"class '{name}' of {type(domain).__name__} has {len(samples)} examples; "
@@ -123,11 +110,8 @@ def check_counts(domain: Domain[Any], split: Split, shots: Amounts, queries: Amo
 def _check_pool(pool: Mapping[str, Any], domain: ClassPool) -> None:
     for name, samples in pool.items():
         where = f"class '{name}'"
-        if (
-            not isinstance(samples, Tensor)
-            and hasattr(samples, "__len__")
-            and not is_array(samples)
-        ):
+        held = isinstance(samples, Tensor) or is_array(samples)
+        if not held and hasattr(samples, "__len__"):
             continue  # what reads single ones from the disk
         check_tensor(samples, "x", where)
         check_finite(Batch(samples, torch.zeros(len(samples))), where)

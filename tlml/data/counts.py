@@ -57,7 +57,7 @@ def drawn(value: Counts, rng: np.random.Generator) -> int:
     return value if isinstance(value, int) else int(rng.integers(value[0], value[1] + 1))
 
 
-def divided(
+def sides(
     shots: Amounts, queries: Amounts, train: int, test: int | None, rng: np.random.Generator
 ) -> tuple[int, int] | None:
     """Return how many examples support and query take of those that there are.
@@ -79,6 +79,13 @@ def divided(
         return None
     near = max(train - (far or 0), 1) if near is None else near
     return near, max(train - near, 1) if far is None else far
+
+
+def most_of(value: Amounts, total: int) -> int:
+    """Return the most examples that are meant of those that there are."""
+    if isinstance(value, str):
+        return total
+    return max(round(value * total), 1) if isinstance(value, float) else highest(value)
 
 
 def counted(value: Amounts) -> bool:

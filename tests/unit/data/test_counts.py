@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlml.data.counts import as_amounts, as_counts, divided, drawn, highest, largest, lowest
+from tlml.data.counts import as_amounts, as_counts, drawn, highest, largest, lowest, sides
 from tlml.errors import TlmlError
 
 
@@ -72,7 +72,7 @@ def test_each_side_takes_what_was_asked_for(
     shots: Any, queries: Any, train: int, test: int | None, seed: int
 ) -> None:
     shots, queries = as_amounts("shots", shots), as_amounts("queries", queries)
-    found = divided(shots, queries, train, test, np.random.default_rng(seed))
+    found = sides(shots, queries, train, test, np.random.default_rng(seed))
     if found is None:
         assert shots == queries == "all" and test is None
         return
@@ -94,5 +94,5 @@ def test_each_side_takes_what_was_asked_for(
 def test_numbers_draw_nothing_whatever_is_beside_them(number: int, train: int, test: int) -> None:
     rng, other = np.random.default_rng(0), np.random.default_rng(0)
     for value in ("all", 0.5):
-        divided(number, value, train, test, rng)
+        sides(number, value, train, test, rng)
     assert rng.integers(2**62) == other.integers(2**62)
