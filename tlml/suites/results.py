@@ -89,12 +89,21 @@ class PlannedAdapt(_Read):
 
 
 class PlannedRefusal(_Read):
-    """A combination that cannot be run, in one of the domain's protocols or ("") in all."""
+    """A combination that cannot be run.
+
+    Args:
+        domain: The label of the domain.
+        name: Of the method.
+        reason: Why.
+        protocol: In one of the domain's protocols or ("") in all.
+        at: At a value of its axis, in words, or ("") at all.
+    """
 
     domain: str
     name: str
     reason: str
     protocol: str = ""
+    at: str = ""
 
 
 class Planned(_Read):
