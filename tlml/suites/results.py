@@ -115,6 +115,13 @@ class Planned(_Read):
 Cost = dict[str, float]
 
 
+class Tried(_Read):
+    """A choice of options, and the risk by which it was judged."""
+
+    options: dict[str, Any]
+    risk: float
+
+
 class Record(_Read):
     """What was measured of one method, with one seed, at one point of a protocol's axis.
 
@@ -139,6 +146,9 @@ class Record(_Read):
         head: Whether the trained head was kept.
         chosen_by: By what options were chosen.
         choices: Among how many.
+        tried: The choices with their risks, of which the least was taken: ``{"options": {"lr":
+            0.1}, "risk": -0.8}``; an infinite risk is one that diverged.
+        edges: The chosen values that are the least or greatest of those tried, by option.
         effective_sample_size: Of weighted source examples.
         versions: Of what it was made with.
     """
@@ -163,6 +173,8 @@ class Record(_Read):
     head: str | None = None
     chosen_by: str | None = None
     choices: int = 0
+    tried: list[Tried] = []
+    edges: dict[str, list[float]] = {}
     effective_sample_size: float | None = None
     versions: dict[str, str] = {}
 

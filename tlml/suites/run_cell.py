@@ -9,7 +9,7 @@ from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
 from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
-from tlml.suites.fit import run_fit
+from tlml.suites.fit import run_fit, try_fit
 from tlml.suites.ingredients import (
     check_trainer,
     make_domain,
@@ -72,6 +72,8 @@ def _find(
 ) -> dict[str, Any]:
     if config["kind"] == "choose":
         return choose_on_stream(config, folder, report)
+    if "tried" in config:
+        return try_fit(config, folder, report)
     if config["kind"] == "fit":
         choice = checkpoints[0].parent / RESULT if checkpoints else None
         return run_fit(config, folder, report, choice)
