@@ -189,13 +189,13 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
         ),
         (
             {
-                "learner": "maml",
-                "strategy": "sgd",
-                "tune": {"lr": {"values": [0.1, 0.4]}},
-                "view": {"shots": 1, "queries": 2},
+                "learner": "estimator",
+                "strategy": "kmm",
+                "tune": {"learner.model": {"values": ["svm", "linear"]}},
+                "view": {"unlabelled": True},
             },
             {},
-            "nothing was run: digits, maml: tune: maml trains no network on pairs of source and",
+            "nothing was run: digits, estimator: tune: estimator trains no network on pairs of",
         ),
     ],
     ids=["no target", "rank", "nothing to judge by"],
