@@ -91,7 +91,7 @@ def check_tuning(config: dict[str, Any], learner: Learner, view: View) -> None:
     if config["tune"] and not judged:
         raise TlmlError(
             f"tune: {config['learner']} trains no network on pairs of source and target, which "
-            f"'{config['criterion']}' could judge; take the criterion 'validation tasks'"
+            f"'{config['criterion']}' could judge; tune the method instead"
         )
 
 

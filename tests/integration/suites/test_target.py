@@ -204,7 +204,8 @@ def test_what_can_not_work_is_told_before_anything_runs(
     fit: dict[str, Any], method: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     fits = {"fit": {"learner": "supervised", **fit}}
-    changed = {**SUITE, "fits": fits, "methods": {"method": {"fit": "fit", **method}}}
+    methods = {"method": {"fit": "fit", **method}, "other": {"strategy": "full"}}
+    changed = {**SUITE, "fits": fits, "methods": methods}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
     made = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
     with pytest.raises(TlmlError, match=f"^{re.escape(message)}"):
