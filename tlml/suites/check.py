@@ -171,12 +171,13 @@ def _fit_choice(
     where: Where, fit: SuiteFit, sources: Sources, protocols: Protocols
 ) -> Iterator[Problem]:
     """Check the options that are to be chosen, of whom they are, and by what to choose."""
-    place, named = (*where, "tune"), set[str]()
+    place, named = (*where, "tune"), dict[str, str]()
     for key, tunable in fit.tune.items():
         full = "".join(whose(key))
         if full in named:
-            yield Problem(place, f"'{key}' and '{full}' are the same option", (*place, key))
-        named.add(full)
+            message = f"'{named[full]}' and '{key}' are the same option"
+            yield Problem(place, message, (*place, key))
+        named[full] = key
         for problem in _chosen(place, key, tunable, fit, sources, protocols):
             yield problem._replace(line_of=(*place, key))
     if fit.criterion is not None and (why := _misjudged(fit, sources)):

@@ -38,13 +38,14 @@ Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
 
 
 class PlannedFit(_Read):
-    """A fit that the plan expects."""
+    """A fit that the plan expects; of several to choose from, with the options that it tries."""
 
     id: Id
     name: str
     domain: Label
     seed: int
     episode: int | None = None
+    tried: dict[str, Any] = {}
 
 
 class PlannedAdapt(_Read):
