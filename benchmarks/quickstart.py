@@ -171,8 +171,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--jobs", metavar="N", type=int, help="as of tlml bench")
-    parser.add_argument("--runs", metavar="DIR", default="runs/quickstart_settings", type=Path,
-                        help="where cells are made (default: runs/quickstart_settings)")  # fmt: skip
+    parser.add_argument(
+        "--runs", metavar="DIR", default="runs/quickstart_settings", type=Path,
+        help="where cells are made (default: runs/quickstart_settings)",
+    )  # fmt: skip
     parser.add_argument("--out", metavar="FILE", default=str(RECORD), help="where the JSON goes")
     options = parser.parse_args(argv)
     grids = load_located(GRIDS).data
