@@ -18,8 +18,8 @@ from pathlib import Path
 from tlml.errors import TlmlError
 from tlml.suites.execution.owners import Owner
 from tlml.suites.execution.places import Place
+from tlml.suites.execution.silence import BEATS, lease
 
-BEAT = 10.0  # seconds between signs of life of an owner
 _ROUNDS = 20  # a claim that others make and remove while one looks is tried again
 
 
@@ -102,10 +102,10 @@ class Claim:
         return held is not None and held.identity == self.token
 
     @contextmanager
-    def beating(self, every: float = BEAT) -> Iterator[Claim]:
+    def beating(self) -> Iterator[Claim]:
         """Show signs of life until the block ends, then give the cell free."""
         stop = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(stop, every), daemon=True)
+        heart = threading.Thread(target=self._beat, args=(stop, lease() / BEATS), daemon=True)
         heart.start()
         try:
             yield self
