@@ -13,13 +13,16 @@ EXTRAS := vision,peft,ot,rl,dev,docs
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-oldest lint format bench bench-meta bench-optimiser bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-optimiser bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## compare four ways of transfer on glyphs and digits: a table, plots, a report
 	$(BIN)/tlml bench quickstart
+
+quickstart-settings: $(READY) ## choose the settings of the demo on validation tasks; half an hour
+	$(BIN)/python -m benchmarks.quickstart
 
 test: $(READY) ## run all tests on two cores, code blocks of the documentation included
 	$(PYTEST)

@@ -91,6 +91,8 @@ def shown(plan: Plan, out: Path, anew: Iterable[Cell] = ()) -> Iterator[str]:
         seeds = ", ".join(dict.fromkeys(str(cell.seed) for cell in cells))
         own = len({cell.episode for cell in cells} - {None})
         each = f", {len(cells)} in all: the target's {own} episodes have their own" if own else ""
+        if cells[0].tried:
+            each = f", {len(cells)} in all: each choice of {', '.join(cells[0].tried)} is made"
         yield f"  {domain}: fit {name} ({cells[0].config['learner']}), seeds {seeds}{each}"
     places = dict.fromkeys((cell.domain, cell.method, cell.protocol) for cell in plan.adapts)
     for place in places:

@@ -1,34 +1,40 @@
-"""Plots of a report: the score against an option of a strategy, such as how many layers freeze."""
+"""Plots of a report: the score against an option, of a strategy or of what was chosen from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tlml.presentation.figure import COLOURS, bars, entitle, interval_words, new_figure, png, tidy
 from tlml.presentation.rows import Interval
 from tlml.reports.units import Division, Scored, crossed
+from tlml.suites.cells import ORACLE, RETAINED, VALIDATION_TASKS
 from tlml.suites.description import Value
+from tlml.suites.schema import STRATEGY
 
 _LEAST = 3  # values that make a curve
+_WIDE = 20  # from the least value to the greatest, where an axis is logarithmic
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Methods that differ in one numeric option of their strategy only.
+    """Methods that differ in one numeric option of their strategy only, or choices of one method.
 
     Args:
-        strategy: The strategy.
+        owner: The strategy, or the method that chose.
         option: The option.
-        metric: What was measured.
+        metric: What was measured, and on what.
         scores: By place on the protocol's axis and value of the option.
+        about: What an interval is, where it is none of the mean.
     """
 
-    strategy: str
+    owner: str
     option: str
     metric: str
     scores: Mapping[Value, Mapping[float, Interval]]
+    about: str = ""
 
 
 def curves(scores: Iterable[dict[str, Any]]) -> list[Curve]:
@@ -36,11 +42,21 @@ def curves(scores: Iterable[dict[str, Any]]) -> list[Curve]:
     rows = [row for row in scores if row["strategy"]]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        for option in _numeric(row["options"]):
-            rest = tuple(sorted((k, str(v)) for k, v in row["options"].items() if k != option))
+        fixed = _fixed(row)
+        for option in _numeric(fixed):
+            rest = tuple(sorted((k, str(v)) for k, v in fixed.items() if k != option))
             key = (row["strategy"], option, row["fit"], row["chosen_by"], rest)
             groups.setdefault(key, []).append(row)
     return [curve for key, group in groups.items() for curve in _curve(key[0], key[1], group)]
+
+
+def tuned_curves(scores: Iterable[dict[str, Any]]) -> list[Curve]:
+    """Show what each method chose from: by value the best choice that has it, over the seeds."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in scores:
+        if row.get("tried") and not row["method"].endswith(ORACLE):
+            groups.setdefault(row["method"], []).append(row)
+    return [curve for method, rows in groups.items() for curve in _tuned(method, rows)]
 
 
 def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes:
@@ -55,11 +71,15 @@ def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes
             color=COLOURS[number % len(COLOURS)], markersize=5,
             label=said(place),
         )  # fmt: skip
-    axes.set_xticks(sorted({value for scores in curve.scores.values() for value in scores}))
-    axes.set_xlabel(f"{curve.option} of {curve.strategy}")
-    axes.set_ylabel(f"target {curve.metric}")
+    ticks = sorted({value for scores in curve.scores.values() for value in scores})
+    if ticks[0] > 0 and ticks[-1] >= _WIDE * ticks[0]:
+        axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel(f"{curve.option} of {curve.owner}")
+    axes.set_ylabel(curve.metric)
     every = (one for scores in curve.scores.values() for one in scores.values())
-    entitle(axes, f"{domain}: {curve.strategy}{interval_words(every)}")
+    entitle(axes, f"{domain}: {curve.owner}{curve.about or interval_words(every)}")
     tidy(axes)
     axes.legend(frameon=False)
     return png(figure)
@@ -67,6 +87,44 @@ def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes
 
 def _order(scores: tuple[Value, Any]) -> tuple[bool, Value]:
     return isinstance(scores[0], str), scores[0]  # words after numbers
+
+
+def _fixed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that nothing chose: what was chosen is no axis of a comparison."""
+    chosen = {name for one in row.get("tried", ())[:1] for name in one["options"]}
+    chosen |= {name.removeprefix(STRATEGY) for name in chosen}
+    return {name: value for name, value in row["options"].items() if name not in chosen}
+
+
+def _tuned(method: str, rows: Sequence[dict[str, Any]]) -> Iterator[Curve]:
+    criterion, higher = rows[0]["chosen_by"], rows[0]["higher_is_better"]
+    measured = criterion in (VALIDATION_TASKS, RETAINED)
+    sign = -1 if measured and higher else 1
+    metric = f"{rows[0]['metric']} on {criterion}" if measured else f"risk by {criterion}"
+    for option in _numeric(rows[0]["tried"][0]["options"]):
+        found: dict[Value, dict[float, list[float]]] = {}
+        for row in rows:
+            ((_, value),) = row["point"].items()
+            for choice, risk in _least_risks(row["tried"], option).items():
+                found.setdefault(value, {}).setdefault(choice, []).append(sign * risk)
+        scores = {value: {c: _span(r) for c, r in own.items()} for value, own in found.items()}
+        if len({choice for own in found.values() for choice in own}) >= _LEAST:
+            yield Curve(
+                method, option, metric, scores, " among its choices, least to greatest seed"
+            )
+
+
+def _least_risks(tried: Iterable[Mapping[str, Any]], option: str) -> dict[float, float]:
+    found: dict[float, float] = {}
+    for one in tried:
+        value = one["options"][option]
+        if math.isfinite(one["risk"]):
+            found[value] = min(one["risk"], found.get(value, math.inf))
+    return found
+
+
+def _span(values: Sequence[float]) -> Interval:
+    return Interval(sum(values) / len(values), min(values), max(values))
 
 
 def _numeric(options: Mapping[str, Any]) -> Iterator[str]:
@@ -84,7 +142,7 @@ def _curve(strategy: str, option: str, rows: list[dict[str, Any]]) -> Iterator[C
         place = found.setdefault(value, {}).setdefault(row["options"][option], [])
         place.append(Scored.of_row(row))
     scores = {value: _intervals(by_choice) for value, by_choice in found.items()}
-    yield Curve(strategy, option, rows[0]["metric"], scores)
+    yield Curve(strategy, option, f"target {rows[0]['metric']}", scores)
 
 
 def _intervals(by_choice: Mapping[float, list[Scored]]) -> dict[float, Interval]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from tlml.presentation.rows import Block
 from tlml.presentation.scores import draw_scores
 from tlml.reports.feature_plot import panels, plot_features
-from tlml.reports.option_plot import curves, plot_curve
+from tlml.reports.option_plot import curves, plot_curve, tuned_curves
 from tlml.reports.scene import Picture, Scene
 from tlml.reports.size_plot import plot_sizes, sizes
 from tlml.reports.stream_plots import against, retention, tasks
@@ -58,7 +58,10 @@ def _sizes(scene: Scene) -> Iterator[Picture]:
 def _options(scene: Scene) -> Iterator[Picture]:
     for curve in curves(scene.scores):
         drawn = plot_curve(curve, scene.domain, scene.shown.said)
-        yield _named(scene, f"{curve.strategy}-{curve.option}", drawn)
+        yield _named(scene, f"{curve.owner}-{curve.option}", drawn)
+    for curve in tuned_curves(scene.scores):
+        drawn = plot_curve(curve, scene.domain, scene.shown.said)
+        yield _named(scene, f"tuned-{curve.owner}-{curve.option}", drawn)
 
 
 def _named(scene: Scene, suffix: str, drawn: bytes) -> Picture:

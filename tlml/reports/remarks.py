@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from tlml.presentation.wording import printable
+from tlml.presentation.wording import place, printable
 from tlml.reports.block import noun
-from tlml.reports.notes import BEST_OF, CHOSEN_BY, NEGATIVE, TRANSDUCTIVE, USES_QUERIES
+from tlml.reports.notes import (
+    BEST_OF,
+    CHOSEN_BY,
+    EDGE,
+    NEGATIVE,
+    TRANSDUCTIVE,
+    USES_QUERIES,
+)
 from tlml.reports.summary import Report
+from tlml.reports.tables import TUNING, tuned
 
 _MEANINGS = MappingProxyType(
     {
@@ -47,6 +55,40 @@ def _remarks(report: Report) -> Iterator[str]:
         refused.setdefault((where, refusal.reason), []).append(refusal.name)
     for (where, reason), methods in refused.items():
         yield f"not run on {where}: {', '.join(methods)}: {reason}"
+    yield from _unequal_budgets(report)
+    yield from _edges(report)
+
+
+def _unequal_budgets(report: Report) -> Iterator[str]:
+    """Warn where methods of a block chose among different numbers of choices."""
+    places: dict[str, list[str]] = {}
+    for block in report.blocks:
+        where = (block.domain, block.protocol, dict(block.point))
+        own = [r for r in report.scores if (r["domain"], r["protocol"], r["point"]) == where]
+        most: dict[str, int] = {}
+        for row in own:
+            most[row["method"]] = max(row["choices"], most.get(row["method"], 0))
+        if len({*most.values()}) > 1:
+            places.setdefault(_budgets(most), []).append(place(block))
+    for budgets, there in places.items():
+        yield f"unequal budgets on {'; '.join(there)}: {budgets}"
+
+
+def _budgets(choices: Mapping[str, int]) -> str:
+    """Say it: ``maml chose among 25, scratch among 5, full had no choice``."""
+    chose = [(method, number) for method, number in choices.items() if number]
+    chose.sort(key=lambda one: -one[1])
+    told = [f"{method} among {number}" for method, number in chose]
+    told[0] = told[0].replace(" among ", " chose among ")
+    return ", ".join([*told, *(f"{one} had no choice" for one, n in choices.items() if not n)])
+
+
+def _edges(report: Report) -> Iterator[str]:
+    for block in report.blocks:
+        for row in block.rows:
+            for note in row.notes:
+                if EDGE in note:
+                    yield f"{place(block)}, {row.method}: {note}: a better value may lie beyond it"
 
 
 def _on_columns(report: Report) -> Iterator[str]:
@@ -71,6 +113,8 @@ def _on_columns(report: Report) -> Iterator[str]:
             "fit s: training, shared by all methods with the same fit; adapt s: all episodes of "
             "one seed; both are means over seeds. steps and labels: for one episode."
         )
+    if any(map(tuned, report.blocks)):
+        yield f"{TUNING}: what choosing options took beside the other seconds; a mean over seeds."
     yield from _meanings(report, there)
 
 

@@ -102,7 +102,8 @@ def _failures(results: Results) -> Iterable[Failure]:
     for fit in results.plan.fits:
         if fit.id in results.failures:
             episode = "" if fit.episode is None else f", episode {fit.episode}"
-            name = f"{fit.name} on {fit.domain}, seed {fit.seed}{episode}"
+            tried = "".join(f", {name}={value}" for name, value in fit.tried.items())
+            name = f"{fit.name} on {fit.domain}, seed {fit.seed}{episode}{tried}"
             yield Failure("fit", name, fit.id, results.failures[fit.id])
     for cell in results.plan.adapts:
         if cell.id in results.failures and results.failures.keys().isdisjoint(cell.fits):

@@ -11,6 +11,7 @@ from tlml.presentation.rows import Block, Row
 from tlml.presentation.wording import place, title
 from tlml.reports.summary import Report
 
+TUNING = "tuning s"
 # What it means to do well; a protocol of a plugin goes by its name.
 _VERBS = {"episodes": "adapts", "stream": "retains"}
 
@@ -82,10 +83,18 @@ def _part(report: Report, protocol: str, blocks: Sequence[Block], several: bool)
 
 def _table(report: Report, block: Block) -> Table:
     shown = report.protocols[block.protocol]
-    own = [described_column(name, head, block.metric) for name, head in shown.columns.items()]
+    named = dict(shown.columns)
+    if tuned(block):
+        named["tuning_seconds"] = TUNING
+    own = [described_column(name, head, block.metric) for name, head in named.items()]
     compared = any(row.method == report.baseline for row in block.rows)
     found = columns(block.metric, report.baseline if compared else None, own=own)
     return Table(title(block), place(block), found, block.rows)
+
+
+def tuned(block: Block) -> bool:
+    """Return whether a choice of options took time beside the fits of a block."""
+    return any("tuning_seconds" in (row.cost or {}) for row in block.rows)
 
 
 def _overview(domain: str, blocks: Sequence[Block]) -> Table:

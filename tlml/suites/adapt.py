@@ -18,8 +18,8 @@ from tlml.learners.learner import Learner
 from tlml.metrics.targets import primary
 from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
-from tlml.suites.cells import TARGET_LABELS
-from tlml.suites.choice import of_strategy
+from tlml.strategies.strategy import Strategy
+from tlml.suites.cells import TARGET_LABELS, VALIDATION_TASKS
 from tlml.suites.drawn_units import paired
 from tlml.suites.ingredients import (
     load_fitted,
@@ -28,9 +28,20 @@ from tlml.suites.ingredients import (
     make_strategy,
     make_training_view,
 )
-from tlml.suites.results import Record
+from tlml.suites.results import Record, Tried
+from tlml.suites.schema import STRATEGY
 from tlml.suites.share import Report, ShareReporter, part_of
-from tlml.suites.tuning import TrialResult, best_of, choices_of
+from tlml.suites.tuning import (
+    Candidate,
+    TrialResult,
+    Tuning,
+    best_of,
+    candidates_of,
+    edges,
+    fault_of_choice,
+    part_of_choice,
+    tuning_of_fits,
+)
 from tlml.views.episode import EpisodeDataset, EpisodeView
 
 _TUNING_EPISODES = 20
@@ -40,10 +51,13 @@ def check_adapt(config: dict[str, Any]) -> None:
     """Make everything that adapting needs, so that wrong values show before the first run.
 
     Raises:
-        TlmlError: Something can't be made.
+        TlmlError: Something can't be made, or there are no validation episodes to choose on.
     """
-    domain, learner = make_domain(config), make_learner(config)
-    adapt = make_strategy(config["strategy"], config["strategy_options"])
+    domain = make_domain(config)
+    first, *others = (one.config for one in candidates_of(config, []))
+    learner, adapt = make_learner(first), _strategy(first)
+    for other in others:
+        _strategy(other)
     test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
     test.setup("test")
     learner.meet(test.test_spaces)
@@ -52,6 +66,8 @@ def check_adapt(config: dict[str, Any]) -> None:
         data = test.dataset(test.split)
         smallest = data.smallest() if isinstance(data, EpisodeDataset) else data[0]
         learner.check_sizes(smallest, adapter.strategy, adapter.network)
+    if others and config["criterion"] == VALIDATION_TASKS:
+        _check_validation(config, domain)
 
 
 def check_head(config: dict[str, Any], fit: dict[str, Any]) -> None:
@@ -66,7 +82,7 @@ def check_head(config: dict[str, Any], fit: dict[str, Any]) -> None:
     """
     domain, learner = make_domain(config), make_learner(fit)
     make_training_view(fit, learner, domain)
-    adapt = make_strategy(config["strategy"], config["strategy_options"])
+    adapt = _strategy(next(candidates_of(config, [])).config)
     adapter_for(learner, EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"]))
 
 
@@ -75,22 +91,21 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
 
     Args:
         config: Of the cell.
-        checkpoints: One for all episodes, one for each, or none.
+        checkpoints: One for all episodes, one for each, those of choices to take one from, or none.
         report: Takes the share that is done.
     """
     domain, episodes = make_domain(config), config["view"]["episodes"]
+    chosen, tuning = _choose(config, checkpoints, domain)
+    config, checkpoints = chosen.config, chosen.checkpoints
     own_fits = len(checkpoints) > 1
     records: list[dict[str, Any]] = []
-    options: dict[str, Any] | None = None
     for number, path in enumerate(checkpoints or [None]):
         learner = load_fitted(path, config) if path else make_learner(config)
         part = {"first": number, "episodes": 1} if own_fits else {}
-        if options is None or not config["tune"]:
-            options = _tune(_as_fitted(config, path), learner, domain)
+        fitted = _as_fitted(config, path)
         view = EpisodeView(
-            domain, **config["view"] | part, adapt=make_strategy(config["strategy"], options),
-            head=config["head"],
-        )  # fmt: skip
+            domain, **config["view"] | part, adapt=_strategy(fitted), head=config["head"]
+        )
         if path is None:
             learner.meet(view.test_spaces)
         _test(learner, view, part_of(report, number, episodes) if own_fits else report)
@@ -101,7 +116,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         point={"shots": config["view"]["shots"]},
         learner=config["learner"],
         strategy=config["strategy"],
-        options=options or {},
+        options=fitted["strategy_options"] | tuning.of_fit,
         metric=metric,
         higher_is_better=higher,
         units=[record["episode"] for record in records],
@@ -112,11 +127,14 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         **_described(learner, view),
         effective_sample_size=_mean_size(records),
         chosen_by=_chosen_by(config, checkpoints),
-        choices=_choices(config, checkpoints),
+        choices=tuning.choices,
+        tried=tuning.tried,
+        edges=tuning.edges,
         cost={
             "fit_seconds": round(
                 sum(_result(path)["cost"]["fit_seconds"] for path in checkpoints), 3
             ),
+            **tuning.cost,
             "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
             "labels": _labels(config, view),
@@ -132,37 +150,76 @@ def _test(learner: Learner, view: EpisodeView, report: Report) -> None:
     trainer.test(learner, datamodule=view, verbose=False)
 
 
-def _tune(config: dict[str, Any], learner: Learner, domain: Any) -> dict[str, Any]:
-    """Choose the options to tune on episodes of validation tasks, which no target label enters.
+def _choose(
+    config: dict[str, Any], checkpoints: list[Path], domain: Any
+) -> tuple[Candidate, Tuning]:
+    """Choose on episodes of validation tasks, which no target label enters.
 
     The oracle chooses on the episodes of the test itself.
     """
-    fixed = dict(config["strategy_options"])
-    if not config["tune"]:
-        return fixed
-    choices = [fixed | options for options in choices_of(config["tune"])]
-    view = {**config["view"], "episodes": _TUNING_EPISODES, "split": "validation"}
-    if config["criterion"] == TARGET_LABELS:
-        view = config["view"]
-    return choices[best_of([_try(config, learner, domain, view, one) for one in choices])]
-
-
-def _try(
-    config: dict[str, Any], learner: Learner, domain: Any, view: dict[str, Any],
-    options: dict[str, Any],
-) -> TrialResult:  # fmt: skip
-    made = EpisodeView(
-        domain, **view, adapt=make_strategy(config["strategy"], options), head=config["head"]
+    candidates = list(candidates_of(config, checkpoints))
+    # Fits that are choices here have chosen nothing themselves.
+    of_fits = tuning_of_fits([] if "choices" in config else [*map(_result, checkpoints)])
+    if config["criterion"] is None:
+        return candidates[0], of_fits
+    trials = [_try(one, domain) for one in candidates]
+    best = best_of([result for result, _ in trials])
+    chosen, every = candidates[best], [one.options for one in candidates]
+    seconds = sum(seconds for _, seconds in trials) + _seconds_of_others(chosen, checkpoints)
+    on_edge = {name: [value] for name, value in edges(every, chosen.options).items()}
+    return chosen, Tuning(
+        of_fits.choices + len(every),
+        [Tried(options=o, risk=result.risk) for o, (result, _) in zip(every, trials, strict=True)],
+        of_fits.edges | on_edge,
+        of_fits.of_fit | {k: v for k, v in chosen.options.items() if k not in config["tune"]},
+        {"tuning_seconds": round(of_fits.cost.get("tuning_seconds", 0) + seconds, 3)},
     )
+
+
+def _seconds_of_others(chosen: Candidate, checkpoints: list[Path]) -> float:
+    """Return the seconds of training the choices of a fit that were not taken."""
+    others = [path for path in checkpoints if path not in chosen.checkpoints]
+    return sum(float(_result(path)["cost"]["fit_seconds"]) for path in others)
+
+
+def _try(candidate: Candidate, domain: Any) -> tuple[TrialResult, float]:
+    """Return the risk of a choice, and the seconds that adapting took."""
+    path = next(iter(candidate.checkpoints), None)
+    config = _as_fitted(candidate.config, path)
+    if path and (error := _result(path).get("error")):
+        return TrialResult(math.inf, error), 0.0
+    learner = load_fitted(path, config) if path else make_learner(config)
+    view = EpisodeView(domain, **_judging(config), adapt=_strategy(config), head=config["head"])
     if learner.view_spaces is None:
-        learner.meet(made.test_spaces)
+        learner.meet(view.test_spaces)
     try:
-        _test(learner, made, lambda share: None)
+        _test(learner, view, lambda share: None)
     except TlmlError as error:  # mostly it diverged; the other choices go on
-        return TrialResult(math.inf, str(error))
-    metric, higher = primary(made.test_spaces.y, domain)
+        if not fault_of_choice(error):
+            raise
+        return TrialResult(math.inf, str(error)), 0.0
+    metric, higher = primary(view.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
-    return TrialResult(-mean if higher else mean)
+    seconds = sum(record["seconds"] for record in learner.records)
+    return TrialResult(-mean if higher else mean), seconds
+
+
+def _judging(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the view that choices are judged on: the same for all methods."""
+    if config["criterion"] == TARGET_LABELS:
+        return dict(config["view"])
+    return {**config["view"], "episodes": _TUNING_EPISODES, "split": "validation"}
+
+
+def _check_validation(config: dict[str, Any], domain: Any) -> None:
+    try:
+        EpisodeView(domain, **_judging(config)).setup("test")
+    except TlmlError as error:
+        raise TlmlError(f"tune: validation tasks cannot judge: {error}") from error
+
+
+def _strategy(config: dict[str, Any]) -> Strategy | None:
+    return make_strategy(config["strategy"], config["strategy_options"])
 
 
 def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any]:
@@ -173,7 +230,7 @@ def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any
     fitted = _result(checkpoint) if checkpoint else {}
     if not fitted.get("options") or fitted["strategy"] != config["strategy"]:
         return config
-    chosen = of_strategy(fitted["options"])
+    chosen = part_of_choice(fitted["options"], STRATEGY)
     return config | {"strategy_options": chosen | config["strategy_options"]}
 
 
@@ -219,9 +276,3 @@ def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:
     """Say by what options were chosen, of the fit or of the method."""
     said = {_result(path).get("criterion") for path in checkpoints} | {config["criterion"]}
     return ", ".join(sorted(filter(None, said))) or None
-
-
-def _choices(config: dict[str, Any], checkpoints: list[Path]) -> int:
-    """Return among how many choices of the fit and of the method options were chosen."""
-    of_fit = max((len(_result(path).get("choices", ())) for path in checkpoints), default=0)
-    return of_fit + (len(list(choices_of(config["tune"]))) if config["tune"] else 0)

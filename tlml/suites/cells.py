@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,14 @@ class FitCell:
         config: Everything needed to run it, plain data: ``kind``, ``domain``, ``domain_options``,
             ``learner``, ``options``, ``strategy``, ``strategy_options`` (None and none where
             training does not use it), ``tune`` (options of both to choose) and ``criterion`` (by
-            what), ``choice`` (the cell that has chosen, if any), ``view``, ``view_defaults`` (for
-            what of it the learner's view takes, under `view`), ``trainer``, ``seed``.
+            what), ``choice`` (the cell that has chosen, if any), ``tried`` (where it is one of
+            several to choose from on validation tasks: the options that it tries), ``view``,
+            ``view_defaults`` (for what of it the learner's view takes, under `view`), ``trainer``,
+            ``seed``.
         versions: Of tlml, torch and the plugins that it uses.
         episode: The target episode that it sees; None: it sees source tasks only.
         after: The ids of the cells that must be done before: where its options are chosen.
+        tried: The options that it tries, as in `config`.
     """
 
     id: str
@@ -46,6 +49,7 @@ class FitCell:
     versions: dict[str, str]
     episode: int | None = None
     after: tuple[str, ...] = ()
+    tried: dict[str, Any] = field(default_factory=dict)
 
     @property
     def waits_for(self) -> tuple[str, ...]:
@@ -66,8 +70,8 @@ class AdaptCell:
             records.
         seed: The seed of its fit and of fresh initialisations.
         method: The label of the method.
-        fits: The ids of the fits that it starts from: one for all episodes, or one for each; none:
-            an untrained network.
+        fits: The ids of the fits that it starts from: one for all episodes, one for each, or those
+            that it chooses from; none: an untrained network.
         config: Everything needed to run it, plain data: ``kind`` (adapt), ``protocol``, ``fits``,
             ``domain``, ``domain_options``, ``learner``, ``options`` (of the learner), ``view``,
             ``seed``, and what else the protocol needs.

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError, shorten, unknown
-from tlml.suites.cells import RETAINED
+from tlml.suites.cells import RETAINED, VALIDATION_TASKS
 from tlml.suites.option_problems import TAKEN, check_given, missing
 from tlml.suites.protocols.table import Protocols
-from tlml.suites.schema import LEARNER
+from tlml.suites.schema import LEARNER, STRATEGY, TRAINER
 from tlml.suites.sources import Sources, adapting, union
+from tlml.suites.tuning import part_of_choice, whose
 from tlml.yaml_lines import Problem
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tlml.suites.schema import Suite, SuiteFit
     from tlml.yaml_lines import Where
 
-TRAINER = "pytorch_lightning.trainer.trainer:Trainer"
+_TRAINER = "pytorch_lightning.trainer.trainer:Trainer"
 _EPISODE = {
     **TAKEN,
     "episode": "the suite: a fit that sees the target is made for each of its episodes",
@@ -131,14 +132,15 @@ def _fit_options(suite: Suite, sources: Sources, protocols: Protocols) -> Iterat
         options = sources.of("learner", fit.learner)
         yield from check_given((*where, "options"), whose, options, fit.options, TAKEN)
         for entry in suite.domains.values():
-            given = {**entry.learner, **fit.options, **_of_learner(fit), **dict.fromkeys(TAKEN)}
+            tuned = part_of_choice(fit.tune, LEARNER)
+            given = {**entry.learner, **fit.options, **tuned, **dict.fromkeys(TAKEN)}
             yield from missing((*where, "options"), whose, options, given)
         views, shared = sources.views(fit.learner), _shared(suite, fit, sources, protocols)
         yield from check_given(
             (*where, "view"), f"view of {whose}", views, fit.view, _EPISODE | shared
         )
         yield from _fit_strategy(where, fit, sources)
-        yield from _fit_choice(where, fit, sources)
+        yield from _fit_choice(where, fit, sources, protocols)
         if fit.labels and not sources.pairs(fit.learner):
             message = f"{whose} trains on no pairs of source and target, which could hold labels"
             yield Problem((*where, "labels"), message)
@@ -155,36 +157,66 @@ def _shared(suite: Suite, fit: SuiteFit, sources: Sources, protocols: Protocols)
 
 
 def _fit_strategy(where: Where, fit: SuiteFit, sources: Sources) -> Iterator[Problem]:
-    strategy = sources.trained_with(fit)
-    tune = {name: range for name, range in fit.tune.items() if not name.startswith(LEARNER)}
+    tune = part_of_choice(fit.tune, STRATEGY)
     yield from _strategy_options(
-        (*where, "strategy_options"), sources, strategy, fit.strategy_options, tune
-    )
-    yield from _strategy_options(
-        (*where, "tune"), sources, strategy, _tried(tune), fit.strategy_options
+        (*where, "strategy_options"),
+        sources,
+        sources.trained_with(fit),
+        fit.strategy_options,
+        tune,
     )
 
 
-def _fit_choice(where: Where, fit: SuiteFit, sources: Sources) -> Iterator[Problem]:
-    """Check options of the learner that are to be chosen, and by what to choose."""
-    streams, whose = sources.streams(fit.learner), f"learner {fit.learner}"
-    options = sources.of("learner", fit.learner)
-    for name, value in _tried(_of_learner(fit)).items():
-        key, place = f"{LEARNER}{name}", (*where, "tune")
-        if not streams:
-            message = f"'{key}' is of a learner, and only those that learn a stream are tuned"
-            yield Problem(place, f"{message}; {whose} does not", (*place, key))
-        for problem in check_given(place, whose, options, {name: value}, TAKEN):
+def _fit_choice(
+    where: Where, fit: SuiteFit, sources: Sources, protocols: Protocols
+) -> Iterator[Problem]:
+    """Check the options that are to be chosen, of whom they are, and by what to choose."""
+    place, named = (*where, "tune"), dict[str, str]()
+    for key, tunable in fit.tune.items():
+        full = "".join(whose(key))
+        if full in named:
+            message = f"'{named[full]}' and '{key}' are the same option"
+            yield Problem(place, message, (*place, key))
+        named[full] = key
+        for problem in _chosen(place, key, tunable, fit, sources, protocols):
             yield problem._replace(line_of=(*place, key))
-    if fit.criterion is not None and streams != (fit.criterion == RETAINED):
-        why = "learns a stream: leave it out, or take stream" if streams else "learns no stream"
-        yield Problem((*where, "criterion"), f"'{fit.criterion}' cannot judge: {whose} {why}")
+    if fit.criterion is not None and (why := _misjudged(fit, sources)):
+        message = f"'{fit.criterion}' cannot judge: learner {fit.learner} {why}"
+        yield Problem((*where, "criterion"), message)
 
 
-def _of_learner(fit: SuiteFit) -> dict[str, Any]:
-    """Return what is to be tuned of a fit's learner, by the names of its options."""
-    tune = fit.tune.items()
-    return {k.removeprefix(LEARNER): v for k, v in tune if k.startswith(LEARNER)}
+def _chosen(
+    place: Where, key: str, tunable: Any, fit: SuiteFit, sources: Sources, protocols: Protocols
+) -> Iterator[Problem]:
+    """Check an option of a fit that is to be chosen, and its values."""
+    prefix, name = whose(key)
+    strategy = sources.trained_with(fit)
+    for value in _values(tunable):
+        given = {name: value}
+        if prefix == LEARNER:
+            options = sources.of("learner", fit.learner)
+            yield from check_given(place, f"learner {fit.learner}", options, given, TAKEN)
+        elif prefix == TRAINER:
+            yield from _trainer(place, given, sources, _pace(fit, sources, protocols))
+        elif "." in name:
+            message = f"'{key}' is of none that can be tuned: learner, trainer and strategy"
+            yield Problem(place, message)
+        elif strategy and not sources.takes_part(fit.learner, strategy):
+            message = f"strategy {strategy} takes no part in this training; tune it in methods"
+            yield Problem(place, message)
+        else:
+            yield from _strategy_options(place, sources, strategy, given, fit.strategy_options)
+
+
+def _misjudged(fit: SuiteFit, sources: Sources) -> str:
+    """Say why a criterion can't judge a learner; "" if it can."""
+    if sources.streams(fit.learner):
+        return "" if fit.criterion == RETAINED else "learns a stream: leave it out, or take stream"
+    if fit.criterion == RETAINED:
+        return "learns no stream"
+    if fit.criterion == VALIDATION_TASKS or sources.pairs(fit.learner):
+        return ""
+    return f"trains on no pairs of source and target: leave it out, or take {VALIDATION_TASKS}"
 
 
 def _method_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
@@ -192,28 +224,23 @@ def _method_options(suite: Suite, sources: Sources) -> Iterator[Problem]:
         where = ("methods", label)
         name, inherited = adapting(suite, sources, label)
         fit = suite.fits[method.fit] if method.fit else None
-        chosen = fit.tune if fit and name == sources.trained_with(fit) else {}
+        same = fit is not None and name == sources.trained_with(fit)
+        chosen = part_of_choice(fit.tune, STRATEGY) if fit and same else {}
         set_otherwise = {**inherited, **chosen, **method.tune}
         yield from _strategy_options(
             (*where, "options"), sources, name, method.options, set_otherwise
         )
-        yield from _strategy_options(
-            (*where, "tune"),
-            sources,
-            name,
-            _tried(method.tune),
-            {**set_otherwise, **method.options},
-        )
+        for key, tunable in method.tune.items():
+            for value in _values(tunable):
+                yield from _strategy_options(
+                    (*where, "tune"), sources, name, {key: value},
+                    {**set_otherwise, **method.options},
+                )  # fmt: skip
 
 
-def _tried(tune: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, ends in tune.items() for value in _ends(ends)}
-
-
-def _ends(tunable: Any) -> list[Any]:
-    """Return values that a range or a choice holds, of which one tells the type."""
-    values = tunable["values"] if isinstance(tunable, dict) else tunable
-    return list(values[:1])
+def _values(tunable: Any) -> list[Any]:
+    """Return the values of a choice, or of a range one: those between its ends are no integers."""
+    return list(tunable["values"]) if isinstance(tunable, dict) else [float(tunable[0])]
 
 
 def _strategy_options(
@@ -233,9 +260,14 @@ def _trainer_options(suite: Suite, sources: Sources, protocols: Protocols) -> It
     for label, entry in suite.domains.items():
         yield from _trainer(("domains", label, "trainer"), entry.trainer, sources)
     for label, fit in suite.fits.items():
-        protocol = protocols.training_on(sources.words(fit.learner))
-        pace = dict.fromkeys(protocol.pace, f"the {protocol.word}") if protocol else {}
+        pace = _pace(fit, sources, protocols)
         yield from _trainer(("fits", label, "trainer"), fit.trainer, sources, pace)
+
+
+def _pace(fit: SuiteFit, sources: Sources, protocols: Protocols) -> dict[str, str]:
+    """Return what the view of a fit decides of the Trainer, with what does."""
+    protocol = protocols.training_on(sources.words(fit.learner))
+    return dict.fromkeys(protocol.pace, f"the {protocol.word}") if protocol else {}
 
 
 def _trainer(
@@ -244,7 +276,7 @@ def _trainer(
     elsewhere = {**_OWNED, **(pace or {})}
     if given.get("devices") == 1:
         elsewhere.pop("devices")
-    yield from check_given(where, "Trainer", sources.target(TRAINER), given, elsewhere)
+    yield from check_given(where, "Trainer", sources.target(_TRAINER), given, elsewhere)
     for name in ("max_epochs", "max_steps"):
         if name in given and name not in elsewhere and not _ends_by(name, given):
             message = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,16 @@ from tlml.metrics.targets import primary
 from tlml.metrics.tasks import measure_predictions
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
-from tlml.suites.ingredients import make_domain, make_learner, make_training_view, trainer_options
-from tlml.suites.schema import LEARNER
+from tlml.suites.ingredients import (
+    check_trainer,
+    make_domain,
+    make_learner,
+    make_training_view,
+    trainer_options,
+)
 from tlml.suites.share import Report, part_of
 from tlml.suites.training import TrainingOutcome, train
-from tlml.suites.tuning import TrialResult, best_of, choices_of
+from tlml.suites.tuning import TrialResult, best_of, choices_of, fault_of_choice, with_options
 from tlml.views.base import View
 from tlml.views.pair import PairView
 from tlml.views.stream import StreamView
@@ -65,25 +70,6 @@ def choose_on_stream(config: dict[str, Any], folder: Path, report: Report) -> di
     return {name: value for name, value in found.items() if name != "number"}
 
 
-def with_options(config: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with a choice: options of the learner, by their prefix, and others."""
-    return config | {
-        "tune": {},
-        "options": config["options"] | of_learner(options),
-        "strategy_options": config["strategy_options"] | of_strategy(options),
-    }
-
-
-def of_learner(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a choice that are the learner's."""
-    return {k.removeprefix(LEARNER): v for k, v in options.items() if k.startswith(LEARNER)}
-
-
-def of_strategy(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a choice that are the strategy's."""
-    return {k: v for k, v in options.items() if not k.startswith(LEARNER)}
-
-
 def check_choices(config: dict[str, Any]) -> None:
     """Make each learner of a choice on a stream, and the stream of validation tasks.
 
@@ -96,6 +82,7 @@ def check_choices(config: dict[str, Any]) -> None:
         view = make_training_view(one, learner, make_domain(one))
         view.setup("fit")
         learner.check(view)
+        check_trainer(one, view)
 
 
 def check_tuning(config: dict[str, Any], learner: Learner, view: View) -> None:
@@ -103,8 +90,8 @@ def check_tuning(config: dict[str, Any], learner: Learner, view: View) -> None:
     judged = isinstance(learner, GradientLearner) and isinstance(view, PairView)
     if config["tune"] and not judged:
         raise TlmlError(
-            f"tune: {config['learner']} trains no network on pairs of source and target, by which "
-            "a fit could be judged; tune the method instead"
+            f"tune: {config['learner']} trains no network on pairs of source and target, which "
+            f"'{config['criterion']}' could judge; tune the method instead"
         )
 
 
@@ -137,6 +124,8 @@ def _try_choice(
         cost = trained.cost
         found = TrialResult(risk(config, trained))
     except TlmlError as error:  # mostly it diverged; the other choices go on
+        if not fault_of_choice(error):
+            raise
         found = TrialResult(math.inf, str(error))
     text = json.dumps({"options": options, **found._asdict(), "cost": cost})
     write_atomic(folder / "choice.json", text + "\n")

@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tlml.errors import TlmlError
 from tlml.files import write_atomic
 from tlml.learners.gradient_learner import GradientLearner
-from tlml.suites.choice import choose, fit_risk, with_options
+from tlml.suites.choice import choose, fit_risk
 from tlml.suites.feature_plane import write_projection
 from tlml.suites.ingredients import load_fitted, make_domain, make_training_view
 from tlml.suites.results import CHECKPOINT, FEATURES
 from tlml.suites.share import Report
 from tlml.suites.training import TrainingOutcome, train
+from tlml.suites.tuning import fault_of_choice, with_options
 from tlml.views.pair import PairView
 
 
@@ -56,6 +58,20 @@ def run_fit(
         **retained,
         "cost": cost,
     }
+
+
+def try_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
+    """Train one choice of several; that it diverged is what comes out of it, as ``error``.
+
+    Such a choice is never tried again, and the others are compared without it.
+    """
+    try:
+        return run_fit(config, folder, report)
+    except TlmlError as error:
+        if not fault_of_choice(error):
+            raise
+        said = {name: config[name] for name in ("learner", "strategy")}
+        return {**said, "error": str(error), "cost": {"fit_seconds": 0.0, "steps": 0}}
 
 
 def _best(

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tlml.suites.cells import RETAINED, FitCell, cell_id
-from tlml.suites.schema import LEARNER
+from tlml.suites.cells import RETAINED, VALIDATION_TASKS, FitCell, cell_id
+from tlml.suites.schema import STRATEGY
 from tlml.suites.sources import accepted_options
+from tlml.suites.tuning import choices_of, in_full, whose, with_options
 
 if TYPE_CHECKING:
     from tlml.suites.schema import Suite, SuiteDomain
     from tlml.suites.sources import Sources
     from tlml.suites.versions import Versions
 
-CHOICE_SEED = 0  # options are chosen once, for all seeds of training
+CHOICE_SEED = 0  # on streams options are chosen once, for all seeds of training
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Training:
 
 # Training is what costs, and methods that differ only in how they adapt share it. A fit is known
 # by what changes its result and nothing else: the strategy is part of it only where it takes part
-# in training (`_takes_part`), shots only where the fit sees the target. Two labels that come to the
-# same configuration have the same id, so that they are the same cell.
+# in training (`Sources.takes_part`), shots only where the fit sees the target. Two labels that come
+# to the same configuration have the same id, so that they are the same cell.
 class FitPlans:
     """Plans each fit once, whoever asks for it.
 
@@ -55,17 +56,41 @@ class FitPlans:
         self.suite, self.sources, self.versions, self.training = suite, sources, versions, training
         self.made: dict[str, FitCell] = {}
 
-    def criterion(self, name: str) -> str | None:
+    def criterion(self, label: str, name: str) -> str | None:
         """Return by what the options of a fit are chosen; None where there is no choice."""
         fit = self.suite.fits[name]
         if not fit.tune:
             return None
-        usual = RETAINED if self.sources.streams(fit.learner) else "weighted_source_risk"
-        return fit.criterion or usual
+        if fit.criterion is not None:
+            return fit.criterion
+        if self.sources.streams(fit.learner):
+            return RETAINED
+        # Inputs of the target may be looked at where training looks at them anyway.
+        return "weighted_source_risk" if self.sees_target(label, name) else VALIDATION_TASKS
 
-    def by_labels(self, name: str) -> bool:
+    def by_labels(self, label: str, name: str) -> bool:
         """Return whether labels of the test could choose its options, in place of its criterion."""
-        return self.criterion(name) not in (None, RETAINED)
+        return self.criterion(label, name) not in (None, RETAINED)
+
+    def sees_target(self, label: str, name: str) -> bool:
+        """Return whether a fit trains beside the target, and so is made for each episode."""
+        fit = self.suite.fits[name]
+        if not self.sources.pairs(fit.learner):
+            return False
+        given = {**self.suite.domains[label].view, **fit.view}
+        return bool(fit.labels or given.get("unlabelled") or given.get("shots"))
+
+    def choices(self, label: str, seed: int, name: str) -> list[FitCell]:
+        """Return the cells of a fit that is tuned on validation tasks: one for each choice.
+
+        Each is trained once, whatever adapts it afterwards. One that diverges is a result, too.
+        """
+        config = self._config(label, seed, name, self.suite.fits[name].view)
+        found = []
+        for options in choices_of(in_full(config["tune"])):
+            own = {**with_options(config, options), "tried": options}
+            found.append(self._made(label, seed, name, own, tried=options))
+        return found
 
     def of(
         self, label: str, seed: int, name: str, *, view: Mapping[str, Any] | None = None,
@@ -106,7 +131,7 @@ class FitPlans:
         entry, fit = self.suite.domains[label], self.suite.fits[name]
         training = self.training(label, fit.learner)
         strategy = self.sources.trained_with(fit)
-        matters = strategy is not None and self._takes_part(fit.learner, strategy)
+        matters = strategy is not None and self.sources.takes_part(fit.learner, strategy)
         return {
             "kind": "fit",
             **domain_of(self.suite, label),
@@ -114,7 +139,7 @@ class FitPlans:
             "options": self.options(entry, fit.learner, fit.options),
             "strategy": strategy if matters else None,
             "strategy_options": dict(fit.strategy_options) if matters else {},
-            "tune": {k: v for k, v in fit.tune.items() if matters or k.startswith(LEARNER)},
+            "tune": {k: v for k, v in fit.tune.items() if matters or whose(k)[0] != STRATEGY},
             "criterion": None,
             "view": dict(view),
             "view_defaults": {**entry.view, **training.view},
@@ -129,15 +154,6 @@ class FitPlans:
     def options(self, entry: SuiteDomain, name: str, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a learner: its own over the domain's."""
         return {**accepted_options(self.sources.of("learner", name), entry.learner), **own}
-
-    def _takes_part(self, learner: str, strategy: str) -> bool:
-        """Say whether training is another with this strategy: it aligns, it weighs, or is asked."""
-        registry = self.sources.registry
-        gives = registry.spec("strategy", strategy).gives
-        asked = registry.spec("learner", learner).needs
-        return bool(gives & {"aligns", "weighs"}) or any(
-            not gives.isdisjoint(need.split("|")) for need in asked
-        )
 
 
 def domain_of(suite: Suite, label: str) -> dict[str, Any]:

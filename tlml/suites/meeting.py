@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tlml.registry.combinations import ALONE
+from tlml.suites.cells import VALIDATION_TASKS
 from tlml.suites.fit_plans import domain_of
 from tlml.suites.sources import adapting
 
@@ -78,10 +79,21 @@ class Meeting:
             criterion: By what to choose, where the fit has options to choose; None: as it says.
         """
         assert self.own.fit is not None
-        chosen = criterion or self.fits.criterion(self.own.fit)
+        chosen = criterion or self.fits.criterion(self.label, self.own.fit)
         return self.fits.of(
             self.label, seed, self.own.fit, view=view, criterion=chosen, episode=episode
         )
+
+    @property
+    def chooses_fit(self) -> bool:
+        """Whether the options of its fit are chosen on validation tasks, as the method adapts."""
+        name = self.own.fit
+        return name is not None and self.fits.criterion(self.label, name) == VALIDATION_TASKS
+
+    def fit_choices(self, seed: int) -> list[FitCell]:
+        """Return the cells of all choices of the fit, of which a protocol keeps the best."""
+        assert self.own.fit is not None
+        return self.fits.choices(self.label, seed, self.own.fit)
 
     def config(self, seed: int, fits: Sequence[FitCell]) -> dict[str, Any]:
         """Return what every configuration says: domain, learner, strategy, fits and seed."""

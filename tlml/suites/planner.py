@@ -78,7 +78,10 @@ class _Planner:
     def tunes(self, method: str) -> bool:
         """Say whether target labels could choose something in a method or in its fit."""
         own = self.suite.methods[method]
-        return bool(own.tune) or (own.fit is not None and self.fits.by_labels(own.fit))
+        fit = own.fit
+        return bool(own.tune) or (
+            fit is not None and any(self.fits.by_labels(label, fit) for label in self.suite.domains)
+        )
 
     def shown(self, adapts: Sequence[AdaptCell]) -> dict[str, Any]:
         """Return how to show the protocols that occur."""
@@ -121,4 +124,9 @@ def _refusal(protocol: Protocol[Any], meeting: Meeting) -> str:
     domain, word = meeting.domain, protocol.word
     if word not in domain.gives:
         return f"domain {domain.name} gives no {word}, which protocol {protocol.name} needs"
+    if meeting.chooses_fit and not protocol.chooses_fits:
+        return (
+            f"its fit {meeting.own.fit} is tuned on episodes of validation tasks, which protocol "
+            f"{protocol.name} does not use; tune nothing in it, or give another criterion"
+        )
     return protocol.refusal(meeting)

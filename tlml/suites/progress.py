@@ -78,6 +78,7 @@ def _share(path: Path) -> float | None:
 def _title(cell: Cell) -> str:
     if isinstance(cell, FitCell):
         episode = "" if cell.episode is None else f", episode {cell.episode}"
-        return f"{cell.domain}: fit {cell.name}, seed {cell.seed}{episode}"
+        tried = "".join(f", {name}={value}" for name, value in cell.tried.items())
+        return f"{cell.domain}: fit {cell.name}, seed {cell.seed}{episode}{tried}"
     ((axis, value),) = cell.point.items()
     return f"{cell.domain}, {axis} {value}: {cell.method}, seed {cell.seed}"

@@ -38,13 +38,14 @@ Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
 
 
 class PlannedFit(_Read):
-    """A fit that the plan expects."""
+    """A fit that the plan expects; of several to choose from, with the options that it tries."""
 
     id: Id
     name: str
     domain: Label
     seed: int
     episode: int | None = None
+    tried: dict[str, Any] = {}
 
 
 class PlannedAdapt(_Read):
@@ -124,6 +125,13 @@ class Planned(_Read):
 Cost = dict[str, float]
 
 
+class Tried(_Read):
+    """A choice of options, and the risk by which it was judged."""
+
+    options: dict[str, Any]
+    risk: float
+
+
 class Record(_Read):
     """What was measured of one method, with one seed, at one point of a protocol's axis.
 
@@ -154,6 +162,9 @@ class Record(_Read):
         head: Whether the trained head was kept.
         chosen_by: By what options were chosen.
         choices: Among how many.
+        tried: The choices with their risks, of which the least was taken: ``{"options": {"lr":
+            0.1}, "risk": -0.8}``; an infinite risk is one that diverged.
+        edges: The chosen values that are the least or greatest of those tried, by option.
         effective_sample_size: Of weighted source examples.
         versions: Of what it was made with.
     """
@@ -182,6 +193,8 @@ class Record(_Read):
     head: str | None = None
     chosen_by: str | None = None
     choices: int = 0
+    tried: list[Tried] = []
+    edges: dict[str, list[float]] = {}
     effective_sample_size: float | None = None
     versions: dict[str, str] = {}
 

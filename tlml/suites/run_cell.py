@@ -12,8 +12,8 @@ from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
 from tlml.suites.adapt import check_head
-from tlml.suites.choice import check_choices, check_tuning, choose_on_stream, of_strategy
-from tlml.suites.fit import run_fit
+from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
+from tlml.suites.fit import run_fit, try_fit
 from tlml.suites.ingredients import (
     check_trainer,
     make_domain,
@@ -24,7 +24,7 @@ from tlml.suites.ingredients import (
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
 from tlml.suites.share import Report
-from tlml.suites.tuning import choices_of
+from tlml.suites.tuning import candidates_of, choices_of, with_options
 from tlml.yaml_lines import write_yaml
 
 
@@ -47,8 +47,9 @@ def check_cell(config: dict[str, Any], fit: dict[str, Any] | None = None) -> Non
         RefusedError: Learner, strategy, view and domain don't go together.
         TlmlError: Something is wrong by itself, such as the value of an option.
     """
-    make_learner(config)
-    make_strategy(config["strategy"], _first_choice(config))
+    first = _first_choice(config)
+    make_learner(first)
+    make_strategy(first["strategy"], first["strategy_options"])
     try:
         _check_together(config)
         if fit is not None:
@@ -84,9 +85,10 @@ def _look_at(domain: Domain[Any], split: Split) -> None:
 
 
 def _first_choice(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a strategy with the first of those that are to be chosen."""
-    first = next(choices_of(config.get("tune", {})))
-    return {**of_strategy(first), **config["strategy_options"]}
+    """Return the configuration of a cell with the first of the options that are to be chosen."""
+    if config["kind"] == "adapt":
+        return next(candidates_of({"tune": {}, **config}, [])).config
+    return with_options(config, next(choices_of(config["tune"])))
 
 
 def _check_together(config: dict[str, Any]) -> None:
@@ -134,6 +136,8 @@ def _find(
 ) -> dict[str, Any]:
     if config["kind"] == "choose":
         return choose_on_stream(config, folder, report)
+    if "tried" in config:
+        return try_fit(config, folder, report)
     if config["kind"] == "fit":
         choice = checkpoints[0].parent / RESULT if checkpoints else None
         return run_fit(config, folder, report, choice)

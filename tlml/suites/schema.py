@@ -24,7 +24,8 @@ UNTRAINED = "supervised"
 ALL = "all"  # of the examples that there are
 MOST = 2**32 - 1  # as of seeds, which every library takes to there
 MOST_SEEDS = 1000
-LEARNER = "learner."  # before an option of the learner among those to tune
+# Before an option among those to tune of a fit: whose it is. A name without is the strategy's.
+LEARNER, TRAINER, STRATEGY = "learner.", "trainer.", "strategy."
 
 
 def _listed(value: Any) -> Any:
@@ -122,8 +123,9 @@ def _tunable(value: Any) -> Any:
 
 
 Criterion = Literal[
-    "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse", "stream"
-]
+    "source_risk", "weighted_source_risk", "entropy", "neighbourhood_density", "reverse", "stream",
+    "validation tasks",
+]  # fmt: skip
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_fill)]
 Ranges = Annotated[
     dict[str, Annotated[JsonValue, AfterValidator(_tunable)]], BeforeValidator(_fill)
@@ -198,11 +200,12 @@ class SuiteFit(Part):
         view: Options of the view it trains on, over the domain's.
         labels: Train on the target's labels, too: as many as the methods get. Such a fit, as one
             whose view is `unlabelled`, is made for each target episode by itself.
-        tune: Ranges of options to choose from without target labels: of that strategy, or, written
-            ``learner.NAME``, of a learner that trains on a stream.
-        criterion: By what to choose, see `tlml.selection.criteria`; on a stream ``stream``, what is
-            retained of a stream of validation tasks. None: ``stream`` there, else
-            ``weighted_source_risk``.
+        tune: Ranges of options to choose from without target labels: ``learner.NAME``,
+            ``trainer.NAME``, and ``strategy.NAME``, or the name alone, of the strategy.
+        criterion: By what to choose. ``validation tasks``: how well each method adapts there.
+            ``stream``: what is retained of a stream of validation tasks. For fits that see the
+            target, see `tlml.selection.criteria`. None: ``stream`` for learners on streams,
+            ``weighted_source_risk`` where the fit sees the target, else ``validation tasks``.
         trainer: Options of the Trainer, over the suite's and the domain's.
     """
 

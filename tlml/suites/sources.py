@@ -11,6 +11,8 @@ from tlml.errors import TlmlError
 from tlml.registry.options import Option, Options
 from tlml.registry.source_options import read_options
 from tlml.spec import VIEWS
+from tlml.suites.schema import STRATEGY
+from tlml.suites.tuning import part_of_choice
 
 if TYPE_CHECKING:
     from tlml.registry.registry import Registry
@@ -59,6 +61,14 @@ class Sources:
         """Return whether a learner trains on streams."""
         return self.words(learner) == {"stream"}
 
+    def takes_part(self, learner: str, strategy: str) -> bool:
+        """Say whether training is another with this strategy: it aligns, it weighs, or is asked."""
+        gives = self.registry.spec("strategy", strategy).gives
+        asked = self.registry.spec("learner", learner).needs
+        return bool(gives & {"aligns", "weighs"}) or any(
+            not gives.isdisjoint(need.split("|")) for need in asked
+        )
+
     def trained_with(self, fit: SuiteFit) -> str | None:
         """Return the strategy of a fit: the named one, or its learner's default."""
         if fit.strategy is not None:
@@ -85,14 +95,18 @@ def union(several: Iterable[Options]) -> Options:
 
 
 def adapting(suite: Suite, sources: Sources, label: str) -> tuple[str | None, dict[str, Any]]:
-    """Return the strategy that a method adapts with, and the options it has from its fit."""
+    """Return the strategy that a method adapts with, and the options it has from its fit.
+
+    Those that are tuned in the fit are not among them: what is chosen comes in their place.
+    """
     method = suite.methods[label]
     if method.fit is None:
         return method.strategy, {}
     fit = suite.fits[method.fit]
     trained = sources.trained_with(fit)
     if method.strategy in (None, trained):
-        return trained, dict(fit.strategy_options)
+        tuned = part_of_choice(fit.tune, STRATEGY)
+        return trained, {k: v for k, v in fit.strategy_options.items() if k not in tuned}
     return method.strategy, {}
 
 

@@ -156,8 +156,9 @@ def test_options_of_a_learner_are_chosen_once_on_a_stream_of_validation_tasks(ma
     fits = [fit for fit in found.fits if fit.name == "replay"]
     assert {fit.after for fit in fits} == {(choice.id,)}
     assert [record.choices for record in records(made, "naive")] == [0, 0]
-    # The strategy that adapts was not chosen.
-    assert [r.options for r in records(made, "replay", "episodes")] == [{"steps": 2}] * 2
+    # The strategy that adapts was not chosen; what was chosen of the fit is told beside it.
+    found_there = [r.options for r in records(made, "replay", "episodes")]
+    assert found_there == [{"steps": 2, "learner.lr": 0.01}] * 2
     assert [r.choices for r in records(made, "replay", "episodes")] == [2, 2]
 
 

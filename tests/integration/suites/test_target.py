@@ -189,13 +189,13 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
         ),
         (
             {
-                "learner": "maml",
-                "strategy": "sgd",
-                "tune": {"lr": {"values": [0.1, 0.4]}},
-                "view": {"shots": 1, "queries": 2},
+                "learner": "estimator",
+                "strategy": "kmm",
+                "tune": {"learner.model": {"values": ["svm", "linear"]}},
+                "view": {"unlabelled": True},
             },
             {},
-            "fit fit: tune: maml trains no network on pairs of source and",
+            "fit fit: tune: estimator trains no network on pairs of source and",
         ),
     ],
     ids=["no target", "rank", "nothing to judge by"],
@@ -205,7 +205,10 @@ def test_what_can_not_work_is_told_before_anything_runs(
 ) -> None:
     fits = {"fit": {"learner": "supervised", **fit}}
     changed = {**SUITE, "fits": fits, "methods": {"method": {"fit": "fit", **method}}}
-    changed["domains"] = {"digits": {**SUITE["domains"]["digits"], "shots": 0}}
+    digits = {**SUITE["domains"]["digits"], "shots": 0}
+    if fit.get("learner") == "estimator":  # it has no network
+        del digits["learner"]
+    changed["domains"] = {"digits": digits}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
     made = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
     expected = f"suite shifted: nothing in it can be run: {message}"

@@ -230,3 +230,13 @@ def test_what_is_to_run_anew_and_where_is_checked_first(runs: Runs) -> None:
     unknown = error_of("bench", "mine.yaml", "--executor", "lokal")
     assert unknown.startswith("no executor is called 'lokal'; did you mean local?")
     assert runs == []
+
+
+def test_a_dry_run_says_that_choices_of_a_fit_are_made_each(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune = "tune: {learner.lr: {values: [1, 2, 3]}}"
+    Path("mine.yaml").write_text(EXAMPLE.replace("strategy_options: {lr: 0.4}", tune))
+    main(["bench", "mine.yaml", "--dry-run"])
+    line = "  waves: fit maml (maml), seeds 0, 1, 6 in all: each choice of learner.lr is made"
+    assert line in capsys.readouterr().out.splitlines()

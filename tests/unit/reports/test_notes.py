@@ -31,3 +31,18 @@ def test_an_episode_that_diverged_leaves_no_number_and_a_note(folder: Folder) ->
     assert row(made, "scratch").best
     read = json.loads(to_json(made), parse_constant=lambda name: pytest.fail(name))
     assert [entry["mean"] for entry in read["summary"]] == [1.5, None]
+
+
+def test_a_value_on_the_edge_of_its_grid_is_noted_with_its_seeds(folder: Folder) -> None:
+    cells: Cells = {("d", 1, 0, "m"): [0.5], ("d", 1, 1, "m"): [0.5]}
+    both = report(folder.write(cells, edges={"lr": [0.1], "learner.lr": [0.5]}))
+    assert row(both, "m").notes == (
+        "learner.lr=0.5 is the edge of its grid", "lr=0.1 is the edge of its grid",
+    )  # fmt: skip
+    cells[("d", 1, 2, "m")] = [0.5]
+    folder.write(cells, edges={})
+    folder.result(json.loads((folder.path / "plan.json").read_text())["adapts"][2], [0.5],
+                  edges={"lr": [0.1]})  # fmt: skip
+    assert row(report(folder.path), "m").notes == (
+        "lr=0.1 is the edge of its grid in 1 of 3 seeds",
+    )

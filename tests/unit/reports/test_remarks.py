@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from presented import STREAM, block, report, row, stream_block
+from presented import STREAM, block, report, row, score, stream_block
 
-from tlml.reports.notes import BEST_OF
+from tlml.reports.notes import BEST_OF, EDGE
 from tlml.reports.remarks import footnotes, remarks
 from tlml.suites.results import PlannedRefusal
 
@@ -58,3 +59,24 @@ def test_a_refusal_names_its_protocol_where_others_run() -> None:
 
     assert told("stream") == "not run on d (stream): maml: no stream"
     assert told("") == "not run on d: maml: no stream"
+
+
+def test_unequal_budgets_are_warned_of_by_place() -> None:
+    def rows(shots: int, *choices: tuple[str, int]) -> list[dict[str, Any]]:
+        here = {"domain": "glyphs", "point": {"shots": shots}}
+        return [score(name, 0.5, choices=number, **here) for name, number in choices]
+
+    unequal = [("maml", 25), ("scratch", 5), ("full", 0)]
+    scores = (*rows(1, *unequal), *rows(2, ("maml", 5), ("scratch", 5)), *rows(5, *unequal))
+    blocks = [block(row("maml"), shots=shots) for shots in (1, 2, 5)]
+    assert remarks(report(*blocks, scores=scores))[1:] == [
+        "unequal budgets on glyphs, 1 shot; glyphs, 5 shots: "
+        "maml chose among 25, scratch among 5, full had no choice"
+    ]
+
+
+def test_edges_of_grids_are_told_with_their_place() -> None:
+    made = report(block(row("maml", notes=(f"lr=0.1 {EDGE}", "else"))))
+    assert remarks(made)[1:] == [
+        "glyphs, 5 shots, maml: lr=0.1 is the edge of its grid: a better value may lie beyond it"
+    ]

@@ -184,15 +184,17 @@ def test_failures_are_listed_in_one_line_each(folder: Folder) -> None:
     folder.put("fit-d-1", "failed.json", {"error": "the fit\nfailed"})
     folder.put("d-1-1-full", "failed.json", {"error": "so this did too"})
     folder.put("d-1-0-full", "failed.json", {"error": "alone"})
+    fits = json.loads((folder.path / "plan.json").read_text())["fits"]
+    folder.edit_plan(fits=[{**fit, "tried": {"learner.lr": 0.1}} for fit in fits])
     made = report(folder.path)
     assert [(failure.cell, failure.reason) for failure in made.failures] == [
-        ("pre on d, seed 1", "the fit failed"),
+        ("pre on d, seed 1, learner.lr=0.1", "the fit failed"),
         ("full on d, shots 1, seed 0", "alone"),
     ]
     assert (made.done, made.failed, made.missing) == (1, 2, 1)
     text = (folder.path / "report.md").read_text()
     assert "- quick: 1 of 4 results are there, 2 failed, 1 missing" in text
-    assert "- failed: fit pre on d, seed 1: the fit failed" in text
+    assert "- failed: fit pre on d, seed 1, learner.lr=0.1: the fit failed" in text
 
 
 def test_a_result_outweighs_an_older_failure(folder: Folder) -> None:

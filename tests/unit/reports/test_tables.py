@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from presented import block, report, row, stream_block
+from presented import COST, block, report, row, stream_block
 
 from tlml.presentation import Mark, Row
+from tlml.reports.remarks import footnotes
 from tlml.reports.tables import sections
 
 
@@ -50,3 +51,15 @@ def test_differences_stand_where_the_baseline_does() -> None:
     with_it, without = sections(report(block(row("scratch")), block(row("er"), domain="digits")))
     assert "to scratch" in [column.heading for column in with_it.tables[0].columns]
     assert "to scratch" not in [column.heading for column in without.tables[0].columns]
+
+
+def test_what_choosing_took_is_a_column_where_it_took_something() -> None:
+    tuned = row("tuned", cost={**COST, "tuning_seconds": 250.0})
+    with_it, without = sections(report(block(row("a"), tuned), block(row("a"), domain="digits")))
+    headings = [[c.heading for c in section.tables[0].columns] for section in (with_it, without)]
+    assert headings[0][-2:] == ["tuning s", "notes"] and "tuning s" not in headings[1]
+    texts = [with_it.tables[0].columns[-2].text(one) for one in with_it.tables[0].rows]
+    assert texts == ["-", "250"]
+    told = "\n".join(footnotes(report(block(tuned))))
+    assert "tuning s: what choosing options took" in told
+    assert "tuning s" not in "\n".join(footnotes(report(block(row("a")))))

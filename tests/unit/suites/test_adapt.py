@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import MLP, Letters
+from tiny import MLP, Letters, Tables
 from torch import nn
 
 import tlml
 from tlml import EpisodeView, TlmlError
 from tlml.suites import adapt
 from tlml.suites.adapt import check_adapt
+from tlml.suites.tuning import TrialResult
 
 CELL: dict[str, Any] = {
     "kind": "adapt", "domain": "sinusoid", "domain_options": {}, "learner": "maml",
@@ -65,13 +67,71 @@ def test_one_example_for_batchnorm_shows_before_anything_runs(
         check_adapt(cell)
 
 
-def test_choices_of_fit_and_method_are_counted_together(tmp_path: Path) -> None:
-    fit = fitted(tmp_path / "a", choices=[1, 2, 3], criterion="entropy")
-    tuned = {**CELL, "tune": {"lr": {"values": [1, 2]}}, "criterion": "validation tasks"}
-    assert adapt._choices(CELL, []) == 0 and adapt._chosen_by(CELL, []) is None
-    assert adapt._choices(tuned, []) == 2
-    assert adapt._choices(tuned, [fit]) == 5
-    assert adapt._chosen_by(tuned, [fit]) == "entropy, validation tasks"
+TUNED = {**CELL, "tune": {"lr": {"values": [0.1, 0.2]}}, "criterion": "validation tasks"}
+
+
+class WithoutValidation(Tables):
+    """A family that keeps nothing to choose by."""
+
+    def tasks(self, split: Any) -> Any:
+        return [] if split == "validation" else super().tasks(split)
+
+
+def test_a_domain_without_validation_tasks_is_told_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapt, "make_domain", lambda config: WithoutValidation(train=40))
+    check_adapt(CELL)
+    with pytest.raises(TlmlError, match=r"^tune: validation tasks cannot judge: .*validation"):
+        check_adapt(TUNED)
+    check_adapt({**TUNED, "criterion": "target labels (oracle)"})
+
+
+def test_a_wrong_value_of_any_choice_is_told_before_anything_runs() -> None:
+    with pytest.raises(TlmlError, match="lr: must be greater than 0, is -1"):
+        check_adapt({**TUNED, "tune": {"lr": {"values": [0.1, -1.0]}}})
+
+
+def test_choices_of_fit_and_method_are_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choices = [{"weight": value} for value in (1, 2, 3)]
+    fit = fitted(
+        tmp_path / "a", choices=choices, risks=[2.0, 1.0, 3.0], options=choices[1],
+        criterion="entropy", cost={"fit_seconds": 1.0},
+    )  # fmt: skip
+    risks = iter([0.5, 0.25])
+    monkeypatch.setattr(adapt, "_try", lambda *_: (TrialResult(next(risks)), 1.0))
+    chosen, tuning = adapt._choose(CELL, [], None)
+    assert (chosen.config, chosen.checkpoints, tuning.choices) == (CELL, [], 0)
+    chosen, tuning = adapt._choose(TUNED, [fit], None)
+    assert (chosen.options, chosen.config["strategy_options"]) == ({"lr": 0.2}, {"lr": 0.2})
+    assert (tuning.choices, tuning.of_fit) == (3 + 2, {"strategy.weight": 2})
+    assert [one.risk for one in tuning.tried] == [0.5, 0.25]
+    assert tuning.cost == {"tuning_seconds": 2.0}
+    assert adapt._chosen_by(CELL, []) is None
+    assert adapt._chosen_by(TUNED, [fit]) == "entropy, validation tasks"
+
+
+def test_a_choice_of_a_fit_that_diverged_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = {"fit_seconds": 4.0}
+    bad = fitted(tmp_path / "bad", error="the loss is nan", cost=cost)
+    good = fitted(tmp_path / "good", cost=cost)
+    tries = adapt._try
+    monkeypatch.setattr(
+        adapt, "_try", lambda one, domain: tries(one, domain) if bad in one.checkpoints
+        else (TrialResult(1.0), 0.5),
+    )  # fmt: skip
+    config = {
+        **CELL, "choices": [{"learner.lr": 9.0}, {"learner.lr": 0.1}], "trained_with": None,
+        "criterion": "validation tasks",
+    }  # fmt: skip
+    chosen, tuning = adapt._choose(config, [bad, good], None)
+    assert chosen.checkpoints == [good] and chosen.config["options"]["lr"] == 0.1
+    assert [one.risk for one in tuning.tried] == [math.inf, 1.0]
+    assert tuning.cost == {"tuning_seconds": 4.0 + 0.5}
 
 
 def test_the_mean_effective_size_is_of_weighed_records_alone() -> None:

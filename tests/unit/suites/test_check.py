@@ -27,6 +27,29 @@ TUNE = "must be [low, high, log], [low, high, linear] or {values: [...]}"
 SCRATCH = "  scratch: {strategy: scratch}"
 
 
+# An option of a fit that is to be chosen, its values, and what is wrong.
+TUNED_FITS = [
+    ("learner.lrr", "[1, 2, log]",
+     "tune: learner maml: no option is called 'lrr'; did you mean lr?"),
+    ("learner.seed", "{values: [1]}",
+     "tune: 'seed' is not an option here, it is set by seeds"),
+    ("trainer.max_epoch", "{values: [1]}",
+     "tune: Trainer: no option is called 'max_epoch'; did you mean max_epochs?"),
+    ("trainer.max_epochs", "{values: [1, -2]}",
+     "tune: Trainer: 'max_epochs' must be a whole number of at least 0, or -1 where something else "
+     "ends the training, is -2"),
+    ("trainer.devices", "{values: [1, 2]}",
+     "tune: 'devices' is not an option here, it is set by the suite: a cell is one process, and "
+     "--jobs says how many run side by side"),
+    ("strategy.lrr", "[1, 2, log]",
+     "tune: strategy sgd: no option is called 'lrr'; did you mean lr?"),
+    ("view.ways", "{values: [1, 2]}",
+     "tune: 'view.ways' is of none that can be tuned: learner, trainer and strategy"),
+    ("lr", "[1, 2, log], strategy.lr: [1, 3, log]", "tune: 'lr' and 'strategy.lr' are the "
+     "same option"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "to", "message"),
     [
@@ -192,6 +215,22 @@ SCRATCH = "  scratch: {strategy: scratch}"
          "11: methods.full.tune.lr: a log range must start above 0, starts at 0"),
         ("{lr: [0", "{lrr: [0",
          "11: methods.full.tune: strategy full: no option is called 'lrr'; did you mean lr?"),
+        ("{lr: [0.001, 0.1, log]}", "{steps: {values: [5, 0.5]}}",
+         "11: methods.full.tune: strategy full: option 'steps' must be int, is 0.5 (float)"),
+        ("{lr: [0.001, 0.1, log]}", "{steps: [5, 50, linear]}",
+         "11: methods.full.tune: strategy full: option 'steps' must be int, is 5.0 (float)"),
+        # What is to be chosen in fits
+        *(("strategy_options: {lr: 0.4}}", f"tune: {{{key}: {values}}}}}",
+           f"8: fits.maml.{message}") for key, values, message in TUNED_FITS),
+        ("options: {lr: 1e-3}", "tune: {lr: [1, 2, log]}",
+         "7: fits.pre.tune: are options of no strategy: name one beside tune"),
+        ("options: {lr: 1e-3}", "strategy: full, tune: {lr: [1, 2, log]}",
+         "7: fits.pre.tune: strategy full takes no part in this training; tune it in methods"),
+        ("strategy_options: {lr: 0.4}", "criterion: entropy",
+         "8: fits.maml.criterion: 'entropy' cannot judge: learner maml trains on no pairs of "
+         "source and target: leave it out, or take validation tasks"),
+        ("strategy_options: {lr: 0.4}", "criterion: stream",
+         "8: fits.maml.criterion: 'stream' cannot judge: learner maml learns no stream"),
         ("[0.001, 0.1, log]", "{values: [slow, fast]}",
          "11: methods.full.tune: strategy full: option 'lr' must be float, is 'slow' (str)"),
     ],

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import tlml
-from tlml import EpisodeView
+from tlml import EpisodeView, TlmlError
 from tlml.suites import fit
 from tlml.suites.training import TrainingOutcome
 
 CONFIG: dict[str, Any] = {
     "kind": "fit", "learner": "maml", "options": {"lr": 0.5}, "strategy": "sgd", "tune": {},
-    "strategy_options": {}, "seed": 0,
+    "strategy_options": {}, "trainer": {}, "seed": 0,
 }  # fmt: skip
 
 
@@ -42,6 +42,31 @@ def test_a_fit_says_what_it_took_and_what_it_retained(
     assert found["cost"] == {"fit_seconds": 2.0}
     assert found["effective_sample_size"] is None
     assert list(tmp_path.iterdir()) == []  # no picture of features without pairs
+
+
+def test_a_choice_that_diverged_is_what_comes_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def diverge(*_: Any) -> None:
+        raise TlmlError("the loss is nan; lower its lr")
+
+    monkeypatch.setattr(fit, "train", diverge)
+    found = fit.try_fit({**CONFIG, "tried": {"learner.lr": 0.5}}, tmp_path, lambda share: None)
+    assert found == {
+        "learner": "maml", "strategy": "sgd", "error": "the loss is nan; lower its lr",
+        "cost": {"fit_seconds": 0.0, "steps": 0},
+    }  # fmt: skip
+
+
+def test_a_full_disk_is_not_the_fault_of_a_choice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: Any) -> None:
+        raise TlmlError("last.ckpt: no space left") from OSError(28, "no space left")
+
+    monkeypatch.setattr(fit, "train", full)
+    with pytest.raises(TlmlError, match="no space left"):
+        fit.try_fit(CONFIG, tmp_path, lambda share: None)
 
 
 def test_options_that_another_cell_has_chosen_are_taken(

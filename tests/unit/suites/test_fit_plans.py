@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from planned import ALIGNED, only_fit, planned
+from planned import ALIGNED, example, only_fit, planned
 
 from tlml.registry import Registry
+from tlml.suites import Suite, plan
 
 
 def test_each_fit_is_planned_once_and_shared_by_shots(registry: Registry) -> None:
@@ -127,3 +128,77 @@ def test_a_fit_takes_the_labels_of_the_cell(registry: Registry) -> None:
 def one(values: Any) -> Any:
     (value,) = values
     return value
+
+
+TUNED: dict[str, Any] = {
+    "learner": "maml", "strategy": "sgd", "strategy_options": {"lr": 0.4, "steps": 2},
+    "tune": {"learner.lr": {"values": [0.1, 0.2]}, "lr": [0.01, 1, "log"]},
+}  # fmt: skip
+
+
+def tuned(registry: Registry, fit: dict[str, Any], **changes: Any) -> Any:
+    suite: dict[str, Any] = {
+        "seeds": 2, "domains": {"waves": {"shots": [5, 10]}}, "fits": {"f": fit},
+        "methods": {"m": {"fit": "f"}, "n": {"fit": "f", "strategy": "full"},
+                    "s": {"strategy": "scratch"}},
+    }  # fmt: skip
+    return planned(registry, **{**suite, **changes})
+
+
+def test_each_choice_of_a_fit_is_a_cell_that_all_methods_and_shots_share(
+    registry: Registry,
+) -> None:
+    made = tuned(registry, TUNED)
+    assert len({fit.id for fit in made.fits}) == 2 * (2 * 5)  # of each seed every choice
+    for fit in made.fits:
+        assert (fit.name, fit.after, fit.config["tune"]) == ("f", (), {})
+        assert fit.tried == fit.config["tried"]
+        assert fit.config["options"]["lr"] == fit.tried["learner.lr"]
+        assert fit.config["strategy_options"] == {"lr": fit.tried["strategy.lr"], "steps": 2}
+    for cell in (cell for cell in made.adapts if cell.method != "s"):
+        own = tuple(fit.id for fit in made.fits if fit.seed == cell.seed)
+        assert cell.fits == cell.waits_for == own
+        assert cell.config["choices"] == [fit.tried for fit in made.fits if fit.id in own]
+        assert (cell.config["criterion"], cell.config["tune"]) == ("validation tasks", {})
+        # What is chosen for the fit's strategy holds afterwards, in place of what was fixed.
+        adapts = {"m": {"steps": 2}, "n": {}}
+        assert cell.config["strategy_options"] == adapts[cell.method]
+
+
+def test_a_wider_grid_trains_what_is_new_in_it_alone(registry: Registry) -> None:
+    few, more = ({**TUNED, "tune": {"lr": {"values": values}}} for values in ([1, 2], [1, 2, 3]))
+    before, after = ({fit.id for fit in tuned(registry, fit).fits} for fit in (few, more))
+    assert before < after and len(after - before) == 2
+
+
+def test_the_oracle_takes_one_of_the_same_choices(registry: Registry) -> None:
+    suite = Suite.model_validate(example(fits={"f": TUNED}, methods={"m": {"fit": "f"}}))
+    fair, bound = plan(suite, registry), plan(suite, registry, oracle=True)
+    assert bound.fits == fair.fits
+    criteria = {cell.method: cell.config["criterion"] for cell in bound.adapts}
+    assert criteria == {"m": "validation tasks", "m (oracle)": "target labels (oracle)"}
+
+
+def test_patterns_keep_all_choices(registry: Registry) -> None:
+    assert len(tuned(registry, TUNED).only(["m"]).fits) == 2 * 10
+
+
+def test_a_fit_on_pairs_is_chosen_as_it_was_unless_it_sees_no_target(registry: Registry) -> None:
+    aligned = {**ALIGNED, "strategy_options": {}, "tune": {"weight": {"values": [1.0, 2.0]}}}
+    assert only_fit(registry, aligned, episodes=1).config["criterion"] == "weighted_source_risk"
+    plain = {"learner": "supervised", "tune": {"learner.lr": {"values": [0.1, 0.2]}}}
+    made = tuned(registry, plain, methods={"n": {"fit": "f", "strategy": "full"}})
+    assert {fit.config["criterion"] for fit in made.fits} == {None}
+    assert {cell.config["criterion"] for cell in made.adapts} == {"validation tasks"}
+
+
+def test_what_sees_the_target_is_not_chosen_on_validation_tasks(registry: Registry) -> None:
+    fit = {**ALIGNED, "tune": {"learner.lr": {"values": [0.1, 0.2]}},
+           "criterion": "validation tasks"}  # fmt: skip
+    (refusal,) = tuned(
+        registry, fit, methods={"m": {"fit": "f"}, "s": {"strategy": "full"}}
+    ).refused
+    assert refusal.reason == (
+        "its fit f sees each target episode, so validation tasks cannot judge it; take a criterion "
+        "that needs no target label, such as weighted_source_risk"
+    )

@@ -8,6 +8,7 @@ import pytest
 from planned import example, planned
 
 from tlml.registry import Registry
+from tlml.suites.protocols.episodes import EpisodesProtocol
 
 
 def config(registry: Registry, method: str, **changes: Any) -> dict[str, Any]:
@@ -44,3 +45,25 @@ def test_a_strategy_of_training_does_nothing_in_a_test(registry: Registry, fit: 
     aligned = {"fit": fit, "strategy": "mmd", "options": {"weight": 1.0}}
     reasons = refusals(registry, aligned=aligned).values()
     assert reasons and all("mmd" in reason for reason in reasons)
+
+
+def test_options_that_the_fit_tunes_are_not_fixed_for_its_methods(registry: Registry) -> None:
+    fit = {"learner": "maml", "strategy": "sgd", "strategy_options": {"lr": 0.4, "steps": 2}}
+    for tune in ({"lr": [0.1, 1, "log"]}, {"strategy.lr": [0.1, 1, "log"]}):
+        fits = {"maml": {**fit, "tune": tune}}
+        found = config(registry, "m", fits=fits, methods={"m": {"fit": "maml"}})
+        assert found["strategy_options"] == {"steps": 2}
+
+
+def test_a_protocol_that_chooses_no_fits_leaves_out_methods_with_tuned_ones(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EpisodesProtocol, "chooses_fits", False)
+    fits = {"maml": {"learner": "maml", "tune": {"learner.lr": [0.1, 1, "log"]}}}
+    methods = {"m": {"fit": "maml"}, "s": {"strategy": "scratch"}}
+    made = planned(registry, fits=fits, methods=methods)
+    assert made.fits == () and {refused.name for refused in made.refused} == {"m"}
+    assert made.refused[0].reason == (
+        "its fit maml is tuned on episodes of validation tasks, which protocol episodes does not "
+        "use; tune nothing in it, or give another criterion"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def test_a_note_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
 def test_cells_have_titles_of_people(registry: Registry) -> None:
     made = planned(registry)
     assert progress._title(made.fits[0]) == "waves: fit pre, seed 0"
+    tried = replace(made.fits[0], tried={"learner.lr": 0.1})
+    assert progress._title(tried) == "waves: fit pre, seed 0, learner.lr=0.1"
     adapt = made.adapts[0]
     title = progress._title(adapt)
     assert title.startswith("waves, shots ")

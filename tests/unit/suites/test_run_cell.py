@@ -60,7 +60,7 @@ def test_wrong_values_of_a_fit_show_before_it_runs() -> None:
     config = {
         "kind": "fit", "learner": "maml", "options": {}, "seed": 0, "strategy": None,
         "strategy_options": {}, "domain": "sinusoid", "domain_options": {}, "view_defaults": {},
-        "view": {"shots": 0}, "trainer": {},
+        "view": {"shots": 0}, "trainer": {}, "tune": {},
     }  # fmt: skip
     with pytest.raises(TlmlError, match="shots"):
         check_cell(config)

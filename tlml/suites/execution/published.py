@@ -28,7 +28,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 def is_done(folder: Path) -> bool:
     """Say whether a folder has a result, and the learner that belongs to it."""
     found = read_result(folder)
-    return found is not None and (found["kind"] != "fit" or (folder / CHECKPOINT).is_file())
+    return found is not None and (not _has_learner(found) or (folder / CHECKPOINT).is_file())
 
 
 def is_sound(folder: Path) -> bool:
@@ -41,7 +41,12 @@ def is_sound(folder: Path) -> bool:
         return False
     if "sha256" in found:
         return bool(digest(folder / CHECKPOINT) == found["sha256"])
-    return found["kind"] != "fit" or is_whole(folder / CHECKPOINT)
+    return not _has_learner(found) or is_whole(folder / CHECKPOINT)
+
+
+def _has_learner(found: dict[str, Any]) -> bool:
+    """Say whether a checkpoint belongs to a result: of a fit, but not of a choice that diverged."""
+    return found["kind"] == "fit" and "error" not in found
 
 
 def digest(path: Path) -> str | None:

@@ -60,6 +60,9 @@ class Protocol(ABC, Generic[K]):
         pace: Options of the Trainer that its view decides for fits on it; those of the suite and
             of the domain are not for them, and a fit may not name them.
         shared: Options of its view that its keys decide for all fits on it: what is measured.
+        chooses_fits: Whether it chooses among fits that are tuned on validation tasks: its trials
+            start from all of `Meeting.fit_choices`, and it runs the best. Methods with such a fit
+            are left out where it does not.
     """
 
     name: ClassVar[str]
@@ -68,6 +71,7 @@ class Protocol(ABC, Generic[K]):
     shown: ClassVar[Description]
     pace: ClassVar[frozenset[str]] = frozenset()
     shared: ClassVar[frozenset[str]] = frozenset()
+    chooses_fits: ClassVar[bool] = False
 
     def problems(self, suite: Suite, keys: Mapping[str, K], sources: Sources) -> Iterable[Problem]:
         """Say what is wrong with a suite beyond what `keys` checks.

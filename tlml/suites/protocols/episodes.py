@@ -43,6 +43,7 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
     word = "episodes"
     keys = EpisodesKeys
     shown = EPISODES
+    chooses_fits = True
 
     def problems(
         self, suite: Suite, keys: Mapping[str, EpisodesKeys], sources: Sources
@@ -61,6 +62,16 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
                 yield Problem(
                     where, "the others are compared with this method, at all shots: leave it out"
                 )
+
+    def refusal(self, meeting: Meeting) -> str:
+        """Say why a method cannot be compared, or its fit not be chosen on validation tasks."""
+        fit = meeting.own.fit
+        if meeting.chooses_fit and fit and meeting.fits.sees_target(meeting.label, fit):
+            return (
+                f"its fit {fit} sees each target episode, so validation tasks cannot judge it; "
+                "take a criterion that needs no target label, such as weighted_source_risk"
+            )
+        return meeting.misfit()
 
     def trials(self, meeting: Meeting, keys: EpisodesKeys) -> Iterator[Trial]:
         """Plan a cell for each number of shots and each seed."""
@@ -92,21 +103,33 @@ def _config(meeting: Meeting, shots: Value, seed: int, fits: Sequence[FitCell]) 
     view = accepted_options(meeting.sources.target(VIEW), meeting.entry.view)
     # All seeds of training meet the same target episodes.
     set_here = {"shots": shots, "episodes": meeting.episodes, "seed": EPISODE_SEED}
+    choices: dict[str, Any] = {}
+    if meeting.chooses_fit:
+        trained_with = fits[0].config["strategy"]
+        choices = {"choices": [fit.tried for fit in fits], "trained_with": trained_with}
     return {
         **meeting.config(seed, fits),
         "tune": dict(own.tune),
-        "criterion": criterion if own.tune else None,
+        **choices,
+        "criterion": criterion if own.tune or choices else None,
         "head": own.head,
         "view": {**view, **set_here},
     }
 
 
 def _fits(meeting: Meeting, shots: Value, seed: int) -> Iterator[FitCell]:
-    """Yield the fit of a method: one for all target episodes unless it sees them."""
+    """Yield the fit of a method: one for all target episodes unless it sees them.
+
+    Or yield all choices of it, where one is to be kept by how well they adapt.
+    """
     fit, name = meeting.fit, meeting.own.fit
     if fit is None or name is None:
         return
-    criterion = TARGET_LABELS if meeting.oracle and meeting.fits.by_labels(name) else None
+    if meeting.chooses_fit:
+        yield from meeting.fit_choices(seed)
+        return
+    by_labels = meeting.fits.by_labels(meeting.label, name)
+    criterion = TARGET_LABELS if meeting.oracle and by_labels else None
     shots = shots if fit.labels else 0
     pairs = meeting.sources.pairs(fit.learner)
     given = {**meeting.entry.view, **fit.view} if pairs else {}

@@ -13,9 +13,10 @@ from tlml.errors import TlmlError
 from tlml.suites.description import Description
 from tlml.suites.option_problems import TAKEN, check_given
 from tlml.suites.protocols.base import Keys, Protocol, Trial
-from tlml.suites.results import Record
+from tlml.suites.results import Record, Tried
 from tlml.suites.schema import Count
 from tlml.suites.sources import STREAM as VIEW
+from tlml.suites.tuning import edges, in_full
 
 if TYPE_CHECKING:
     from tlml.suites.meeting import Meeting
@@ -119,6 +120,8 @@ class StreamProtocol(Protocol[StreamKeys]):
         rows, joint = found["R"], found["joint"]
         if not joint and len(rows) < len(rows[-1]):
             raise TlmlError(f"the stream ended after {len(rows)} of {len(rows[-1])} tasks")
+        choices = [in_full(one) for one in found.get("choices", [])]
+        risks, chosen = found.get("risks", []), in_full(found.get("options", {}))
         summary = {name: value for name, value in found["summary"].items() if name != "RA"}
         return [
             Record(
@@ -134,8 +137,10 @@ class StreamProtocol(Protocol[StreamKeys]):
                 before=found["before"] or None,
                 learner=config["learner"],
                 strategy=config["strategy"],
-                options=found.get("options", {}),
+                options=chosen,
                 chosen_by=found.get("criterion"),
-                choices=len(found.get("choices", ())),
+                choices=len(choices),
+                tried=[Tried(options=o, risk=r) for o, r in zip(choices, risks, strict=True)],
+                edges={name: [value] for name, value in edges(choices, chosen).items()},
             )
         ]

@@ -47,6 +47,11 @@ def test_a_fit_without_its_learner_is_not_done(tmp_path: Path) -> None:
     assert not is_sound(place.published)
 
 
+def test_a_choice_that_diverged_has_no_learner_and_is_done(tmp_path: Path) -> None:
+    place = published(tmp_path, "f", "fit", error="the loss is nan")
+    assert is_done(place.published) and is_sound(place.published)
+
+
 @pytest.mark.parametrize("hashed", [True, False])
 @pytest.mark.parametrize("damage", ["cut", "empty", "bit"])
 def test_a_damaged_checkpoint_is_not_sound(tmp_path: Path, hashed: bool, damage: str) -> None:

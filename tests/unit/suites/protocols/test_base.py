@@ -72,9 +72,8 @@ def test_a_domain_with_two_keys_is_compared_over_both(here: Path, registry: Regi
          "it out, or take stream"),
         ("supervised}", "supervised, criterion: stream}",
          "7: fits.pre.criterion: 'stream' cannot judge: learner supervised learns no stream"),
-        ("supervised}", "supervised, tune: {learner.lr: [0.1, 1, log]}}",
-         "7: fits.pre.tune: 'learner.lr' is of a learner, and only those that learn a stream are "
-         "tuned; learner supervised does not"),
+        ("{lr: 0.1}", "{}, tune: {trainer.max_epochs: {values: [1, 2]}}",
+         "6: fits.naive.tune: 'max_epochs' is not an option here, it is set by the stream"),
         ("{lr: 0.1}", "{}, tune: {learner.lrr: [0.1, 1, log]}",
          "6: fits.naive.tune: learner naive_cl: no option is called 'lrr'; did you mean lr?"),
         ("{lr: 0.1}", "{}, tune: {learner.seed: {values: [1, 2]}}",
