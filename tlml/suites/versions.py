@@ -27,7 +27,9 @@ class Versions:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._code = SourceCode()
-        self._always = {"tlml": tlml_version(), "torch": _installed("torch")} | self._of_code("tlml")
+        self._always = {"tlml": tlml_version(), "torch": _installed("torch")} | self._of_code(
+            "tlml"
+        )
         self._brought: dict[tuple[Kind, str], dict[str, str]] = {}
 
     def of(self, config: Mapping[str, Any]) -> dict[str, str]:

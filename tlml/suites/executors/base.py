@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 # done:    published, by this attempt or by another before
@@ -23,11 +23,13 @@ class Outcome:
         ending: Which way.
         reason: Why, in one line, where it failed or is gone.
         ids: The cells that were set aside, where they were damaged.
+        facts: What was found out, where that was the work.
     """
 
     ending: Ending
     reason: str = ""
     ids: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

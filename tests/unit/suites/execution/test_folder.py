@@ -30,7 +30,7 @@ def test_what_is_done_is_found_and_what_cannot_be_read_is_set_aside(tmp_path: Pa
 
 
 def test_a_scheduler_sees_what_others_do(tmp_path: Path) -> None:
-    world = world_of(tmp_path, [adapt("a")], lambda: None)
+    world = world_of(tmp_path, [adapt("a")], lambda: None, {})
     assert world.look("a").held is None and not world.look("a").done
     claim = take(Place(tmp_path, "a"))
     assert claim is not None
