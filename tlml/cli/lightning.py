@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 from jsonargparse import Namespace
-from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 from tlml.cli.arguments import Arguments, Content, as_yaml
+from tlml.cli.keeping import LastCheckpoint, NoteFolders
+from tlml.cli.newest import RUNS
 from tlml.cli.slots import CommandLine
 from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
@@ -23,7 +25,6 @@ from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.views.pair import PairView
 
-RUNS = "runs"
 _CONFIG = "config.yaml"
 
 
@@ -157,9 +158,10 @@ class Run:
         kept = any(isinstance(callback, Checkpoint) for callback in callbacks)
         wanted = options["enable_checkpointing"] is not False and not options["barebones"]
         if self.line.command in ("fit", "adapt") and wanted and not kept:
-            callbacks.append(_last_of_each_epoch())
+            callbacks.append(LastCheckpoint())
         if not options["fast_dev_run"]:
             callbacks.append(SaveConfig(self.arguments.plain(self.config)))
+            callbacks.append(NoteFolders(self.line.command))
         return callbacks
 
     def _build_network(self, model: Learner, datamodule: Any) -> None:
@@ -188,8 +190,3 @@ class Run:
             option = str(error).partition(":")[0]
             raise TlmlError(f"{path}.{error}" if option in options else str(error)) from error
 
-
-def _last_of_each_epoch() -> ModelCheckpoint:
-    return ModelCheckpoint(
-        filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-    )
