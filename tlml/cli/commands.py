@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tlml.cli.checks import VIEW_NAMES, check_complete, check_names
-from tlml.cli.newest import find_newest
 from tlml.cli.help_text import help_text, options_text
+from tlml.cli.newest import find_newest
 from tlml.cli.slots import SKIP_DEFAULT, CommandLine, read_words
 from tlml.errors import TlmlError
 from tlml.registry.registry import default_registry

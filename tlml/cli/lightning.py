@@ -189,4 +189,3 @@ class Run:
         except TlmlError as error:
             option = str(error).partition(":")[0]
             raise TlmlError(f"{path}.{error}" if option in options else str(error)) from error
-

@@ -131,7 +131,9 @@ def test_numbers_of_changed_data_are_measured_anew(
     assert "anew" not in capsys.readouterr().err
     write(table, -5)
     after = run(table)
-    assert "the data of never_old_table has changed: 2 cells are run anew" in capsys.readouterr().err
+    assert (
+        "the data of never_old_table has changed: 2 cells are run anew" in capsys.readouterr().err
+    )
     assert all(after[method] != before[method] for method in before)
     table.unlink()  # what is done stands, though nobody can look any more
     assert run(table) == after

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from slow_cells import Command, number_of_done, owners, tokens
 
-from benchmarks.stress import content
+from benchmarks.stress.runs import content
 from tlml.suites.execution.owners import Owner
 
 CELLS = 6
