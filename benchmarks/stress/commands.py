@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import random
 import signal
 import traceback
@@ -43,6 +44,8 @@ class Ended(NamedTuple):
 def run_command(words: list[str]) -> Ended:
     """Run ``tlml`` with some words, and stop it where it hangs."""
     text = io.StringIO()
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # they write where none can catch
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     try:
         with _alarm(), _to(text):
             status: int | None = main(words)

@@ -62,7 +62,11 @@ def _heal(rng: random.Random, out: Path) -> str:
             if json.loads(path.read_bytes()).get("fits"):
                 path.unlink()
     ended = run_command(["bench", "suite.yaml", "--out", str(out), "--jobs", "1"])
-    wrong = ended.wrong(0) or ("" if content(out) == content(Path("right")) else "other numbers")
+    # A folder in the place of a file that is to be written is the user's to remove.
+    good = (0, 2) if any(how.endswith(": folder") for how in touched) else (0,)
+    wrong = ended.wrong(*good)
+    if not wrong and ended.status == 0 and content(out) != content(Path("right")):
+        wrong = "other numbers"
     if not wrong:
         shutil.rmtree(out)
     return f"{out.absolute()}: {touched}: {wrong}" if wrong else ""

@@ -59,12 +59,12 @@ class Run:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 as long as this
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tlml", *words],
-            stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True,
+            stdout=self._said, stderr=subprocess.STDOUT, start_new_session=True,
             preexec_fn=_hear_interrupts,
         )  # fmt: skip
 
     def said(self) -> str:
-        """Return what it wrote to stderr."""
+        """Return what it wrote."""
         self._said.seek(0)
         return self._said.read().decode(errors="replace")
 

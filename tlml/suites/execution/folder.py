@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -22,6 +23,8 @@ from tlml.suites.execution.runner import do_cell
 from tlml.suites.execution.scheduler import Seen, World
 from tlml.suites.executors.base import Job
 from tlml.suites.results import WORK
+
+_AT_A_TIME = 16  # folders
 
 
 def find_done(out: Path, cells: Iterable[Cell]) -> set[str]:
@@ -103,6 +106,15 @@ def forget(out: Path, cells: Iterable[Cell]) -> None:
 
 
 def tidy_folder(out: Path) -> None:
-    """Remove the folder of work where nothing is left in it."""
-    with suppress(OSError):
-        (out / WORK).rmdir()
+    """Remove the folders of work in which nothing is left.
+
+    Some systems wait a few milliseconds for each, so that many are removed at a time.
+    """
+
+    def remove(folder: Path) -> None:
+        with suppress(OSError):
+            folder.rmdir()
+
+    with ThreadPoolExecutor(_AT_A_TIME) as threads, suppress(OSError):
+        list(threads.map(remove, (out / WORK).iterdir()))
+    remove(out / WORK)
