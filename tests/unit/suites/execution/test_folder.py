@@ -90,9 +90,11 @@ def test_what_cannot_be_forgotten_is_named(tmp_path: Path) -> None:
 
 def test_the_folder_of_work_goes_when_nothing_is_in_it(tmp_path: Path) -> None:
     tidy_folder(tmp_path)
-    (tmp_path / "work" / "a").mkdir(parents=True)
+    for id in "abc":
+        (tmp_path / "work" / id).mkdir(parents=True)
+    (tmp_path / "work" / "b" / "failed.json").write_text("{}")
     tidy_folder(tmp_path)
-    assert (tmp_path / "work").exists()
-    (tmp_path / "work" / "a").rmdir()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["b"]
+    (tmp_path / "work" / "b" / "failed.json").unlink()
     tidy_folder(tmp_path)
     assert not (tmp_path / "work").exists()
