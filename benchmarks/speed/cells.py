@@ -2,11 +2,11 @@
 
     python -m benchmarks.speed.cells [--rounds 200] [--readme]
 
-A cell writes its files: a configuration, a checkpoint of 600 kB, a result. Four sides do so in turn,
-in one process: *bare* (the same bytes into a new folder), *hashed* (and the checkpoint's hash), *cell*
-(as a suite does it, without waiting for the disk) and *synced* (as a suite does it). Medians of the
-differences within rounds, CPU and by the clock: *cell* is to add less than 5 ms. What waiting for the
-disk (fsync) costs is the disk's affair, and said apart.
+A cell writes its files: a configuration, a checkpoint of 600 kB, a result. Four sides do so in
+turn, in one process: *bare* (the same bytes into a new folder), *hashed* (and the checkpoint's
+hash), *cell* (as a suite does it, without waiting for the disk) and *synced* (as a suite does it).
+Medians of the differences within rounds, CPU and by the clock: *cell* is to add less than 5 ms.
+What waiting for the disk (fsync) costs is the disk's affair, and said apart.
 """
 
 from __future__ import annotations

@@ -68,10 +68,10 @@ def vary(rng: random.Random, words: list[str]) -> str:
 
 @contextmanager
 def _to(text: io.StringIO) -> Iterator[None]:
-    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+    to = contextlib.redirect_stdout(text), contextlib.redirect_stderr(text)
+    with to[0], to[1], warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
