@@ -31,7 +31,8 @@ def fill_disks(folder: Path, tally: Tally) -> None:
         for size in SIZES:
             with disk(folder / f"disk{size}-{jobs}", size) as place:
                 wrong = _fill(suite, place, jobs, right)
-                tally.count(f"disk full, jobs {jobs}", f"{place.name}: {wrong}" if wrong else "")
+                about = f"{place.name}: {wrong}" if wrong else ""
+                tally.count(f"disk full, jobs {jobs}", about, say=True)
 
 
 def _fill(suite: Path, place: Path, jobs: int, right: dict[str, object]) -> str:

@@ -179,7 +179,7 @@ def disturb_runs(folder: Path, rng: random.Random, tally: Tally, seconds: float)
             run = Run(out, jobs)
             act(run)
             wrong = _wrong_of(run) or heal(out, jobs, right)
-            tally.count(f"{name}, jobs {jobs}", wrong)
+            tally.count(f"{name}, jobs {jobs}", wrong, say=True)
             turn += 1
             if time.monotonic() > until:
                 return

@@ -12,10 +12,12 @@ class Tally:
         self.tried, self.held = Counter[str](), Counter[str]()
         self.skipped: dict[str, str] = {}
 
-    def count(self, name: str, wrong: str) -> None:
-        """Count a try; `wrong` is "" where it held."""
+    def count(self, name: str, wrong: str, say: bool = False) -> None:
+        """Count a try; `wrong` is "" where it held, which long ones `say`."""
         self.tried[name] += 1
         self.held[name] += not wrong
+        if say and not wrong:
+            print(f"held: {name}", flush=True)
         if wrong:
             print(f"NOT HELD: {name}: {wrong}", flush=True)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from tlml.cli.newest import note_folders
+from tlml.files import make_folder
+from tlml.learners.checkpoint_files import WholeFiles
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -79,6 +83,24 @@ class LastCheckpoint(ModelCheckpoint):
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before, self._came = {}, None
+
+
+class RunFiles(WholeFiles):
+    """Writes checkpoints whole, and makes their folder; other storage is Lightning's affair."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Save a checkpoint.
+
+        Raises:
+            TlmlError: The folder is not writable, or the disk is full.
+        """
+        if "://" in str(path):
+            TorchCheckpointIO().save_checkpoint(checkpoint, path, storage_options)
+            return
+        make_folder(Path(path).parent)
+        super().save_checkpoint(checkpoint, path, storage_options)
 
 
 class NoteFolders(pl.Callback):

@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 from tlml.cli.arguments import Arguments, Content, as_yaml
-from tlml.cli.keeping import LastCheckpoint, NoteFolders
+from tlml.cli.keeping import LastCheckpoint, NoteFolders, RunFiles
 from tlml.cli.newest import RUNS
 from tlml.cli.slots import CommandLine
 from tlml.errors import TlmlError
@@ -144,6 +144,8 @@ class Run:
             options["logger"] = CSVLogger(root, name=self.line.command)
         if not fits and not any(isinstance(c, Checkpoint) for c in options["callbacks"]):
             options["enable_checkpointing"] = False
+        if options["plugins"] is None and options["strategy"] in ("auto", "ddp"):
+            options["plugins"] = [RunFiles()]
         endless = options["max_epochs"] is None and options["max_steps"] < 0
         if self.line.command == "adapt" and endless and strategy is not None:
             options["max_steps"] = strategy.max_steps

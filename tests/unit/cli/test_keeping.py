@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
-from tlml.cli.keeping import LastCheckpoint, NoteFolders
+from tlml.cli.keeping import LastCheckpoint, NoteFolders, RunFiles
 from tlml.cli.newest import find_newest
 
 
@@ -116,3 +117,20 @@ def test_the_folder_of_checkpoints_is_noted(
     trainer = Trainer(checkpoint_callbacks=[kept], is_global_zero=True)
     NoteFolders("fit").on_fit_start(trainer, None)  # type: ignore[arg-type]
     assert find_newest("fit") == Path("elsewhere/last.ckpt")
+
+
+def test_checkpoints_of_runs_are_written_whole_into_new_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "version_0" / "checkpoints" / "last.ckpt"
+    RunFiles().save_checkpoint({"value": 1}, path)
+    monkeypatch.setattr(Path, "write_bytes", lambda path, content: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        RunFiles().save_checkpoint({"value": 2}, path)
+    assert torch.load(path, weights_only=True) == {"value": 1}
+    elsewhere: list[object] = []
+    monkeypatch.setattr(
+        "tlml.cli.keeping.TorchCheckpointIO.save_checkpoint", lambda *given: elsewhere.append(given)
+    )
+    RunFiles().save_checkpoint({}, "s3://bucket/last.ckpt")
+    assert len(elsewhere) == 1

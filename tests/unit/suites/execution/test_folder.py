@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from planned import planned
 
 from tlml.errors import TlmlError
 from tlml.registry import Registry
+from tlml.suites.execution import folder
 from tlml.suites.execution.claims import take
 from tlml.suites.execution.failures import write_failure
 from tlml.suites.execution.folder import find_done, forget, tidy_folder, to_forget, world_of
@@ -41,6 +43,28 @@ def test_a_scheduler_sees_what_others_do(tmp_path: Path) -> None:
     published(tmp_path, "a")
     assert world.look("a").done
     assert world.job("a", None).id == "a"
+
+
+def test_the_folder_is_listed_before_something_is_taken_for_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shared storage remembers for a while that a file was not there."""
+    looks: list[str] = []
+    listing, reading = Path.iterdir, folder.is_done
+
+    def listed(path: Path) -> Iterator[Path]:
+        looks.append(f"lists {path.name}")
+        return listing(path)
+
+    def read(path: Path) -> bool:
+        looks.append("reads")
+        return reading(path)
+
+    monkeypatch.setattr(Path, "iterdir", listed)
+    monkeypatch.setattr(folder, "is_done", read)
+    (tmp_path / "cells").mkdir()
+    assert not world_of(tmp_path, [adapt("a")], lambda: None, {}).look("a").done
+    assert looks == ["lists cells", "reads"]
 
 
 def test_what_matches_is_forgotten_with_its_fits_and_all_that_starts_from_these(
