@@ -145,8 +145,8 @@ def test_buffers_of_its_own_are_refused_where_several_processes_would_fill_them(
     with pytest.raises(TlmlError) as caught:
         _in_processes(made, 2)
     assert str(caught.value) == (
-        "Remembering: its buffer kept would be the first of 2 processes' alone, whatever the others "
-        "put into theirs; take devices=1, or set equal_buffers = True on a learner that fills it "
+        "Remembering: its buffer kept would be the first of 2 processes' alone, whatever the "
+        "others put into theirs; take devices=1, or set equal_buffers = True on a learner that fills it "
         "equally in all"
     )
     monkeypatch.setattr(Remembering, "equal_buffers", True)
