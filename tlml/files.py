@@ -89,7 +89,6 @@ def file_name_problem(names: Iterable[str]) -> str:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if it is there and can be removed."""
     try:
         path.unlink()
     except OSError:

@@ -14,13 +14,11 @@ def lazy_names(
     """Return ``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
     Args:
-        package: Its name.
         homes: The names that each module has, by the module's path below the package.
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}
 
     def find(name: str) -> object:
-        """Import the home of a public name and return it."""
         if name not in home_of:
             hint = "" if name.startswith("_") else did_you_mean(name, home_of)
             raise AttributeError(f"module '{package}' has no attribute '{name}'{hint}")

@@ -17,195 +17,95 @@ _IMAML = "Rajeswaran, Finn, Kakade & Levine 2019, arXiv 1909.04630"
 def tlml_learners() -> list[Spec]:
     """Return the meta-learners."""
     return [
-        _learner(
-            "maml",
-            "maml:Maml",
-            "MAML: an initialisation from which a few gradient steps suffice",
-            _FINN,
+        *(
+            _spec(row, "meta-learning", "loss", f"episodes {row[2]} regression|classification")
+            for row in _THROUGH
         ),
-        _learner(
-            "anil",
-            "anil:Anil",
-            "ANIL: MAML whose inner loop adapts the head only",
-            _ANIL,
-            inner=("differentiable", "maml:head"),
-        ),
-        _learner(
-            "boil",
-            "boil:Boil",
-            "BOIL: MAML whose inner loop adapts all but the head",
-            _BOIL,
-            inner=("differentiable", "maml:body"),
-        ),
-        _learner(
-            "meta_sgd",
-            "meta_sgd:MetaSgdLearner",
-            "Meta-SGD: MAML that learns a rate for each entry of each parameter",
-            _LI,
-            inner=("differentiable", "maml:rates"),
-        ),
-        _learner(
-            "maml_pp",
-            "maml_pp:MamlPlusPlus",
-            "MAML++: rates and BatchNorm per step, a loss after each step, annealed orders",
-            _MAML_PP,
-        ),
-        _learner(
-            "meta_curvature",
-            "meta_curvature:MetaCurvatureLearner",
-            "MAML that learns matrices which multiply the inner gradients",
-            _CURVATURE,
-            inner=("differentiable", "maml:curvature"),
-        ),
-        _learner(
-            "imaml",
-            "imaml:Imaml",
-            "iMAML: implicit gradients of a regularised inner problem, at the memory of one step",
-            _IMAML,
-            inner=("maml:implicit",),
-        ),
-        # Reptile differentiates no inner step. It asks for this word so that suites train it anew
-        # for each inner loop, and not with strategies that only act when adapting.
-        _learner(
-            "reptile",
-            "reptile:Reptile",
-            "Reptile: moves the initialisation towards where the inner loop ends, first order",
-            "Nichol, Achiam & Schulman 2018, arXiv 1803.02999",
-        ),
-        _computed_head(
-            "protonet",
-            "protonet:ProtoNet",
-            "prototypical networks: the nearest mean of a class's features",
-            "Snell, Swersky & Zemel 2017, arXiv 1703.05175",
-        ),
-        _computed_head(
-            "matching",
-            "matching:Matching",
-            "matching networks: attention over the support's examples",
-            "Vinyals et al. 2016, arXiv 1606.04080",
-        ),
-        _computed_head(
-            "relation",
-            "relation:Relation",
-            "relation networks: a learned measure between query and class",
-            "Sung et al. 2018, arXiv 1711.06025",
-        ),
-        _computed_head(
-            "baseline_pp",
-            "baseline_pp:BaselinePlusPlus",
-            "Baseline++: pretraining with a cosine classifier, and a new one for each task",
-            "Chen, Liu, Kira, Wang & Huang 2019, arXiv 1904.04232",
-            view="pair",
-        ),
-        _computed_head(
-            "r2d2",
-            "r2d2:R2D2",
-            "R2-D2: ridge regression on the support's labels, in closed form",
-            "Bertinetto, Henriques, Torr & Vedaldi 2019, arXiv 1805.08136",
-        ),
-        _computed_head(
-            "metaoptnet",
-            "metaoptnet:MetaOptNet",
-            "MetaOptNet: a support vector machine on the support, differentiated at its optimum",
-            "Lee, Maji, Ravichandran & Soatto 2019, arXiv 1904.03758",
-        ),
+        *(_spec(row, "meta-learning", "", f"{row[2]} classification") for row in _COMPUTED),
     ]
 
 
 @hookimpl
 def tlml_strategies() -> list[Spec]:
     """Return the inner loops."""
-    return [
-        _inner_loop(
-            "sgd",
-            "sgd:Sgd",
-            "k gradient steps that can be differentiated: MAML's inner loop",
-            _FINN,
-        ),
-        _inner_loop(
-            "head_sgd",
-            "head_sgd:HeadSgd",
-            "gradient steps of the head only",
-            _ANIL,
-            gives=("differentiable", "maml:head"),
-        ),
-        _inner_loop(
-            "body_sgd",
-            "body_sgd:BodySgd",
-            "gradient steps of all but the head",
-            _BOIL,
-            gives=("differentiable", "maml:body"),
-        ),
-        _inner_loop(
-            "meta_sgd",
-            "meta_sgd:MetaSgd",
-            "gradient steps with a learned rate for each entry of each parameter",
-            _LI,
-            gives=("differentiable", "maml:rates"),
-        ),
-        _inner_loop(
-            "per_step_sgd",
-            "per_step_sgd:PerStepSgd",
-            "gradient steps with learned rates per layer and step, and BatchNorm per step",
-            _MAML_PP,
-        ),
-        _inner_loop(
-            "meta_curvature",
-            "meta_curvature:MetaCurvature",
-            "gradient steps along a gradient multiplied by learned matrices",
-            _CURVATURE,
-            gives=("differentiable", "maml:curvature"),
-        ),
-        # Its derivative is that of the minimum, not of the steps: exact where they come close.
-        _inner_loop(
-            "implicit",
-            "implicit:Implicit",
-            "gradient steps to a regularised minimum, with the implicit gradient",
-            _IMAML,
-            gives=("maml:implicit",),
-        ),
-    ]
+    return [_spec(row, "model-transfer", row[2], "loss") for row in _INNER_LOOPS]
 
 
-def _learner(
-    name: str, target: str, summary: str, paper: str, inner: tuple[str, ...] = ("differentiable",)
-) -> Spec:
-    """Declare a learner that is trained through an inner loop which gives what is asked."""
+Row = tuple[str, str, str, str, str]
+
+
+def _spec(row: Row, approach: str, gives: str, needs: str) -> Spec:
+    """Declare a row, whose module is called as it is."""
+    name, kind, _, summary, paper = row
     return Spec(
         name,
-        f"tlml_maml.{target}",
+        f"tlml_maml.{name}:{kind}",
         summary,
         paper=paper,
-        approach="meta-learning",
-        gives=frozenset({"loss"}),
-        needs=("episodes", *inner, "regression|classification"),
+        approach=approach,
+        gives=frozenset(gives.split()),
+        needs=tuple(needs.split()),
     )
 
 
-def _computed_head(
-    name: str, target: str, summary: str, paper: str, view: str = "episodes"
-) -> Spec:
-    """Declare a learner whose head is computed from the support's features."""
-    return Spec(
-        name,
-        f"tlml_maml.{target}",
-        summary,
-        paper=paper,
-        approach="meta-learning",
-        needs=(*dict.fromkeys((view, "episodes")), "classification"),
-    )
-
-
-def _inner_loop(
-    name: str, target: str, summary: str, paper: str, gives: tuple[str, ...] = ("differentiable",)
-) -> Spec:
-    """Declare an inner loop."""
-    return Spec(
-        name,
-        f"tlml_maml.{target}",
-        summary,
-        paper=paper,
-        approach="model-transfer",
-        gives=frozenset(gives),
-        needs=("loss",),
-    )
+# Name, class, a word or two, summary and paper.
+# Learners that are trained through an inner loop; the words are what that must give.
+_THROUGH: tuple[Row, ...] = (
+    ("maml", "Maml", "differentiable",
+     "MAML: an initialisation from which a few gradient steps suffice", _FINN),
+    ("anil", "Anil", "differentiable maml:head",
+     "ANIL: MAML whose inner loop adapts the head only", _ANIL),
+    ("boil", "Boil", "differentiable maml:body",
+     "BOIL: MAML whose inner loop adapts all but the head", _BOIL),
+    ("meta_sgd", "MetaSgdLearner", "differentiable maml:rates",
+     "Meta-SGD: MAML that learns a rate for each entry of each parameter", _LI),
+    ("maml_pp", "MamlPlusPlus", "differentiable",
+     "MAML++: rates and BatchNorm per step, a loss after each step, annealed orders", _MAML_PP),
+    ("meta_curvature", "MetaCurvatureLearner", "differentiable maml:curvature",
+     "MAML that learns matrices which multiply the inner gradients", _CURVATURE),
+    ("imaml", "Imaml", "maml:implicit",
+     "iMAML: implicit gradients of a regularised inner problem, at the memory of one step", _IMAML),
+    # Reptile differentiates no inner step. It asks for this word so that suites train it anew for
+    # each inner loop, and not with strategies that only act when adapting.
+    ("reptile", "Reptile", "differentiable",
+     "Reptile: moves the initialisation towards where the inner loop ends, first order",
+     "Nichol, Achiam & Schulman 2018, arXiv 1803.02999"),
+)  # fmt: skip
+# Learners whose head is computed from the support's features; the words are their views.
+_COMPUTED: tuple[Row, ...] = (
+    ("protonet", "ProtoNet", "episodes",
+     "prototypical networks: the nearest mean of a class's features",
+     "Snell, Swersky & Zemel 2017, arXiv 1703.05175"),
+    ("matching", "Matching", "episodes",
+     "matching networks: attention over the support's examples",
+     "Vinyals et al. 2016, arXiv 1606.04080"),
+    ("relation", "Relation", "episodes",
+     "relation networks: a learned measure between query and class",
+     "Sung et al. 2018, arXiv 1711.06025"),
+    ("baseline_pp", "BaselinePlusPlus", "pair episodes",
+     "Baseline++: pretraining with a cosine classifier, and a new one for each task",
+     "Chen, Liu, Kira, Wang & Huang 2019, arXiv 1904.04232"),
+    ("r2d2", "R2D2", "episodes",
+     "R2-D2: ridge regression on the support's labels, in closed form",
+     "Bertinetto, Henriques, Torr & Vedaldi 2019, arXiv 1805.08136"),
+    ("metaoptnet", "MetaOptNet", "episodes",
+     "MetaOptNet: a support vector machine on the support, differentiated at its optimum",
+     "Lee, Maji, Ravichandran & Soatto 2019, arXiv 1904.03758"),
+)  # fmt: skip
+# Inner loops; the words are what they give.
+_INNER_LOOPS: tuple[Row, ...] = (
+    ("sgd", "Sgd", "differentiable",
+     "k gradient steps that can be differentiated: MAML's inner loop", _FINN),
+    ("head_sgd", "HeadSgd", "differentiable maml:head", "gradient steps of the head only", _ANIL),
+    ("body_sgd", "BodySgd", "differentiable maml:body",
+     "gradient steps of all but the head", _BOIL),
+    ("meta_sgd", "MetaSgd", "differentiable maml:rates",
+     "gradient steps with a learned rate for each entry of each parameter", _LI),
+    ("per_step_sgd", "PerStepSgd", "differentiable",
+     "gradient steps with learned rates per layer and step, and BatchNorm per step", _MAML_PP),
+    ("meta_curvature", "MetaCurvature", "differentiable maml:curvature",
+     "gradient steps along a gradient multiplied by learned matrices", _CURVATURE),
+    # Its derivative is that of the minimum, not of the steps: exact where they come close.
+    ("implicit", "Implicit", "maml:implicit",
+     "gradient steps to a regularised minimum, with the implicit gradient", _IMAML),
+)  # fmt: skip

@@ -71,17 +71,19 @@ class Control(Protocol[ControlKeys]):
 
         options = {**config["strategy_options"], "steps": steps // (config["envs"] * HORIZON)}
         learner.strategy = tlml.strategy(config["strategy"], **options)
-        units, scores = [], []
+        units, tasks, scores = [], [], []
         for task in range(TASKS):
             drawn = view.dataset("target")[task]
             for seed in range(SEEDS):
                 learner.rollouts.clear()
                 units.append(f"{task}/{seed}")
+                tasks.append(str(task))
                 walk = Environments(drawn.task, drawn.index, drawn.number, seed)
                 scores.append(learner.play(walk))
         return Record(
             protocol=self.name, point={"env_steps": steps}, metric="return", higher_is_better=True,
-            units=units, scores=scores, metrics={"length": HORIZON}, cost={"env_steps": steps},
+            units=units, tasks=tasks, scores=scores, metrics={"length": HORIZON},
+            cost={"env_steps": steps},
             learner=config["learner"], strategy=config["strategy"], options=options,
         )  # fmt: skip
 

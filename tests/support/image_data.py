@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
+
+from tlml_vision.storage.image_store import Bytes
 
 PARTS = ("train", "val", "test")
 # Two characters at least of each split of Vinyals et al.
@@ -245,3 +248,17 @@ def write_all(root: Path) -> None:
     office31(root / "office31")
     visda(root / "visda")
     digits_three(root / "digits_three")
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return how many images each reading from the disk takes from here on."""
+    shown: list[int] = []
+    read = Bytes.__getitem__
+
+    def watched(self, index):
+        x = read(self, index)
+        shown.append(len(x))
+        return x
+
+    monkeypatch.setattr(Bytes, "__getitem__", watched)
+    return shown

@@ -169,3 +169,9 @@ def differentiated(loss: Tensor, *groups: Values) -> Values:
     tensors = {name: value for group in groups for name, value in group.items()}
     slopes = torch.autograd.grad(loss, list(tensors.values()), materialize_grads=True)
     return dict(zip(tensors, slopes, strict=True))
+
+
+def trained_network(outputs: int = 1) -> nn.Module:
+    torch.manual_seed(0)
+    body = (nn.Linear(2, 4, bias=False), nn.BatchNorm1d(4), nn.Tanh())
+    return nn.Sequential(*body, nn.Linear(4, outputs))

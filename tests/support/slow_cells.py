@@ -1,4 +1,4 @@
-"""A suite whose cells take a second or two, run by commands that are stopped on the way."""
+"""A suite whose cells take a good part of a second, run by commands that are stopped on the way."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tlml.suites.execution.owners import Owner
 SUITE: dict[str, Any] = {
     "name": "slow",
     "seeds": 2,
-    "episodes": 40,
+    "episodes": 20,
     "domains": {"sinusoid": {"shots": [5], "view": {"queries": 5}, "learner": {"network": "mlp"}}},
-    "fits": {"pretrained": {"learner": "supervised", "view": {"batch_size": 8, "samples": 3000}}},
+    "fits": {"pretrained": {"learner": "supervised", "view": {"batch_size": 8, "samples": 1200}}},
     "methods": {
         "scratch": {"strategy": "scratch", "options": {"steps": 20}},
         "full": {"fit": "pretrained", "strategy": "full", "options": {"steps": 20}},

@@ -187,3 +187,17 @@ class Plain(tlml.GradientLearner):
 
     def predict_now(self, x: Tensor) -> Tensor:
         return self.built()(x)
+
+
+class Norms(nn.Module):
+    """A network with BatchNorm."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, 4), nn.BatchNorm1d(4))
+        self.head = nn.Linear(4, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scores ``[n, outputs]``."""
+        scores: Tensor = self.head(self.body(x))
+        return scores

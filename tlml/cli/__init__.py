@@ -10,6 +10,7 @@ from importlib import import_module
 
 from tlml.cli.stops import Stopped, stopping_at_sigterm
 from tlml.errors import TlmlError, unknown
+from tlml.version import tlml_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _run(argv: list[str]) -> int:
         if flag in ("-h", "--help"):
             return _say(usage())
         if flag == "--version":
-            return _say(f"tlml {_version()}")
+            return _say(f"tlml {tlml_version()}")
         if not flag.startswith("-p"):
             raise TlmlError(f"'{flag}' is not understood before a command (tlml --help)")
         left_out.append(_left_out(flag[2:] or (argv.pop(0) if argv else "")))
@@ -171,12 +172,6 @@ def _left_out(value: str) -> str:
     if name not in installed_plugins():
         raise unknown("plugin", name, installed_plugins())
     return name
-
-
-def _version() -> str:
-    from tlml.version import tlml_version
-
-    return tlml_version()
 
 
 def _say(text: str) -> int:

@@ -63,9 +63,8 @@ class Arguments:
         add(trainer, "trainer", instantiate=False, fail_untyped=False, sub_configs=True)
         self.parser.set_defaults({f"trainer.{name}": value for name, value in defaults.items()})
         self.of_method = self.parser.add_method_arguments(trainer, line.command, skip={*_OURS})
-        jsonargparse.register_unresolvable_import_paths(
-            torch
-        )  # its functions don't say where they live
+        # Torch's functions don't say where they live.
+        jsonargparse.register_unresolvable_import_paths(torch)
 
     def parse(self) -> Namespace:
         """Parse the command line.

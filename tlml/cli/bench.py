@@ -154,7 +154,6 @@ def _bench_parser() -> Parser:
 
 
 def _anew(whole: Plan, options: argparse.Namespace) -> list[Cell]:
-    """Return the cells that are to be run once more."""
     fresh = (options.only or ["*"]) if options.fresh else []
     patterns = [*(options.rerun or []), *fresh]
     return to_forget(whole, patterns) if patterns else []

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 
-from tlml.cli.slots import CommandLine
+from tlml.cli.slots import CommandLine, SlotKind
 from tlml.errors import TlmlError, did_you_mean, unknown
-from tlml.registry.options import Option, Options, options_of
+from tlml.registry.options import Options, options_of
 from tlml.registry.registry import Registry
 from tlml.registry.source_options import read_options
-from tlml.spec import VIEWS, Kind
+from tlml.spec import VIEWS
 
 VIEW_NAMES = tuple(sorted(target.rpartition(":")[2] for target in VIEWS.values()))
 _MISSING = {
@@ -56,9 +55,7 @@ def check_complete(line: CommandLine, registry: Registry) -> None:
         known = known_options(line, path, registry)
         for option in known.known if known else ():
             if option.default is None and not _is_given(line, path, option.name):
-                raise TlmlError(
-                    f"{path}.{option.name} is missing{_about(option)} (tlml info {name})"
-                )
+                raise TlmlError(f"{path}.{option.name} is missing{option.about} (tlml info {name})")
 
 
 def known_options(line: CommandLine, path: str, registry: Registry) -> Options | None:
@@ -74,16 +71,13 @@ def known_options(line: CommandLine, path: str, registry: Registry) -> Options |
         return options_of(registry.resolve(kind, name)) if loaded else None
 
 
-def _check_name(path: str, kind: str, name: str, registry: Registry) -> None:
-    if "." in name:
-        return
-    kinds: Mapping[str, Kind] = {"learner": "learner", "domain": "domain", "strategy": "strategy"}
-    if kind not in kinds:
-        if name not in VIEW_NAMES:
-            raise TlmlError(f"{path}: {unknown('view', name, VIEW_NAMES)}")
+def _check_name(path: str, kind: SlotKind, name: str, registry: Registry) -> None:
+    if "." in name or (name in VIEW_NAMES and kind == "view"):
         return
     try:
-        registry.spec(kinds[kind], name)
+        if kind == "view":
+            raise unknown("view", name, VIEW_NAMES)
+        registry.spec(kind, name)
     except TlmlError as error:
         raise TlmlError(f"{path}: {error}") from None
 
@@ -129,8 +123,3 @@ def _is_given(line: CommandLine, path: str, option: str) -> bool:
     slot = line.slots[path]
     inner = line.slots.get(f"{path}.{option}")
     return option in slot.given or bool(inner and inner.said)
-
-
-def _about(option: Option) -> str:
-    kind = f" ({option.type})" if option.type else ""
-    return f"{kind}: {option.help}" if option.help else kind

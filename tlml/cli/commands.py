@@ -16,6 +16,7 @@ from tlml.cli.checks import VIEW_NAMES, check_complete, check_names
 from tlml.cli.help_text import help_text, options_text
 from tlml.cli.newest import find_newest
 from tlml.cli.slots import SKIP_DEFAULT, CommandLine, read_words
+from tlml.cli.stops import found_in
 from tlml.errors import TlmlError
 from tlml.registry.registry import default_registry
 
@@ -112,7 +113,7 @@ def _classes(line: CommandLine) -> dict[str, type[Any]]:
     learner: type[Learner] = registry.resolve("learner", line.filled["model"])
     if line.slots["data"].name is None:
         cls = _default_view(line, learner)
-        line.fill("data", cls.__name__ if cls.__name__ in VIEW_NAMES else _path_of(cls))
+        line.fill("data", cls.__name__ if cls.__name__ in VIEW_NAMES else registry.name_of(cls))
     return {
         path: views[name] if name in views else registry.resolve(line.slots[path].kind, name)  # type: ignore[arg-type]
         for path, name in line.filled.items()
@@ -133,10 +134,6 @@ def _default_view(line: CommandLine, learner: type[Learner]) -> type[View]:
     return EpisodeView
 
 
-def _path_of(cls: type[Any]) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
-
-
 @contextmanager
 def _explained(line: CommandLine) -> Iterator[None]:
     """Turn what the user can mend into a TlmlError, however deep it is wrapped."""
@@ -145,7 +142,7 @@ def _explained(line: CommandLine) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = _ours(error)
+        ours = found_in(error, TlmlError)
         if ours is not None:
             raise ours from error
         if isinstance(error, MisconfigurationException):
@@ -157,12 +154,6 @@ def _explained(line: CommandLine) -> Iterator[None]:
 
             raise misfit(line.paths.get("ckpt_path", "the checkpoint"), error) from error
         raise
-
-
-def _ours(error: BaseException | None) -> TlmlError | None:
-    while error is not None and not isinstance(error, TlmlError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 @contextmanager

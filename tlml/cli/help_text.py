@@ -72,13 +72,7 @@ def help_text(command: str) -> str:
 
 
 def options_text(command: str, filled: Mapping[str, str], classes: Mapping[str, type[Any]]) -> str:
-    """Return all options of a command with their help: of what fills the slots, and the Trainer's.
-
-    Args:
-        command: The command.
-        filled: The name in each slot.
-        classes: What it stands for.
-    """
+    """Return all options of a command with their help: of what fills its slots, of the Trainer."""
     lines = [f"usage: tlml {command} [options]", "", WHAT[command]]
     for path, cls in classes.items():
         inner = {slot.removeprefix(f"{path}.") for slot in classes} | {"spaces"}

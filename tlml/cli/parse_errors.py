@@ -87,14 +87,11 @@ def _wrong_value(message: str) -> str:
     value = (nested[1] if nested else value).strip("'\"")
     if "dot import path" in message or "Not a valid subclass" in message:
         return f"no class is called '{value}'{_near_class(value)}"
-    expected = sorted({_readable(kind) for kind in _EXPECTED.findall(message)}, key=_null_last)
+    kinds = {_readable(kind) for kind in _EXPECTED.findall(message)}
+    expected = sorted(kinds, key=lambda kind: (kind == "null", kind))  # null last
     if expected and value:
         return f"must be {' or '.join(expected)}, is '{value}'"
     return " ".join(message.split())
-
-
-def _null_last(kind: str) -> tuple[bool, str]:
-    return kind == "null", kind
 
 
 def _readable(kind: str) -> str:

@@ -174,7 +174,6 @@ def canonical(kind: SlotKind, name: str) -> str:
 
 
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield each flag with its value."""
     rest = list(words)
     while rest:
         word = rest.pop(0)

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Stopped(Exception):
@@ -44,7 +46,8 @@ def stopping_at_sigterm() -> Iterator[None]:
     except BaseException as error:
         if came:
             raise Stopped("terminated", signal.SIGTERM) from error
-        if isinstance(error, KeyboardInterrupt | SystemExit) and _interrupted(error):
+        exits = isinstance(error, KeyboardInterrupt | SystemExit)
+        if exits and found_in(error, KeyboardInterrupt) is not None:
             raise Stopped("interrupted", signal.SIGINT) from error
         raise
     finally:
@@ -59,8 +62,8 @@ def _handle(stop: Callable[[int, FrameType | None], Any]) -> Any:
     return signal.signal(signal.SIGTERM, stop)
 
 
-def _interrupted(error: BaseException | None) -> bool:
-    """Say whether Ctrl-C is at the bottom of an exit."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+def found_in(error: BaseException | None, kind: type[E]) -> E | None:
+    """Return the first error of a kind that an error is, or that lies behind it."""
+    while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error

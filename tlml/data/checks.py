@@ -32,11 +32,7 @@ def check_finite(batch: Batch, where: str) -> None:
     check_tensors(batch.x, batch.y, where)
     for name, values in (("x", batch.x), ("y", batch.y)):
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
-            bad = (
-                int((~torch.isfinite(values)).flatten(1).any(1).sum())
-                if values.ndim > 1
-                else int((~torch.isfinite(values)).sum())
-            )
+            bad = int((~torch.isfinite(values)).reshape(len(values), -1).any(1).sum())
             raise TlmlError(
                 f"{where}: {name} of {bad} of {len(values)} examples is NaN or infinite; remove or "
                 "fill these examples in the domain"
@@ -73,35 +69,26 @@ def _check_tasks(tasks: Sequence[Any], domain: Domain[Any], split: Split) -> Non
     name, spaces = type(domain).__name__, domain.spaces(split)
     if not len(tasks) and split != "validation":  # without any, a part of the source validates
         raise TlmlError(f"{name} has no {split} tasks")
-    sizes = [check_task(task, spaces) for task in tasks if isinstance(task, Finite)]
+    sizes = [
+        check_part(task.split(part), spaces, f"task {task.name}", part)
+        for task in tasks
+        if isinstance(task, Finite)
+        for part in _PARTS
+    ]
     if sizes and not any(sizes) and split != "validation":
         raise TlmlError(f"the {split} tasks of {name} hold no examples")
-
-
-def check_task(task: Finite, spaces: tuple[Space[Any], Space[Any]]) -> int:
-    """Check the parts of a task that is a data set, and return how many examples it has."""
-    return sum(check_part(task.split(part), spaces, f"task {task.name}", part) for part in _PARTS)
 
 
 def check_part(
     dataset: Any, spaces: tuple[Space[Any], Space[Any]], where: str, part: Part = "train"
 ) -> int:
-    """Check one part of a task, and return how many examples it has.
-
-    Args:
-        dataset: What the task gives.
-        spaces: Of inputs and targets.
-        where: Whose it is, for an error.
-        part: Which part.
-    """
+    """Check one part of a task, and return how many examples it has."""
     data = _read(dataset, where, part)
-    if isinstance(data, Examples):
-        check_tensors(data.x, data.y, where)
-        if len(data):
-            check_batch(Batch(data.x, data.y), spaces, where)
-    else:
-        check_tensors(data.x, data.y, where)
+    check_tensors(data.x, data.y, where)
+    if not isinstance(data, Examples):
         check_targets(data.y, spaces[1], where)
+    elif len(data):
+        check_batch(Batch(data.x, data.y), spaces, where)
     return len(data)
 
 
@@ -120,11 +107,8 @@ def check_counts(domain: Domain[Any], split: Split, shots: Counts, queries: Coun
 def _check_pool(pool: Mapping[str, Any], domain: ClassPool) -> None:
     for name, samples in pool.items():
         where = f"class '{name}'"
-        if (
-            not isinstance(samples, Tensor)
-            and hasattr(samples, "__len__")
-            and not is_array(samples)
-        ):
+        held = isinstance(samples, Tensor) or is_array(samples)
+        if not held and hasattr(samples, "__len__"):
             continue  # what reads single ones from the disk
         check_tensor(samples, "x", where)
         check_finite(Batch(samples, torch.zeros(len(samples))), where)

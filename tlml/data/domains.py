@@ -37,11 +37,17 @@ class Domain(Recorded, ABC, Generic[T]):
     classes or actions) and writes `draw`, for an endless family, or `tasks`, for a finite one.
     Accuracy of classes and mean squared error of values are what tasks are measured by, unless it
     sets `metric` and writes `measure`.
+
+    Where it has fewer than five target tasks, which are series of examples that resemble their
+    neighbours, it sets `blocks` to the length of a block: so many consecutive examples that those
+    before and after say little of each other. The examples of a task are then in the order of time,
+    queries are runs of them, and intervals resample blocks.
     """
 
     x: Space[Any]
     y: Space[Any]
     metric: Metric | None = None
+    blocks: int | None = None
 
     def spaces(self, split: Split) -> tuple[Space[Any], Space[Any]]:
         """Return the spaces of one split; label sets may differ between source and target."""

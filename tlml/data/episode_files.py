@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from torch.utils.data import Dataset
 
 from tlml.data.counts import Counts, as_counts, highest
 from tlml.data.domains import Domain
+from tlml.data.parts import Turn
 from tlml.data.tasks import SPLITS, Batch, Episode, Split
 from tlml.errors import TlmlError
 from tlml.files import replacing
 
 FORMAT = 1
 _SIDES = ("support", "query")
+_TASK, _PART = "task", "part"  # of each episode, where tasks are met in turn
 _ARRAYS = ("x", *(f"{side}_{part}" for side in _SIDES for part in ("index", "counts", "y")))
 
 
@@ -68,6 +70,8 @@ class EpisodeFile(Dataset[Episode]):
         index: For support and query, the places in `x`, one episode after the other.
         y: For support and query, the targets, likewise.
         ends: For support and query, where each episode ends, after a 0.
+        tasks: The task of each episode, where tasks are met in turn; else none.
+        parts: The part of its examples that each query is from, where there are parts; else none.
     """
 
     path: str
@@ -76,6 +80,8 @@ class EpisodeFile(Dataset[Episode]):
     index: tuple[Tensor, Tensor]
     y: tuple[Tensor, Tensor]
     ends: tuple[tuple[int, ...], tuple[int, ...]]
+    tasks: tuple[str, ...] = ()
+    parts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ends[0]) - 1
@@ -87,6 +93,12 @@ class EpisodeFile(Dataset[Episode]):
             )
         return Episode(self._side(0, number), self._side(1, number))
 
+    def turn(self, number: int) -> Turn | None:
+        """Return whose turn an episode is; None where the file doesn't say."""
+        if number >= len(self.tasks):
+            return None
+        return Turn(self.tasks[number], self.parts[number] if self.parts else None)
+
     def _side(self, side: int, number: int) -> Batch:
         at = slice(*self.ends[side][number : number + 2])
         return Batch(self.x[self.index[side][at]], self.y[side][at])
@@ -97,8 +109,20 @@ class EpisodeFile(Dataset[Episode]):
         return not self.y[0].is_floating_point()
 
 
-def pack(path: str | os.PathLike[str], episodes: Iterable[Episode], about: About) -> None:
-    """Write episodes one by one; only their different examples are held in memory."""
+def pack(
+    path: str | os.PathLike[str],
+    episodes: Iterable[Episode],
+    about: About,
+    turns: Sequence[Turn] = (),
+) -> None:
+    """Write episodes one by one; only their different examples are held in memory.
+
+    Args:
+        path: The file.
+        episodes: What to write.
+        about: What the file says of them.
+        turns: Of all episodes, or of none.
+    """
     pool, sides = _Pool(), (_Side(), _Side())
     for episode in episodes:
         for side, batch in zip(sides, episode, strict=True):
@@ -109,6 +133,7 @@ def pack(path: str | os.PathLike[str], episodes: Iterable[Episode], about: About
         arrays[f"{name}_index"] = np.concatenate(side.index)
         arrays[f"{name}_counts"] = np.array([len(index) for index in side.index])
         arrays[f"{name}_y"] = np.concatenate(side.y)
+    arrays |= _of_turns(turns)
     arrays["about"] = np.array(json.dumps(vars(about)))
     with replacing(os.fspath(path)) as temporary, temporary.open("xb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -126,6 +151,7 @@ def read_episodes(path: str | os.PathLike[str]) -> EpisodeFile:
         with Path(name).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = _read_about(name, file)
             arrays = {key: file[key] for key in _ARRAYS}
+            turns = {key: file[key] for key in (_TASK, _PART) if key in file.files}
     except FileNotFoundError:
         raise TlmlError(f"{name}: no such file") from None
     except KeyError as error:
@@ -135,7 +161,11 @@ def read_episodes(path: str | os.PathLike[str]) -> EpisodeFile:
     except Exception as error:  # numpy, zipfile, zlib and json each have errors of their own
         raise _foreign(name, "it is damaged or something else") from error
     _check_arrays(name, arrays)
-    return _made(name, about, arrays)
+    _check_turns(name, turns, len(arrays["support_counts"]))
+    return replace(
+        _made(name, about, arrays),
+        tasks=tuple(map(str, turns.get(_TASK, ()))), parts=tuple(map(int, turns.get(_PART, ()))),
+    )  # fmt: skip
 
 
 def check_fits(file: EpisodeFile, domain: Domain[Any]) -> None:
@@ -160,6 +190,12 @@ def check_fits(file: EpisodeFile, domain: Domain[Any]) -> None:
         raise _misfit(file, f"targets of shape {[*file.y[0].shape[1:]]}", whose, [*(y.shape or ())])
 
 
+def _of_turns(turns: Sequence[Turn]) -> dict[str, NDArray[Any]]:
+    found = {_TASK: np.array([turn.task for turn in turns])} if turns else {}
+    parts = [turn.part for turn in turns if turn.part is not None]
+    return found | ({_PART: np.array(parts)} if parts else {})
+
+
 class _Pool:
     """Different examples, each with its place. What was seen is known by its hash."""
 
@@ -168,7 +204,6 @@ class _Pool:
         self.known: dict[bytes, int] = {}
 
     def places(self, x: Tensor) -> NDArray[np.int64]:
-        """Return the place of each example of ``x [n, ...]``, new ones included."""
         return np.array([self._place(example) for example in x.numpy()], dtype=np.int64)
 
     def _place(self, example: NDArray[Any]) -> int:
@@ -229,6 +264,13 @@ def _check_arrays(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
             raise _foreign(name, f"{side}_y holds NaN or infinity")
     if len(arrays["support_counts"]) != len(arrays["query_counts"]):
         raise _foreign(name, "it has more supports than queries, or fewer")
+
+
+def _check_turns(name: str, turns: Mapping[str, NDArray[Any]], number: int) -> None:
+    for key, kinds in ((_TASK, "U"), (_PART, "iu")):
+        found = turns.get(key)
+        if found is not None and (found.shape != (number,) or found.dtype.kind not in kinds):
+            raise _foreign(name, f"{key} is not one for each episode")
 
 
 def _made(name: str, about: About, arrays: Mapping[str, NDArray[Any]]) -> EpisodeFile:

@@ -13,6 +13,7 @@ from tlml.data.checks import check_finite
 from tlml.data.counts import Counts, drawn
 from tlml.data.domains import POOL_WAYS, ClassPool, ClassTask, Domain
 from tlml.data.example_checks import check_tensors
+from tlml.data.parts import Cut, by_class, divided, part_of
 from tlml.data.tasks import (
     Batch,
     Episode,
@@ -69,13 +70,21 @@ def draw_episode(
 
 
 def draw(
-    task: Any, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None = None
+    task: Any,
+    shots: Counts,
+    queries: Counts,
+    rng: np.random.Generator,
+    ways: int | None = None,
+    cut: Cut | None = None,
 ) -> Draw:
-    """Draw an episode and remember where its query came from."""
+    """Draw an episode and remember where its query came from: of one part of the examples, if cut.
+
+    The support may hold the rest of that part.
+    """
     if isinstance(task, ClassTask) and ways in (None, len(task.samples)):
-        made = _draw_classes(task, shots, queries, rng)
+        made = _draw_classes(task, shots, queries, rng, cut)
     elif isinstance(task, Finite):
-        made = _draw_finite(task, shots, queries, rng, ways)
+        made = _draw_finite(task, shots, queries, rng, ways, cut)
     elif isinstance(task, Task):
         made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)
     else:
@@ -100,7 +109,11 @@ def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator
 
 
 def _draw_classes(
-    task: ClassTask, shots: Counts, queries: Counts, rng: np.random.Generator
+    task: ClassTask,
+    shots: Counts,
+    queries: Counts,
+    rng: np.random.Generator,
+    cut: Cut | None = None,
 ) -> Draw:
     """Draw what `_draw_finite` would, reading only the samples that are drawn."""
     support: list[Tensor] = []
@@ -110,11 +123,13 @@ def _draw_classes(
     for label, samples in enumerate(task.samples):
         near, far = drawn(shots, rng), drawn(queries, rng)
         own = torch.from_numpy(rng.permutation(len(samples)))
-        others = own[near:]
-        _check_enough(task, label, len(own), len(others), near, far, False)
-        support.append(samples[own[:near]])
-        query.append(samples[others[:far]])
-        places.append(start + others[:far])
+        _check_enough(task, label, len(own), len(own) - near, near, far, False)
+        # Labels are drawn anew: a class is known by its name.
+        may = part_of(cut, torch.arange(len(own)), task.classes[label])
+        mine, theirs = divided(own, None, near, far, may)
+        support.append(samples[mine])
+        query.append(samples[theirs])
+        places.append(start + theirs)
         start += len(samples)
     return Draw(task, Episode(_label(support), _label(query)), "train", torch.cat(places))
 
@@ -125,11 +140,16 @@ def _label(samples: list[Tensor]) -> Batch:
 
 
 def _draw_finite(
-    task: Finite, shots: Counts, queries: Counts, rng: np.random.Generator, ways: int | None
+    task: Finite,
+    shots: Counts,
+    queries: Counts,
+    rng: np.random.Generator,
+    ways: int | None,
+    cut: Cut | None = None,
 ) -> Draw:
     pool, test = readable(task.split("train")), readable(task.split("test"))
-    if pool.y.is_floating_point() or not getattr(task, "by_class", True):
-        return _draw_whole(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng)
+    if not by_class(task, pool):
+        return _draw_whole(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng, cut)
     labels = _labels(task, pool, ways, rng)
     if not labels:
         raise TlmlError(f"task {task.name}: it has no examples to train on")
@@ -138,12 +158,17 @@ def _draw_finite(
     for label in labels:
         near, far = drawn(shots, rng), drawn(queries, rng)
         own = _permute(pool, label, rng)
-        others = _permute(test, label, rng) if len(test) else own[near:]
-        _check_enough(task, label, len(own), len(others), near, far, bool(len(test)))
-        support.append(own[:near])
-        query.append(others[:far])
+        others = _permute(test, label, rng) if len(test) else None
+        left = len(own) - near if others is None else len(others)
+        _check_enough(task, label, len(own), left, near, far, bool(len(test)))
+        may = part_of(cut, _of_class(test if len(test) else pool, label), str(label))
+        mine, theirs = divided(own, others, near, far, may)
+        support.append(mine)
+        query.append(theirs)
     relabel = None if ways is None or labels == list(range(ways)) else labels
     query_index = torch.cat(query)
+    if cut is not None and cut.in_order:
+        query_index = query_index.sort().values
     episode = Episode(
         _take(pool, torch.cat(support), relabel),
         _take(test if len(test) else pool, query_index, relabel),
@@ -152,19 +177,26 @@ def _draw_finite(
 
 
 def _draw_whole(
-    task: Finite, pool: Held, test: Held, shots: int, queries: int, rng: np.random.Generator
+    task: Finite,
+    pool: Held,
+    test: Held,
+    shots: int,
+    queries: int,
+    rng: np.random.Generator,
+    cut: Cut | None = None,
 ) -> Draw:
     order = torch.from_numpy(rng.permutation(len(pool)))
-    others = torch.from_numpy(rng.permutation(len(test))) if len(test) else order[shots:]
-    if len(order) < shots or len(others) < queries:
+    others = torch.from_numpy(rng.permutation(len(test))) if len(test) else None
+    if len(order) < shots or (len(order) - shots if others is None else len(others)) < queries:
         has = f"{len(pool)} to train on, {len(test)} to test on" if len(test) else f"{len(pool)}"
         raise TlmlError(
             f"task {task.name}: {shots} shots and {queries} queries are more examples than it has: "
             f"{has}"
         )
-    query_index = others[:queries]
     source = test if len(test) else pool
-    episode = Episode(_take(pool, order[:shots], None), _take(source, query_index, None))
+    may = part_of(cut, torch.arange(len(source)))
+    support, query_index = divided(order, others, shots, queries, may)
+    episode = Episode(_take(pool, support, None), _take(source, query_index, None))
     return Draw(task, episode, "test" if len(test) else "train", query_index)
 
 
@@ -185,8 +217,12 @@ def _labels(task: Finite, pool: Held, ways: int | None, rng: np.random.Generator
 
 
 def _permute(pool: Held, label: int, rng: np.random.Generator) -> Tensor:
-    own = torch.nonzero(pool.y == label).flatten()
+    own = _of_class(pool, label)
     return own[torch.from_numpy(rng.permutation(len(own)))]
+
+
+def _of_class(pool: Held, label: int) -> Tensor:
+    return torch.nonzero(pool.y == label).flatten()
 
 
 def _check_enough(

@@ -134,7 +134,7 @@ def _as_tensor(values: Any, name: str) -> str:
 
 
 def _shape(values: Tensor) -> str:
-    return "[" + ", ".join(["n", *map(str, values.shape[1:])]) + "]"
+    return _listed(values.shape[1:])
 
 
 def _listed(shape: Sequence[int] | None) -> str:

@@ -64,14 +64,18 @@ class KeyedSampler(DistributedSampler[int]):
         return self.number // self.num_replicas
 
     def _check_world(self) -> None:
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return
-        world = torch.distributed.get_world_size()
+        world = processes()
         if self.num_replicas == 1 < world:
             raise TlmlError(
                 f"this loader was made for one process, and there are {world}, which would all see "
                 "the same; pass the view itself to the Trainer: fit(learner, datamodule=view)"
             )
+
+
+def processes() -> int:
+    """Return how many processes train together, as torch knows."""
+    known = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size() if known else 1
 
 
 def even_chunks(total: int, size: int, world: int) -> int:

@@ -76,7 +76,6 @@ class Task(Protocol):
 
     def sample(self, n: int, rng: np.random.Generator) -> Batch:
         """Draw `n` examples, a function of `rng` only."""
-        ...
 
 
 @runtime_checkable
@@ -91,7 +90,6 @@ class Finite(Protocol):
 
     def split(self, part: Part) -> Dataset[Batch]:
         """Return the examples of one part; parts share none. ``val`` and ``test`` may be empty."""
-        ...
 
 
 @runtime_checkable
@@ -102,7 +100,6 @@ class MDP(Protocol):
 
     def make(self, seed: int) -> gymnasium.Env:
         """Make an environment of its own, seeded."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +121,9 @@ class Samples(Protocol):
 
     def __len__(self) -> int:
         """How many there are."""
-        ...
 
     def __getitem__(self, index: Any, /) -> Tensor:
         """Read the inputs of an index tensor, a mask or a slice."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

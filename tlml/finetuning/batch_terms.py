@@ -295,7 +295,6 @@ def _said(batch: Any) -> str:
 
 
 def _parts(side: Any) -> tuple[Tensor, Tensor | None]:
-    """Return inputs, and labels where there are any."""
     if not isinstance(side, tuple | list):
         return side, None
     return side[0], side[1] if len(side) > 1 else None

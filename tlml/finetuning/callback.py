@@ -263,13 +263,7 @@ def progress(trainer: Trainer) -> float:
 
 
 def begin(network: nn.Module, strategy: Strategy, x: Tensor | None = None) -> None:
-    """Let a strategy look at what adapts before the first step, and set the buffers that it says.
-
-    Args:
-        network: What adapts.
-        strategy: What looks.
-        x: The target's inputs without labels, if there are any.
-    """
+    """Let a strategy look at what adapts before the first step; set the buffers that it says."""
     if not overrides(strategy, "begin"):
         return
     named = own_parameters(network, strategy)
@@ -286,8 +280,6 @@ def start_at(network: nn.Module, strategy: Strategy, fresh: Callable[[], Params]
     """Set a network's parameters to where a strategy starts.
 
     Args:
-        network: What adapts.
-        strategy: What says where it starts.
         fresh: Returns newly initialised parameters; where they are taken, BatchNorm forgets too.
     """
     if not overrides(strategy, "start"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Literal
@@ -18,12 +17,12 @@ from tlml.data.tasks import SPLITS, Pair, Params
 from tlml.errors import TlmlError, check_choice
 from tlml.finetuning.callback import PhaseCallback, attach, begin, param_groups, progress, start_at
 from tlml.finetuning.phase_switch import own_parameters
-from tlml.learners.adapter import TargetAdapter
+from tlml.learners.adapter import TargetAdapter, takes_new_head
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.learner import Learner, as_strategy
+from tlml.learners.run_log import log_measured
 from tlml.metrics.losses import criterion, mean_entropy
-from tlml.metrics.tasks import measure_predictions
 from tlml.networks.batchnorm import Policy, statistics
 from tlml.networks.build import zeros
 from tlml.networks.heads import check_head, head_for, last_linear
@@ -35,6 +34,7 @@ from tlml.strategies.loss_terms import Pass, features_with, of_target, passes
 from tlml.strategies.optimiser import make_optimizer
 from tlml.strategies.strategy import Strategy, has_terms
 from tlml.views.base import ViewSpaces
+from tlml.views.contract import Measurement, judge
 from tlml.views.pair import PairView
 
 KEY = "tlml_adaptation"  # what a checkpoint holds beside the learner's own form, to resume by
@@ -212,15 +212,7 @@ class Adaptation(LightningModule):
             raise TlmlError(
                 f"the learner was trained on inputs {trained.x}; the target has {spaces.x}"
             )
-        same = same_space(trained.y, spaces.y)
-        if self.head == "kept" and not same:
-            raise TlmlError(
-                f"head: 'kept' does not fit: the learner was trained for {trained.y}, the target "
-                f"has {spaces.y}; take head='new'"
-            )
-        return self.head == "new" or (
-            self.head is None and not (same and trained.labels == spaces.labels)
-        )
+        return takes_new_head(self.head, trained, spaces, "target has")
 
     def _attach(self) -> None:
         before = set(self.network.state_dict())
@@ -278,24 +270,16 @@ class Adaptation(LightningModule):
         return criterion(scores, y, self.learner.criterion)
 
     def _measure(self, batch: Pair, stage: str) -> None:
-        x, y = batch.target
+        x = batch.target.x
         space = self.learner.view_spaces.y  # type: ignore[union-attr]
         if not len(x):  # with source beside it, the view validates on held-out source
             if len(batch.unlabelled) and isinstance(space, Discrete):
                 entropy = mean_entropy(self._scores(batch.unlabelled))
-                self._note(stage, {"entropy": entropy}, len(batch.unlabelled))
+                log_measured(self, stage, Measurement({"entropy": entropy}, len(batch.unlabelled)))
             return
-        scores = self._scores(x)
-        found = {"loss": self._loss(scores, y)}
-        found |= measure_predictions(self._view().domain, space, batch.target, scores)
-        self._note(stage, found, len(x))
-
-    def _note(self, stage: str, found: Mapping[str, Tensor], count: int) -> None:
-        for name, value in found.items():
-            self.log(
-                f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=count,
-                prog_bar=name != "loss", sync_dist=self.trainer.world_size > 1,
-            )  # fmt: skip
+        loss, domain = self.learner.criterion, self._view().domain
+        found = judge(self._scores(x), batch.target, domain, space, loss)
+        log_measured(self, stage, Measurement(found, len(x)))
 
     def _check_finite(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +125,7 @@ def diagnose(
     check_choice("split", split, SPLITS)
     _check_inputs(learner, view)
     check_data(view.domain, split)
-    with _testing(learner):
+    with torch.inference_mode(False), torch.enable_grad(), evaluating(learner):  # as in a test
         return _diagnose(learner, view, split, episodes)
 
 
@@ -157,13 +156,6 @@ def _check_inputs(learner: GradientLearner, view: EpisodeView) -> None:
             f"diagnose: {type(learner).__name__} was built for inputs {trained.x}; the view's are "
             f"{view.test_spaces.x}"
         )
-
-
-@contextmanager
-def _testing(learner: GradientLearner) -> Iterator[None]:
-    """Let a learner be as in a test inside the block."""
-    with torch.inference_mode(False), torch.enable_grad(), evaluating(learner):
-        yield
 
 
 def _diagnose(

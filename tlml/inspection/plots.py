@@ -41,26 +41,21 @@ class Drawable(Protocol):
     @property
     def curve(self) -> pd.DataFrame:
         """A row for each episode and step."""
-        ...
 
     @property
     def layers(self) -> pd.DataFrame:
         """A row for each layer."""
-        ...
 
     @property
     def metric(self) -> str:
         """The metric beside the loss."""
-        ...
 
     @property
     def strategy(self) -> str:
         """The class of what adapted."""
-        ...
 
     def summary(self) -> pd.DataFrame:
         """Mean and interval of each quantity at each step."""
-        ...
 
 
 def pictures(diagnosis: Drawable) -> dict[str, bytes]:

@@ -173,14 +173,7 @@ def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
         if type(strategy) is type(learner.strategy):
             _take_what_was_learned(strategy, learner.strategy)
     spaces, trained = view.test_spaces, learner.view_spaces
-    fits = trained is None or trained.same_labels(spaces)
-    head = view.head or ("kept" if fits else "new")
-    if head == "kept" and trained is not None and not same_space(trained.y, spaces.y):
-        raise TlmlError(
-            f"head: 'kept' does not fit: the learner was trained for {trained.y}, the tasks have "
-            f"{spaces.y}; take head='new'"
-        )
-    new = head == "new" and network is not None
+    new = takes_new_head(view.head, trained, spaces, "tasks have") and network is not None
     if new and not lowest(view.shots):
         raise TlmlError(
             "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
@@ -188,7 +181,30 @@ def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
         )
     if network is not None and (new or strategy.needs_head):
         check_head(network, zeros(spaces.x, network))
+    fits = trained is None or trained.same_labels(spaces)
     return TargetAdapter(strategy, network, spaces.y, new, fits, view.domain)
+
+
+def takes_new_head(
+    asked: str | None, trained: ViewSpaces | None, spaces: ViewSpaces, whose: str
+) -> bool:
+    """Return whether a head for other targets is needed: as asked, or as the labels mean.
+
+    Args:
+        asked: ``kept``, ``new`` or None.
+        trained: The spaces that the learner was trained for; None: any.
+        spaces: The spaces of what it is adapted to.
+        whose: Who has these, for the error.
+
+    Raises:
+        TlmlError: The head that is to be kept has another size.
+    """
+    if asked == "kept" and trained is not None and not same_space(trained.y, spaces.y):
+        raise TlmlError(
+            f"head: 'kept' does not fit: the learner was trained for {trained.y}, the {whose} "
+            f"{spaces.y}; take head='new'"
+        )
+    return not (trained is None or trained.same_labels(spaces)) if asked is None else asked == "new"
 
 
 def with_terms(adapter: TargetAdapter, problem: Problem) -> Loss:
@@ -220,11 +236,7 @@ def with_terms(adapter: TargetAdapter, problem: Problem) -> Loss:
 
 
 def _take_what_was_learned(strategy: Strategy, trained: Strategy) -> None:
-    """Give a strategy what one of its kind learned in training, such as inner rates.
-
-    Raises:
-        TlmlError: It was learned for other shapes.
-    """
+    """Give a strategy what one of its kind learned in training, such as inner rates."""
     own, theirs = strategy.state_dict(), trained.state_dict()
     if not own.keys() <= theirs.keys():
         return  # it learns what the other did not

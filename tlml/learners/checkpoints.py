@@ -96,8 +96,6 @@ def saved_options(
     """Return the options that the learner was made with.
 
     Args:
-        path: Where the checkpoint is.
-        checkpoint: Its content.
         given: The names of those that others take the place of.
 
     Raises:
@@ -161,16 +159,14 @@ def misfit(path: str | Path, error: RuntimeError) -> TlmlError:
 
 def _make(path: str | Path, checkpoint: dict[str, Any], options: dict[str, Any]) -> Learner:
     cls = learner_class(path, checkpoint)
-    made: Learner
     try:
-        made = cls(**options)
+        return cls(**options)
     except TypeError as error:
         version = checkpoint["tlml"].get("version")
         raise TlmlError(
             f"{path}: its options don't fit learner {checkpoint['tlml']['learner']} as installed "
             f"({error}); it was written by tlml {version}"
         ) from error
-    return made
 
 
 def learner_class(path: str | Path, checkpoint: dict[str, Any]) -> type[Learner]:

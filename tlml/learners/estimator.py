@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-import torch.distributed
 from gymnasium.spaces import Box, Discrete, Space
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from tlml.data.tasks import Batch, Pair
 from tlml.errors import TlmlError, check_choice
 from tlml.learners.adapter import TargetAdapter
+from tlml.learners.evaluation import from_all_ranks
 from tlml.learners.learner import Learner
 from tlml.networks.named_tensors import NamedBuffers
 from tlml.strategies.strategy import Strategy, overrides
@@ -100,7 +100,7 @@ class Estimator(Learner):
         """Put what all processes saw into the order of the data set."""
         if not self._pass:
             return
-        parts = _from_all_ranks(
+        parts = from_all_ranks(
             [(pair.source.x.cpu(), pair.source.y.cpu(), pair.index.cpu()) for pair in self._pass]
         )
         self._pass = []
@@ -226,11 +226,8 @@ def make_model(name: str, classes: bool, options: Mapping[str, Any], seed: int) 
     }
     kind = kinds[name][not classes]
     takes = inspect.signature(kind).parameters
-    both = (
-        inspect.signature(kinds[name][0]).parameters | inspect.signature(kinds[name][1]).parameters
-    )
     for option in options:
-        if option not in both:
+        if not any(option in inspect.signature(each).parameters for each in kinds[name]):
             raise TlmlError(
                 f"model_options: {option}: no such option of {kind.__name__}; there are "
                 f"{', '.join(sorted(takes))}"
@@ -282,11 +279,3 @@ def _check_serves(strategy: Strategy) -> None:
         f"strategy {type(strategy).__name__}: it has none of estimate(), fit_transform() and "
         "weigh_samples(), by which the learner estimator transfers (tlml info estimator)"
     )
-
-
-def _from_all_ranks(parts: list[Any]) -> list[Any]:
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return parts
-    found: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(found, parts)
-    return [one for rank in found for one in rank]

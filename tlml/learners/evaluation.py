@@ -11,35 +11,32 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from tlml.data.sampling import KeyedSampler
+from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
+from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws
+from tlml.metrics.intervals import LEAST_UNITS
 from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
-from tlml.views.contract import COSTS, judge
+from tlml.views.contract import COSTS, Measurable, judge
+from tlml.views.episode import EpisodeView
 
 _NORMAL = 1.96  # half width of a 95% interval of the mean, in standard errors
 
 
-class Testable(Adaptable, Protocol):
+class Testable(Adaptable, Measurable, Protocol):
     """What a test on episodes asks of a learner."""
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
-        """Predict by the learner's own strategy."""
+        """Predict by the learner's own strategy for a task of which `support` is known."""
 
     def predict_by(self, adapter: TargetAdapter, support: Batch, x: Tensor) -> Tensor:
         """Predict by what adapts in this test."""
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
-
-    def target_space(self) -> Any:
-        """Return the space of the targets that it predicts."""
-
-    def loss_name(self) -> str | None:
-        """Return the name of the loss that its predictions are judged by."""
 
 
 def evaluate(
@@ -53,12 +50,9 @@ def evaluate(
     """Adapt to one task and return its metrics.
 
     Args:
-        learner: What is tested.
         adapter: What adapts; None: the learner's own strategy, on episodes of no known view.
-        task: Support and query.
         view: What the task is of, if it is known.
         stage: ``val`` or ``test``.
-        index: The task's number.
 
     Raises:
         TlmlError: The adaptation diverged: the inner step at which it did is named. Or BatchNorm
@@ -79,12 +73,14 @@ def evaluate(
         found = judge(
             scores, task.query, None if view is None else view.domain, space, learner.loss_name()
         )
+        draws = block_draws(view, stage, index, task.query, scores, space)
     return {
         "episode": index,
         **{name: float(value) for name, value in found.items()},
         **_sample_size(learner, adapter),
         "seconds": seconds,
         "gradient_steps": adapter.attempt.calls if adapter else 0,
+        **draws,
     }
 
 
@@ -112,21 +108,47 @@ def differentiable(task: Episode) -> Episode:
 
 def gather_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the records of all processes, by episode."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    found = from_all_ranks(records)
+    if found is records:
         return records
-    parts: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, records)
-    return sorted((r for part in parts for r in part), key=lambda record: int(record["episode"]))
+    return sorted(found, key=lambda record: int(record["episode"]))
 
 
-def half_intervals(records: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """Return half the width of the 95% interval of the mean, by metric; of one record none."""
+def from_all_ranks(parts: list[Any]) -> list[Any]:
+    """Return what all processes hold, in the order of their ranks; alone, the list itself."""
+    world = processes()
+    if world == 1:
+        return parts
+    found: list[Any] = [None] * world
+    torch.distributed.all_gather_object(found, parts)
+    return [one for rank in found for one in rank]
+
+
+def half_intervals(records: Sequence[dict[str, Any]], view: View | None) -> dict[str, Tensor]:
+    """Return half the width of the 95% interval of the mean, by metric.
+
+    Episodes of one task, or of one part of it where tasks are few, are averaged first; of fewer
+    than five of these there is no interval.
+
+    Args:
+        records: One for each episode.
+        view: What they are episodes of.
+    """
+    units: dict[Any, list[dict[str, Any]]] = {}
+    for record in records:
+        units.setdefault(_unit(view, record["episode"]), []).append(record)
+    if len(units) < LEAST_UNITS:
+        return {}
     found = {}
-    for name in records[0] if records else ():
-        values = torch.tensor([float(record[name]) for record in records])
-        if name not in (*COSTS, "loss") and len(values) > 1:
-            found[name] = _NORMAL * values.std() / len(values) ** 0.5
+    for name in (name for name in records[0] if name not in (*COSTS, "loss")):
+        means = [sum(float(one[name]) for one in own) / len(own) for own in units.values()]
+        found[name] = _NORMAL * torch.tensor(means).std() / len(means) ** 0.5
     return found
+
+
+def _unit(view: View | None, episode: int) -> Any:
+    turn = view.turn(episode) if isinstance(view, EpisodeView) else None
+    return episode if turn is None else turn[:2]
 
 
 def _sample_size(learner: Testable, adapter: TargetAdapter | None) -> dict[str, float]:
@@ -139,7 +161,6 @@ def _sample_size(learner: Testable, adapter: TargetAdapter | None) -> dict[str, 
 def _predicted(
     learner: Testable, adapter: TargetAdapter | None, task: Episode, index: int
 ) -> Tensor:
-    """Return the scores of the query."""
     try:
         if adapter is None:
             return learner.predict(task.support, task.query.x)

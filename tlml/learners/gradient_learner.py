@@ -69,11 +69,7 @@ class GradientLearner(NetworkLearner):
     stacks_calls: bool | None = None  # whether a network of unknown layers was seen to stack
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Refuse to override what would be passed over.
-
-        Raises:
-            TypeError: The class overrides a method that its problems don't ask it for.
-        """
+        """Refuse to override what would be passed over."""
         super().__init_subclass__(**options)
         for name in _OF_THE_PROBLEM:
             if name in vars(cls):
@@ -215,11 +211,7 @@ class GradientLearner(NetworkLearner):
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
-        problem = self.problem(adapter)
-        for step, params in enumerate(problem.steps(problem.start(), support), 1):
-            if not all(bool(torch.isfinite(value).all()) for value in params.values()):
-                return step
-        return None
+        return self.problem(adapter).diverged_at(support)
 
     def loss_name(self) -> str | None:
         """Return the name of the loss; None: by the targets."""

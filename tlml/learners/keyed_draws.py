@@ -45,19 +45,10 @@ class KeyedDraws(Callback):
         key = (seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         self._open.enter_context(keyed_draws(key, pl_module.device))
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Put the generators back."""
         self._open.close()
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, *_: Any) -> None:
         """Put the generators back."""
         self._open.close()

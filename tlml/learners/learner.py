@@ -29,7 +29,7 @@ from tlml.learners.evaluation import (
 from tlml.learners.keyed_draws import KeyedDraws
 from tlml.learners.new_data import predict_batch
 from tlml.learners.retention import Retention
-from tlml.learners.run_log import LogConfiguration
+from tlml.learners.run_log import LogConfiguration, log_measured
 from tlml.learners.saved_names import SafelyLoaded
 from tlml.recorded import Recorded, plain
 from tlml.registry.instances import build
@@ -37,7 +37,7 @@ from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.version import tlml_version
 from tlml.views.base import KeyedLoader, View, ViewSpaces, begin_epoch, view_of
-from tlml.views.contract import Measurement, Place
+from tlml.views.contract import Place
 from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
 from tlml.views.table import view_type_of
@@ -152,8 +152,6 @@ class Learner(Recorded, SafelyLoaded, ABC):
 
         Args:
             adapter: What adapts, with the space of the task's targets.
-            support: As of `predict`.
-            x: As of `predict`.
         """
         return self.predict(support, x)
 
@@ -199,7 +197,7 @@ class Learner(Recorded, SafelyLoaded, ABC):
         """Gather the records of all processes and log 95% intervals."""
         self._adapters = ()
         self.records = gather_records(self.records)
-        for name, half in half_intervals(self.records).items():
+        for name, half in half_intervals(self.records, self.current_view()).items():
             self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=True)
 
     def adapt_to(self, tasks: Sequence[Episode], place: Place) -> list[dict[str, Any]]:
@@ -346,18 +344,9 @@ class Learner(Recorded, SafelyLoaded, ABC):
         view = self.current_view()
         for measurement in view_type_of(batch).measure(self, batch, place, view):
             self.records += measurement.records
-            self._note(place, measurement)
+            log_measured(self, place.stage, measurement)
             found = dict(measurement.values)
         return found
-
-    def _note(self, place: Place, measurement: Measurement) -> None:
-        # In the same order on all ranks: their sums are matched by it.
-        for name, value in measurement.values.items():
-            self.log(
-                f"{place.stage}_{name}", value, on_step=False, on_epoch=True,
-                batch_size=measurement.size, prog_bar=name != "loss",
-                sync_dist=self.trainer.world_size > 1, add_dataloader_idx=measurement.of_loader,
-            )  # fmt: skip
 
     def _loader(self, place: Place) -> KeyedLoader | None:
         trainer = self.trainer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from gymnasium.spaces import Box
@@ -10,23 +10,10 @@ from torch import Tensor
 
 from tlml.data.tasks import Batch, Episode, Episodes, Pair, Step, tasks_of
 from tlml.errors import TlmlError
-from tlml.learners.evaluation import differentiable
+from tlml.learners.evaluation import Testable, differentiable
 
 
-class Predicting(Protocol):
-    """A learner, as it predicts."""
-
-    def predict(self, support: Batch, x: Tensor) -> Tensor:
-        """Predict for a task of which `support` is known."""
-
-    def predict_now(self, x: Tensor) -> Tensor:
-        """Predict without a task."""
-
-    def target_space(self) -> Any:
-        """Return the space of the targets that it predicts."""
-
-
-def predict_batch(learner: Predicting, batch: Any, as_it_is: bool) -> Tensor | list[Tensor]:
+def predict_batch(learner: Testable, batch: Any, as_it_is: bool) -> Tensor | list[Tensor]:
     """Predict for what a loader gives.
 
     Args:
@@ -49,8 +36,7 @@ def predict_batch(learner: Predicting, batch: Any, as_it_is: bool) -> Tensor | l
     return learner.predict_now(x) if as_it_is else _predict_untold(learner, x)
 
 
-def _predict_untold(learner: Predicting, x: Tensor) -> Tensor:
-    """Predict for a task of which no examples are known."""
+def _predict_untold(learner: Testable, x: Tensor) -> Tensor:
     space = learner.target_space()
     y = torch.zeros(0, *space.shape) if isinstance(space, Box) else torch.zeros(0).long()
     with torch.inference_mode(False):

@@ -11,6 +11,7 @@ from tlml.recorded import Recorded, describe_object
 
 if TYPE_CHECKING:
     from tlml.views.base import View
+    from tlml.views.contract import Measurement
 
 
 class LogConfiguration(Callback):
@@ -26,6 +27,17 @@ class LogConfiguration(Callback):
             known = configuration(learner, learner.current_view(), TrainerFn(stage).value)
             for logger in trainer.loggers:
                 logger.log_hyperparams(known)
+
+
+def log_measured(module: LightningModule, stage: str, measured: Measurement) -> None:
+    """Log what was measured of a batch, over all processes, as ``STAGE_METRIC``."""
+    # In the same order on all ranks: their sums are matched by it.
+    for name, value in measured.values.items():
+        module.log(
+            f"{stage}_{name}", value, on_step=False, on_epoch=True, batch_size=measured.size,
+            prog_bar=name != "loss", sync_dist=module.trainer.world_size > 1,
+            add_dataloader_idx=measured.of_loader,
+        )  # fmt: skip
 
 
 def configuration(learner: Recorded, view: View | None, stage: str = "fit") -> dict[str, Any]:

@@ -44,8 +44,6 @@ class SafelyLoaded(LightningModule):
         """Make and fill the module as Lightning does, after a look at what the file names.
 
         Args:
-            checkpoint_path: The file.
-            args: As Lightning takes them.
             options: As Lightning takes them; options of the class take the place of saved ones.
 
         Raises:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError
-from tlml.meta.contract import Problem, Slopes, trained_parameters
-from tlml.meta.path import Outer
+from tlml.meta.contract import Problem, trained_parameters
+from tlml.meta.path import Held, Outer
 from tlml.networks.calls import call_with
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
     import torch._inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    held = _Slopes(problem)
+    held = Held(problem.learner, problem.task_slopes)
 
     def flat(*given: Tensor) -> list[Tensor]:
         *values, sx, sy, qx, qy = given
@@ -145,16 +145,3 @@ def _check(program: Any, graph: GraphModule, inputs: list[Tensor]) -> None:
             f"compile: torch's compiler makes a program that is {error:.0%} off the step it was "
             "given; take compile=False, and report the network to PyTorch"
         )
-
-
-class _Slopes(torch.nn.Module):
-    """A learner as a module whose call gives the loss and slopes of a chunk."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__()
-        self.learner: Any = problem.learner
-        self.problem = problem
-
-    def forward(self, chunk: Episode) -> tuple[Tensor, Slopes]:
-        """Return loss and slopes."""
-        return self.problem.task_slopes(*chunk)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tlml.data.tasks import Episode, Episodes, Params, tasks_of
 from tlml.meta.contract import Problem
-from tlml.meta.path import Outer, Path
+from tlml.meta.path import Path
 from tlml.networks.layout import lay_out
 
 
@@ -23,15 +23,6 @@ class LoopPath(Path):
     def chunks(self, batch: Episode | Episodes, size: int | None) -> Iterator[tuple[Path, Episode]]:
         """Yield single tasks."""
         yield from ((self, task) for task in tasks_of(batch))
-
-    def losses(self, problem: Problem, chunk: Episode) -> Tensor:
-        """Return the loss of one task."""
-        return problem.task_loss(*chunk)
-
-    def gradients(self, problem: Problem, chunk: Episode) -> Outer:
-        """Return the loss of one task, and its gradient."""
-        loss, slopes = problem.task_slopes(*chunk)
-        return Outer(loss.detach(), slopes)
 
     def scores(self, problem: Problem, params: Params, x: Tensor) -> Tensor:
         """Return the scores of ``x [n, ...]``, with images laid out as they are fastest."""

@@ -70,16 +70,15 @@ def first_divergence(learner: MetaLearner, batch: Episode | Episodes) -> tuple[i
     with torch.no_grad():
         problem = learner.problem(path=LoopPath())
         for number, (support, query) in enumerate(tasks_of(batch)):
-            for step, params in enumerate(problem.steps(problem.start(), support), start=1):
-                if not all(bool(torch.isfinite(value).all()) for value in params.values()):
-                    return number, step
+            step = problem.diverged_at(support)
+            if step is not None:
+                return number, step
             if not bool(torch.isfinite(problem.task_loss(support, query))):
                 return number, 0
     return None
 
 
 def _outer(learner: MetaLearner, path: Path, chunk: Episode) -> Outer:
-    """Return the summed loss of a chunk, and its gradient."""
     problem, compiled = learner.problem(path=path), learner.compiled
     with _differentiated_twice(learner, path):
         found: Outer = (compiled or path).gradients(problem, chunk)
@@ -88,11 +87,7 @@ def _outer(learner: MetaLearner, path: Path, chunk: Episode) -> Outer:
 
 @contextmanager
 def _differentiated_twice(learner: MetaLearner, path: Path) -> Iterator[None]:
-    """Let attention run in operations that have second derivatives, where these are taken.
-
-    Raises:
-        TlmlError: Another operation has none.
-    """
+    """Let attention run in operations that have second derivatives, where these are taken."""
     if path.tasks is not None or learner.first_order:  # stacked layers are of known operations
         yield
         return
@@ -125,7 +120,6 @@ class _Mean(torch.autograd.Function):
     def forward(
         ctx: Any, loss: Tensor, slopes: Sequence[Tensor], tasks: int, *params: Tensor
     ) -> Tensor:
-        """Return the mean."""
         ctx.slopes, ctx.tasks = slopes, tasks
         return loss / tasks
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tlml.data.tasks import Batch, Episode, Episodes, Params
 from tlml.meta.contract import Memory, Problem, Slopes
@@ -46,13 +46,14 @@ class Path(ABC):
             size: At most so many tasks at once; all where None.
         """
 
-    @abstractmethod
     def losses(self, problem: Problem, chunk: Episode) -> Tensor:
         """Return the summed loss of a chunk; the caller turns gradients off."""
+        return problem.task_loss(*chunk)
 
-    @abstractmethod
     def gradients(self, problem: Problem, chunk: Episode) -> Outer:
         """Return the summed loss of a chunk, and its gradient."""
+        loss, slopes = problem.task_slopes(*chunk)
+        return Outer(loss.detach(), slopes)
 
     # What a problem is on this path
 
@@ -74,6 +75,26 @@ class Path(ABC):
         if first_order or not torch.is_grad_enabled():
             return FirstOrder(loss, by_autograd)
         return Adjoint(loss) if self.memory == "low" else SecondOrder(loss)
+
+
+class Held(nn.Module):
+    """A learner as a module whose call asks one of its problems about a chunk.
+
+    One functional call so replaces all its parameters, the strategy's rates among them: those
+    would otherwise get no gradient, silently.
+
+    Args:
+        learner: Its parameters are called ``learner.NAME`` here.
+        ask: `Problem.task_loss` or `Problem.task_slopes`.
+    """
+
+    def __init__(self, learner: Any, ask: Callable[[Batch, Batch], Any]) -> None:
+        super().__init__()
+        self.learner, self.ask = learner, ask
+
+    def forward(self, chunk: Episode) -> Any:
+        """Return what is asked for."""
+        return self.ask(*chunk)
 
 
 def split_tasks(batch: Episode, size: int) -> Iterator[Episode]:

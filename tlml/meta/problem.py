@@ -173,8 +173,6 @@ class InnerProblem:
         """Yield the parameters after each inner step from `params` on; what is frozen stays.
 
         Args:
-            params: Where to start.
-            support: What to adapt to.
             loss: What is gone down; the `inner_loss` where None.
         """
         loss, moving, kept = self._divided(params, loss or self.inner_loss())
@@ -216,6 +214,13 @@ class InnerProblem:
         params = self.adapted(support) if adapts else self.start()
         with torch.no_grad():
             return self.scores(params, x)
+
+    def diverged_at(self, support: Batch) -> int | None:
+        """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
+        for step, params in enumerate(self.steps(self.start(), support), 1):
+            if not all(bool(torch.isfinite(value).all()) for value in params.values()):
+                return step
+        return None
 
     def _divided(self, params: Params, loss: Loss) -> tuple[Loss, Params, Params]:
         """Return the loss of what moves, what moves, and what is frozen."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tlml.data.tasks import Episode, Episodes, Params
 from tlml.meta.contract import Problem
-from tlml.meta.path import Outer, Path, split_tasks
+from tlml.meta.path import Path, split_tasks
 from tlml.meta.stacked_calls import stacked_call
 from tlml.meta.stacked_layers import Layer, stacked_scores
 from tlml.metrics.losses import summed_criterion
@@ -35,15 +35,6 @@ class StackPath(Path):
         assert isinstance(batch, Episode)
         for chunk in split_tasks(batch, size or len(batch.support.x)):
             yield replace(self, together=len(chunk.support.x)), chunk
-
-    def losses(self, problem: Problem, chunk: Episode) -> Tensor:
-        """Return the summed loss of a chunk."""
-        return problem.task_loss(*chunk)
-
-    def gradients(self, problem: Problem, chunk: Episode) -> Outer:
-        """Return the summed loss of a chunk, and its gradient."""
-        loss, slopes = problem.task_slopes(*chunk)
-        return Outer(loss.detach(), slopes)
 
     @property
     def tasks(self) -> int | None:

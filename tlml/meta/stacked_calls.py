@@ -13,6 +13,7 @@ from tlml.data.tasks import Params
 from tlml.meta.stacked_layers import layer_norm, linear
 from tlml.networks.batchnorm import statistics
 from tlml.networks.calls import call_with
+from tlml.networks.modes import evaluating
 
 Own = Mapping[int, Tensor]  # parameters of all tasks, by the identity of the network's own
 
@@ -30,7 +31,6 @@ def stacked_call(network: nn.Module, params: Params, x: Tensor) -> Tensor:
     Args:
         network: Whose own parameters stand for those of the tasks.
         params: By name, ``[T, *shape]``.
-        x: Inputs.
 
     Raises:
         Unstackable: It uses an operation that is not among `_OPERATIONS`.
@@ -51,9 +51,8 @@ def can_stack_calls(network: nn.Module, x: Tensor) -> bool:
     """
     params = {n: p.detach() for n, p in network.named_parameters()}
     both = [params, {n: 0.9 * p + 0.01 for n, p in params.items()}]
-    modes = {module: module.training for module in network.modules()}
     try:
-        with torch.no_grad(), statistics(network.eval(), "stored"):
+        with torch.no_grad(), evaluating(network), statistics(network, "stored"):
             together = {n: torch.stack([one[n] for one in both]) for n in params}
             found = stacked_call(network, together, torch.stack([x, x.flip(0)]))
             alone = [
@@ -63,9 +62,6 @@ def can_stack_calls(network: nn.Module, x: Tensor) -> bool:
         torch.testing.assert_close(found, torch.stack(alone), rtol=1e-3, atol=1e-4)
     except Exception:  # whatever a stranger's code raises where it meets no plain tensor
         return False
-    finally:
-        for module, training in modes.items():
-            module.training = training
     return True
 
 
@@ -77,7 +73,6 @@ class _Stacked(Tensor):
 
     @staticmethod
     def of(held: Tensor, own: Own) -> _Stacked:
-        """Wrap a tensor ``[T, ...]``."""
         looks = held.detach()[0]  # shape, type and device
         made: _Stacked = torch.Tensor._make_subclass(_Stacked, looks)
         made.held, made.own = held, own
@@ -87,7 +82,6 @@ class _Stacked(Tensor):
     def __torch_function__(
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Do an operation for all tasks."""
         kwargs = kwargs or {}
         if func in _LOOKS:
             with torch._C.DisableTorchFunctionSubclass():

@@ -39,9 +39,7 @@ def stacked_scores(layers: Sequence[Layer], params: Params, x: Tensor, policy: P
     its own dispatch for each operation.
 
     Args:
-        layers: Those of the network.
         params: By name, ``[T, *shape]``.
-        x: Inputs.
         policy: The statistics of BatchNorm: of each task's ``batch``, or as ``stored``.
     """
     for run, module, names in layers:

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from tlml.data.tasks import Episode, Episodes
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem, Slopes, trained_parameters, unscale
-from tlml.meta.path import Outer, Path, split_tasks
+from tlml.meta.path import Held, Outer, Path, split_tasks
 from tlml.networks.calls import call_with
 from tlml.strategies.gradients import FirstOrder, Loss
 
-_PREFIX = "learner."  # of a learner's parameters where `_Held` holds it
+_PREFIX = "learner."  # of a learner's parameters where `Held` holds it
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class VmapPath(Path):
 
     def losses(self, problem: Problem, chunk: Episode) -> Tensor:
         """Return the summed loss of a chunk."""
-        of_tasks = vmap(_Held(problem), randomness="different")
+        of_tasks = vmap(Held(problem.learner, problem.task_loss), randomness="different")
         losses: Tensor = _under_vmap(lambda: of_tasks(chunk))
         return losses.sum()
 
     def gradients(self, problem: Problem, chunk: Episode) -> Outer:
         """Return the summed loss of a chunk, and its gradient."""
-        held = _Held(problem)
+        held = Held(problem.learner, problem.task_loss)
         params = {
             f"{_PREFIX}{name}": value for name, value in trained_parameters(problem.learner).items()
         }
@@ -61,23 +61,6 @@ class VmapPath(Path):
     def differentiated(self, loss: Loss, first_order: bool) -> Loss:
         """Return the loss as it is: `tlml.gradient` differentiates it by `torch.func`."""
         return FirstOrder(loss) if first_order else loss
-
-
-class _Held(nn.Module):
-    """A learner as a module whose call is the loss of a task.
-
-    One functional call replaces all its parameters, the strategy's rates among them; on this path
-    those would otherwise get no gradient, silently.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__()
-        self.learner: Any = problem.learner
-        self.problem = problem
-
-    def forward(self, task: Episode) -> Tensor:
-        """Return the loss of one task."""
-        return self.problem.task_loss(*task)
 
 
 def _under_vmap(run: Callable[[], Any]) -> Any:

@@ -1,8 +1,10 @@
 """Losses, metrics of tasks and of streams, and statistics; without torch until tensors come."""
 
+from tlml.metrics.blocks import drawn_blocks
 from tlml.metrics.intervals import (
     Difference,
     bootstrap_interval,
+    drawn_interval,
     interquartile_mean,
     paired_difference,
 )
@@ -33,6 +35,8 @@ __all__ = [
     "backward_transfer_and_interference",
     "bootstrap_interval",
     "criterion",
+    "drawn_blocks",
+    "drawn_interval",
     "forgetting",
     "forward_transfer",
     "interquartile_mean",

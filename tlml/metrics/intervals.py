@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tlml.errors import TlmlError, check_positive
 
 Array = NDArray[np.float64]
+LEAST_UNITS = 5  # paired units; of fewer a bootstrap says nothing
 _CHUNK = 1_000_000  # values drawn at a time by the bootstrap, which bounds its memory
 
 
@@ -29,10 +31,12 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval (low, high) of the mean.
 
-    ``[episodes]`` are resampled as they are. ``[seeds, episodes]`` are resampled hierarchically:
-    seeds with replacement, then within each drawn seed its episodes, independently, so that the
-    interval holds for new seeds and new episodes. Few seeds make it too narrow. It is NaN where a
-    value is not finite.
+    ``[units]``, such as episodes or tasks, are resampled as they are. ``[seeds, units]`` are
+    crossed, for every seed meets the same units: means of seeds and means of units are resampled
+    each by themselves (Owen 2007, doi:10.1214/07-AOAS122), so that the interval holds for new seeds
+    and new units. Deviations of n of them are stretched by √(n / (n − 1)), without which their
+    variance is too small by that squared; no end is beyond all scores. Few seeds still make it
+    somewhat too narrow. It is NaN where a value is not finite.
 
     Args:
         values: Scores.
@@ -42,13 +46,39 @@ def bootstrap_interval(
     """
     table = _table(values)
     check_positive(resamples=resamples)
-    if not 0 < level < 1:
-        raise TlmlError(f"level: must be above 0 and below 1, is {level}")
+    _check_level(level)
     if not np.isfinite(table).all():
         return float("nan"), float("nan")
-    means = _resampled_means(table, np.random.default_rng(rng), resamples)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return _ends(_resampled_means(table, np.random.default_rng(rng), resamples), level, table)
+
+
+def drawn_interval(
+    values: ArrayLike,
+    blocks: int,
+    rng: np.random.Generator | int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the interval (low, high) of scores that were resampled where they were measured.
+
+    Args:
+        values: Scores ``[seeds, units, draws]``: draw number i is the same one for all seeds.
+            Seeds are resampled, too; units are not, for each was resampled inside.
+        blocks: How many things were resampled inside; deviations are stretched as of so many.
+        rng: A generator or its seed.
+        level: The share of draws inside.
+    """
+    drawn = np.asarray(values, dtype=np.float64)
+    if drawn.ndim != 3 or drawn.size == 0:
+        raise TlmlError(f"draws: must be [seeds, units, draws]; the shape is {list(drawn.shape)}")
+    _check_level(level)
+    if not np.isfinite(drawn).all():
+        return float("nan"), float("nan")
+    by_seed = drawn.mean(axis=1)
+    mean = by_seed.mean(axis=0)
+    weights = _weights(len(by_seed), by_seed.shape[1], np.random.default_rng(rng))
+    of_seeds = (weights.T * (by_seed - mean)).sum(axis=0)
+    inside = mean.mean() + _stretch(blocks) * (mean - mean.mean())
+    return _ends(inside + _stretch(len(by_seed)) * of_seeds, level, drawn)
 
 
 def interquartile_mean(values: ArrayLike) -> float:
@@ -68,15 +98,15 @@ def paired_difference(
     level: float = 0.95,
     resamples: int = 2000,
 ) -> Difference:
-    """Return the mean of a - b on the same episodes, and its `bootstrap_interval`.
+    """Return the mean of a - b on the same units, and its `bootstrap_interval`.
 
     Raises:
-        TlmlError: The shapes differ, so that the episodes cannot be the same.
+        TlmlError: The shapes differ, so that the units cannot be the same.
     """
     first, second = _table(a), _table(b)
     if first.shape != second.shape:
         raise TlmlError(
-            f"paired difference: needs the same episodes, the scores have shapes "
+            f"paired difference: needs the same units, the scores have shapes "
             f"{list(np.shape(a))} and {list(np.shape(b))}"
         )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
@@ -87,23 +117,49 @@ def paired_difference(
 
 
 def _resampled_means(table: Array, rng: np.random.Generator, resamples: int) -> Array:
-    seeds, episodes = table.shape
-    rows_at_once = max(1, _CHUNK // table.size)
+    """Return the mean plus what drawn seeds, and drawn units, deviate from it on average."""
+    mean = table.mean()
+    by_seed, by_unit = table.mean(axis=1) - mean, table.mean(axis=0) - mean
+    rows_at_once = max(1, _CHUNK // max(table.shape))
     means = []
     for start in range(0, resamples, rows_at_once):
         count = min(rows_at_once, resamples - start)
-        seed = rng.integers(seeds, size=(count, seeds, 1))
-        episode = rng.integers(episodes, size=(count, seeds, episodes))
-        means.append(table[seed, episode].mean(axis=(1, 2)))
+        moved = [
+            _stretch(len(own)) * (_weights(len(own), count, rng) @ own)
+            for own in (by_seed, by_unit)
+        ]
+        means.append(mean + sum(moved))
     return np.concatenate(means)
 
 
+def _weights(number: int, draws: int, rng: np.random.Generator) -> Array:
+    """Return the share ``[draws, number]`` that each has in draws of as many with replacement."""
+    drawn = rng.integers(number, size=(draws, number)) + number * np.arange(draws)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=draws * number)
+    return counts.reshape(draws, number) / number
+
+
+def _stretch(number: int) -> float:
+    return math.sqrt(number / (number - 1)) if number > 1 else 1.0
+
+
+def _ends(means: Array, level: float, scores: Array) -> tuple[float, float]:
+    # Stretched, an accuracy might be above 1.
+    ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.clip(ends, scores.min(), scores.max())
+    return float(low), float(high)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise TlmlError(f"level: must be above 0 and below 1, is {level}")
+
+
 def _table(values: ArrayLike) -> Array:
-    """Return scores as ``[seeds, episodes]``; one seed where they are ``[episodes]``."""
+    """Return scores as ``[seeds, units]``; one seed where they are ``[units]``."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim not in (1, 2) or array.size == 0:
         raise TlmlError(
-            f"scores: must be [episodes] or [seeds, episodes], and some; "
-            f"the shape is {list(array.shape)}"
+            f"scores: must be [units] or [seeds, units], and some; the shape is {list(array.shape)}"
         )
     return array.reshape(-1, array.shape[-1])

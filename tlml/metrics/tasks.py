@@ -45,7 +45,6 @@ def measure_predictions(
     Args:
         domain: What the task is of; its `measure` decides where it has a metric of its own.
         space: The targets' space, which decides elsewhere.
-        batch: The examples that were predicted.
         scores: As of `task_metrics`.
 
     Raises:

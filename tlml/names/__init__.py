@@ -5,6 +5,8 @@ They stay when a plugin moves its classes, so configuration files hold them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError
@@ -12,6 +14,11 @@ from tlml.registry.registry import default_registry
 
 if TYPE_CHECKING:
     from tlml.spec import Kind
+
+
+def attributes(kind: Kind) -> tuple[Callable[[str], type[Any]], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of the module of one kind (PEP 562)."""
+    return partial(lookup, kind), partial(listing, kind)
 
 
 def lookup(kind: Kind, name: str) -> type[Any]:

@@ -1,15 +1,5 @@
 """The classes of the registered domains as attributes, imported when they are asked for."""
 
-from __future__ import annotations
+from tlml.names import attributes
 
-from typing import Any
-
-from tlml.names import listing, lookup
-
-
-def __getattr__(name: str) -> type[Any]:
-    return lookup("domain", name)
-
-
-def __dir__() -> list[str]:
-    return listing("domain")
+__getattr__, __dir__ = attributes("domain")

@@ -21,10 +21,7 @@ def call_with(module: nn.Module, tensors: Mapping[str, Tensor], *args: Any, **kw
     wrong tensor back: what was passed then is the module's own from there on.
 
     Args:
-        module: What is called.
         tensors: By name; what is left out stays the module's own.
-        *args: Arguments of the call.
-        **kwargs: Those by keyword.
 
     Raises:
         TlmlError: A name is none of the module's, or one place is given two tensors.

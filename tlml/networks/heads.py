@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -55,11 +55,8 @@ def head_inputs(network: nn.Module) -> Iterator[list[Tensor]]:
     seen: list[Tensor] = []
     name = head_name(network)
     head = network.get_submodule(name)
-    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
+    with head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
         yield seen
-    finally:
-        hook.remove()
     if not seen:
         raise not_called(name)
 
@@ -82,17 +79,13 @@ def check_head(network: nn.Module, x: Tensor) -> None:
     name = head_name(network)
     head = network.get_submodule(name)
     called: list[str] = []
-    hooks = [
-        module.register_forward_hook(lambda *_, path=path: called.append(path))
-        for path, module in network.named_modules()
-        if module is head or (_owns_parameters(module) and head not in set(module.modules()))
-    ]
-    try:
-        with torch.no_grad(), evaluating(network), statistics(network, "batch"):
-            network(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.no_grad(), evaluating(network), statistics(network, "batch"):
+        for path, module in network.named_modules():
+            if module is head or (_owns_parameters(module) and head not in set(module.modules())):
+                hooks.enter_context(
+                    module.register_forward_hook(lambda *_, path=path: called.append(path))
+                )
+        network(x)
     path = next(p for p, module in network.named_modules() if module is head)
     if path not in called:
         raise not_called(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -61,15 +61,11 @@ def layer_outputs(network: nn.Module, layers: Iterable[Layer]) -> Iterator[dict[
 
         return keep
 
-    handles = [
-        network.get_submodule(layer.path).register_forward_hook(hook(layer.name))
-        for layer in layers
-    ]
-    try:
+    with ExitStack() as hooks:
+        for layer in layers:
+            module = network.get_submodule(layer.path)
+            hooks.enter_context(module.register_forward_hook(hook(layer.name)))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def relative_change(

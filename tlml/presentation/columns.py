@@ -23,7 +23,7 @@ class Mark(StrEnum):
 
 
 def best(row: Row) -> Mark | None:
-    """Mark the best row of its block."""
+    """Mark what the paired interval can't tell from the best of its block."""
     return Mark.BEST if row.best else None
 
 

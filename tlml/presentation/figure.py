@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,10 +99,16 @@ def entitle(axes: Axes, text: str, pad: float | None = None) -> None:
 
 
 def bars(scores: Sequence[Interval]) -> list[list[float]]:
-    """Return how far each interval reaches below and above its mean."""
+    """Return how far each interval reaches below and above its mean; without one, NaN."""
     # The mean may lie outside its own bootstrap interval by rounding alone.
-    below = [max(score.mean - score.low, 0.0) for score in scores]
-    return [below, [max(score.high - score.mean, 0.0) for score in scores]]
+    below = [max(score.mean - score.low, 0.0) if score.known else math.nan for score in scores]
+    above = [max(score.high - score.mean, 0.0) if score.known else math.nan for score in scores]
+    return [below, above]
+
+
+def interval_words(scores: Iterable[Interval]) -> str:
+    """Return what a title says of intervals, where there are some."""
+    return " with 95% interval" if any(score.known for score in scores) else ""
 
 
 def png(figure: Figure) -> bytes:

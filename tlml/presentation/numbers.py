@@ -24,8 +24,8 @@ def number(metric: str, value: float | None, signed: bool = False) -> str | None
 
 
 def ends(metric: str, interval: Interval | None, signed: bool = False) -> str | None:
-    """Write the ends of an interval: ``.613 to .652``."""
-    if interval is None or not math.isfinite(interval.low):
+    """Write the ends of an interval: ``.613 to .652``; None where there is none."""
+    if interval is None or not interval.known:
         return None
     return f"{number(metric, interval.low, signed)} to {number(metric, interval.high, signed)}"
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its 95% bootstrap interval."""
+    """A mean and its 95% bootstrap interval; ends are NaN where there is no interval."""
 
     mean: float
     low: float
     high: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +29,16 @@ class Row:
         method: Its label.
         seeds: Seeds that are done.
         planned_seeds: Seeds that there should be.
-        score: Over the paired units (episodes, tasks), each averaged over its seeds; None where
-            nothing is done.
+        score: Over the paired units (episodes, tasks, parts of tasks), each averaged over its
+            seeds; None where nothing is done. Of fewer than five it has no interval.
         interquartile_mean: Of the scores of all seeds and units.
         difference: To the baseline on the same seeds and units; None for the baseline itself.
         worse: The whole interval of the difference is on the worse side.
-        best: No other mean in the block is better.
+        best: The interval of the paired difference to the best mean of the block holds 0.
         cost: Means over seeds, by the names in ``result.json``.
         metrics: Further figures by name, means over seeds.
         notes: What a reader must know of this row.
+        units: How many paired units there are, or blocks where blocks are resampled.
     """
 
     method: str
@@ -45,6 +52,7 @@ class Row:
     cost: Mapping[str, float] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Block:
         higher_is_better: Which direction is better.
         rows: One for each method.
         said: The point in words, such as ``5 shots``.
+        basis: What intervals hold: ``intervals over 20 parts and 3 training seeds``.
+        about: How many tasks that is about, where they are few: ``about 1 task``.
     """
 
     domain: str
@@ -68,6 +78,8 @@ class Block:
     higher_is_better: bool
     rows: tuple[Row, ...]
     said: str
+    basis: str = ""
+    about: str = ""
 
     @property
     def value(self) -> int | float | str:

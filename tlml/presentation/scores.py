@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlml.presentation.curves import draw_curves
 from tlml.presentation.dots import draw_dots
-from tlml.presentation.figure import HEIGHT, entitle, new_figure, png, tidy
+from tlml.presentation.figure import HEIGHT, entitle, interval_words, new_figure, png, tidy
 from tlml.presentation.lines import lines_of, ticks_of
 from tlml.presentation.rows import Block
 from tlml.presentation.wording import direction, place
@@ -32,19 +32,20 @@ def draw_scores(
     lines = lines_of(blocks, methods, baseline)
     figure = new_figure(height=max(HEIGHT, 0.24 * len(lines) + 1.0))
     axes = figure.add_subplot()
-    drawn = {place for line in lines for place in line.places}
-    ticks = {place: name for place, name in ticks_of(blocks).items() if place in drawn}
+    drawn = {at for line in lines for at in line.places}
+    ticks = {at: name for at, name in ticks_of(blocks).items() if at in drawn}
     if len(ticks) > 1:
         draw_curves(axes, lines, ticks)
     else:
         draw_dots(axes, lines)
     _label(axes, blocks[0], axis_label, len(ticks))
+    words = interval_words(score for line in lines for score in line.scores)
+    where = place(blocks[0]) if len(ticks) == 1 else blocks[0].domain
+    entitle(axes, f"{where}: target score{words}")
     return png(figure)
 
 
 def _label(axes: Axes, block: Block, axis_label: str, places: int) -> None:
-    where = place(block) if places == 1 else block.domain
-    entitle(axes, f"{where}: target score with 95% interval")
     text = f"target {direction(block)}"
     if places == 1:
         axes.set_xlabel(text)

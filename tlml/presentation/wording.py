@@ -8,8 +8,12 @@ from tlml.presentation.rows import Block
 
 
 def title(block: Block) -> str:
-    """Say what a block shows: ``glyphs, 5 shots: accuracy (higher is better)``."""
-    return f"{place(block)}: {direction(block)}"
+    """Say what a block shows: ``glyphs, 5 shots: accuracy (higher is better), about 1 task``.
+
+    What its intervals hold stands behind a semicolon.
+    """
+    what = ", ".join(filter(None, (direction(block), block.about)))
+    return "; ".join(filter(None, (f"{place(block)}: {what}", block.basis)))
 
 
 def place(block: Block) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,12 @@ class Option:
     type: str = ""
     default: str | None = None
     help: str = ""
+
+    @property
+    def about(self) -> str:
+        """What an error tells where it is missing."""
+        kind = f" ({self.type})" if self.type else ""
+        return f"{kind}: {self.help}" if self.help else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ def merge(layers: Iterable[Layer]) -> Options:
 
 def options_of(cls: type[Any]) -> Options:
     """Return the options of an imported class."""
-    return merge(_layers(cls))
+    own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in FOREIGN]
+    return merge(map(_layer, own))
 
 
 def check_options(whose: str, options: Options, given: Mapping[str, object]) -> None:
@@ -89,9 +96,7 @@ def check_options(whose: str, options: Options, given: Mapping[str, object]) -> 
             )
     for option in options.known:
         if option.default is None and option.name not in given:
-            kind = f" ({option.type})" if option.type else ""
-            text = f": {option.help}" if option.help else ""
-            raise TlmlError(f"{whose}: option '{option.name}' is missing{kind}{text}")
+            raise TlmlError(f"{whose}: option '{option.name}' is missing{option.about}")
 
 
 def argument_help(docstring: str | None) -> dict[str, str]:
@@ -110,12 +115,6 @@ def argument_help(docstring: str | None) -> dict[str, str]:
         for entry in entries
         if entry.args[0] == "param"
     }
-
-
-def _layers(cls: type[Any]) -> Iterator[Layer]:
-    for base in cls.__mro__:
-        if base.__module__.partition(".")[0] not in FOREIGN:
-            yield _layer(base)
 
 
 def _layer(cls: type[Any]) -> Layer:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tlml.metrics.intervals import bootstrap_interval, interquartile_mean, paired_difference
+from tlml.metrics.intervals import LEAST_UNITS, interquartile_mean
 from tlml.presentation.rows import Block, Interval, Row
 from tlml.reports.entries import Entry, Place
 from tlml.reports.notes import NEGATIVE, notes_on, unequal_budgets
+from tlml.reports.units import Crossed, Division, Scored, about, basis, crossed, several
 from tlml.suites.description import Description
 from tlml.suites.results import Record
-
-Unit = int | str
 
 
 def make_block(
@@ -34,55 +32,38 @@ def make_block(
     records = [entry.record for entry in own if entry.record is not None]
     first = next(iter(records), None)
     metric, higher = (first.metric, first.higher_is_better) if first else ("score", True)
-    reference = Scores([entry for entry in own if entry.cell.method == baseline])
+    division = Division.of(map(_scored, _done(own)), noun(shown.paired))
+    found = {m: Scores([e for e in own if e.cell.method == m], division) for m in methods}
+    reference = found.get(baseline) or Scores([], division)
+    most = max((one.table for one in found.values()), key=lambda table: table.number)
     unit, unequal = noun(shown.paired), unequal_budgets(records)
     rows = []
-    for method in methods:
-        mine = Scores([entry for entry in own if entry.cell.method == method])
+    for method, mine in found.items():
         if mine.entries:
             row = _row(method, mine, reference, higher)
             notes = (*_compared(row, mine, reference), *notes_on(mine.records, unit, unequal))
-            rows.append(replace(row, notes=(*notes, *_missing(row))))
-    point = {place.axis: place.value}
-    said = shown.said(place.value)
-    best = tuple(_with_best(rows, higher))
-    return Block(place.domain, place.protocol, point, metric, higher, best, said)
+            few = _too_few(mine.table, most, division)
+            rows.append(replace(row, notes=(*notes, *_missing(row), *few)))
+    return Block(
+        place.domain, place.protocol, {place.axis: place.value}, metric, higher,
+        tuple(_with_best(rows, found, higher)), shown.said(place.value),
+        basis(most, division) if records else "", about(division),
+    )  # fmt: skip
 
 
 class Scores:
     """The scores of one method at one place, by seed and paired unit."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], division: Division) -> None:
         self.entries = entries
         self.done = {e.cell.seed: e.record for e in entries if e.record is not None}
         self.fitted = any(entry.cell.fits for entry in entries)
-        self.by_pair = {
-            (seed, unit): score
-            for seed, record in self.done.items()
-            for unit, score in zip(record.units, record.scores, strict=True)
-        }
+        self.table = crossed(map(_scored, _done(entries)), division)
 
     @property
     def records(self) -> list[Record]:
         """What was measured, by seed."""
         return list(self.done.values())
-
-    def units(self, pairs: Iterable[tuple[int, Unit]]) -> NDArray[np.float64]:
-        """Return the units of the bootstrap: each unit of `pairs`, averaged over its seeds."""
-        return unit_means({pair: self.by_pair[pair] for pair in pairs})
-
-
-def unit_means(scores: Mapping[tuple[int, Unit], float]) -> NDArray[np.float64]:
-    """Return what the bootstrap resamples: each paired unit, averaged over its seeds.
-
-    Where there is one unit, the seeds are all that differ: they are resampled.
-    """
-    ordered = sorted(scores, key=lambda pair: (pair[0], _order(pair[1])))
-    one = len({unit for _, unit in ordered}) == 1
-    found: dict[Unit, list[float]] = {}
-    for seed, unit in ordered:
-        found.setdefault(seed if one else unit, []).append(scores[seed, unit])
-    return np.array([np.mean(found[unit]) for unit in sorted(found, key=_order)])
 
 
 def noun(paired: str) -> str:
@@ -95,35 +76,37 @@ def noun(paired: str) -> str:
     return "pair" if " and " in head else head.split()[-1]
 
 
-def _order(unit: Unit) -> tuple[bool, Unit]:
-    return isinstance(unit, str), unit  # numbers as numbers, and before words
+def _done(entries: Sequence[Entry]) -> list[tuple[int, Record]]:
+    return [(e.cell.seed, e.record) for e in entries if e.record is not None]
+
+
+def _scored(done: tuple[int, Record]) -> Scored:
+    return Scored.of_record(*done)
 
 
 def _row(method: str, mine: Scores, baseline: Scores, higher: bool) -> Row:
     planned = len(mine.entries)
     if not mine.done:
         return Row(method, 0, planned)
-    units = mine.units(mine.by_pair)
     difference = _difference(mine, baseline)
     worse = difference is not None and (difference.high < 0 if higher else difference.low > 0)
     return Row(
         method,
         len(mine.done),
         planned,
-        score=Interval(float(units.mean()), *bootstrap_interval(units)),
-        interquartile_mean=interquartile_mean(list(mine.by_pair.values())),
+        score=mine.table.interval(),
+        interquartile_mean=interquartile_mean([s for one in mine.records for s in one.scores]),
         difference=difference,
         worse=worse,
         cost=_means([record.cost for record in mine.records]),
         metrics=_means([record.metrics for record in mine.records]),
+        units=mine.table.number,
     )
 
 
 def _difference(mine: Scores, baseline: Scores) -> Interval | None:
-    pairs = mine.by_pair.keys() & baseline.by_pair.keys()
-    if not pairs or mine.entries == baseline.entries:
-        return None
-    return Interval(*paired_difference(mine.units(pairs), baseline.units(pairs)))
+    found = mine.table.minus(baseline.table)
+    return None if found is None or mine.entries == baseline.entries else found.interval()
 
 
 def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -143,9 +126,23 @@ def _missing(row: Row) -> Iterator[str]:
         yield f"missing: {row.planned_seeds - row.seeds} of {row.planned_seeds} seeds"
 
 
-def _with_best(rows: Sequence[Row], higher: bool) -> Iterator[Row]:
-    means = [row.score.mean for row in rows if row.score and math.isfinite(row.score.mean)]
-    best = (max if higher else min)(means, default=None)
+def _too_few(mine: Crossed, most: Crossed, division: Division) -> Iterator[str]:
+    """Note a row that has no interval where another has one."""
+    if mine.scores and mine.number < LEAST_UNITS <= most.number:
+        yield f"{several(mine.number, division.noun)}: no interval"
+
+
+def _with_best(rows: Sequence[Row], found: Mapping[str, Scores], higher: bool) -> Iterator[Row]:
+    """Mark all that the paired interval can't tell from the best mean."""
+    means = {r.method: r.score.mean for r in rows if r.score and math.isfinite(r.score.mean)}
+    first = (max if higher else min)(means, key=lambda name: means[name], default=None)
     for row in rows:
-        own = row.score.mean if row.score else None
-        yield replace(row, best=best is not None and own == best)
+        yield replace(row, best=first is not None and _equals(found[first], found[row.method]))
+
+
+def _equals(first: Scores, other: Scores) -> bool:
+    difference = other.table.minus(first.table)
+    if difference is None:
+        return False
+    interval = difference.interval()
+    return interval.low <= 0 <= interval.high

@@ -28,7 +28,8 @@ def to_latex(report: Report) -> str:
 
 
 def _report(report: Report) -> Iterator[str]:
-    yield r"% \usepackage{booktabs}; bold: best mean, italic: worse than the baseline beyond chance"
+    yield r"% \usepackage{booktabs}; bold: as good as the best, italic: worse than the baseline, "
+    yield "% both by the interval of the paired difference"
     yield from (f"% {line}" for line in remarks(report))
     for section in sections(report):
         for table in section.tables:

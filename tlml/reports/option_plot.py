@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tlml.metrics.intervals import bootstrap_interval
-from tlml.presentation.figure import COLOURS, bars, entitle, new_figure, png, tidy
+from tlml.presentation.figure import COLOURS, bars, entitle, interval_words, new_figure, png, tidy
 from tlml.presentation.rows import Interval
+from tlml.reports.units import Division, Scored, crossed
 from tlml.suites.description import Value
 
 _LEAST = 3  # values that make a curve
@@ -58,7 +58,8 @@ def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes
     axes.set_xticks(sorted({value for scores in curve.scores.values() for value in scores}))
     axes.set_xlabel(f"{curve.option} of {curve.strategy}")
     axes.set_ylabel(f"target {curve.metric}")
-    entitle(axes, f"{domain}: {curve.strategy} with 95% interval")
+    every = (one for scores in curve.scores.values() for one in scores.values())
+    entitle(axes, f"{domain}: {curve.strategy}{interval_words(every)}")
     tidy(axes)
     axes.legend(frameon=False)
     return png(figure)
@@ -73,19 +74,16 @@ def _numeric(options: Mapping[str, Any]) -> Iterator[str]:
 def _curve(strategy: str, option: str, rows: list[dict[str, Any]]) -> Iterator[Curve]:
     if len({row["options"][option] for row in rows}) < _LEAST:
         return
-    found: dict[Value, dict[float, dict[int | str, list[float]]]] = {}
+    found: dict[Value, dict[float, list[Scored]]] = {}
     for row in rows:
         ((_, value),) = row["point"].items()
-        place = found.setdefault(value, {}).setdefault(row["options"][option], {})
-        for unit, score in zip(row["units"], row["scores"], strict=True):
-            place.setdefault(unit, []).append(score)
-    scores = {
-        value: {choice: _interval(units) for choice, units in by_choice.items()}
-        for value, by_choice in found.items()
-    }
+        place = found.setdefault(value, {}).setdefault(row["options"][option], [])
+        place.append(Scored.of_row(row))
+    scores = {value: _intervals(by_choice) for value, by_choice in found.items()}
     yield Curve(strategy, option, rows[0]["metric"], scores)
 
 
-def _interval(units: Mapping[int | str, list[float]]) -> Interval:
-    means = [sum(values) / len(values) for values in units.values()]
-    return Interval(sum(means) / len(means), *bootstrap_interval(means))
+def _intervals(by_choice: Mapping[float, list[Scored]]) -> dict[float, Interval]:
+    every = (one for scored in by_choice.values() for one in scored)
+    division = Division.of(every, "unit")
+    return {choice: crossed(own, division).interval() for choice, own in by_choice.items()}

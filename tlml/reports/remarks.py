@@ -52,12 +52,17 @@ def _on_columns(report: Report) -> Iterator[str]:
     there = list(dict.fromkeys(block.protocol for block in report.blocks)) or ["episodes"]
     paired = list(dict.fromkeys(report.protocols[name].paired for name in there))
     for one in paired:
-        short = noun(one)
         yield (
-            f"Means are over {_several(one)}, each averaged over its seeds; 95% intervals resample "
-            f"these {short}s (bootstrap) and do not hold the spread between training seeds; of a "
-            f"single {short} they resample the seeds. IQM: mean of the middle half of all scores."
+            f"Means are over {_several(one)}, each averaged over its seeds. IQM: mean of the "
+            "middle half of all scores."
         )
+    yield (
+        "95% intervals (bootstrap) resample what the title of a table says, training seeds among "
+        "it where there are several: they hold for others of both. Of fewer than five units there "
+        "is no interval, no verdict and nothing in bold. Bold: what the interval of the paired "
+        "difference to the best mean can't tell from it."
+    )
+    yield from _on_units(report)
     same = " or ".join(f"the same {noun(one)}s" for one in paired)
     yield f"Differences to {report.baseline} are paired: the same seeds and {same}."
     if "episodes" in there:
@@ -66,6 +71,22 @@ def _on_columns(report: Report) -> Iterator[str]:
             "one seed; both are means over seeds. steps and labels: for one episode."
         )
     yield from _meanings(report, there)
+
+
+def _on_units(report: Report) -> Iterator[str]:
+    """Explain units that are not a protocol's own."""
+    if any(" tasks" in block.basis for block in report.blocks):
+        yield "Where tasks repeat, tasks are the units: their episodes are averaged."
+    if any(" part" in block.basis for block in report.blocks):
+        yield (
+            "Parts: where target tasks are few, units are disjoint parts of their queries; "
+            "intervals hold for other examples of these tasks, not for other tasks."
+        )
+    if any(" block" in block.basis for block in report.blocks):
+        yield (
+            "Blocks: consecutive examples of a query are resampled together; intervals hold for "
+            "other times of these tasks, not for other tasks."
+        )
 
 
 def _meanings(report: Report, protocols: Sequence[str]) -> Iterator[str]:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from tlml.presentation.rows import Block, Row
+from tlml.presentation.rows import Block, Interval, Row
 from tlml.reports.summary import Report
+
+_DRAWS = "resampled"  # a thousand numbers for each unit stay in the cell's own result
 
 
 def to_json(made: Report) -> str:
@@ -28,7 +30,7 @@ def to_json(made: Report) -> str:
         "failures": [asdict(failure) for failure in made.failures],
         "refused": [refusal.model_dump() for refusal in made.refused],
         "summary": [_summary(block, row) for block in made.blocks for row in block.rows],
-        "rows": made.scores,
+        "rows": [{k: v for k, v in row.items() if k != _DRAWS} for row in made.scores],
     }
     text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     # JSON escapes other control characters by itself; some terminals obey these, too.
@@ -46,18 +48,25 @@ def _summary(block: Block, row: Row) -> dict[str, Any]:
         "metric": block.metric,
         "higher_is_better": block.higher_is_better,
         "mean": score.mean if score else None,
-        "interval": [score.low, score.high] if score else None,
+        "interval": _ends(score),
         "interquartile_mean": row.interquartile_mean,
         "difference": difference.mean if difference else None,
-        "difference_interval": [difference.low, difference.high] if difference else None,
+        "difference_interval": _ends(difference),
         "worse": row.worse,
         "best": row.best,
+        "units": row.units,
+        "basis": block.basis,
+        "about": block.about,
         "seeds": row.seeds,
         "planned_seeds": row.planned_seeds,
         "metrics": dict(row.metrics),
         "cost": row.cost,
         "notes": list(row.notes),
     }
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return [interval.low, interval.high] if interval and interval.known else None
 
 
 def _finite(value: Any) -> Any:

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlml.metrics.intervals import bootstrap_interval
 from tlml.presentation.figure import looks
 from tlml.presentation.heat_map import draw_heat_maps
 from tlml.presentation.over_stream import draw_over_stream
 from tlml.presentation.rows import Block, Interval
 from tlml.presentation.scatter import draw_scatter
 from tlml.presentation.wording import place
-from tlml.reports.block import unit_means
 from tlml.reports.scene import Picture, Scene
+from tlml.reports.units import Crossed
 
 Matrix = NDArray[np.float64]
 
@@ -83,18 +82,13 @@ def _matrices(scene: Scene, block: Block, name: str) -> dict[str, Matrix]:
 
 
 def _changes(scene: Scene, block: Block) -> dict[str, Interval]:
-    """Return BTI with its interval by method: tasks are resampled, as for the scores."""
+    """Return BTI with its interval by method: tasks and seeds are resampled, as for the scores."""
     found: dict[str, dict[tuple[int, int | str], float]] = {}
     for row in _rows(scene, block, "R"):
         table = np.array(row["R"], float)
         for task, change in enumerate(table[-1] - np.diagonal(table)):
             found.setdefault(row["method"], {})[row["seed"], task] = float(change)
-    return {method: _interval(changes) for method, changes in found.items()}
-
-
-def _interval(changes: Mapping[tuple[int, int | str], float]) -> Interval:
-    units = unit_means(changes)
-    return Interval(float(units.mean()), *bootstrap_interval(units))
+    return {method: Crossed(changes).interval() for method, changes in found.items()}
 
 
 def _after(first: Matrix | None, table: Matrix) -> Matrix:

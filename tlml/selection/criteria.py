@@ -82,7 +82,7 @@ def risk(
     if name == "reverse":
         if train is None:
             raise TlmlError("criterion: reverse trains another learner; pass train=")
-        return reverse_risk(found, learner, view, train)
+        return reverse_risk(found, view, train)
     return _JUDGES[name](found)
 
 
@@ -174,9 +174,7 @@ def neighbourhood_density(found: Evidence) -> float:
     return float(torch.special.entr(neighbours).sum(1).mean().neg())
 
 
-def reverse_risk(
-    found: Evidence, learner: GradientLearner, view: PairView, train: Trained
-) -> float:
+def reverse_risk(found: Evidence, view: PairView, train: Trained) -> float:
     """Return how badly a learner does on the source that is trained on predictions for the target.
 
     Reverse validation (Zhong et al. 2010, ECML; Ganin et al. 2016, section 5.1.3): what was lost on
@@ -195,7 +193,6 @@ class _Side:
     parts: Mapping[Part, Examples]
 
     def split(self, part: Part) -> Examples:
-        """Return the examples of one part."""
         return self.parts[part]
 
 

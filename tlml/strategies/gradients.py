@@ -55,10 +55,7 @@ def by_autograd(
     """Return gradient and value by autograd: quicker, but not under vmap or inference mode.
 
     Args:
-        loss: As of `gradient`.
         params: As of `gradient`; with `graph` off, the caller detaches them.
-        batch: As of `gradient`.
-        names: As of `gradient`.
         graph: Whether the gradient can be differentiated again.
     """
     at = dict(params)

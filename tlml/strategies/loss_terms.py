@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tlml.data.tasks import Params
 from tlml.networks.batchnorm import Policy, statistics
 from tlml.networks.calls import call_with
-from tlml.networks.heads import head_name, not_called
+from tlml.networks.heads import head_inputs, head_name, not_called
 from tlml.networks.modes import evaluating
 from tlml.strategies.context import Context
 
@@ -29,24 +29,14 @@ class Pass(NamedTuple):
 def passes(network: nn.Module) -> Iterator[list[Pass]]:
     """Collect the forward passes of a network inside the block."""
     seen: list[Pass] = []
-    features: list[Tensor] = []
-    name = head_name(network)
 
     def note(_: nn.Module, given: tuple[Tensor, ...], scores: Tensor) -> None:
         if not features:
-            raise not_called(name)
+            raise not_called(head_name(network))
         seen.append(Pass(given[0], features[-1], scores))
 
-    head = network.get_submodule(name)
-    hooks = [
-        head.register_forward_pre_hook(lambda _, given: features.append(given[0])),
-        network.register_forward_hook(note),
-    ]
-    try:
+    with head_inputs(network) as features, network.register_forward_hook(note):
         yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def of_target(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from tlml.errors import TlmlError, did_you_mean
@@ -51,12 +52,10 @@ def matching(names: Sequence[str], groups: Sequence[Group]) -> dict[str, Group]:
                 f"pattern '{group.pattern}' matches no parameter"
                 f"{did_you_mean(group.pattern, names)}"
             )
-    found = {}
-    for name in names:
-        for group in groups:
-            if fnmatch.fnmatchcase(name, group.pattern):
-                found[name] = group
-                break
+    found: dict[str, Group] = {}
+    for name, group in product(names, groups):
+        if fnmatch.fnmatchcase(name, group.pattern):
+            found.setdefault(name, group)
     return found
 
 
@@ -78,10 +77,7 @@ def until_step(phase: Phase, total: int | None) -> int:
 
 def phase_at(phases: Sequence[Phase], step: int, total: int | None) -> Phase:
     """Return the phase that `step` is in; the last one goes on."""
-    for phase in phases:
-        if step < until_step(phase, total):
-            return phase
-    return phases[-1]
+    return next((phase for phase in phases if step < until_step(phase, total)), phases[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.choice import of_strategy
+from tlml.suites.drawn_units import paired
 from tlml.suites.ingredients import load_fitted, make_domain, make_learner, make_strategy
 from tlml.suites.results import Record
 from tlml.suites.share import Report, ShareReporter, part_of
@@ -80,6 +81,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         episodes=[record["episode"] for record in records],
         scores=[record[metric] for record in records],
         losses=[record["loss"] for record in records],
+        **paired(view, records),
         **_described(learner, view),
         effective_sample_size=_mean_size(records),
         chosen_by=_chosen_by(config, checkpoints),

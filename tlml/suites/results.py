@@ -131,6 +131,12 @@ class Record(_Read):
         before: Of a stream: accuracies ``[T]`` before training.
         episodes: The numbers of the target episodes, where those are the units.
         losses: One for each unit.
+        tasks: The task of each unit, where tasks repeat or are few; five and more are paired units
+            themselves.
+        parts: The part of its task's examples that each unit is about, where tasks are few: task
+            and part make the paired unit.
+        blocks: How many blocks of examples each unit has, where blocks were resampled.
+        resampled: The scores of each unit under these draws.
         learner: The registered name.
         strategy: What adapted.
         options: Its options.
@@ -155,6 +161,10 @@ class Record(_Read):
     before: list[float] | None = None
     episodes: list[int] = []
     losses: list[float] = []
+    tasks: list[str] = []
+    parts: list[int] = []
+    blocks: list[int] = []
+    resampled: list[list[float]] = []
     learner: str = ""
     strategy: str | None = None
     options: dict[str, Any] = {}
@@ -178,6 +188,9 @@ class Record(_Read):
     def _one_score_each(self) -> Record:
         if len(self.scores) != len(self.units):
             raise ValueError(f"{len(self.scores)} scores for {len(self.units)} units")
+        for name in ("tasks", "parts", "blocks", "resampled"):
+            if (number := len(getattr(self, name))) not in (0, len(self.units)):
+                raise ValueError(f"{number} {name} for {len(self.units)} units")
         if len(set(self.units)) != len(self.units):
             twice = next(unit for unit in self.units if self.units.count(unit) > 1)
             raise ValueError(f"duplicate unit {twice}")

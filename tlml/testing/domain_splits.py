@@ -23,8 +23,6 @@ def check_splits(subject: Subject, domain: Domain[Any], ways: int | None, shared
     """Check that tasks and examples belong to one split, one part, and one side of an episode.
 
     Args:
-        subject: The domain.
-        domain: One that it made.
         ways: Classes in an episode of a pool.
         shared: Share of examples that two splits may have in common.
 

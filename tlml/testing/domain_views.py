@@ -32,7 +32,7 @@ def check_view(subject: Subject, domain: Domain[Any], word: str, ways: int | Non
     """
     whose = f"{subject.label}: spec gives '{word}' but"
     mend = f"or drop '{word}' from gives"
-    checks: dict[str, Callable[[str, str, Domain[Any], int | None], None]] = {
+    checks: dict[str, Callable[[str, Domain[Any], int | None], None]] = {
         "env": _check_env,
         "episodes": _check_episodes,
         "pair": _check_pair,
@@ -40,7 +40,7 @@ def check_view(subject: Subject, domain: Domain[Any], word: str, ways: int | Non
     }
     _check_tasks(whose, mend, domain, word)
     with doing(f"{whose} its view fails", f"mend it {mend}"):
-        checks[word](whose, mend, domain, ways)
+        checks[word](whose, domain, ways)
 
 
 def _check_tasks(whose: str, mend: str, domain: Domain[Any], word: str) -> None:
@@ -60,7 +60,7 @@ def _check_tasks(whose: str, mend: str, domain: Domain[Any], word: str) -> None:
     require(isinstance(task, wanted), f"{whose} its tasks have no {method}; write {method} {mend}")
 
 
-def _check_episodes(whose: str, mend: str, domain: Domain[Any], ways: int | None) -> None:
+def _check_episodes(whose: str, domain: Domain[Any], ways: int | None) -> None:
     view = EpisodeView(domain, ways=ways, shots=1, queries=1, tasks_per_batch=2, episodes=2)
     for split in SPLITS:
         episode = view.dataset(split)[0]
@@ -71,7 +71,7 @@ def _check_episodes(whose: str, mend: str, domain: Domain[Any], ways: int | None
     require(len(episodes.support.x) == 2, f"{whose} episodes don't stack; give all tasks one shape")
 
 
-def _check_pair(whose: str, mend: str, domain: Domain[Any], ways: int | None) -> None:
+def _check_pair(whose: str, domain: Domain[Any], ways: int | None) -> None:
     view = PairView(
         domain, batch_size=4, shots=1, queries=1, unlabelled=True, samples=16, ways=ways
     )
@@ -87,7 +87,7 @@ def _check_pair(whose: str, mend: str, domain: Domain[Any], ways: int | None) ->
         next(iter(loader))
 
 
-def _check_stream(whose: str, mend: str, domain: Domain[Any], ways: int | None) -> None:
+def _check_stream(whose: str, domain: Domain[Any], ways: int | None) -> None:
     view = StreamView(domain, batch_size=2, ways=ways or POOL_WAYS)
     view.setup("fit")
     step: Step = next(iter(view.train_dataloader()))
@@ -95,7 +95,7 @@ def _check_stream(whose: str, mend: str, domain: Domain[Any], ways: int | None) 
     require(bool((step.task == 0).all()), f"{whose} its first batch is not of task 0")
 
 
-def _check_env(whose: str, mend: str, domain: Domain[Any], ways: int | None) -> None:
+def _check_env(whose: str, domain: Domain[Any], ways: int | None) -> None:
     view = EnvView(domain, envs=2, tasks=2, test_tasks=2)
     for split in SPLITS:
         x, y = domain.spaces(split)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,33 +19,15 @@ def tlml_registry() -> Registry:
     return Registry()
 
 
-@pytest.fixture
-def check_plugin() -> Callable[..., list[str]]:
-    """`tlml.testing.check_plugin`."""
-    from tlml.testing.plugin import check_plugin
+def _fixture(name: str) -> Any:
+    def check() -> Any:
+        return getattr(import_module("tlml.testing"), name)
 
-    return check_plugin
-
-
-@pytest.fixture
-def check_domain() -> Callable[..., None]:
-    """`tlml.testing.check_domain`."""
-    from tlml.testing.domain import check_domain
-
-    return check_domain
+    check.__doc__ = f"`tlml.testing.{name}`."
+    return pytest.fixture(check, name=name)
 
 
-@pytest.fixture
-def check_learner() -> Callable[..., None]:
-    """`tlml.testing.check_learner`."""
-    from tlml.testing.learner import check_learner
-
-    return check_learner
-
-
-@pytest.fixture
-def check_strategy() -> Callable[..., None]:
-    """`tlml.testing.check_strategy`."""
-    from tlml.testing.strategy import check_strategy
-
-    return check_strategy
+check_plugin = _fixture("check_plugin")
+check_domain = _fixture("check_domain")
+check_learner = _fixture("check_learner")
+check_strategy = _fixture("check_strategy")

@@ -23,7 +23,6 @@ from tlml.learners.learner import Learner
 from tlml.lightning_notes import quiet
 from tlml.strategies.strategy import Strategy
 from tlml.testing.failure import doing, require
-from tlml.testing.partners import copy_of
 from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Subject
 from tlml.views.base import View
@@ -57,7 +56,7 @@ class Trial:
     def make(self, **options: Any) -> tuple[Learner, View]:
         """Make the learner, and the view that it trains on."""
         if self.strategy is not None:
-            options.setdefault("strategy", copy_of(self.strategy))
+            options.setdefault("strategy", self.strategy)
         learner: Learner = self.subject.make(**options)
         with doing(f"{self.label}: making its view"):
             return learner, learner.view(self.domain, **self.view)
@@ -75,7 +74,7 @@ def check_trial(trial: Trial) -> None:
         if is_overridden("training_step", learner):
             _check_fit(trial, learner, view, path)
         _check_test(trial, learner, path)
-        if not _acts(view):
+        if not isinstance(view, EnvView):
             _check_predictions(trial, learner, view)
         _check_checkpoint(trial, learner, view, path)
     with doing(f"{trial.label}: pickling it", "no lambdas, no open files, no local classes"):
@@ -171,7 +170,7 @@ def _check_same(trial: Trial, learner: Learner, other: Learner, view: View, how:
             name in theirs and torch.equal(value, theirs[name]),
             f"{trial.label}: {how}, it has another '{name}'",
         )
-    if _acts(view):
+    if isinstance(view, EnvView):
         return
     episode = _episode(trial)
     expected, found = (one.predict(episode.support, episode.query.x) for one in (learner, other))
@@ -199,10 +198,6 @@ def _test_view(trial: Trial, learner: Learner) -> View:
     if issubclass(learner.view_type, EnvView):
         return EnvView(trial.domain, envs=2, test_tasks=_TASKS)
     return EpisodeView(trial.domain, shots=2, queries=2, episodes=_TASKS, tasks_per_batch=1)
-
-
-def _acts(view: View) -> bool:
-    return isinstance(view, EnvView)
 
 
 def _episode(trial: Trial) -> Episode:

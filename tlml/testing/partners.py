@@ -13,6 +13,7 @@ from tlml.make import domain as make_domain
 from tlml.registry.registry import default_registry
 from tlml.spec import Kind, Spec, unmet
 from tlml.strategies.strategy import Strategy
+from tlml.testing import toys
 from tlml.testing.failure import CheckFailed
 from tlml.testing.subject import Subject
 from tlml.testing.toys import TOYS, Descent, Nearest, Planes, Walks
@@ -37,7 +38,7 @@ def domains_for(subject: Subject, cls: type[Learner]) -> list[Domain[Any]]:
         return [Walks() if issubclass(cls.view_type, EnvView) else Planes()]
     found = dict.fromkeys(_working(subject.spec, cls, TOYS))
     if found:
-        return [_toy("domain", name) for name in found]
+        return [_toy(name) for name in found]
     for name in _working(subject.spec, cls, _registered()):
         return [make_domain(name)]
     raise CheckFailed(
@@ -60,11 +61,6 @@ def small_view(cls: type[Learner]) -> dict[str, Any]:
     return dict(_SMALL.get(cls.view_type.word, {}))
 
 
-def copy_of(strategy: Strategy | None) -> Strategy | None:
-    """Make a strategy anew: each belongs to one learner."""
-    return None if strategy is None else type(strategy)(**strategy.options)
-
-
 def _working(
     learner: Spec, cls: type[Learner], known: tuple[tuple[Kind, Spec], ...]
 ) -> Iterator[str]:
@@ -72,8 +68,7 @@ def _working(
     domains = [spec for kind, spec in known if kind == "domain"]
     strategies = [spec for kind, spec in known if kind == "strategy"]
     for domain, strategy in product(domains, [*strategies, *_default_strategy(cls)]):
-        fits = seen in domain.gives
-        if fits and not unmet(learner, domain.gives | strategy.gives):
+        if seen in domain.gives and not unmet(learner, domain.gives | strategy.gives):
             yield domain.name
 
 
@@ -90,8 +85,7 @@ def _registered() -> tuple[tuple[Kind, Spec], ...]:
     return tuple((kind, spec) for kind in kinds for spec in registry.specs(kind))
 
 
-def _toy(kind: Kind, name: str) -> Any:
-    from tlml.testing import toys
-
-    target = next(spec.target for k, spec in TOYS if (k, spec.name) == (kind, name))
-    return getattr(toys, target.partition(":")[2])()
+def _toy(name: str) -> Domain[Any]:
+    target = next(spec.target for _, spec in TOYS if spec.name == name)
+    made: Domain[Any] = getattr(toys, target.partition(":")[2])()
+    return made

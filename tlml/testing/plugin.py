@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from tlml.errors import TlmlError, unknown
+from tlml.errors import unknown
 from tlml.registry.installed import installed
 from tlml.registry.plugins import Plugin, load_plugin
 from tlml.registry.registry import Registry, default_registry
 from tlml.spec import Kind
-from tlml.testing.failure import CheckFailed, doing, require
+from tlml.testing.alone import run_alone
+from tlml.testing.failure import CheckFailed, as_it_is, doing, require
 
 _PROBE = """
 import json, sys
@@ -53,7 +50,8 @@ def check_plugin(
     declared = sorted(loaded.declared, key=lambda item: item[0] == "learner")
     with _registered(module, name) as registry:
         for kind, spec in declared:
-            cls = _class(registry, kind, spec.name)
+            with as_it_is():
+                cls = registry.resolve(kind, spec.name)
             _checks()[kind](cls, spec, **(options or {}).get(spec.name, {}))
     return [f"{kind} {spec.name}" for kind, spec in declared]
 
@@ -71,18 +69,10 @@ def _find(plugin: ModuleType | str) -> tuple[ModuleType, str]:
 
 
 def _check_weight(name: str, module: ModuleType) -> None:
-    """Import the plugin alone, as ``tlml list`` does: here everything is imported already."""
+    """Import the plugin alone, as ``tlml list`` does."""
     if module.__spec__ is None:
         return  # made by hand, not imported
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    probe = subprocess.run(
-        [sys.executable, "-c", _PROBE, module.__name__],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-    last = probe.stderr.strip().splitlines()[-1:]
-    require(probe.returncode == 0, f"plugin {name}: importing it alone fails: {''.join(last)}")
-    error, heavy = json.loads(probe.stdout.splitlines()[-1])
+    error, heavy = run_alone(f"plugin {name}", _PROBE, module.__name__)
     require(not error, f"plugin {name}: importing it alone fails: {error}")
     require(
         not heavy,
@@ -107,21 +97,12 @@ def _registered(module: ModuleType, name: str) -> Iterator[Registry]:
         require(not known[name].error, f"plugin {name}: {known[name].error}")
         yield registry
         return
-    try:
+    with as_it_is():
         registry.register(module, name)
-    except TlmlError as error:
-        raise CheckFailed(str(error)) from error
     try:
         yield registry
     finally:
         registry.unregister(name)
-
-
-def _class(registry: Registry, kind: Kind, name: str) -> type[Any]:
-    try:
-        return registry.resolve(kind, name)
-    except TlmlError as error:
-        raise CheckFailed(str(error)) from error
 
 
 def _checks() -> dict[Kind, Callable[..., None]]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from typing import Any
 
-from tlml.errors import TlmlError
 from tlml.registry.plugins import HEAVY
 from tlml.spec import Spec
 from tlml.suites.protocols.table import usable
-from tlml.testing.failure import CheckFailed, require
+from tlml.testing.alone import run_alone
+from tlml.testing.failure import as_it_is, require
 
 # What checking a suite loads anyway.
 _PAID = frozenset({"pydantic"})
@@ -28,7 +25,6 @@ def check_protocol(protocol: type[Any], spec: Spec | None = None) -> None:
     """Check what a protocol says of itself, and that planning may import its module.
 
     Args:
-        protocol: The class.
         spec: What a plugin declares about it; where None, what it says itself.
 
     Raises:
@@ -38,26 +34,16 @@ def check_protocol(protocol: type[Any], spec: Spec | None = None) -> None:
         target = f"{protocol.__module__}:{protocol.__name__}"
         name, word = getattr(protocol, "name", ""), getattr(protocol, "word", "")
         spec = Spec(name or "unnamed", target, "checked", needs=(word,) if word else ())
-    try:
+    with as_it_is(f"protocol {spec.name}: "):
         usable(spec, protocol)
-    except TlmlError as error:
-        raise CheckFailed(f"protocol {spec.name}: {error}") from error
     _check_weight(spec.name, protocol.__module__)
 
 
 def _check_weight(name: str, module: str) -> None:
-    """Import its module alone, as planning does: here everything is imported already."""
+    """Import its module alone, as planning does."""
     if sys.modules[module].__spec__ is None:
         return  # made by hand, not imported
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    probe = subprocess.run(
-        [sys.executable, "-c", _PROBE, module, *sorted(HEAVY - _PAID)],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-    last = probe.stderr.strip().splitlines()[-1:]
-    require(probe.returncode == 0, f"protocol {name}: importing it alone fails: {''.join(last)}")
-    heavy = json.loads(probe.stdout.splitlines()[-1])
+    heavy = run_alone(f"protocol {name}", _PROBE, module, *sorted(HEAVY - _PAID))
     require(
         not heavy,
         f"protocol {name}: importing {module} imports {', '.join(heavy)}, and it is imported "

@@ -55,15 +55,11 @@ def _check_names(label: str, cls: type[Strategy], own: list[type]) -> None:
         there = inspect.getattr_static(cls, near, None) is not inspect.getattr_static(
             Strategy, near, None
         )
+        called = any(f"self.{name}(" in _source(base) for base in own)
         require(
-            not near or there or name in _METHODS or _calls(own, name),
+            not near or there or name in _METHODS or called,
             f"{label}: it has {name}(), which nothing calls; did you mean {near}()?",
         )
-
-
-def _calls(own: list[type], name: str) -> bool:
-    """Return whether a class calls a method itself."""
-    return any(f"self.{name}(" in _source(base) for base in own)
 
 
 def _source(cls: type) -> str:

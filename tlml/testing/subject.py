@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +16,7 @@ from tlml.registry.options import check_options, options_of
 from tlml.registry.registry import default_registry
 from tlml.spec import Kind, Spec
 from tlml.strategies.strategy import Strategy
-from tlml.testing.failure import CheckFailed, doing, require
+from tlml.testing.failure import as_it_is, doing, require
 
 BASES: Mapping[Kind, type[Any]] = MappingProxyType(
     {"domain": Domain, "learner": Learner, "strategy": Strategy}
@@ -100,28 +99,19 @@ def find_subject(
     """
     own = dict(options or {})
     if isinstance(given, str):
-        with _as_it_is():
+        with as_it_is():
             given = default_registry().resolve(kind, given)
     if isinstance(given, Recorded):
         own = {**given.options, **own}
         given = type(given)
     spec = spec or _registered(kind, given)
     if spec is not None:
-        with _as_it_is():
+        with as_it_is():
             spec.check_kind(kind)
     name = spec.name if spec else getattr(given, "__name__", repr(given))
     if isinstance(given, type):
         _check_base(kind, f"{kind} {name}", given)
     return Subject(kind, name, spec, Builder(given, own))
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    """Turn tlml's own errors, which say all there is to say, into failures of the check."""
-    try:
-        yield
-    except TlmlError as error:
-        raise CheckFailed(str(error)) from error
 
 
 def _check_base(kind: Kind, label: str, cls: type[Any]) -> None:

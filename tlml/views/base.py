@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from tlml.data.domains import Domain
-from tlml.data.sampling import KeyedSampler
+from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.spaces import same_space
 from tlml.data.tasks import Split
 from tlml.errors import TlmlError
@@ -107,7 +107,6 @@ class View(Recorded, LightningDataModule, ABC):
         """Yield what a validation or a test measures of a batch of such a view.
 
         Args:
-            learner: What is measured.
             batch: One of `batch_types`.
             place: The stage, the batch's number and the loader's.
             view: What the Trainer uses; None: loaders of no view of ours.
@@ -124,9 +123,8 @@ class View(Recorded, LightningDataModule, ABC):
         """Return this process's rank and the number of processes."""
         if self.trainer is not None:
             return self.trainer.global_rank, self.trainer.world_size
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return torch.distributed.get_rank(), torch.distributed.get_world_size()
-        return 0, 1
+        world = processes()
+        return torch.distributed.get_rank() if world > 1 else 0, world
 
     def loader(
         self,

@@ -13,7 +13,8 @@ from tlml.data.tasks import Batch, Episode
 from tlml.metrics.losses import criterion
 from tlml.metrics.tasks import measure_predictions
 
-COSTS = ("episode", "seconds", "gradient_steps")  # what of a record does not measure predictions
+# What of a record does not measure its predictions.
+COSTS = ("episode", "seconds", "gradient_steps", "blocks", "resampled")
 
 
 class Place(NamedTuple):

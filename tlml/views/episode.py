@@ -13,12 +13,13 @@ from torch.utils.data import Dataset, default_collate
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_batch, check_counts, check_data
-from tlml.data.counts import Counts, as_counts, drawn, highest, lowest
+from tlml.data.counts import Counts, as_counts, highest, lowest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
-from tlml.data.episodes import draw_episode, draw_task
+from tlml.data.parts import Turn
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Split, tasks_of
+from tlml.data.turns import NumberedEpisodes
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
@@ -44,11 +45,15 @@ class EpisodeDataset(Dataset[Episode]):
 
     def __getitem__(self, index: int) -> Episode:
         index += self.first
-        rng = keyed_rng(self.seed, self.split, index)
-        ways = None if self.ways is None else drawn(self.ways, rng)
-        task = draw_task(self.domain, self.split, rng, ways)
-        episode = draw_episode(task, self.shots, self.queries, rng, ways)
+        episode = self.numbered[index].episode
         return self._changed(episode, index) if self.augment else episode
+
+    @property
+    def numbered(self) -> NumberedEpisodes:
+        """The draws by number, with where each came from."""
+        return NumberedEpisodes(
+            self.domain, self.split, self.ways, self.shots, self.queries, self.seed
+        )
 
     def _changed(self, episode: Episode, index: int) -> Episode:
         # A stream of its own: the examples are those that there would be without augmentation.
@@ -76,6 +81,10 @@ class EpisodeView(View):
     A batch is ``Episode(Batch(x[T, K, ...], y[T, K, ...]), Batch(...))``, or `Episodes` where its
     tasks differ in size. Training episodes are fresh in every epoch; validation and test episodes
     are the same for every learner.
+
+    Target tasks of a finite domain are met in turn: n episodes meet all n tasks. Where there are
+    fewer than five, queries come from disjoint parts of their examples, which are met in turn, too.
+    Source tasks of training are drawn.
 
     Ways, shots and queries may be a range ``[low, high]``: it is drawn from for each episode, and
     for shots and queries for each class by itself, or for the episode where targets are values.
@@ -200,8 +209,14 @@ class EpisodeView(View):
         """Return the episodes that are drawn from a split of the domain."""
         return EpisodeDataset(self.domain, split, self.ways, self.shots, self.queries, self.seed)
 
+    def turn(self, number: int) -> Turn | None:
+        """Return the task of an episode of the test; None where tasks are drawn, or not known."""
+        data = self.dataset(self.split)
+        return data.turn(number) if isinstance(data, EpisodeFile) else data.numbered.turn(number)
+
     def setup(self, stage: str) -> None:
         """Check the data and draw an episode of each split: errors come before long work."""
+        check_positive(blocks=self.domain.blocks)
         if stage == "fit" and lowest(self.shots) == 0:
             raise TlmlError("shots: 0 labelled examples leave nothing to adapt to in training")
         for split in self.splits(stage):

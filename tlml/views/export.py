@@ -45,7 +45,8 @@ def write_episodes(
     if isinstance(episodes, EpisodeFile) and total > len(episodes):
         raise TlmlError(f"number: {total}, and {episodes.path} has {len(episodes)} episodes")
     drawn = (episodes[i] for i in range(total))
-    pack(path, _shown(drawn, total) if progress else drawn, _about(view))
+    turns = [turn for number in range(total) if (turn := view.turn(number)) is not None]
+    pack(path, _shown(drawn, total) if progress else drawn, _about(view), turns)
 
 
 def _shown(episodes: Iterable[Episode], total: int) -> Iterable[Episode]:

@@ -14,13 +14,14 @@ from torch.utils.data import Dataset
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_batch, check_data, check_finite
-from tlml.data.counts import as_counts, drawn, highest
+from tlml.data.counts import as_counts, highest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
-from tlml.data.episodes import Draw, draw, draw_task
+from tlml.data.episodes import Draw
 from tlml.data.sampling import even_chunk, even_chunks, keyed_rng
 from tlml.data.spaces import same_space
 from tlml.data.stored import join_examples, on_disk, part, pool_examples
 from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Held, Pair, Split, examples, readable
+from tlml.data.turns import NumberedEpisodes
 from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place, measure_examples
@@ -230,10 +231,10 @@ class PairView(View):
 
     def drawn(self) -> Draw:
         """Return the target episode."""
-        rng = keyed_rng(self.episode_seed, "target", self.episode)
-        ways = None if self.ways is None else drawn(self.ways, rng)
-        task = draw_task(self.domain, "target", rng, ways)
-        return draw(task, self.shots, self.queries, rng, ways)
+        episodes = NumberedEpisodes(
+            self.domain, "target", self.ways, self.shots, self.queries, self.episode_seed
+        )
+        return episodes[self.episode]
 
     def setup(self, stage: str) -> None:
         """Check the data that this view uses: errors come before long work."""

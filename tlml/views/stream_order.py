@@ -25,8 +25,6 @@ def ordered_tasks(
     """Return the tasks of a family, or those that the classes of a pool make.
 
     Args:
-        domain: The family or the pool.
-        split: Whose tasks.
         ways: Classes in a task of a pool.
         shuffled_by: The seed by which the order of tasks, or of classes, is drawn; the domain's
             order where None.

@@ -12,7 +12,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from sklearn.linear_model import LogisticRegression
-from tiny import Letters, Moved, Tables
+from tiny import Letters, Moved, Norms, Tables
 from torch import Tensor, nn
 from torch.nn import functional as F
 from trainers import fitting_trainer
@@ -44,19 +44,6 @@ class Noting(Strategy):
     def terms(self, context: Context) -> Mapping[str, Tensor]:
         self.seen.append(context)
         return {"noted": context.features_target.square().mean()}
-
-
-class Norms(nn.Module):
-    """A network with BatchNorm."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(inputs, 4), nn.BatchNorm1d(4))
-        self.head = nn.Linear(4, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.body(x))
-        return scores
 
 
 # Joint training

@@ -14,7 +14,6 @@ from PIL import Image
 import tlml
 from tlml import EpisodeView, PairView, StoredExamples, TlmlError
 from tlml.data import SPLITS, examples
-from tlml_vision.storage.image_store import Bytes
 
 PARTS = ("train", "val", "test")
 SIZES = {"cat": 20, "dog": 11}
@@ -128,15 +127,7 @@ def test_small_classes_are_in_both_parts(tmp_path):
 
 
 def test_views_read_what_they_draw(root, monkeypatch):
-    shown = []
-    read = Bytes.__getitem__
-
-    def watched(self, index):
-        x = read(self, index)
-        shown.append(len(x))
-        return x
-
-    monkeypatch.setattr(Bytes, "__getitem__", watched)
+    shown = image_data.reads(monkeypatch)
     view = PairView(domain(root), batch_size=5)
     view.setup("fit")
     loader = view.train_dataloader()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
-from tiny import Letters, Tables
+from tiny import Letters, Norms, Tables
 from torch import Tensor, nn
 from trainers import quiet_trainer
 
@@ -175,19 +175,6 @@ def test_terms_alone_can_adapt_and_nothing_to_learn_from_is_refused() -> None:
     assert str(error.value) == (
         "shots: 0 labelled target examples, and Full learns from labels alone"
     )
-
-
-class Norms(nn.Module):
-    """A network with BatchNorm."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(inputs, 4), nn.BatchNorm1d(4))
-        self.head = nn.Linear(4, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.body(x))
-        return scores
 
 
 def test_a_learner_on_stored_statistics_lets_batchnorm_follow_the_phases() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,13 +23,25 @@ CELLS = 6
 
 
 @pytest.fixture(scope="module")
-def right(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What one command with one job comes to."""
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of one command with one job, which was left alone."""
     command = Command(tmp_path_factory.mktemp("right"), "out", 1)
     status, said = command.end()
     assert status == 0, said
-    assert len(content(command.out)) == CELLS
-    return content(command.out)
+    assert number_of_done(command.out) == CELLS
+    return command.out
+
+
+@pytest.fixture(scope="module")
+def right(done: Path) -> dict[str, Any]:
+    """Return what it comes to."""
+    return content(done)
+
+
+@pytest.fixture(autouse=True)
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take who is silent for some seconds for dead; no command is so slow to show that it lives."""
+    monkeypatch.setenv("TLML_LEASE", "12")
 
 
 @pytest.fixture
@@ -128,11 +141,13 @@ def test_a_command_that_was_stopped_and_continued_changes_nothing(
     assert tokens(first.out) == published
 
 
-def test_cells_are_run_anew_on_demand(start: Any, right: dict[str, Any]) -> None:
-    command = start(2)
+def test_cells_are_run_anew_on_demand(
+    start: Any, done: Path, right: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copytree(done, tmp_path / "out")
+    before = tokens(tmp_path / "out")
+    command = start(2, "--rerun", "scratch")
     assert command.end()[0] == 0
-    before = tokens(command.out)
-    assert start(2, "--rerun", "scratch").end()[0] == 0
     after = tokens(command.out)
     assert sum(before[id] != after[id] for id in before) == 2
     assert content(command.out) == right

@@ -14,7 +14,6 @@ from tlml import ClassPool, PairView, TlmlError
 from tlml.data import StoredExamples, check_data
 from tlml.data.stored import pool_examples
 from tlml_vision.readers.mini_imagenet import MiniImageNet
-from tlml_vision.storage.image_store import Bytes
 
 
 class InMemory(MiniImageNet):
@@ -68,15 +67,7 @@ def test_batches_read_from_the_disk_are_those_of_memory_to_the_bit(root, options
 
 
 def test_a_batch_reads_its_own_images_and_no_others(root, monkeypatch):
-    shown = []
-    read = Bytes.__getitem__
-
-    def watched(self, index):
-        x = read(self, index)
-        shown.append(len(x))
-        return x
-
-    monkeypatch.setattr(Bytes, "__getitem__", watched)
+    shown = image_data.reads(monkeypatch)
     view = PairView(MiniImageNet(root, size=8), batch_size=5)
     view.setup("fit")
     loader = view.train_dataloader()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import MLP, Letters
+from tiny import MLP, Letters, Tables
 
 import tlml
 from tlml import Batch, Episode, EpisodeView, TlmlError
@@ -72,13 +72,25 @@ def test_what_inference_mode_made_can_take_part_in_gradients() -> None:
     assert task.query.x is plain
 
 
-def test_the_interval_of_a_mean_takes_two_records_and_leaves_costs_out() -> None:
-    records = [{"episode": i, "accuracy": float(i), "loss": 1.0, "seconds": 1.0} for i in range(4)]
-    found = half_intervals(records)
+def measured(number: int) -> list[dict[str, Any]]:
+    cost = {"loss": 1.0, "seconds": 1.0, "resampled": [0.5]}
+    return [{"episode": i, "accuracy": float(i), **cost} for i in range(number)]
+
+
+def test_the_interval_of_a_mean_takes_five_records_and_leaves_costs_out() -> None:
+    found = half_intervals(measured(9), None)
     assert set(found) == {"accuracy"}
-    expected = 1.96 * torch.arange(4.0).std() / 2
-    torch.testing.assert_close(found["accuracy"], expected)
-    assert half_intervals(records[:1]) == half_intervals([]) == {}
+    torch.testing.assert_close(found["accuracy"], 1.96 * torch.arange(9.0).std() / 3)
+    assert half_intervals(measured(4), None) == half_intervals([], None) == {}
+
+
+def test_the_interval_of_a_mean_takes_episodes_of_one_task_for_one() -> None:
+    view = EpisodeView(Tables(number=9), shots=1, queries=1)
+    records = measured(18)
+    found = half_intervals(records, view)["accuracy"]  # tasks: the means of 0 and 9, 1 and 10, ...
+    torch.testing.assert_close(found, 1.96 * torch.arange(9.0).std() / 3)
+    few = EpisodeView(Tables(number=1, train=8), shots=1, queries=2)  # four parts
+    assert half_intervals(records, few) == {}
 
 
 def test_one_process_keeps_its_records() -> None:

@@ -146,8 +146,8 @@ def test_buffers_of_its_own_are_refused_where_several_processes_would_fill_them(
         _in_processes(made, 2)
     assert str(caught.value) == (
         "Remembering: its buffer kept would be the first of 2 processes' alone, whatever the "
-        "others put into theirs; take devices=1, or set equal_buffers = True on a learner that fills it "
-        "equally in all"
+        "others put into theirs; take devices=1, or set equal_buffers = True on a learner that "
+        "fills it equally in all"
     )
     monkeypatch.setattr(Remembering, "equal_buffers", True)
     _in_processes(made, 2)

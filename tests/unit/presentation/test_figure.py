@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import pytest
@@ -13,6 +14,7 @@ from tlml.presentation.figure import (
     bare,
     bars,
     grid_of,
+    interval_words,
     looks,
     new_figure,
     png,
@@ -33,6 +35,13 @@ def test_panels_go_row_by_row_and_none_is_left_empty() -> None:
     panels = grid_of(figure, count=4, columns=3)
     assert figure.axes == panels
     assert len(panels) == 4
+
+
+def test_without_an_interval_there_is_no_bar() -> None:
+    below, above = bars([Interval(0.5, float("nan"), float("nan"))])
+    assert math.isnan(below[0]) and math.isnan(above[0])
+    assert interval_words([Interval(0.5, float("nan"), float("nan"))]) == ""
+    assert interval_words([Interval(0.5, 0.4, 0.6)]) == " with 95% interval"
 
 
 def test_bars_never_reach_back() -> None:

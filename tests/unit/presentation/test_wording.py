@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from presented import block
 
 from tlml.presentation.wording import printable, title
@@ -10,6 +12,12 @@ from tlml.presentation.wording import printable, title
 def test_a_title_says_where_and_what_is_better() -> None:
     assert title(block(shots=1)) == "glyphs, 1 shot: accuracy (higher is better)"
     assert title(block(metric="mse")) == "glyphs, 5 shots: mse (lower is better)"
+
+
+def test_a_title_says_what_intervals_hold_and_where_tasks_are_few() -> None:
+    told = replace(block(), basis="intervals over 9 parts", about="about 1 task")
+    what = "accuracy (higher is better), about 1 task; intervals over 9 parts"
+    assert title(told) == f"glyphs, 5 shots: {what}"
 
 
 def test_letters_of_any_alphabet_stay() -> None:

@@ -8,7 +8,7 @@ import pytest
 from presented import EPISODES, STREAM
 from result_folders import id_of
 
-from tlml.reports.block import make_block, noun, unit_means
+from tlml.reports.block import make_block, noun
 from tlml.reports.entries import Entry, Place
 from tlml.suites.results import PlannedAdapt, Record
 
@@ -29,13 +29,14 @@ def entry(method: str, scores: list[float] | None, seed: int = 0, **more: Any) -
 
 def test_tasks_of_a_stream_are_paired_as_episodes_are() -> None:
     own = [
-        entry("naive", [0.2, 0.5, 0.8], metrics={"BTI": -0.2}, cost={"fit_seconds": 1.0}),
-        entry("naive", [0.4, 0.5, 0.6], seed=1, metrics={"BTI": -0.4}, cost={"steps": 4.0}),
-        entry("er", [0.3, 0.6, 0.9]),
-        entry("er", [0.5, 0.6, 0.7], seed=1),
+        entry("naive", [0.2, 0.5, 0.8, 0.5, 0.5], metrics={"BTI": -0.2}, cost={"fit_seconds": 1.0}),
+        entry("naive", [0.4, 0.5, 0.6, 0.5, 0.5], 1, metrics={"BTI": -0.4}, cost={"steps": 4.0}),
+        entry("er", [0.3, 0.6, 0.9, 0.6, 0.6]),
+        entry("er", [0.5, 0.6, 0.7, 0.6, 0.6], seed=1),
         entry("er", None, seed=2),
     ]
     block = make_block(PLACE, own, ["naive", "er", "unplanned"], "naive", STREAM)
+    assert block.basis == "intervals over 5 tasks and 2 training seeds"
     assert (block.protocol, block.point, block.said) == ("stream", {"tasks": 3}, "3 tasks")
     naive, er = block.rows
     assert naive.metrics == {"BTI": pytest.approx(-0.3)}
@@ -44,12 +45,6 @@ def test_tasks_of_a_stream_are_paired_as_episodes_are() -> None:
     assert er.score.mean == pytest.approx(0.6)
     assert [er.difference.low, er.difference.high] == pytest.approx([0.1, 0.1])
     assert (er.best, er.seeds, er.notes) == (True, 2, ("missing: 1 of 3 seeds",))
-
-
-def test_units_with_names_keep_an_order() -> None:
-    scores = {(seed, unit): 1.0 * n for seed in (0, 1) for n, unit in enumerate(["10/0", 2, 10])}
-    assert unit_means(scores).tolist() == [1.0, 2.0, 0.0]
-    assert unit_means({(0, "a"): 1.0, (1, "a"): 3.0}).tolist() == [1.0, 3.0]
 
 
 def test_unequal_budgets_are_noted_where_they_differ() -> None:

@@ -23,9 +23,10 @@ def test_batch_statistics_are_noted(folder: Folder) -> None:
 
 
 def test_an_episode_that_diverged_leaves_no_number_and_a_note(folder: Folder) -> None:
-    cells: Cells = {("d", 1, 0, "scratch"): [1.0, 2.0], ("d", 1, 0, "m"): [1.0, float("nan")]}
+    lost = [1.0, 2.0, 1.0, 2.0, float("nan")]
+    cells: Cells = {("d", 1, 0, "scratch"): [1.0, 2.0, 1.0, 2.0, 1.5], ("d", 1, 0, "m"): lost}
     made = report(folder.write(cells, metric="mse", higher_is_better=False))
-    assert row(made, "m").notes == ("1 of 2 episodes diverged",)
+    assert row(made, "m").notes == ("1 of 5 episodes diverged",)
     assert not row(made, "m").worse
     assert row(made, "scratch").best
     read = json.loads(to_json(made), parse_constant=lambda name: pytest.fail(name))

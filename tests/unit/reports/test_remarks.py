@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from presented import STREAM, block, report, row, stream_block
 
 from tlml.reports.notes import BEST_OF
@@ -13,7 +16,8 @@ def test_each_protocol_says_what_is_resampled() -> None:
     both = "\n".join(footnotes(report(block(row("a")), stream_block(row("a")))))
     assert "Means are over target episodes, " in both
     assert "Means are over tasks of the stream, " in both
-    assert "of a single task they resample the seeds" in both
+    assert "Of fewer than five units there is no interval, no verdict" in both
+    assert "Parts:" not in both and "Blocks:" not in both
     assert "the same seeds and the same episodes or the same tasks." in both
     assert "stream: the score is RA: each task after the last; LA: each task just after" in both
     alone = "\n".join(footnotes(report(block(row("a")))))
@@ -27,6 +31,19 @@ def test_units_that_are_pairs_are_called_so() -> None:
     text = "\n".join(footnotes(report(stream_block(row("a")), protocols={"stream": pairs})))
     assert "Means are over pairs of target task and evaluation seed, " in text
     assert "the same seeds and the same pairs." in text
+
+
+@pytest.mark.parametrize(
+    ("basis", "told"),
+    [
+        ("intervals over 9 tasks", "Where tasks repeat, tasks are the units"),
+        ("2 parts: no intervals", "Parts: where target tasks are few, units are disjoint parts"),
+        ("intervals over 9 blocks", "Blocks: consecutive examples of a query"),
+    ],
+)
+def test_units_that_are_no_episodes_are_explained(basis: str, told: str) -> None:
+    own = replace(block(row("a")), basis=basis)
+    assert told in "\n".join(footnotes(report(own)))
 
 
 def test_unequal_budgets_are_explained() -> None:

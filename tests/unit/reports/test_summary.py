@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,21 @@ def folder(tmp_path: Path) -> Folder:
 def test_means_are_over_episodes_of_all_seeds(folder: Folder) -> None:
     made = report(
         folder.write({
-            ("d", 1, 0, "scratch"): [0.2, 0.4, 0.6, 0.8],
-            ("d", 1, 1, "scratch"): [0.4, 0.4, 0.2, 0.2],
+            ("d", 1, 0, "scratch"): [0.2, 0.4, 0.6, 0.8, 0.5],
+            ("d", 1, 1, "scratch"): [0.4, 0.4, 0.2, 0.2, 0.3],
         })
     )  # fmt: skip
     found = row(made, "scratch")
     assert found.score is not None
-    assert found.score.mean == pytest.approx((2.0 + 1.2) / 8)
-    # units are .3 .4 .4 .5: no resampled mean lies outside
-    assert 0.3 <= found.score.low < 0.4 < found.score.high <= 0.5
-    # of .2 .2 .2 .4 .4 .4 .6 .8 the middle half is .2 .4 .4 .4
-    assert found.interquartile_mean == pytest.approx(0.35)
-    assert (found.seeds, found.planned_seeds) == (2, 2)
+    assert found.score.mean == pytest.approx((2.5 + 1.5) / 10)
+    # seeds are .5 .3, units .3 .4 .4 .5 .4
+    assert 0.1 < found.score.low < 0.35 < 0.45 < found.score.high < 0.7
+    # of .2 .2 .2 .3 .4 .4 .4 .5 .6 .8 all but two on each side
+    assert found.interquartile_mean == pytest.approx((0.2 + 0.3 + 3 * 0.4 + 0.5) / 6)
+    assert (found.seeds, found.planned_seeds, found.units) == (2, 2, 5)
     assert found.difference is None
+    assert made.blocks[0].basis == "intervals over 5 episodes and 2 training seeds"
+    assert made.blocks[0].about == ""
 
 
 def test_equal_episodes_have_an_interval_of_no_width(folder: Folder) -> None:
@@ -40,28 +43,60 @@ def test_equal_episodes_have_an_interval_of_no_width(folder: Folder) -> None:
     assert row(made, "scratch").score == Interval(0.5, 0.5, 0.5)
 
 
-def test_of_one_episode_the_seeds_are_resampled(folder: Folder) -> None:
-    cells = {("d", 1, seed, "scratch"): [score] for seed, score in enumerate([0.2, 0.4, 0.9])}
-    better = {("d", 1, seed, "full"): [score] for seed, score in enumerate([0.3, 0.5, 1.0])}
-    made = report(folder.write(cells | better))
-    score = row(made, "scratch").score
-    assert score is not None
-    assert score.mean == pytest.approx(0.5)
-    assert score.low < 0.35 < 0.65 < score.high
+@pytest.mark.parametrize("episodes", [1, 3, 4])
+def test_fewer_than_five_units_give_no_interval_and_no_verdict(
+    folder: Folder, episodes: int
+) -> None:
+    """As of three training seeds on a single series, which a worse score was called harm on."""
+    scores = {"scratch": [0.2, 0.4, 0.9], "full": [0.3, 0.5, 1.0], "bad": [0.0, 0.1, 0.1]}
+    cells: Cells = {
+        ("d", 1, seed, method): [score] * episodes
+        for method, own in scores.items()
+        for seed, score in enumerate(own)
+    }
+    made = report(folder.write(cells))
+    for method in scores:
+        found = row(made, method)
+        assert found.score is not None and not found.score.known
+        assert (found.worse, found.best, found.notes) == (False, False, ())
     difference = row(made, "full").difference
-    assert difference is not None
-    for value in (difference.mean, difference.low, difference.high):  # paired by seed
-        assert value == pytest.approx(0.1)
+    assert difference is not None and not difference.known
+    assert difference.mean == pytest.approx(0.1)
+    several = "episode" if episodes == 1 else "episodes"
+    assert made.blocks[0].basis == f"{episodes} {several}: no intervals"
+    read = json.loads((folder.path / "results.json").read_text())["summary"][0]
+    assert (read["interval"], read["difference_interval"]) == (None, None)
+    assert read["units"] == episodes
+
+
+def test_a_row_of_too_few_units_is_noted_beside_others(folder: Folder) -> None:
+    cells: Cells = {("d", 1, 0, "scratch"): [0.5] * 5, ("d", 1, 0, "full"): [0.4] * 2}
+    made = report(folder.write(cells))
+    assert row(made, "full").notes == ("2 episodes: no interval",)
+    assert made.blocks[0].basis == "intervals over 5 episodes"
+
+
+def test_a_spread_between_seeds_widens_the_interval(folder: Folder) -> None:
+    def width(apart: float) -> float:
+        own = [0.1, 0.2, 0.3, 0.4, 0.5]
+        cells: Cells = {
+            ("d", 1, seed, "m"): [score + apart * (seed - 1) for score in own] for seed in range(3)
+        }
+        score = row(report(folder.write(cells)), "m").score
+        assert score is not None
+        return score.high - score.low
+
+    assert width(0.2) > width(0.05) > width(0.0)
 
 
 def test_differences_are_paired_by_seed_and_episode(folder: Folder) -> None:
     # The scores vary by .6, the differences not at all: unpaired, the interval would be wide.
     made = report(
         folder.write({
-            ("d", 1, 0, "scratch"): {0: 0.2, 1: 0.5, 2: 0.8},
-            ("d", 1, 1, "scratch"): {0: 0.8, 1: 0.2, 2: 0.5},
-            ("d", 1, 0, "full"): {2: 0.9, 0: 0.3, 1: 0.6},
-            ("d", 1, 1, "full"): {1: 0.3, 2: 0.6, 0: 0.9},
+            ("d", 1, 0, "scratch"): {0: 0.2, 1: 0.5, 2: 0.8, 3: 0.3, 4: 0.4},
+            ("d", 1, 1, "scratch"): {0: 0.8, 1: 0.2, 2: 0.5, 3: 0.4, 4: 0.3},
+            ("d", 1, 0, "full"): {2: 0.9, 0: 0.3, 1: 0.6, 4: 0.5, 3: 0.4},
+            ("d", 1, 1, "full"): {1: 0.3, 2: 0.6, 0: 0.9, 3: 0.5, 4: 0.4},
         })
     )  # fmt: skip
     difference = row(made, "full").difference
@@ -89,17 +124,17 @@ def test_a_difference_takes_only_the_seeds_that_both_have(folder: Folder) -> Non
 @pytest.mark.parametrize(
     ("higher", "scores", "worse"),
     [
-        (True, [0.4, 0.4, 0.4], True),
-        (True, [0.6, 0.6, 0.6], False),
-        (True, [0.4, 0.5, 0.6], False),  # the interval holds 0
-        (False, [0.6, 0.6, 0.6], True),
-        (False, [0.4, 0.4, 0.4], False),
+        (True, [0.4] * 5, True),
+        (True, [0.6] * 5, False),
+        (True, [0.4, 0.5, 0.6, 0.5, 0.5], False),  # the interval holds 0
+        (False, [0.6] * 5, True),
+        (False, [0.4] * 5, False),
     ],
 )
 def test_negative_transfer_is_a_difference_wholly_on_the_worse_side(
     folder: Folder, higher: bool, scores: list[float], worse: bool
 ) -> None:
-    cells: Cells = {("d", 1, 0, "scratch"): [0.5] * 3, ("d", 1, 0, "full"): scores}
+    cells: Cells = {("d", 1, 0, "scratch"): [0.5] * 5, ("d", 1, 0, "full"): scores}
     made = report(folder.write(cells, higher_is_better=higher))
     found = row(made, "full")
     assert found.worse is worse
@@ -107,16 +142,25 @@ def test_negative_transfer_is_a_difference_wholly_on_the_worse_side(
 
 
 def test_worse_than_a_fitted_baseline_is_no_negative_transfer(folder: Folder) -> None:
-    cells: Cells = {("d", 1, 0, "full"): [0.5] * 3, ("d", 1, 0, "probe"): [0.4] * 3}
+    cells: Cells = {("d", 1, 0, "full"): [0.5] * 5, ("d", 1, 0, "probe"): [0.4] * 5}
     made = report(folder.write(cells, baseline="full"))
     assert row(made, "probe").notes == ("worse",)
 
 
-@pytest.mark.parametrize(("higher", "best"), [(True, "full"), (False, "scratch")])
-def test_the_best_mean_of_a_block_is_marked(folder: Folder, higher: bool, best: str) -> None:
-    cells: Cells = {("d", 1, 0, "scratch"): [0.4], ("d", 1, 0, "full"): [0.6]}
+@pytest.mark.parametrize(
+    ("higher", "best"), [(True, ["full", "probe"]), (False, ["scratch"])]
+)  # fmt: skip
+def test_all_that_cannot_be_told_from_the_best_is_marked(
+    folder: Folder, higher: bool, best: list[str]
+) -> None:
+    cells: Cells = {
+        ("d", 1, 0, "scratch"): [0.4, 0.1, 0.7, 0.2, 0.5],
+        ("d", 1, 0, "full"): [0.6, 0.3, 0.9, 0.4, 0.7],
+        ("d", 1, 0, "probe"): [0.5, 0.4, 0.9, 0.3, 0.7],  # .02 less, and better once
+        ("d", 1, 0, "lost"): None,
+    }
     made = report(folder.write(cells, higher_is_better=higher))
-    assert [r.method for r in made.blocks[0].rows if r.best] == [best]
+    assert [r.method for r in made.blocks[0].rows if r.best] == best
 
 
 def test_costs_are_means_over_seeds(folder: Folder) -> None:

@@ -10,7 +10,7 @@ import tlml
 from tlml import GradientLearner, Spec, Strategy
 from tlml.registry import default_registry
 from tlml.testing import CheckFailed
-from tlml.testing.partners import copy_of, domains_for, small_view, strategy_for
+from tlml.testing.partners import domains_for, small_view, strategy_for
 from tlml.testing.subject import find_subject
 from tlml.testing.toys import Descent, Planes
 
@@ -55,10 +55,3 @@ def test_views_are_small_by_their_word() -> None:
     _, cls = learner("supervised")
     assert small_view(cls)["batch_size"] == 4
     assert small_view(cls) is not small_view(cls)
-
-
-def test_a_copy_shares_nothing() -> None:
-    strategy = tlml.strategy("sgd", learn_lr=True)
-    copied = copy_of(strategy)
-    assert copied is not None and copied is not strategy and copied.options == strategy.options
-    assert copy_of(None) is None

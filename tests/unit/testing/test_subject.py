@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from failing import failure
 
+import tlml
 from tlml.testing import check_domain, check_strategy
+from tlml.testing.subject import find_subject
 from tlml.testing.toys import Planes
 
 
@@ -37,3 +39,11 @@ def test_a_wrong_option_is_told_so() -> None:
         "domain sinusoid: making it: the constructor: no option is called 'noize'; "
         "did you mean noise?"
     )
+
+
+def test_a_strategy_among_the_options_is_made_anew_for_each() -> None:
+    strategy = tlml.strategy("sgd", learn_lr=True)
+    subject = find_subject("learner", "maml", None, {"strategy": strategy})
+    one, other = subject.make().strategy, subject.make().strategy
+    assert len({id(each) for each in (strategy, one, other)}) == 3
+    assert one.options == other.options == strategy.options

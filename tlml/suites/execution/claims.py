@@ -18,8 +18,8 @@ from tlml.errors import TlmlError
 from tlml.suites.execution.heart import heart
 from tlml.suites.execution.owners import Owner
 from tlml.suites.execution.places import Place
+from tlml.suites.execution.silence import BEATS, lease
 
-BEAT = 10.0  # seconds between signs of life of an owner
 _ROUNDS = 20  # a claim that others make and remove while one looks is tried again
 
 
@@ -99,10 +99,10 @@ class Claim:
         return owner is not None and owner.token == self.token
 
     @contextmanager
-    def beating(self, every: float = BEAT) -> Iterator[Claim]:
+    def beating(self) -> Iterator[Claim]:
         """Show signs of life until the block ends, then give the cell free."""
         try:
-            with heart(every).beating(self._beat):
+            with heart(lease() / BEATS).beating(self._beat):
                 yield self
         finally:
             self.release()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tlml.suites.cells import AdaptCell
 from tlml.suites.execution.board import ENDED, Board, State
 from tlml.suites.execution.claims import Held
-from tlml.suites.execution.silence import LEASE, Silence
+from tlml.suites.execution.silence import Silence, lease
 from tlml.suites.executors.base import Executor, Job, Outcome
 
 POLL = 0.5  # seconds between looks at what others do
@@ -74,6 +74,7 @@ class Scheduler:
         self._abandoned: set[Job] = set()
         self._steals: dict[str, str] = {}
         self._silence, self._looked = Silence(world.clock), world.clock()
+        self._lease = lease()
         self._deaths, self._damages, self._losses = Counter[str](), Counter[str](), Counter[str]()
 
     def run(self) -> dict[str, str]:
@@ -203,7 +204,7 @@ class Scheduler:
                 self._steal(id, held)
 
     def _is_silent(self, id: str, held: Held) -> bool:
-        return self._silence.of(id, (held.identity, held.beat)) >= LEASE
+        return self._silence.of(id, (held.identity, held.beat)) >= self._lease
 
     def _steal(self, id: str, held: Held) -> None:
         self._steals[id] = held.identity

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Callable, Hashable
 
+from tlml.errors import TlmlError
+
 LEASE = 60.0  # seconds of silence after which an owner is taken for dead
+BEATS = 6  # signs of life in that time
 _LONGEST = 2.0  # seconds that one look may add
+
+
+def lease() -> float:
+    """Return after how many seconds of silence an owner is taken for dead.
+
+    ``TLML_LEASE`` says otherwise, where a file system shows late what others write.
+
+    Raises:
+        TlmlError: It is not a number of seconds.
+    """
+    given = os.environ.get("TLML_LEASE", "")
+    try:
+        seconds = float(given or LEASE)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise TlmlError(f"TLML_LEASE: must be a number of seconds above 0, is '{given}'")
+    return seconds
 
 
 class Silence:

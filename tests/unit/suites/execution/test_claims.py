@@ -17,6 +17,7 @@ from tlml.suites.execution import claims
 from tlml.suites.execution.claims import Claim, look, take
 from tlml.suites.execution.owners import Owner
 from tlml.suites.execution.places import Place
+from tlml.suites.execution.silence import BEATS
 
 
 @pytest.fixture
@@ -145,10 +146,16 @@ def test_a_claim_that_changed_hands_while_one_looked_is_put_back(
     assert [path.name for path in place.work.iterdir()] == ["claim"]
 
 
+@pytest.fixture
+def beats_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TLML_LEASE", str(0.01 * BEATS))
+
+
+@pytest.mark.usefixtures("beats_quickly")
 def test_an_owner_shows_that_it_lives(place: Place) -> None:
     claim = taken(place)
     os.utime(place.claim, (1, 1))
-    with claim.beating(every=0.01):
+    with claim.beating():
         until = time.monotonic() + 5
         while place.claim.stat().st_mtime < 2 and time.monotonic() < until:
             time.sleep(0.01)
@@ -156,11 +163,12 @@ def test_an_owner_shows_that_it_lives(place: Place) -> None:
     assert look(place.claim) is None
 
 
+@pytest.mark.usefixtures("beats_quickly")
 def test_nobody_keeps_anothers_claim_alive(place: Place) -> None:
     claim = taken(place)
     write(place, far())
     os.utime(place.claim, (1, 1))
-    with claim.beating(every=0.01):
+    with claim.beating():
         time.sleep(0.05)
         assert place.claim.stat().st_mtime == 1
 

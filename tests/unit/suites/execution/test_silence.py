@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tlml.suites.execution.silence import LEASE, Silence
+import pytest
+
+from tlml.errors import TlmlError
+from tlml.suites.execution.silence import LEASE, Silence, lease
 
 
 class Clock:
@@ -33,3 +36,17 @@ def test_an_observer_that_was_stopped_itself_accuses_nobody() -> None:
     silence.of("a", 1)
     clock.now += 3600
     assert silence.of("a", 1) <= 2
+
+
+def test_the_lease_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TLML_LEASE", raising=False)
+    assert lease() == LEASE
+    monkeypatch.setenv("TLML_LEASE", "2.5")
+    assert lease() == 2.5
+
+
+@pytest.mark.parametrize("given", ["a minute", "0", "-1", "nan", "inf"])
+def test_a_lease_of_no_length_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("TLML_LEASE", given)
+    with pytest.raises(TlmlError, match=f"TLML_LEASE: .* above 0, is '{given}'"):
+        lease()

@@ -1,0 +1,95 @@
+"""Episodes by number: target tasks are met in turn, a few of them by disjoint parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tlml.data.counts import Counts, drawn, lowest
+from tlml.data.domains import POOL_WAYS, ClassPool, Domain
+from tlml.data.episodes import Draw, draw, draw_task
+from tlml.data.parts import Cut, Turn, number_of_parts
+from tlml.data.sampling import keyed_rng
+from tlml.data.tasks import Split
+
+ALL_CLASSES = "all classes"
+FEW_TASKS = 5  # of fewer, disjoint parts of their examples are what episodes differ in
+_ORDER = 0  # the stream of the order of tasks, beside (seed, split, index)
+
+
+@dataclass(frozen=True)
+class NumberedEpisodes:
+    """Episode number i of a split: a function of (seed, split, i).
+
+    Source tasks are drawn. Validation and target tasks of a finite domain are met in turn: n
+    episodes meet all n tasks. Of fewer than five tasks the examples to query are cut into disjoint
+    parts, as many as there are queries for, which are met in turn, too.
+    """
+
+    domain: Domain[Any]
+    split: Split
+    ways: Counts | None
+    shots: Counts
+    queries: Counts
+    seed: int
+
+    def __getitem__(self, number: int) -> Draw:
+        rng = keyed_rng(self.seed, self.split, number)
+        ways = None if self.ways is None else drawn(self.ways, rng)
+        turn = self.turn(number)
+        cut = None if turn is None else self._cut(turn)
+        task = self._task(turn, rng, ways)
+        return draw(task, self.shots, self.queries, rng, ways, cut)
+
+    def turn(self, number: int) -> Turn | None:
+        """Return whose turn an episode is; None where tasks are drawn."""
+        tasks = self._in_turn()
+        if not tasks:
+            return None
+        order = keyed_rng(self.seed, self.split, 0, 0, _ORDER).permutation(len(tasks))
+        visit, at = divmod(number, len(tasks))
+        place = int(order[at])
+        name = ALL_CLASSES if isinstance(self.domain, ClassPool) else _names(tasks)[place]
+        if len(tasks) >= FEW_TASKS:
+            return Turn(name, place=place)
+        parts = number_of_parts(tasks[place], self.queries)
+        return Turn(name, visit if parts is None else visit % parts, parts, place)
+
+    def _in_turn(self) -> Sequence[Any]:
+        """Return the tasks that are met in turn; none where they are drawn."""
+        if self.split == "source":
+            return ()
+        if isinstance(self.domain, ClassPool):
+            # Fewer classes than there are make a new task each time; all of them are one task.
+            ways = POOL_WAYS if self.ways is None else lowest(self.ways)
+            return self.domain.tasks(self.split) if self._whole_pool(ways) else ()
+        own = type(self.domain)
+        return self.domain.tasks(self.split) if own.draw is Domain.draw else ()
+
+    def _whole_pool(self, ways: int) -> bool:
+        assert isinstance(self.domain, ClassPool)
+        drawn_by_core = type(self.domain).draw is ClassPool.draw
+        return drawn_by_core and ways == len(self.domain.samples(self.split))
+
+    def _task(self, turn: Turn | None, rng: np.random.Generator, ways: int | None) -> Any:
+        if turn is None or isinstance(self.domain, ClassPool):  # which draws the labels anew
+            return draw_task(self.domain, self.split, rng, ways)
+        assert turn.place is not None
+        return self.domain.tasks(self.split)[turn.place]
+
+    def _cut(self, turn: Turn) -> Cut | None:
+        if turn.part is None or turn.parts is None or turn.place is None:
+            return None
+        key = (self.seed, self.split, turn.place)
+        return Cut(key, turn.part, turn.parts, self.domain.blocks is not None)
+
+
+def _names(tasks: Sequence[Any]) -> list[str]:
+    """Return a name for each task; those that several have get their place."""
+    names = [str(getattr(task, "name", place)) for place, task in enumerate(tasks)]
+    return [
+        f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names)
+    ]
