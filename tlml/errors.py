@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "OptionError",
     "TlmlError",
     "check_choice",
     "check_not_negative",
@@ -19,6 +20,10 @@ __all__ = [
 
 class TlmlError(ValueError):
     """Something the user can mend; the command line prints it in one line and exits with 2."""
+
+
+class OptionError(TlmlError):
+    """The value of an option is wrong, whatever else there is: suites stop there."""
 
 
 MOST_SHOWN = 60  # characters of a value in a message
@@ -56,25 +61,25 @@ def check_positive(**values: float | None) -> None:
     """Raise for each named value that is given and not above zero (NaN is not)."""
     for name, value in values.items():
         if value is not None and not value > 0:
-            raise TlmlError(f"{name}: must be greater than 0, is {value}")
+            raise OptionError(f"{name}: must be greater than 0, is {value}")
 
 
 def check_not_negative(**values: float | None) -> None:
     """Raise for each named value that is given and below zero (or NaN)."""
     for name, value in values.items():
         if value is not None and not value >= 0:
-            raise TlmlError(f"{name}: must be at least 0, is {value}")
+            raise OptionError(f"{name}: must be at least 0, is {value}")
 
 
 def check_share(**values: float) -> None:
     """Raise for each named value that is not above 0 and below 1."""
     for name, value in values.items():
         if not 0 < value < 1:
-            raise TlmlError(f"{name}: must be above 0 and below 1, is {value}")
+            raise OptionError(f"{name}: must be above 0 and below 1, is {value}")
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     """Raise where `value` is not one of `choices`."""
     known = list(choices)
     if value not in known:
-        raise TlmlError(f"{name}: '{shorten(str(value))}' is not one of {', '.join(known)}")
+        raise OptionError(f"{name}: '{shorten(str(value))}' is not one of {', '.join(known)}")

@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from torch.utils.data import Dataset
 
 import tlml
-from tlml.data import examples
+from tlml.data import Part, examples
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -51,7 +51,7 @@ class Arrays:
 
 @cache
 def digits() -> tuple[Arrays, ...]:
-    """Return 680 printed digits, and handwriting: 1,000 without labels, 797 to ask for."""
+    """Return 1,190 printed digits, and handwriting: 1,000 without labels, 797 to ask for."""
     domain = printed_and_handwritten()
     (writing,) = domain.tasks("target")
     return (_arrays("digits", domain.tasks("source"), writing),)
@@ -92,7 +92,9 @@ def _gaussians(rng: np.random.Generator) -> Arrays:
 
 
 def _arrays(name: str, sources: Iterable[Any], target: Any) -> Arrays:
-    pooled = [_rows(task.split("train")) for task in sources]
+    parts: tuple[Part, ...] = ("train", "test")  # as a PairView pools them
+    pooled = [_rows(task.split(part)) for task in sources for part in parts]
+    pooled = [(x, y) for x, y in pooled if len(x)]
     return Arrays(
         name,
         np.concatenate([x for x, _ in pooled]),

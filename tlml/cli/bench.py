@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -61,12 +62,7 @@ def bench(argv: Sequence[str]) -> int:
     anew = _anew(whole, options)
     out = Path(options.out or Path("runs") / suite.name)
     if options.dry_run:
-        print(
-            json.dumps(chosen.as_dict(), indent=1)
-            if options.json
-            else "\n".join(shown(chosen, out, anew))
-        )
-        return 0
+        return _show(chosen, out, anew, options)
     _check_folder(out, suite.name)
     find_executor(options.executor)
     forget(out, anew)
@@ -102,7 +98,7 @@ def shown(plan: Plan, out: Path, anew: Iterable[Cell] = ()) -> Iterator[str]:
         yield f"  {place[0]}: method {place[1]}, {_extent(mine)}"
     for refusal in plan.refused:
         where = f" over {refusal.protocol}" if refusal.protocol else ""
-        yield f"  {refusal.domain}: method {refusal.name} is not run{where}: {refusal.reason}"
+        yield f"  {refusal.where}: method {refusal.name} is not run{where}: {refusal.reason}"
 
 
 def _extent(cells: Sequence[AdaptCell]) -> str:
@@ -146,7 +142,11 @@ def _bench_parser() -> Parser:
         help="add to each tuned method one that chooses by the labels of the test, marked so: the "
         "bound of what choosing can do",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="check, show the cells, run nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check, show the cells and what is left out, run nothing",
+    )
     parser.add_argument(
         "--json", action="store_true", help="print results.json (the plan with --dry-run)"
     )
@@ -171,12 +171,25 @@ def _check_folder(out: Path, name: str) -> None:
         )
 
 
-def _run(whole: Plan, chosen: Plan, out: Path, options: argparse.Namespace) -> int:
-    from tlml.suites.run import run_suite
+def _show(chosen: Plan, out: Path, anew: Iterable[Cell], options: argparse.Namespace) -> int:
+    from tlml.suites.run import preview
 
-    failed = run_suite(chosen, out, options.jobs, options.executor)
+    checked, unread = preview(chosen, out, options.executor)
+    plain = json.dumps(checked.as_dict(), indent=1) if options.json else ""
+    print(plain or "\n".join(shown(checked, out, anew)))
+    for domain, reason in unread.items():
+        print(
+            f"tlml: {domain}: whether all can be run is not known here: {reason}", file=sys.stderr
+        )
+    return 0
+
+
+def _run(whole: Plan, chosen: Plan, out: Path, options: argparse.Namespace) -> int:
+    from tlml.suites.run import run_plan
+
+    failed, refused = run_plan(chosen, out, options.jobs, options.executor)
     # The report is on the whole suite, of which earlier runs may have done other parts.
-    write_plan(whole, out)
+    write_plan(whole.without(refused), out)
     _report(out, options.json)
     return 1 if failed else 0
 

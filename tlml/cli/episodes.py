@@ -120,8 +120,9 @@ def _parser() -> Parser:
     add("file", metavar="FILE", help="where to write to, such as tasks.npz")
     add("--domain", metavar="NAME", required=True, help="a domain; --domain.OPTION VALUE sets one")
     add("--ways", metavar="N", help="classes, or '[low, high]' (default: 5 of a pool, else all)")
-    add("--shots", metavar="N", help="support examples a class, or '[low, high]' (default: 5)")
-    add("--queries", metavar="N", help="query examples a class, or '[low, high]' (default: 15)")
+    other = "'[low, high]', a share or all"
+    add("--shots", metavar="N", help=f"support examples a class, {other} (default: 5)")
+    add("--queries", metavar="N", help=f"query examples a class, {other} (default: 15)")
     add("--number", metavar="N", type=int, default=600, help="episodes (default: 600)")
     add("--split", choices=_SPLITS, default="target", help="the tasks (default: target)")
     add("--seed", metavar="N", type=int, default=0, help="the key of the draws (default: 0)")
@@ -158,4 +159,4 @@ def _range(value: Any) -> str:
     if isinstance(value, list | tuple):
         low, high = value
         return str(low) if low == high else f"{low} to {high}"
-    return str(value)
+    return f"{100 * value:g}%" if isinstance(value, float) else str(value)

@@ -14,6 +14,7 @@ from tlml.cli.arguments import Arguments, Content, as_yaml
 from tlml.cli.keeping import LastCheckpoint, NoteFolders, RunFiles
 from tlml.cli.newest import RUNS
 from tlml.cli.slots import CommandLine
+from tlml.cli.wandb_runs import begin_run
 from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.finetuning.module import Adaptation
@@ -124,6 +125,9 @@ class Run:
         trainer = self._trainer(vars(options["trainer"]), strategy or model.strategy)
         given = {name: options[name] for name in self.arguments.of_method}
         given |= {"strategy": strategy} if self.line.command == "adapt" else {"weights_only": True}
+        for logger in trainer.loggers if trainer.is_global_zero else ():
+            if isinstance(logger, WandbLogger):
+                begin_run(logger)
         getattr(trainer, self.line.command)(model, datamodule=datamodule, **given)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):  # it would stay open in this process

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed
 from gymnasium.spaces import Space
 from torch import Tensor
 
-from tlml.data.counts import Counts, highest
+from tlml.data.counts import Amounts, largest, sides
 from tlml.data.domains import ClassPool, Domain
 from tlml.data.example_checks import (
     check_inputs,
@@ -92,15 +93,17 @@ def check_part(
     return len(data)
 
 
-def check_counts(domain: Domain[Any], split: Split, shots: Counts, queries: Counts) -> None:
+def check_counts(domain: Domain[Any], split: Split, shots: Amounts, queries: Amounts) -> None:
     """Raise where a class of a pool has too few examples for the most shots and queries."""
     if not isinstance(domain, ClassPool):
         return
+    most, rng = (largest(shots), largest(queries)), np.random.default_rng(0)
     for name, samples in domain.samples(split).items():
-        if len(samples) < highest(shots) + highest(queries):
+        found = sides(*most, len(samples), None, rng)
+        if found and len(samples) < sum(found):
             raise TlmlError(
                 f"class '{name}' of {type(domain).__name__} has {len(samples)} examples; "
-                f"{highest(shots)} shots and {highest(queries)} queries are more"
+                f"{found[0]} shots and {found[1]} queries are more"
             )
 
 

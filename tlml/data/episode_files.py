@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlml.data.counts import Counts, as_counts, highest
+from tlml.data.counts import Amounts, Counts, as_amounts, as_counts, highest
 from tlml.data.domains import Domain
 from tlml.data.parts import Turn
 from tlml.data.tasks import SPLITS, Batch, Episode, Split
@@ -49,8 +49,8 @@ class About:
     split: Split
     seed: int
     ways: Counts | None
-    shots: Counts
-    queries: Counts
+    shots: Amounts
+    queries: Amounts
     tlml: str
     format: int = FORMAT
 
@@ -237,8 +237,8 @@ def _read_about(name: str, file: Mapping[str, NDArray[Any]]) -> About:
         split=said["split"],
         seed=int(said["seed"]),
         ways=ways if ways is None else as_counts("ways", ways),
-        shots=as_counts("shots", said["shots"]),
-        queries=as_counts("queries", said["queries"]),
+        shots=as_amounts("shots", said["shots"]),
+        queries=as_amounts("queries", said["queries"]),
         tlml=str(said["tlml"]),
     )
 

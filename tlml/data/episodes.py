@@ -10,7 +10,7 @@ import torch.distributed
 from torch import Tensor
 
 from tlml.data.checks import check_finite
-from tlml.data.counts import Counts, drawn
+from tlml.data.counts import ALL, Amounts, counted, drawn, sides
 from tlml.data.domains import POOL_WAYS, ClassPool, ClassTask, Domain
 from tlml.data.example_checks import check_tensors
 from tlml.data.parts import Cut, by_class, divided, part_of
@@ -44,8 +44,8 @@ def draw_task(domain: Domain[Any], split: Split, rng: np.random.Generator, ways:
 
 def draw_episode(
     task: Any,
-    shots: Counts,
-    queries: Counts,
+    shots: Amounts,
+    queries: Amounts,
     rng: np.random.Generator,
     ways: int | None = None,
 ) -> Episode:
@@ -54,7 +54,9 @@ def draw_episode(
     A `Finite` task is permuted: `shots` and `queries` examples of each class where targets are
     classes, unless the task says ``by_class = False``, else of the whole; the query comes from its
     ``test`` part if it has one. Any other task gives one sample, which is divided. A range of
-    counts is drawn from for each class by itself, or once where the task isn't divided by class.
+    counts is drawn from for each class by itself, or once where the task isn't divided by class. A
+    share is one of the class's or the task's examples, rounded, at least one; ``all`` is what the
+    other side leaves, or the whole part where the query has a part of its own.
 
     Args:
         task: A `Finite` or a `Task`.
@@ -64,15 +66,16 @@ def draw_episode(
         ways: Keep that many classes, drawn and labelled anew; all, with their labels, where None.
 
     Raises:
-        TlmlError: The task has too few examples or classes, or holds NaN.
+        TlmlError: The task has too few examples or classes, or holds NaN; or a share or all of a
+            task is asked for that is sampled without end.
     """
     return draw(task, shots, queries, rng, ways).episode
 
 
 def draw(
     task: Any,
-    shots: Counts,
-    queries: Counts,
+    shots: Amounts,
+    queries: Amounts,
     rng: np.random.Generator,
     ways: int | None = None,
     cut: Cut | None = None,
@@ -86,7 +89,9 @@ def draw(
     elif isinstance(task, Finite):
         made = _draw_finite(task, shots, queries, rng, ways, cut)
     elif isinstance(task, Task):
-        made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)
+        for name, value in (("shots", shots), ("queries", queries)):
+            _check_counted(task, name, value)
+        made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)  # type: ignore[arg-type]
     else:
         raise TlmlError(
             f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
@@ -108,10 +113,19 @@ def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator
     return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
 
 
+def _check_counted(task: Task, name: str, value: Amounts) -> None:
+    if not counted(value):
+        said = ALL if value == ALL else f"a share of {value}"
+        raise TlmlError(
+            f"{name}: {said} needs tasks that are data sets, and task {task.name} is sampled "
+            "without end; take a number"
+        )
+
+
 def _draw_classes(
     task: ClassTask,
-    shots: Counts,
-    queries: Counts,
+    shots: Amounts,
+    queries: Amounts,
     rng: np.random.Generator,
     cut: Cut | None = None,
 ) -> Draw:
@@ -121,7 +135,7 @@ def _draw_classes(
     places: list[Tensor] = []
     start = 0
     for label, samples in enumerate(task.samples):
-        near, far = drawn(shots, rng), drawn(queries, rng)
+        near, far = _divide(task, shots, queries, len(samples), None, rng)
         own = torch.from_numpy(rng.permutation(len(samples)))
         _check_enough(task, label, len(own), len(own) - near, near, far, False)
         # Labels are drawn anew: a class is known by its name.
@@ -141,22 +155,24 @@ def _label(samples: list[Tensor]) -> Batch:
 
 def _draw_finite(
     task: Finite,
-    shots: Counts,
-    queries: Counts,
+    shots: Amounts,
+    queries: Amounts,
     rng: np.random.Generator,
     ways: int | None,
     cut: Cut | None = None,
 ) -> Draw:
     pool, test = readable(task.split("train")), readable(task.split("test"))
     if not by_class(task, pool):
-        return _draw_whole(task, pool, test, drawn(shots, rng), drawn(queries, rng), rng, cut)
+        near, far = _divide(task, shots, queries, len(pool), len(test) or None, rng)
+        return _draw_whole(task, pool, test, near, far, rng, cut)
     labels = _labels(task, pool, ways, rng)
     if not labels:
         raise TlmlError(f"task {task.name}: it has no examples to train on")
     part = "test" if len(test) else "train"
     support, query = [], []
     for label in labels:
-        near, far = drawn(shots, rng), drawn(queries, rng)
+        tested = int((test.y == label).sum()) if len(test) else None
+        near, far = _divide(task, shots, queries, int((pool.y == label).sum()), tested, rng)
         own = _permute(pool, label, rng)
         others = _permute(test, label, rng) if len(test) else None
         left = len(own) - near if others is None else len(others)
@@ -198,6 +214,23 @@ def _draw_whole(
     support, query_index = divided(order, others, shots, queries, may)
     episode = Episode(_take(pool, support, None), _take(source, query_index, None))
     return Draw(task, episode, "test" if len(test) else "train", query_index)
+
+
+def _divide(
+    task: Finite | ClassTask,
+    shots: Amounts,
+    queries: Amounts,
+    train: int,
+    test: int | None,
+    rng: np.random.Generator,
+) -> tuple[int, int]:
+    found = sides(shots, queries, train, test, rng)
+    if found is None:
+        raise TlmlError(
+            f"task {task.name}: shots and queries are both to be all of its examples, and it has "
+            "no test part that queries could be from; take a number or a share for one of them"
+        )
+    return found
 
 
 def _classes(pool: Held) -> list[int]:

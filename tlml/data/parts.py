@@ -10,7 +10,7 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
-from tlml.data.counts import Counts, highest
+from tlml.data.counts import Amounts, most_of
 from tlml.data.domains import ClassTask
 from tlml.data.sampling import even_chunk, keyed_rng
 from tlml.data.tasks import Finite, Held, Split, readable
@@ -105,7 +105,7 @@ def divided(
     return left[:shots], query
 
 
-def number_of_parts(task: Any, queries: Counts) -> int | None:
+def number_of_parts(task: Any, queries: Amounts) -> int | None:
     """Return how many disjoint queries a task has examples for; None where it is sampled.
 
     Args:
@@ -118,7 +118,7 @@ def number_of_parts(task: Any, queries: Counts) -> int | None:
         sizes = _sizes(task, queried(task))
     else:
         return None
-    return max(1, min(sizes, default=0) // highest(queries))
+    return max(1, min((size // most_of(queries, size) for size in sizes if size), default=0))
 
 
 def queried(task: Finite) -> Held:

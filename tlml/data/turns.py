@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tlml.data.counts import Counts, drawn, lowest
+from tlml.data.counts import Amounts, Counts, drawn, lowest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episodes import Draw, draw, draw_task
 from tlml.data.parts import Cut, Turn, number_of_parts
@@ -32,8 +32,8 @@ class NumberedEpisodes:
     domain: Domain[Any]
     split: Split
     ways: Counts | None
-    shots: Counts
-    queries: Counts
+    shots: Amounts
+    queries: Amounts
     seed: int
 
     def __getitem__(self, number: int) -> Draw:

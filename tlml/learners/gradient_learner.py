@@ -21,7 +21,7 @@ from tlml.meta.path import Path
 from tlml.meta.paths import path_for
 from tlml.meta.problem import InnerProblem, TrainingAdapter
 from tlml.meta.vmapped import VmapPath
-from tlml.networks.batchnorm import POLICIES, Policy
+from tlml.networks.batchnorm import POLICIES, Policy, check_statistics, has_batchnorm
 from tlml.strategies.gradients import Loss
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
@@ -155,6 +155,29 @@ class GradientLearner(NetworkLearner):
         return self.problem().adapted(support)
 
     # Training
+
+    def check(self, view: View) -> None:
+        """Raise where BatchNorm would have statistics to take of one example."""
+        if isinstance(view, EpisodeView) and has_batchnorm(self.built()):
+            self.check_sizes(view.drawn("source").smallest(), self.strategy, self.built())
+
+    def check_sizes(self, task: Episode, strategy: Strategy, network: nn.Module) -> None:
+        """Raise where BatchNorm can't take statistics of support or query of a task.
+
+        Args:
+            task: As small as there can be.
+            strategy: What adapts.
+            network: What is adapted.
+
+        Raises:
+            TooFewExamplesError: One of them has too few examples.
+        """
+        if not has_batchnorm(network) or type(self).predict is not GradientLearner.predict:
+            return
+        policy = strategy.batchnorm or self.batchnorm
+        for x in ([task.support.x] if strategy.max_steps else []) + [task.query.x]:
+            if len(x) == 1:
+                check_statistics(network, policy, x.to(self.device))
 
     def on_train_start(self) -> None:
         """Say how the tasks of a batch are run."""

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from tlml.errors import TlmlError, check_choice
+from tlml.networks.modes import evaluating
 
 Policy = Literal["batch", "stored"]
 POLICIES: tuple[Policy, ...] = ("batch", "stored")
@@ -55,6 +57,21 @@ def uses_batch_statistics(network: nn.Module, policy: Policy) -> bool:
     check_choice("batchnorm", policy, POLICIES)
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     return any(policy == "batch" or _stored(module)["running_mean"] is None for module in norms)
+
+
+def check_statistics(network: nn.Module, policy: Policy, x: Tensor) -> None:
+    """Run a network on inputs, and raise where BatchNorm can't take statistics of so many.
+
+    Raises:
+        TooFewExamplesError: A channel has one value.
+    """
+    try:
+        with torch.no_grad(), evaluating(network), statistics(network, policy):
+            network(x)
+    except ValueError as error:
+        if TooFewExamplesError.is_told_by(error):
+            raise TooFewExamplesError from error
+        raise
 
 
 class TooFewExamplesError(TlmlError):

@@ -39,10 +39,18 @@ def lines_of(blocks: Sequence[Block], methods: Sequence[str], baseline: str) -> 
 
 
 def ticks_of(blocks: Sequence[Block]) -> dict[float, str]:
-    """Return where each block is on the axis, with its name there; words stand in their order."""
-    numbers = [block.value for block in blocks if not isinstance(block.value, str)]
+    """Return where each block is on the axis, with its name there.
+
+    Words and shares stand in their order, for they are no numbers of what the axis counts.
+    """
+    names = [block.tick or str(block.value) for block in blocks]
+    numbers = [
+        block.value
+        for block, name in zip(blocks, names, strict=True)
+        if not isinstance(block.value, str) and name == str(block.value)
+    ]
     where = numbers if len(numbers) == len(blocks) else range(len(blocks))
-    return {place: str(block.value) for place, block in zip(where, blocks, strict=True)}
+    return dict(zip(where, names, strict=True))
 
 
 def _line(blocks: Sequence[Block], method: str, look: Look) -> Line:

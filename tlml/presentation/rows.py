@@ -69,6 +69,7 @@ class Block:
         said: The point in words, such as ``5 shots``.
         basis: What intervals hold: ``intervals over 20 parts and 3 training seeds``.
         about: How many tasks that is about, where they are few: ``about 1 task``.
+        tick: The point on an axis, such as ``10%``; "": as it is.
     """
 
     domain: str
@@ -80,6 +81,7 @@ class Block:
     said: str
     basis: str = ""
     about: str = ""
+    tick: str = ""
 
     @property
     def value(self) -> int | float | str:

@@ -47,7 +47,7 @@ def make_block(
     return Block(
         place.domain, place.protocol, {place.axis: place.value}, metric, higher,
         tuple(_with_best(rows, found, higher)), shown.said(place.value),
-        basis(most, division) if records else "", about(division),
+        basis(most, division) if records else "", about(division), shown.tick(place.value),
     )  # fmt: skip
 
 

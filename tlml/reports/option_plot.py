@@ -47,7 +47,7 @@ def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes
     """Draw one option as a PNG: a line for each place on the axis, which `said` says."""
     figure = new_figure()
     axes = figure.add_subplot()
-    for number, (place, scores) in enumerate(sorted(curve.scores.items())):
+    for number, (place, scores) in enumerate(sorted(curve.scores.items(), key=_order)):
         values = sorted(scores)
         intervals = [scores[value] for value in values]
         axes.errorbar(
@@ -63,6 +63,10 @@ def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes
     tidy(axes)
     axes.legend(frameon=False)
     return png(figure)
+
+
+def _order(scores: tuple[Value, Any]) -> tuple[bool, Value]:
+    return isinstance(scores[0], str), scores[0]  # words after numbers
 
 
 def _numeric(options: Mapping[str, Any]) -> Iterator[str]:

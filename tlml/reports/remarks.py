@@ -43,6 +43,7 @@ def _remarks(report: Report) -> Iterator[str]:
     refused: dict[tuple[str, str], list[str]] = {}
     for refusal in report.refused:
         where = f"{refusal.domain} ({refusal.protocol})" if refusal.protocol else refusal.domain
+        where += f" at {refusal.at}" if refusal.at else ""
         refused.setdefault((where, refusal.reason), []).append(refusal.name)
     for (where, reason), methods in refused.items():
         yield f"not run on {where}: {', '.join(methods)}: {reason}"

@@ -90,8 +90,8 @@ def _blocks(plan: Planned, expected: Sequence[Entry]) -> Iterator[Block]:
     order = {name: number for number, name in enumerate(plan.protocols)}
 
     def key(place: Place) -> tuple[Any, ...]:
-        word = isinstance(place.value, str)
-        return plan.domains.index(place.domain), order[place.protocol], word, place.value
+        along = plan.protocols[place.protocol].order(place.value)
+        return plan.domains.index(place.domain), order[place.protocol], along
 
     for place in sorted(found, key=key):
         shown = plan.protocols[place.protocol]

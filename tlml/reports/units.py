@@ -127,8 +127,10 @@ class Crossed:
                 key: float(np.subtract(score, other.scores[key]))
                 for key, score in self.scores.items() if key in other.scores
             }  # fmt: skip
-            shared = scores.keys() & self.draws.keys() & other.draws.keys()
-            draws = {key: self.draws[key] - other.draws[key] for key in sorted(shared, key=str)}
+            draws = {
+                key: draws - other.draws[key] for key, draws in self.draws.items()
+                if key in other.draws and len(draws) == len(other.draws[key])
+            }  # fmt: skip
         blocks = {unit: self.blocks[unit] for _, unit in draws}
         return Crossed(scores, draws, blocks) if scores else None
 
@@ -153,7 +155,8 @@ def crossed(scored: Iterable[Scored], division: Division) -> Crossed:
             if one.resampled:
                 draws.setdefault((one.seed, unit), []).append(one.resampled[place])
                 blocks[unit] = one.blocks[place]
-    whole = draws.keys() == scores.keys()
+    lengths = {len(values) for own in draws.values() for values in own}
+    whole = draws.keys() == scores.keys() and len(lengths) == 1
     return Crossed(
         {key: float(np.mean(values)) for key, values in scores.items()},
         {key: np.mean(values, axis=0) for key, values in draws.items()} if whole else {},

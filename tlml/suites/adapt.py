@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
+from tlml.data.counts import counted
 from tlml.errors import TlmlError
 from tlml.learners.adapter import adapter_for
 from tlml.learners.gradient_learner import GradientLearner
@@ -20,11 +21,17 @@ from tlml.registry.registry import default_registry
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.choice import of_strategy
 from tlml.suites.drawn_units import paired
-from tlml.suites.ingredients import load_fitted, make_domain, make_learner, make_strategy
+from tlml.suites.ingredients import (
+    load_fitted,
+    make_domain,
+    make_learner,
+    make_strategy,
+    make_training_view,
+)
 from tlml.suites.results import Record
 from tlml.suites.share import Report, ShareReporter, part_of
 from tlml.suites.tuning import TrialResult, best_of, choices_of
-from tlml.views.episode import EpisodeView
+from tlml.views.episode import EpisodeDataset, EpisodeView
 
 _TUNING_EPISODES = 20
 
@@ -40,7 +47,27 @@ def check_adapt(config: dict[str, Any]) -> None:
     test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
     test.setup("test")
     learner.meet(test.test_spaces)
-    adapter_for(learner, test)  # attaches the strategy to the network
+    adapter = adapter_for(learner, test)  # attaches the strategy to the network
+    if isinstance(learner, GradientLearner) and has_batchnorm(adapter.network):
+        data = test.dataset(test.split)
+        smallest = data.smallest() if isinstance(data, EpisodeDataset) else data[0]
+        learner.check_sizes(smallest, adapter.strategy, adapter.network)
+
+
+def check_head(config: dict[str, Any], fit: dict[str, Any]) -> None:
+    """Raise where a head that is to be kept has another meaning or size than the tasks' labels.
+
+    Args:
+        config: Of the cell.
+        fit: Of its fit.
+
+    Raises:
+        TlmlError: It has.
+    """
+    domain, learner = make_domain(config), make_learner(fit)
+    make_training_view(fit, learner, domain)
+    adapt = make_strategy(config["strategy"], config["strategy_options"])
+    adapter_for(learner, EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"]))
 
 
 def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> Record:
@@ -178,11 +205,16 @@ def _mean_size(records: list[dict[str, Any]]) -> float | None:
     return float(np.mean(sizes)) if sizes else None
 
 
-def _labels(config: dict[str, Any], view: EpisodeView) -> int:
-    """Return how many labels an episode has: none where inputs are to be told again."""
+def _labels(config: dict[str, Any], view: EpisodeView) -> float:
+    """Return how many labels an episode has: none where inputs are to be told again.
+
+    Of shares and of all that there are it is the mean over episodes, as tasks differ.
+    """
     if "reconstruction" in default_registry().spec("domain", config["domain"]).gives:
         return 0
-    return len(view.dataset(view.split)[0].support.y)
+    data = view.dataset(view.split)
+    episodes = 1 if counted(view.shots) else config["view"]["episodes"]
+    return float(np.mean([len(data[number].support.y) for number in range(episodes)]))
 
 
 def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,7 +24,7 @@ class FitCell:
     """A training to be done once, or the choice of its options (kind ``choose``).
 
     Args:
-        id: Hash of `config` and `versions`.
+        id: Hash of `config`, with paths as the suite writes them, and `versions`.
         name: The label of the fit (the first, where several come to the same).
         domain: The label of the domain.
         seed: The seed of training.
@@ -58,7 +58,8 @@ class AdaptCell:
     """What a protocol measures of one method with one seed.
 
     Args:
-        id: Hash of `config` and `versions`; the same for two methods that come to the same.
+        id: Hash of `config`, with paths as the suite writes them, and `versions`.
+            Two methods that come to the same share it.
         domain: The label of the domain.
         protocol: The name of the protocol.
         point: Where on its axis: ``{"shots": 5}``, or a list of values where one run gives several
@@ -88,6 +89,12 @@ class AdaptCell:
         """The ids of the cells that it starts from."""
         return self.fits
 
+    @property
+    def values(self) -> list[Any]:
+        """Where on the protocol's axis its records are."""
+        (found,) = self.point.values()
+        return found if isinstance(found, list) else [found]
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -98,12 +105,20 @@ class Refusal:
         name: The label of the method.
         reason: Why.
         protocol: In which of the domain's protocols; "" in all.
+        at: At which value of the protocol's axis, in words; "" at all.
     """
 
     domain: str
     name: str
     reason: str
     protocol: str = ""
+    at: str = ""
+
+    @property
+    def where(self) -> str:
+        """On what, in words."""
+        at = f" at {self.at}" if self.at else ""
+        return f"{self.domain}{at}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +169,35 @@ class Plan:
         ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
         return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in ids))
 
+    def without(self, reasons: Mapping[str, str]) -> Plan:
+        """Return it without some cells and all that starts from them, which are refused.
+
+        Args:
+            reasons: Why, by the id of a cell.
+        """
+        known = {**reasons, **_of_fits(self.fits, reasons)}
+        left = tuple(cell for cell in self.adapts if _reason(cell, known) is None)
+        ids = {id for cell in left for id in cell.fits}
+        ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
+        return replace(
+            self, adapts=left, fits=tuple(fit for fit in self.fits if fit.id in ids),
+            refused=tuple(dict.fromkeys((*self.refused, *self._refusals(known)))),
+        )  # fmt: skip
+
+    def _refusals(self, known: Mapping[str, str]) -> Iterator[Refusal]:
+        reasons: dict[tuple[str, str, str], set[str | None]] = {}
+        ways: dict[str, set[str]] = {}
+        for cell in self.adapts:
+            reasons.setdefault(_place(cell), set()).add(_reason(cell, known))
+            ways.setdefault(cell.domain, set()).add(cell.protocol)
+        for cell in self.adapts:
+            if (reason := _reason(cell, known)) is not None:
+                said = self.protocols[cell.protocol].said
+                everywhere = len(reasons[_place(cell)]) == 1
+                at = "" if everywhere else ", ".join(map(said, cell.values))
+                protocol = cell.protocol if len(ways[cell.domain]) > 1 else ""
+                yield Refusal(cell.domain, cell.method, reason, protocol, at)
+
     def distinct(self) -> list[Cell]:
         """Return all cells, fits first, each once: two methods of one configuration share one."""
         cells: list[Cell] = [*self.fits, *self.adapts]
@@ -180,6 +224,20 @@ def cell_id(config: dict[str, Any], versions: dict[str, str]) -> str:
     text = json.dumps({"config": config, "versions": versions}, sort_keys=True, allow_nan=False,
                       separators=(",", ":"))  # fmt: skip
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _of_fits(fits: Sequence[FitCell], reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return why fits can't be made, those too that start from others."""
+    named = {fit.id: f"fit {fit.name}: {reasons[fit.id]}" for fit in fits if fit.id in reasons}
+    return named | {fit.id: named[id] for fit in fits for id in fit.after if id in named}
+
+
+def _reason(cell: AdaptCell, known: Mapping[str, str]) -> str | None:
+    return next((known[id] for id in (*cell.fits, cell.id) if id in known), None)
+
+
+def _place(cell: AdaptCell) -> tuple[str, str, str]:
+    return cell.domain, cell.method, cell.protocol
 
 
 def _matches(cell: AdaptCell, pattern: str) -> bool:

@@ -18,6 +18,7 @@ class Description(BaseModel):
         unit: What its values count, for an axis: ``labelled target examples (shots)``.
         one: What one of them is called, for titles: ``shot``.
         many: What several are called: ``shots``.
+        share: What a value between 0 and 1 is a share of: ``of the examples``; "": of nothing.
         paired: What one paired unit is, such as ``target episode``.
         columns: What tables show beside the score: headings, by the name of a record's metric or
             cost.
@@ -31,12 +32,26 @@ class Description(BaseModel):
     one: str
     many: str
     paired: str
+    share: str = ""
     columns: Mapping[str, str] = {}
     pictures: tuple[str, ...] = ("scores",)
 
     def said(self, value: object) -> str:
-        """Say a value of the axis: ``1 shot``, ``5 shots``."""
+        """Say a value of the axis: ``1 shot``, ``5 shots``, ``10% of the examples``."""
+        if self._is_share(value):
+            return f"{self.tick(value)} {self.share}"
         return f"{value} {self.one if value == 1 else self.many}"
+
+    def tick(self, value: object) -> str:
+        """Say a value of the axis in short: ``5``, ``10%``."""
+        return f"{100 * value:g}%" if self._is_share(value) else str(value)  # type: ignore[operator]
+
+    def order(self, value: Value) -> tuple[int, Value]:
+        """Return what sorts values: numbers, then shares, then words."""
+        return 2 if isinstance(value, str) else int(self._is_share(value)), value
+
+    def _is_share(self, value: object) -> bool:
+        return bool(self.share) and isinstance(value, float) and 0 < value < 1
 
 
 # Here, and not with the protocol, because folders of earlier versions do not say it themselves.
@@ -45,6 +60,7 @@ EPISODES = Description(
     unit="labelled target examples (shots)",
     one="shot",
     many="shots",
+    share="of the examples",
     paired="target episode",
     columns={
         "fit_seconds": "fit s",

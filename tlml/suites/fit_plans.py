@@ -98,7 +98,8 @@ class FitPlans:
         self, label: str, seed: int, name: str, config: dict[str, Any], **more: Any
     ) -> FitCell:
         versions = self.versions.of(config)
-        cell = FitCell(cell_id(config, versions), name, label, seed, config, versions, **more)
+        id = cell_id(self.suite.as_written(config), versions)
+        cell = FitCell(id, name, label, seed, config, versions, **more)
         return self.made.setdefault(cell.id, cell)
 
     def _config(self, label: str, seed: int, name: str, view: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from tlml import make
-from tlml.errors import TlmlError
+from tlml.errors import OptionError
 from tlml.learners.checkpoints import load
 from tlml.learners.learner import Learner
 from tlml.networks.build import import_network
@@ -60,13 +60,13 @@ def check_trainer(config: dict[str, Any], view: View) -> None:
     """Make the Trainer of a fit.
 
     Raises:
-        TlmlError: An option is wrong, or there is no such accelerator here.
+        OptionError: An option is wrong, or there is no such accelerator here.
     """
     try:
         pl.Trainer(**trainer_options(config, view), logger=False, enable_checkpointing=False)
     except Exception as error:  # Lightning raises what its options happen to lead to
         reason = " ".join(str(error).split())
-        raise TlmlError(f"trainer: {reason or type(error).__name__}") from error
+        raise OptionError(f"trainer: {reason or type(error).__name__}") from error
 
 
 def trainer_options(config: dict[str, Any], view: View) -> dict[str, Any]:

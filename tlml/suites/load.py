@@ -25,6 +25,8 @@ def load_suite(source: str | Path, registry: Registry | None = None) -> Suite:
         source: A path (with a folder or a suffix), or a name.
         registry: What names are checked against; by default all that is installed.
 
+    Relative paths among the options of domains count from the folder of the file.
+
     Raises:
         TlmlError: The first error in the file, as ``file:line: path: what is wrong``.
     """
@@ -32,7 +34,23 @@ def load_suite(source: str | Path, registry: Registry | None = None) -> Suite:
     suite = _validate(located, registry)
     for problem in problems(suite, registry):
         raise located.error(problem)
-    return suite
+    if str(source) in shipped_suites():
+        return suite
+    folder = Path(source).absolute().parent
+    for problem in _missing_files(suite, folder):
+        raise located.error(problem)
+    return suite.located(folder)
+
+
+def _missing_files(suite: Suite, folder: Path) -> Iterator[Problem]:
+    for label, part, name, path in suite.paths():
+        # What is to be downloaded may be missing yet.
+        if not (folder / path).exists() and not suite.domains[label].options.get("download"):
+            message = (
+                f"'{path}' is not there: there is no {folder / path} (paths count from the folder "
+                "of the suite)"
+            )
+            yield Problem(("domains", label, part, name), message)
 
 
 def shipped_suites() -> dict[str, Path]:

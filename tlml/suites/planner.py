@@ -101,9 +101,10 @@ class _Planner:
     def _cell(self, meeting: Meeting, trial: Trial) -> AdaptCell:
         versions = self.versions.of(trial.config)
         ids = tuple(fit.id for fit in trial.fits)
+        id = cell_id(self.suite.as_written(trial.config), versions)
         return AdaptCell(
-            cell_id(trial.config, versions), meeting.label, meeting.protocol, trial.point,
-            trial.seed, meeting.method + ORACLE * meeting.oracle, ids, trial.config, versions,
+            id, meeting.label, meeting.protocol, trial.point, trial.seed,
+            meeting.method + ORACLE * meeting.oracle, ids, trial.config, versions,
         )  # fmt: skip
 
     def _training(self, label: str, learner: str) -> Training:

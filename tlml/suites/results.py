@@ -89,12 +89,21 @@ class PlannedAdapt(_Read):
 
 
 class PlannedRefusal(_Read):
-    """A combination that cannot be run, in one of the domain's protocols or ("") in all."""
+    """A combination that cannot be run.
+
+    Args:
+        domain: The label of the domain.
+        name: Of the method.
+        reason: Why.
+        protocol: In one of the domain's protocols or ("") in all.
+        at: At a value of its axis, in words, or ("") at all.
+    """
 
     domain: str
     name: str
     reason: str
     protocol: str = ""
+    at: str = ""
 
 
 class Planned(_Read):
@@ -191,6 +200,10 @@ class Record(_Read):
         for name in ("tasks", "parts", "blocks", "resampled"):
             if (number := len(getattr(self, name))) not in (0, len(self.units)):
                 raise ValueError(f"{number} {name} for {len(self.units)} units")
+        if self.parts and not self.tasks:
+            raise ValueError("parts of no tasks")
+        if bool(self.resampled) != bool(self.blocks) or len(set(map(len, self.resampled))) > 1:
+            raise ValueError("blocks and equally many resampled scores of each unit are needed")
         if len(set(self.units)) != len(self.units):
             twice = next(unit for unit in self.units if self.units.count(unit) > 1)
             raise ValueError(f"duplicate unit {twice}")

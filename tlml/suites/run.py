@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
 from tlml.suites.cells import Cell, Plan, write_plan
 from tlml.suites.execution.board import Board
-from tlml.suites.execution.data_state import (
-    Dated,
-    changed_cells,
-    dated_cells,
-    tell,
-    tell_here,
-)
+from tlml.suites.execution.data_state import Dated, changed_cells, dated_cells, tell_here
 from tlml.suites.execution.folder import find_done, forget, tidy_folder, world_of
-from tlml.suites.execution.scheduler import TRIES, Scheduler
-from tlml.suites.executors.base import Executor, Job, Outcome
+from tlml.suites.execution.places import Place
+from tlml.suites.execution.preflight import Findings, ask, look_ahead
+from tlml.suites.execution.published import is_done
+from tlml.suites.execution.scheduler import Scheduler
+from tlml.suites.executors.base import Executor, Job
 from tlml.suites.executors.table import LOCAL, find_executor
 from tlml.suites.progress import progress_bars
 from tlml.suites.results import CELLS
+
+
+class Ran(NamedTuple):
+    """How a run ended.
+
+    Args:
+        failed: The ids of the cells that failed.
+        refused: Why cells can't be run, by id.
+    """
+
+    failed: list[str]
+    refused: Mapping[str, str]
 
 
 def run_suite(
@@ -34,7 +42,9 @@ def run_suite(
 ) -> list[str]:
     """Run what is not done yet of a plan, and return the ids of the cells that failed.
 
-    Several processes, on one computer or on many that share the folder, may do so at once.
+    Several processes, on one computer or on many that share the folder, may do so at once. What
+    can't be run, as its parts don't go together, is left out and stands in the folder's
+    ``plan.json`` as refused.
 
     Args:
         plan: What to run.
@@ -43,100 +53,102 @@ def run_suite(
         executor: What runs them: processes of this computer (``local``), or a plugin's.
 
     Raises:
-        TlmlError: The folder is not writable, or an option of a cell is wrong: nothing is run then.
+        TlmlError: The folder is not writable, an option of a cell is wrong, or nothing can be run:
+            nothing is run then.
     """
+    return run_plan(plan, out, jobs, executor).failed
+
+
+def run_plan(plan: Plan, out: str | Path, jobs: int | None = None, executor: str = LOCAL) -> Ran:
+    """Run what is not done yet of a plan, as `run_suite` does."""
     from joblib import cpu_count
 
     check_positive(jobs=jobs)
     make, out = find_executor(executor), Path(out).absolute()
-    cells = plan.distinct()
     make_folder(out / CELLS)
-    write_plan(plan, out)
+    cells = plan.distinct()
     done = find_done(out, cells)
     dated = dated_cells(out, [cell for cell in cells if cell.id in done])
     if len(done) == len(cells) and not dated:
-        return []
+        write_plan(plan, out)
+        return Ran([], {})
     slots = min(jobs or cpu_count(), len(cells) - len(done) + len(dated))
     with closing(make(slots)) as pool:
         done -= _forget_changed(pool, out, dated)
         todo = [cell for cell in cells if cell.id not in done]
         if not todo:
-            return []
-        with progress_bars(out, todo, len(cells)) as ended:
-            world = world_of(out, cells, ended, _check(pool, todo))
-            failures = Scheduler(Board(cells, done), pool, world).run()
+            write_plan(plan, out)
+            return Ran([], {})
+        found = look_ahead(pool, todo, plan.fits)
+        refused = _refused(plan, found)
+        left = plan.without(refused)
+        write_plan(left, out)
+        failed = _run(left, out, done, pool, found.data)
     tidy_folder(out)
-    return [cell.id for cell in cells if cell.id in failures]
+    return Ran(failed, refused)
 
 
-def check_here(configs: Sequence[dict[str, Any]]) -> Outcome:
-    """Make what the cells are made of, and say the first thing that is wrong, if any.
+def preview(plan: Plan, out: str | Path, executor: str = LOCAL) -> tuple[Plan, Mapping[str, str]]:
+    """Return a plan as it would be run, and which domains can't be looked at here, with why.
 
-    Else say the state of the data that they read.
+    Args:
+        plan: What to run.
+        out: The suite's folder; what is done there is not checked.
+        executor: What would run it.
+
+    Raises:
+        TlmlError: An option of a cell is wrong, or nothing can be run.
     """
-    from tlml.lightning_notes import quiet
-    from tlml.suites.run_cell import check_cell
-
-    data: dict[str, str] = {}
-    for config in configs:
-        try:
-            with quiet():
-                check_cell(config)
-                data |= tell(config, data)
-        except (TlmlError, TypeError, ValueError) as error:
-            wrong = f"{config['domain']}, {config['learner']}: {' '.join(str(error).split())}"
-            return Outcome("failed", wrong)
-    return Outcome("done", facts=data)
+    todo = [cell for cell in plan.distinct() if _is_open(cell, Path(out))]
+    if not todo:
+        return plan, {}
+    with closing(find_executor(executor)(1)) as pool:
+        found = look_ahead(pool, todo, plan.fits)
+    return plan.without(_refused(plan, found._replace(unread={}))), found.unread
 
 
-def _check(pool: Executor, todo: Iterable[Cell]) -> Mapping[str, str]:
-    return _facts(pool, Job("check", partial(check_here, _configs(todo))))
+def _is_open(cell: Cell, out: Path) -> bool:
+    """Return whether a cell is to be done, and can be looked at without a download."""
+    downloads = cell.config["domain_options"].get("download")
+    return not downloads and not is_done(Place(out, cell.id).published)
+
+
+def _refused(plan: Plan, found: Findings) -> Mapping[str, str]:
+    """Return why cells are left out.
+
+    Raises:
+        TlmlError: Data is missing, or nothing is left.
+    """
+    for domain, reason in found.unread.items():
+        raise TlmlError(f"nothing was run: {domain}: {reason}")
+    if not plan.without(found.refused).adapts:
+        reason = plan.without(found.refused).refused[-1].reason
+        raise TlmlError(f"suite {plan.name}: nothing in it can be run: {reason}")
+    return found.refused
 
 
 def _forget_changed(pool: Executor, out: Path, dated: Dated) -> set[str]:
     """Forget what was made of data that has changed, say so, and return its ids."""
     if not dated:
         return set()
-    data = _facts(pool, Job("data", partial(tell_here, _configs(cell for cell, _ in dated))))
-    changed = changed_cells(dated, data)
+    configs = [cell.config for cell, _ in dated]
+    changed = changed_cells(dated, ask(pool, Job("data", partial(tell_here, configs))))
     if changed:
         domains = ", ".join(dict.fromkeys(cell.domain for cell in changed))
-        print(
-            f"the data of {domains} has changed: {len(changed)} cells are run anew",
-            file=sys.stderr,
-        )
+        about = f"the data of {domains} has changed: {len(changed)} cells are run anew"
+        print(about, file=sys.stderr)
     forget(out, changed)
     return {cell.id for cell in changed}
 
 
-def _facts(pool: Executor, job: Job) -> Mapping[str, str]:
-    outcome = Outcome("gone")
-    for _ in range(TRIES):
-        outcome = _run_alone(pool, job)
-        if outcome.ending != "gone":
-            break
-    if outcome.ending != "done":
-        how = "" if outcome.ending == "failed" else f"its {job.id} was "
-        raise TlmlError(f"nothing was run: {how}{outcome.reason}")
-    return outcome.facts
-
-
-def _configs(cells: Iterable[Cell]) -> list[dict[str, Any]]:
-    """Return what is to be checked.
-
-    Seeds and shots change nothing in what can be wrong, except for the shots themselves.
-    """
-    distinct: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        about = {k: v for k, v in cell.config.items() if k not in ("seed", "fits", "choice")}
-        view = about.get("view", {})
-        about["view"] = {k: v for k, v in view.items() if k not in ("seed", "episode")}
-        distinct.setdefault(json.dumps(about, sort_keys=True), cell.config)
-    return list(distinct.values())
-
-
-def _run_alone(pool: Executor, job: Job) -> Outcome:
-    pool.submit(job)
-    while True:
-        for _, outcome in pool.wait(1.0):
-            return outcome
+def _run(
+    plan: Plan, out: Path, done: set[str], pool: Executor, data: Mapping[str, str]
+) -> list[str]:
+    cells = plan.distinct()
+    todo = [cell for cell in cells if cell.id not in done]
+    if not todo:
+        return []
+    with progress_bars(out, todo, len(cells)) as ended:
+        board = Board(cells, done & {cell.id for cell in cells})
+        failures = Scheduler(board, pool, world_of(out, cells, ended, data)).run()
+    return [cell.id for cell in cells if cell.id in failures]

@@ -5,29 +5,91 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tlml.data.domains import ClassPool, Domain
+from tlml.data.tasks import SPLITS, Split
+from tlml.errors import OptionError, TlmlError
 from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
-from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
+from tlml.suites.adapt import check_head
+from tlml.suites.choice import check_choices, check_tuning, choose_on_stream, of_strategy
 from tlml.suites.fit import run_fit
 from tlml.suites.ingredients import (
     check_trainer,
     make_domain,
     make_learner,
+    make_strategy,
     make_training_view,
 )
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
 from tlml.suites.share import Report
+from tlml.suites.tuning import choices_of
 from tlml.yaml_lines import write_yaml
 
 
-def check_cell(config: dict[str, Any]) -> None:
-    """Make everything that a cell is made of, so that wrong values show before the first run.
+class RefusedError(TlmlError):
+    """What a cell is made of doesn't go together: it can't be run, and others can."""
+
+
+class UnreadError(TlmlError):
+    """The data of a domain is not here, or not as it should be."""
+
+
+def check_cell(config: dict[str, Any], fit: dict[str, Any] | None = None) -> None:
+    """Make everything that a cell is made of, so that what is wrong shows before the first run.
+
+    Args:
+        config: Of the cell.
+        fit: Of a fit whose head it keeps.
 
     Raises:
-        TlmlError: Something can't be made.
+        RefusedError: Learner, strategy, view and domain don't go together.
+        TlmlError: Something is wrong by itself, such as the value of an option.
     """
+    make_learner(config)
+    make_strategy(config["strategy"], _first_choice(config))
+    try:
+        _check_together(config)
+        if fit is not None:
+            check_head(config, fit)
+    except OptionError:
+        raise
+    except (TlmlError, TypeError, ValueError) as error:
+        raise RefusedError(str(error)) from error
+
+
+def check_domain(config: dict[str, Any]) -> None:
+    """Make the domain of a cell and look at its data.
+
+    Raises:
+        UnreadError: That can't be done.
+        OptionError: The value of an option is wrong.
+    """
+    try:
+        domain = make_domain(config)
+        for split in SPLITS:
+            _look_at(domain, split)
+    except OptionError:
+        raise
+    except (TlmlError, TypeError, ValueError) as error:
+        raise UnreadError(str(error)) from error
+
+
+def _look_at(domain: Domain[Any], split: Split) -> None:
+    if isinstance(domain, ClassPool):
+        domain.samples(split)
+    elif type(domain).tasks is not Domain.tasks:
+        domain.tasks(split)
+
+
+def _first_choice(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a strategy with the first of those that are to be chosen."""
+    first = next(choices_of(config.get("tune", {})))
+    return {**of_strategy(first), **config["strategy_options"]}
+
+
+def _check_together(config: dict[str, Any]) -> None:
     if config["kind"] == "choose":
         check_choices(config)
     elif config["kind"] == "fit":

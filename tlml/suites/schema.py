@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+)
 
 from tlml.errors import shorten
 from tlml.files import file_name_problem
 
 # The learner of methods that start from no fit and name none.
 UNTRAINED = "supervised"
+ALL = "all"  # of the examples that there are
 MOST = 2**32 - 1  # as of seeds, which every library takes to there
 MOST_SEEDS = 1000
 LEARNER = "learner."  # before an option of the learner among those to tune
@@ -19,6 +31,25 @@ LEARNER = "learner."  # before an option of the learner among those to tune
 def _listed(value: Any) -> Any:
     """Take a single number for a list of one."""
     return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _listed_shots(value: Any) -> Any:
+    """Take a single number, share or word for a list of one."""
+    return [value] if isinstance(value, float | str) else _listed(value)
+
+
+def _shot(value: Any) -> Any:
+    """Check a number of examples, a share of them, or ``all``."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError(f"must be at least 0, is {shorten(str(value))}")
+        if value > MOST:
+            raise ValueError(f"must be at most {MOST}, is {shorten(str(value))}")
+    elif value != ALL and not (isinstance(value, float) and 0 < value < 1):
+        raise ValueError(
+            f"must be a whole number, a share such as 0.1, or all, is {shorten(repr(value))}"
+        )
+    return value
 
 
 def _count_up(value: Any) -> Any:
@@ -37,15 +68,40 @@ def _fill(value: Any) -> Any:
     return {} if value is None else value
 
 
-def _unique(values: tuple[int, ...]) -> tuple[int, ...]:
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise ValueError("must not be empty")
-    seen: set[int] = set()
+    seen: set[Any] = set()
     for value in values:
         if value in seen:
             raise ValueError(f"holds {value} twice")
         seen.add(value)
     return values
+
+
+def _is_path(name: str) -> bool:
+    """Say whether an option names a file or a folder."""
+    return name.rpartition("_")[2] in ("path", "root", "folder", "file")
+
+
+def _is_relative(path: str) -> bool:
+    return not (os.path.isabs(path) or path.startswith("~"))
+
+
+def _seen_from(folder: Path, path: str) -> str:
+    return os.path.abspath(folder / path)
+
+
+def _exchanged(data: dict[str, Any], paths: dict[str, str]) -> dict[str, Any]:
+    """Return plain data with paths exchanged for others."""
+
+    def exchange(name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return _exchanged(value, paths)
+        known = isinstance(value, str) and _is_path(name)
+        return paths.get(value, value) if known else value
+
+    return {name: exchange(name, value) for name, value in data.items()}
 
 
 def _tunable(value: Any) -> Any:
@@ -78,6 +134,11 @@ Count = Annotated[int, Field(strict=True, gt=0, le=MOST)]
 Numbers = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0, le=MOST)], ...],
     BeforeValidator(_listed),
+    AfterValidator(_unique),
+]
+Shots = Annotated[
+    tuple[Annotated[int | float | str, BeforeValidator(_shot)], ...],
+    BeforeValidator(_listed_shots),
     AfterValidator(_unique),
 ]
 Seeds = Annotated[
@@ -185,7 +246,7 @@ class SuiteMethod(Part):
     options: Options = {}
     tune: Ranges = {}
     head: Literal["kept", "new"] | None = None
-    shots: Numbers | None = None
+    shots: Shots | None = None
 
 
 class Suite(Part):
@@ -210,6 +271,35 @@ class Suite(Part):
     episodes: Count = 100
     baseline: str | None = None
     trainer: Options = {}
+    _written: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def located(self, folder: Path) -> Suite:
+        """Return it with the paths of its domains as they are seen from a folder."""
+        written = {_seen_from(folder, path): path for *_, path in self.paths()}
+        seen = {path: there for there, path in written.items()}
+        domains = {
+            label: entry.model_copy(
+                update={
+                    part: _exchanged(getattr(entry, part), seen) for part in ("options", "view")
+                }
+            )
+            for label, entry in self.domains.items()
+        }
+        found = self.model_copy(update={"domains": domains})
+        found._written = written
+        return found
+
+    def paths(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield the relative paths of domains: label, ``options`` or ``view``, option and path."""
+        for label, entry in self.domains.items():
+            for part, options in (("options", entry.options), ("view", entry.view)):
+                for name, value in options.items():
+                    if _is_path(name) and isinstance(value, str) and _is_relative(value):
+                        yield label, part, name, value
+
+    def as_written(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Return a configuration with paths as the suite writes them, wherever its file lies."""
+        return _exchanged(config, self._written) if self._written else config
 
     @property
     def reference(self) -> str:

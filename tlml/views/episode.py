@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, default_collate
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_batch, check_counts, check_data
-from tlml.data.counts import Counts, as_counts, highest, lowest
+from tlml.data.counts import Amounts, Counts, as_amounts, as_counts, highest, largest, lowest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
 from tlml.data.parts import Turn
@@ -37,8 +37,8 @@ class EpisodeDataset(Dataset[Episode]):
     domain: Domain[Any]
     split: Split
     ways: Counts | None
-    shots: Counts
-    queries: Counts
+    shots: Amounts
+    queries: Amounts
     seed: int
     augment: tuple[Change, ...] = ()
     first: int = 0
@@ -62,16 +62,24 @@ class EpisodeDataset(Dataset[Episode]):
         x = augmented(torch.cat([sx, qx]), self.augment, rng)
         return Episode(Batch(x[: len(sx)], sy), Batch(x[len(sx) :], qy))
 
+    def smallest(self) -> Episode:
+        """Draw an episode of the least classes and examples that there can be."""
+        ways = None if self.ways is None else lowest(self.ways)
+        shots, queries = (
+            value[0] if isinstance(value, tuple) else value for value in (self.shots, self.queries)
+        )
+        return replace(self, ways=ways, shots=shots, queries=queries)[0]
+
     def check(self) -> None:
         """Draw the largest episode that there can be."""
         check_data(self.domain, self.split)
         check_counts(self.domain, self.split, self.shots, self.queries)
         ways = None if self.ways is None else highest(self.ways)
-        shots, queries = highest(self.shots), highest(self.queries)
-        largest = replace(self, ways=ways, shots=shots, queries=queries)[0]
+        shots, queries = largest(self.shots), largest(self.queries)
+        most = replace(self, ways=ways, shots=shots, queries=queries)[0]
         if not isinstance(self.domain, ClassPool):
             where = f"{self.split} tasks of {type(self.domain).__name__}"
-            for batch in largest:
+            for batch in most:
                 check_batch(batch, self.domain.spaces(self.split), where)
 
 
@@ -88,6 +96,8 @@ class EpisodeView(View):
 
     Ways, shots and queries may be a range ``[low, high]``: it is drawn from for each episode, and
     for shots and queries for each class by itself, or for the episode where targets are values.
+    Shots and queries may be a share, such as 0.1, of the examples of each class, or of the task
+    where targets are values: rounded, at least one; or ``all`` that the other side leaves.
 
     Args:
         domain: The family of tasks.
@@ -95,7 +105,9 @@ class EpisodeView(View):
             domain.
         shots: Support examples, per class where targets are classes. None: the file's, else 5. A
             test may have 0: what was trained predicts as it is, or adapts to inputs without labels.
-        queries: Query examples, likewise. None: the file's, else 15.
+            ``all``: what the queries leave, or the whole train part where there is a test part.
+        queries: Query examples, likewise. None: the file's, else 15. ``all``: what the support
+            leaves, or the whole test part.
         tasks_per_batch: Tasks in a batch of each process.
         episodes: Episodes in a training epoch and in a test. None: 200, and all of a file.
         val_episodes: Episodes in a validation; as `episodes`, at most 100, where None.
@@ -123,8 +135,8 @@ class EpisodeView(View):
         domain: Domain[Any],
         *,
         ways: int | tuple[int, int] | None = None,
-        shots: int | tuple[int, int] | None = None,
-        queries: int | tuple[int, int] | None = None,
+        shots: int | float | tuple[int, int] | Literal["all"] | None = None,
+        queries: int | float | tuple[int, int] | Literal["all"] | None = None,
         tasks_per_batch: int = 4,
         episodes: int | None = None,
         val_episodes: int | None = None,
@@ -153,7 +165,7 @@ class EpisodeView(View):
         self.split: Split = split
         self.file = None if file is None else _read(file, domain, split)
         self._asked = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes}
-        self.ways = self._count("ways")
+        self.ways: Counts | None = self._count("ways")  # type: ignore[assignment]
         asked_shots = self._count("shots")
         self.shots = _SHOTS if asked_shots is None else asked_shots
         self.queries = self._count("queries") or _QUERIES
@@ -255,14 +267,14 @@ class EpisodeView(View):
             counted="episodes", exact=True,
         )  # fmt: skip
 
-    def _count(self, name: str) -> Counts | None:
+    def _count(self, name: str) -> Amounts | None:
         """Return what was asked for, or else the file's."""
         asked: Any = self._asked[name]
         if name == "shots" and asked == 0 and asked is not False:
             return 0
         if asked is not None:
-            return as_counts(name, asked)
-        filed: Counts | None = getattr(self.file.about, name) if self.file else None
+            return (as_counts if name == "ways" else as_amounts)(name, asked)
+        filed: Amounts | None = getattr(self.file.about, name) if self.file else None
         return filed
 
     def _check_file(self, file: EpisodeFile) -> None:
@@ -305,7 +317,7 @@ def _read(file: str | os.PathLike[str], domain: Domain[Any], split: Split) -> Ep
     return found
 
 
-def _said(value: Counts | None) -> str:
+def _said(value: Amounts | None) -> str:
     return "all" if value is None else str(list(value) if isinstance(value, tuple) else value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,13 +14,24 @@ from torch.utils.data import Dataset
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_batch, check_data, check_finite
-from tlml.data.counts import as_counts, highest
+from tlml.data.counts import as_amounts, as_counts, highest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episodes import Draw
 from tlml.data.sampling import even_chunk, even_chunks, keyed_rng
 from tlml.data.spaces import same_space
 from tlml.data.stored import join_examples, on_disk, part, pool_examples
-from tlml.data.tasks import SPLITS, Batch, Examples, Finite, Held, Pair, Split, examples, readable
+from tlml.data.tasks import (
+    SPLITS,
+    Batch,
+    Examples,
+    Finite,
+    Held,
+    Pair,
+    Part,
+    Split,
+    examples,
+    readable,
+)
 from tlml.data.turns import NumberedEpisodes
 from tlml.errors import TlmlError, check_not_negative, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
@@ -29,6 +40,7 @@ from tlml.views.contract import Measurable, Measurement, Place, measure_examples
 # Streams of draws beside the episodes of (seed, split, index), which have no fourth number.
 _ORDER, _TARGET, _UNLABELLED, _HELD_OUT, _CHANGES = range(5)
 LEAST = 2  # examples of a source that is divided
+_LABELLED: tuple[Part, ...] = ("train", "test")  # what episodes and streams see of source tasks
 
 
 @dataclass(frozen=True)
@@ -119,17 +131,23 @@ class PairView(View):
     `EpisodeView` with the same `seed`, `ways`, `shots` and `queries` draws it, from ranges of them
     too; the test is that episode's query; the unlabelled target holds the rest.
 
+    The source is what episodes and streams see of source tasks, too: their ``train`` and ``test``
+    parts. Training is validated by validation tasks where these have the source's labels, else by
+    the ``val`` parts of the source tasks, else by a share of the source that is held out.
+
     Args:
         domain: The family of tasks.
         batch_size: Examples of each part in a batch.
-        shots: Labelled target examples, per class where targets are classes; 0 for none.
+        shots: Labelled target examples, per class where targets are classes, as an `EpisodeView`
+            takes them; 0 for none.
         unlabelled: Whether target inputs without labels are given.
         transductive: Let the unlabelled target hold the query's inputs; results name it.
         source: Whether source examples are given; without them the labelled target drives, or the
             unlabelled one where there are no labels.
         balanced: Draw the source classes equally often, with replacement.
         samples: Source examples in an epoch of a family that is sampled without end.
-        held_out: Share of the source kept for validation where no validation task has its labels.
+        held_out: Share of the source kept for validation where no validation task has its labels
+            and no source task a ``val`` part.
         episode: Which target episode.
         episode_seed: The key of target episodes, as that of an `EpisodeView`; `seed` where None.
         ways: Classes of that episode.
@@ -152,7 +170,7 @@ class PairView(View):
         domain: Domain[Any],
         *,
         batch_size: int = 64,
-        shots: int | tuple[int, int] = 0,
+        shots: int | float | tuple[int, int] | Literal["all"] = 0,
         unlabelled: bool = False,
         transductive: bool = False,
         source: bool = True,
@@ -162,7 +180,7 @@ class PairView(View):
         episode: int = 0,
         episode_seed: int | None = None,
         ways: int | tuple[int, int] | None = None,
-        queries: int | tuple[int, int] = 15,
+        queries: int | float | tuple[int, int] | Literal["all"] = 15,
         augment: str
         | Sequence[str]
         | Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -189,8 +207,8 @@ class PairView(View):
             raise TlmlError("augment: changes source images, and source=False leaves none")
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.batch_size = batch_size
-        self.shots = as_counts("shots", shots) if shots else 0
-        self.queries = as_counts("queries", queries)
+        self.shots = as_amounts("shots", shots) if shots else 0
+        self.queries = as_amounts("queries", queries)
         self.ways = None if ways is None else as_counts("ways", ways)
         self.unlabelled, self.transductive = unlabelled, transductive
         self.source, self.balanced, self.episode = source, balanced, episode
@@ -263,7 +281,7 @@ class PairView(View):
         return self.loader(pairs, chunks, train=True)
 
     def val_dataloader(self) -> KeyedLoader:
-        """Return examples of validation tasks with the same labels, else source held out.
+        """Return examples of validation tasks with the same labels, else of the source.
 
         Without source: the ``val`` part of the target task, if it has one, else the unlabelled
         target, if it is given, else nothing. The query is for testing.
@@ -324,8 +342,8 @@ class PairView(View):
             one = self.domain.draw("source", rng).sample(1, rng)
             check_batch(one, self.domain.spaces("source"), f"source tasks of {name}")
         elif not isinstance(self.domain, ClassPool) and not self._validates():
-            total = sum(len(readable(t.split("train"))) for t in self.domain.tasks("source"))
-            if total < LEAST:
+            total = sum(map(len, self._parts("source", _LABELLED)))
+            if total < LEAST and not any(map(len, self._parts("source", ("val",)))):
                 raise TlmlError(
                     f"the source tasks of {name} hold {total} example; {LEAST} are needed at "
                     "least, for some are held out to validate with"
@@ -385,8 +403,11 @@ class PairView(View):
     def _pool(self) -> tuple[Held, Held]:
         """Return the pooled source to train on, and what validates it."""
         pool = self._whole("source")
-        if not isinstance(self.domain, ClassPool) and self._validates():
-            return pool, self._whole("validation")
+        if not isinstance(self.domain, ClassPool):
+            if self._validates():
+                return pool, self._whole("validation")
+            if any(map(len, granted := self._parts("source", ("val",)))):
+                return pool, self._joined("source", granted)
         order = keyed_rng(self.seed, "source", _HELD_OUT).permutation(len(pool))
         kept = max(1, round(len(pool) * self.held_out))
         held, train = np.sort(order[:kept]), np.sort(order[kept:])
@@ -395,8 +416,15 @@ class PairView(View):
     def _whole(self, split: Split) -> Held:
         if isinstance(self.domain, ClassPool) and on_disk(self.domain, split):
             return pool_examples(self.domain, split)
-        parts = [readable(task.split("train")) for task in self.domain.tasks(split)]
+        return self._joined(
+            split, self._parts(split, _LABELLED if split == "source" else ("train",))
+        )
+
+    def _joined(self, split: Split, parts: Sequence[Held]) -> Held:
         return join_examples(parts, f"{split} tasks of {type(self.domain).__name__}")
+
+    def _parts(self, split: Split, names: Sequence[Part]) -> list[Held]:
+        return [readable(task.split(name)) for task in self.domain.tasks(split) for name in names]
 
     def _validates(self) -> bool:
         """Return whether there are validation tasks with the source's labels."""

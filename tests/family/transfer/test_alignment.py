@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from tiny import Tables
+from tiny import Moved, Tables
 from torch import Tensor
 from trainers import quiet_trainer
 
@@ -157,9 +157,8 @@ def trained(strategy: str, **options: Any) -> tuple[Any, list[dict[str, float]]]
         "supervised", network="mlp", network_options={"hidden": [8]}, lr=0.01,
         strategy=tlml.strategy(strategy, **options),
     )  # fmt: skip
-    view = learner.view(
-        Tables(classes=3, train=40, test=20), batch_size=16, unlabelled=True, queries=2
-    )
+    domain = Moved(train=40, test=20)
+    view = learner.view(domain, batch_size=16, unlabelled=True, queries=2)
     losses = Losses()
     quiet_trainer(max_epochs=15, limit_val_batches=0, callbacks=[losses]).fit(learner, view)
     with torch.no_grad():

@@ -163,7 +163,7 @@ def test_what_looks_at_predictions_finds_moved_classes_again(
             right = learner.predict_now(test.x).argmax(1) == test.y
         found.append(right.float().mean())
     assert found[0] < 0.9
-    assert found[1] > 0.97
+    assert found[1] > 0.95
 
 
 @pytest.mark.parametrize("name", ["dann", "cdan"])

@@ -204,7 +204,7 @@ def test_the_estimator_tests_it_and_prepares_the_source_once(
         (result,) = trainer.test(learner, view, verbose=False)
         assert 0 < result["test_mse"] < 0.1
         scores[prior] = result["test_explained_variance"]
-    assert asked == [17 * 4 * 10] * 2  # not where the prior is 0
+    assert asked == [17 * (4 + 3) * 10] * 2  # not where the prior is 0
     assert scores[None] > scores[0] + 0.1
     assert scores[None] > scores[math.inf]
 

@@ -157,7 +157,7 @@ class OnFeatures(pl.Callback):
 def test_weights_by_features_are_found_anew_before_each_epoch(tmp_path: Path) -> None:
     seen = OnFeatures()
     fit_on_features(tmp_path, [seen], max_epochs=3)
-    assert len(seen.pairs) == 3 * 2
+    assert len(seen.pairs) == 3 * 4
     for found, expected in seen.pairs:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     first, last = seen.pairs[0][0], seen.pairs[-1][0]

@@ -16,6 +16,7 @@ import torch
 from benchmarks.transfer import arrays, cases, compare, deep
 from benchmarks.transfer.measured import HEADINGS, markdown
 from benchmarks.transfer.sides import SKADA, TLML, Case, Side, our_map, our_weights, their_map
+from tlml import PairView
 
 
 @pytest.fixture(autouse=True)
@@ -106,9 +107,9 @@ def test_our_network_learns_from_the_same_digits(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(deep, "EPOCHS", 2)
     (data,) = arrays.digits()
     domain = arrays.printed_and_handwritten()
-    view = torch.cat([task.split("train").x for task in domain.tasks("source")])
+    view = PairView(domain).source_examples().x
     np.testing.assert_array_equal(data.source_x, view.flatten(1).double().numpy())
-    assert (data.source_x.shape, data.query_x.shape) == ((680, 64), (797, 64))
+    assert (data.source_x.shape, data.query_x.shape) == ((1190, 64), (797, 64))
     side = deep.our_network("coral")
     found = side.answer(side.learn(data, 0), data)
     start = side.answer(deep.Convolutions(0), data)

@@ -426,6 +426,11 @@ def test_an_option_called_name_keeps_apart_from_the_name(
         ("--trainer.max_epochs x", "trainer.max_epochs: must be int or null, is 'x'"),
         ("--trainer.max_epochs", "trainer.max_epochs: expected one argument"),
         ("--data.shots -1", "data.shots: must be greater than 0, is -1"),
+        (
+            "--data.shots 1.5",
+            "data.shots: must be a whole number, a pair [low, high] of them, a share such as 0.1, "
+            "or all, is 1.5",
+        ),
         ("--model.lr -1", "model.lr: must be greater than 0, is -1.0"),
         ("--model.strategy.lr=-1", "model.strategy.lr: must be greater than 0, is -1.0"),
         ("--model.network conv5", "no network is called 'conv5'; did you mean conv4?"),

@@ -75,7 +75,7 @@ def test_running_again_runs_nothing(
     done: tuple[Plan, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, out = done
-    monkeypatch.setattr(bench, "_check", None)  # calling it would fail
+    monkeypatch.setattr(bench, "look_ahead", None)  # calling it would fail
     assert run_suite(made, out, jobs=1) == []
 
 

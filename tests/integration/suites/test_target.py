@@ -180,12 +180,12 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
         (
             {"strategy": "coral", "labels": True},
             {"strategy": "as_trained"},
-            "nothing was run: digits, supervised: unlabelled: Coral compares source and target",
+            "fit fit: unlabelled: Coral compares source and target",
         ),
         (
             {},
             {"strategy": "lora", "options": {"rank": 400}},
-            "nothing was run: digits, supervised: lora: rank=400 is more than the weight of",
+            "lora: rank=400 is more than the weight of",
         ),
         (
             {
@@ -195,7 +195,7 @@ def test_a_choice_that_diverges_is_the_worst(tmp_path: Path) -> None:
                 "view": {"shots": 1, "queries": 2},
             },
             {},
-            "nothing was run: digits, maml: tune: maml trains no network on pairs of source and",
+            "fit fit: tune: maml trains no network on pairs of source and",
         ),
     ],
     ids=["no target", "rank", "nothing to judge by"],
@@ -205,8 +205,59 @@ def test_what_can_not_work_is_told_before_anything_runs(
 ) -> None:
     fits = {"fit": {"learner": "supervised", **fit}}
     changed = {**SUITE, "fits": fits, "methods": {"method": {"fit": "fit", **method}}}
+    changed["domains"] = {"digits": {**SUITE["domains"]["digits"], "shots": 0}}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
     made = plan(load_suite(tmp_path / "suite.yaml"), default_registry())
-    with pytest.raises(TlmlError, match=f"^{re.escape(message)}"):
+    expected = f"suite shifted: nothing in it can be run: {message}"
+    with pytest.raises(TlmlError, match=f"^{re.escape(expected)}"):
         run_suite(made, tmp_path / "out", jobs=1)
     assert not list((tmp_path / "out").rglob("config.yaml"))
+
+
+def test_what_cannot_work_is_left_out_and_listed_while_the_rest_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    methods = {
+        "scratch": {"strategy": "scratch", "options": {"steps": 1}},
+        "lora": {"strategy": "lora", "options": {"rank": 400}},
+    }
+    digits = {**SUITE["domains"]["digits"], "shots": [1, 100_000], "episodes": 1}
+    changed = {**SUITE, "fits": {}, "methods": methods, "domains": {"digits": digits}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
+    command = ["bench", str(tmp_path / "suite.yaml"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("shifted: 1 cells into")
+    assert "digits at 100000 shots: method scratch is not run: task " in shown
+    assert "digits at 1 shot: method lora is not run: lora: rank=400 is more than" in shown
+    assert main([*command, "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "shifted: 1 of 1 results are there, 0 failed, 0 missing" in said
+    assert "not run on digits at 100000 shots: lora, scratch: task handwriting: class 0 has" in said
+    assert len(list((tmp_path / "out" / "cells").iterdir())) == 1
+
+
+def test_shares_and_all_shots_stand_beside_numbers_where_there_are_data_sets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits = {**SUITE["domains"]["digits"], "shots": ["all", 1, 0.05], "episodes": 1}
+    waves = {"shots": [1, 0.05], "episodes": 1, "view": {"queries": 2}}
+    changed = {
+        **SUITE, "fits": {}, "domains": {"digits": digits, "sinusoid": waves},
+        "methods": {"scratch": {"strategy": "scratch", "options": {"steps": 1}}},
+    }  # fmt: skip
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(changed))
+    out = tmp_path / "out"
+    assert main(["bench", str(tmp_path / "suite.yaml"), "--out", str(out), "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    titles = re.findall(r"^(.+): (?:accuracy|mse) \(", said, re.MULTILINE)
+    assert titles == [
+        "digits, 1 shot", "digits, 5% of the examples", "digits, all shots", "sinusoid, 1 shot",
+    ]  # fmt: skip
+    assert "not run on sinusoid at 5% of the examples: scratch: shots: a share of 0.05" in said
+    assert {path.name for path in out.glob("*.png")} == {"digits.png", "sinusoid.png"}
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    labels = {row["shots"]: row["cost"]["labels"] for row in rows if row["domain"] == "digits"}
+    task = default_registry().resolve("domain", "digits")(size=8, variants=8).tasks("target")[0]
+    assert labels["all"] == len(task.split("train")) and labels[1] == 10
+    assert abs(labels[0.05] - 0.05 * labels["all"]) <= 5

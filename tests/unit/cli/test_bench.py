@@ -24,7 +24,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Run suites by writing down that they were run, with made-up results."""
     made: Runs = []
 
-    def run_suite(plan: Plan, out: Path, jobs: int | None = None, executor: str = "") -> list[str]:
+    def run_plan(
+        plan: Plan, out: Path, jobs: int | None = None, executor: str = ""
+    ) -> tuple[list[str], dict[str, str]]:
         made.append((plan, out, jobs))
         for cell in plan.adapts:
             if cell.method == "maml":
@@ -34,10 +36,11 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
             content = {"id": cell.id, "metric": "accuracy", "higher_is_better": True,
                        "episodes": [0, 1], "scores": [0.5, 0.75]}  # fmt: skip
             (place / "result.json").write_text(json.dumps(content))
-        return [cell.id for cell in plan.adapts if cell.method == "maml"]
+        return [cell.id for cell in plan.adapts if cell.method == "maml"], {}
 
     bench: Any = types.ModuleType("tlml.suites.run")
-    bench.run_suite = run_suite
+    bench.run_plan = run_plan
+    bench.preview = lambda plan, out, executor: (plan, {})
     monkeypatch.setitem(sys.modules, "tlml.suites.run", bench)
     monkeypatch.setattr(bench_cli, "default_registry", stub_registry)
     monkeypatch.chdir(tmp_path)
@@ -208,15 +211,14 @@ def test_cells_are_forgotten_before_they_are_run_anew(
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "quick: 13 cells into runs/quick, 6 of them done, 2 of these are run anew"
     forgotten: list[set[str]] = []
-    run_suite = sys.modules["tlml.suites.run"].run_suite
+    run_plan = sys.modules["tlml.suites.run"].run_plan
 
-    def look(plan: Plan, out: Path, *more: Any) -> list[str]:
+    def look(plan: Plan, out: Path, *more: Any) -> Any:
         left = {path.parent.name for path in out.glob("cells/*/result.json")}
         forgotten.append(before - left)
-        found: list[str] = run_suite(plan, out, *more)
-        return found
+        return run_plan(plan, out, *more)
 
-    sys.modules["tlml.suites.run"].run_suite = look  # type: ignore[attr-defined]
+    sys.modules["tlml.suites.run"].run_plan = look  # type: ignore[attr-defined]
     main(["bench", "mine.yaml", "--seeds", "1", "--rerun", "waves/full"])
     main(["bench", "mine.yaml", "--seeds", "1", "--fresh"])
     main(["bench", "mine.yaml", "--seeds", "1", "--fresh", "--only", "letters14/scratch"])

@@ -33,6 +33,8 @@ def test_a_count_is_a_number_or_a_range() -> None:
     assert (episodes._count("ways", None), episodes._count("ways", "5")) == (None, 5)
     assert episodes._count("ways", "[1, 5]") == [1, 5]
     assert [episodes._range(value) for value in (5, [1, 5], [3, 3])] == ["5", "1 to 5", "3"]
+    assert [episodes._count("shots", text) for text in ("0.1", "all")] == [0.1, "all"]
+    assert [episodes._range(value) for value in (0.1, "all")] == ["10%", "all"]
 
 
 def test_a_file_is_told_in_lines_and_as_data(tmp_path: Path) -> None:

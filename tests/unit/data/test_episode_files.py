@@ -121,6 +121,29 @@ def test_training_and_validation_come_from_the_domain(path: str) -> None:
     assert same(tuning.dataset("validation")[0], view.dataset("validation")[0])
 
 
+def test_the_turns_of_a_file_are_the_views(path: str) -> None:
+    for domain in (Tables(number=6), Tables(number=2)):
+        view = EpisodeView(domain, shots=2, queries=3, episodes=7)
+        write_episodes(path, view)
+        found, again = read_episodes(path), EpisodeView(domain, file=path)
+        assert [found.turn(i)[:2] for i in range(7)] == [view.turn(i)[:2] for i in range(7)]
+        assert again.turn(3) == found.turn(3)
+        assert found.turn(7) is None
+    changed(path, task=None, part=None)
+    assert read_episodes(path).turn(0) is None
+
+
+@pytest.mark.parametrize(
+    "bad", [{"task": np.array(["a"])}, {"part": np.zeros(7)}, {"task": np.zeros(7)}]
+)
+def test_turns_are_one_for_each_episode(path: str, bad: dict[str, Any]) -> None:
+    write_episodes(path, EpisodeView(Tables(number=2), shots=2, queries=3, episodes=7))
+    changed(path, **bad)
+    (name,) = bad
+    with pytest.raises(TlmlError, match=f"not a file of episodes: {name} is not one for each"):
+        read_episodes(path)
+
+
 def test_a_path_is_kept_as_text(path: str) -> None:
     write_episodes(Path(path), EpisodeView(Letters(), **FIXED))
     assert describe_object(EpisodeView(Letters(), file=Path(path)))["options"]["file"] == path

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 from meta_gradients import learner_of, perceptron, waves
+from torch import nn
 from torch.func import functional_call
 
+import tlml
 from tlml import Batch, GradientLearner, TlmlError
 from tlml.testing.toys import Descent
 
@@ -59,3 +62,28 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], message: str)
     with pytest.raises(TlmlError) as caught:
         GradientLearner(perceptron(), Descent(), **options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "works"),
+    [
+        ({"shots": 1}, False),
+        ({"shots": 2}, True),
+        ({"shots": [1, 3]}, False),
+        ({"shots": 2, "queries": 1}, False),
+    ],
+)
+def test_one_example_for_batchnorm_is_told_before_training(
+    options: dict[str, Any], works: bool
+) -> None:
+    network = nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    for batchnorm in ("batch", "stored"):
+        learner: Any = tlml.learner("maml", network=network, batchnorm=batchnorm)
+        view = learner.view(tlml.domain("sinusoid"), **options)
+        told = pytest.raises(
+            TlmlError, match=r"^BatchNorm can't take statistics of 1 example; take"
+        )
+        with nullcontext() if works or batchnorm == "stored" else told:
+            learner.check(view)
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from itertools import product
 
 import pytest
@@ -9,6 +10,7 @@ from torch.func import functional_call, grad, vmap
 
 from tlml.errors import TlmlError
 from tlml.networks import has_batchnorm, statistics, uses_batch_statistics
+from tlml.networks.batchnorm import TooFewExamplesError, check_statistics
 
 TASKS, EXAMPLES = 3, 6
 
@@ -238,3 +240,19 @@ def test_an_unknown_policy_names_the_known(call):
     with pytest.raises(TlmlError) as caught:
         call(convnet(), "eval")
     assert str(caught.value) == "batchnorm: 'eval' is not one of batch, stored"
+
+
+def test_what_batchnorm_can_take_statistics_of_is_tried_and_leaves_no_trace() -> None:
+    vectors = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout())
+    images = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout())
+    before = copy.deepcopy(vectors.state_dict())
+    drawn = torch.get_rng_state()
+    check_statistics(vectors, "batch", torch.ones(2, 3))
+    check_statistics(vectors, "stored", torch.ones(1, 3))
+    check_statistics(images, "batch", torch.ones(1, 3, 2, 2))  # four values for each channel
+    with pytest.raises(TooFewExamplesError):
+        check_statistics(vectors, "batch", torch.ones(1, 3))
+    with pytest.raises(TooFewExamplesError):
+        check_statistics(images, "batch", torch.ones(1, 3, 1, 1))
+    assert vectors.training and torch.equal(torch.get_rng_state(), drawn)
+    assert all(torch.equal(before[name], value) for name, value in vectors.state_dict().items())

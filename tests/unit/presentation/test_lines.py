@@ -36,3 +36,13 @@ def test_words_on_the_axis_stand_in_their_order() -> None:
     assert ticks_of(words) == {0: "small", 1: "large"}
     assert ticks_of(made_blocks([1, 5], ["a"])) == {1: "1", 5: "5"}
     size(plot(tuple(words)))
+
+
+def test_shares_stand_in_their_order_beside_numbers() -> None:
+    made = made_blocks([1, 5, 9], ["a"])
+    shares = [
+        replace(made[1], point={"shots": 0.5}, tick="50%"),
+        replace(made[2], point={"shots": "all"}),
+    ]
+    assert ticks_of([made[0], *shares]) == {0: "1", 1: "50%", 2: "all"}
+    size(plot((made[0], *shares)))

@@ -107,5 +107,13 @@ def test_episodes_of_the_same_part_share_its_draws() -> None:
     assert table.interval().known
 
 
+def test_draws_of_other_numbers_are_not_compared() -> None:
+    short = series(0, 0.5, 6)._replace(resampled=[[0.5] * 9])
+    division = Division.of([short], "episode")
+    difference = crossed([short], division).minus(crossed([series(0, 0.0, 6)], division))
+    assert difference is not None and not difference.draws
+    assert crossed([short, series(1, 0.0, 6)], division).draws == {}
+
+
 def test_what_has_nothing_in_common_has_no_difference() -> None:
     assert Crossed({(0, 0): 1.0}).minus(Crossed({(1, 0): 1.0})) is None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny import MLP, Letters
+from torch import nn
 
 import tlml
 from tlml import EpisodeView, TlmlError
@@ -33,6 +35,34 @@ def test_wrong_values_show_before_anything_runs() -> None:
         check_adapt({**CELL, "head": "old"})
     with pytest.raises(TlmlError, match="steps"):
         check_adapt({**CELL, "strategy_options": {"steps": -1}})
+
+
+def normed() -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "view", "works"),
+    [
+        ("scratch", {}, {"shots": 1}, False),
+        ("full", {}, {"shots": 1}, True),  # by the statistics that training stored
+        ("full", {"batchnorm": "batch"}, {"shots": [1, 5]}, False),
+        ("full", {"batchnorm": "batch"}, {"shots": 2}, True),
+        ("scratch", {"batchnorm": "stored"}, {"shots": 1}, True),
+        ("as_trained", {"batchnorm": "batch"}, {"shots": 1}, True),
+        ("as_trained", {"batchnorm": "batch"}, {"shots": 1, "queries": 1}, False),
+    ],
+)
+def test_one_example_for_batchnorm_shows_before_anything_runs(
+    strategy: str, options: dict[str, Any], view: dict[str, Any], works: bool
+) -> None:
+    cell = {
+        **CELL, "learner": "supervised", "options": {"network": normed()}, "strategy": strategy,
+        "strategy_options": options, "view": {"episodes": 3, **view},
+    }  # fmt: skip
+    told = pytest.raises(TlmlError, match=r"^BatchNorm can't take statistics of 1 example; take")
+    with nullcontext() if works else told:
+        check_adapt(cell)
 
 
 def test_choices_of_fit_and_method_are_counted_together(tmp_path: Path) -> None:

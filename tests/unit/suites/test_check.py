@@ -20,6 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 NAME = "a name is made of letters, digits, '_', '-' and '.', and starts with a letter or a digit"
 
 
+SHOTS = "must be a whole number, a share such as 0.1, or all"
 TUNE = "must be [low, high, log], [low, high, linear] or {values: [...]}"
 
 
@@ -47,9 +48,9 @@ SCRATCH = "  scratch: {strategy: scratch}"
         ("shots: 1", "shots: []", "5: domains.letters14.shots: must not be empty"),
         ("shots: 1", "shots: [1, 1]", "5: domains.letters14.shots: holds 1 twice"),
         ("shots: 1", "shots: few",
-         "5: domains.letters14.shots: must be a whole number or a list of them, is 'few'"),
+         f"5: domains.letters14.shots: {SHOTS}, is 'few'"),
         ("shots: 1", "shots: 1.5",
-         "5: domains.letters14.shots: must be a whole number or a list of them, is 1.5"),
+         f"5: domains.letters14.shots: {SHOTS}, is 1.5"),
         ("seeds: 2", "seeds: 0", "2: seeds: must be greater than 0, is 0"),
         ("seeds: 2", "seeds: -1", "2: seeds: must be greater than 0, is -1"),
         ("seeds: 2", "seeds: []", "2: seeds: must not be empty"),

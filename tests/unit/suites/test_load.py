@@ -13,7 +13,9 @@ from suite_stubs import EXAMPLE
 
 from tlml.errors import TlmlError
 from tlml.registry import Registry
+from tlml.registry.options import Option, Options
 from tlml.suites import load_suite, plan, shipped_suites
+from tlml.suites.sources import Sources
 
 
 @pytest.fixture
@@ -62,6 +64,79 @@ def test_a_path_that_is_not_there_is_named(here: Path, path: str) -> None:
 def test_a_file_without_a_suffix_is_a_path_too(here: Path, registry: Registry) -> None:
     Path("mine").write_text(EXAMPLE)
     assert load_suite("mine", registry) == load(EXAMPLE, registry)
+
+
+PATHS = """\
+name: there
+seeds: 1
+domains:
+  letters: {shots: 1, options: {root: data/letters}}
+  waves: {shots: [1, 5], view: {file: data/tasks.npz}, options: {root: letters}}
+fits: {pre: {learner: supervised}}
+methods: {full: {fit: pre, strategy: full}, scratch: {strategy: scratch}}
+"""
+
+
+@pytest.fixture
+def rooted(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Return a registry whose domains take a folder."""
+
+    whole = Sources.target
+    known = Options((Option("root", "str", "''"), Option("file", "str", "''")), more=True)
+    monkeypatch.setattr(
+        Sources, "target",
+        lambda self, target: known if "stubs:" in target else whole(self, target),
+    )  # fmt: skip
+    return registry
+
+
+def suite_in(folder: Path, text: str = PATHS) -> Path:
+    for path in ("data/letters", "letters"):
+        (folder / path).mkdir(parents=True, exist_ok=True)
+    (folder / "data" / "tasks.npz").touch()
+    (folder / "there.yaml").write_text(text)
+    return folder / "there.yaml"
+
+
+def test_paths_count_from_the_folder_of_the_suite_and_ids_move_with_it(
+    here: Path, rooted: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan(load_suite(suite_in(here / "a"), rooted), rooted)
+    seen = {
+        (cell.config["domain_options"]["root"], cell.config.get("view", {}).get("file"))
+        for cell in made.adapts
+    }
+    folder = here / "a"
+    assert seen == {
+        (str(folder / "data" / "letters"), None),
+        (str(folder / "letters"), str(folder / "data" / "tasks.npz")),
+    }
+    ids = [cell.id for cell in made.distinct()]
+    moved = plan(load_suite(suite_in(here / "b"), rooted), rooted)
+    assert [cell.id for cell in moved.distinct()] == ids
+    monkeypatch.chdir(folder)
+    again = plan(load_suite("there.yaml", rooted), rooted)
+    assert again == made
+    other = plan(
+        load_suite(suite_in(here / "c", PATHS.replace("{root: l", "{root: ./l")), rooted), rooted
+    )
+    assert [cell.id for cell in other.distinct()] != ids
+    absolute = PATHS.replace("data/letters", str(folder / "data" / "letters"))
+    assert [
+        c.id for c in plan(load_suite(suite_in(folder, absolute), rooted), rooted).distinct()
+    ] != ids
+
+
+def test_a_path_that_is_not_there_is_told_with_its_line(here: Path, rooted: Registry) -> None:
+    path = suite_in(here / "a", PATHS.replace("data/tasks", "data/task"))
+    with pytest.raises(TlmlError) as caught:
+        load_suite(path, rooted)
+    assert str(caught.value) == (
+        f"{path}:5: domains.waves.view.file: 'data/task.npz' is not there: there is no "
+        f"{here / 'a' / 'data' / 'task.npz'} (paths count from the folder of the suite)"
+    )
+    path = suite_in(here / "a", PATHS.replace("{root: letters}", "{root: new, download: true}"))
+    assert load_suite(path, rooted).domains["waves"].options["root"] == str(here / "a" / "new")
 
 
 def test_the_suites_that_the_documentation_shows_are_right(here: Path) -> None:

@@ -108,6 +108,11 @@ def test_episodes_are_units_by_their_old_name() -> None:
         ({"scores": [0.5]}, "1 scores for 2 units"),
         ({"units": [0, 0]}, "duplicate unit 0"),
         ({"units": [], "scores": []}, "at least 1 item"),
+        ({"tasks": ["a"]}, "1 tasks for 2 units"),
+        ({"parts": [0, 1]}, "parts of no tasks"),
+        ({"blocks": [6, 6]}, "equally many resampled scores"),
+        ({"resampled": [[0.5], [0.5]]}, "equally many resampled scores"),
+        ({"blocks": [6, 6], "resampled": [[0.5], []]}, "equally many resampled scores"),
     ],
 )
 def test_a_record_has_one_score_for_each_unit(changes: dict[str, Any], text: str) -> None:

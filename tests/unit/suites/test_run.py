@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from tlml.registry import Registry
 from tlml.suites import run
 from tlml.suites.execution import data_state
 from tlml.suites.executors.base import Job, Outcome
-from tlml.suites.run import run_suite
+from tlml.suites.run import preview, run_plan, run_suite
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Writing:
         if job.id == "check":
             return self.checks.pop(0) if self.checks else Outcome("done")
         if job.id == "data":
-            return Outcome("done", facts=self.data)
+            return Outcome("done", found=self.data)
         published(self.out, job.id)
         return Outcome("done")
 
@@ -127,10 +128,56 @@ def test_what_was_made_of_other_data_is_done_anew_and_a_line_says_so(
     assert said in capsys.readouterr().err
 
 
-def test_configurations_that_differ_by_seed_alone_are_checked_once(registry: Registry) -> None:
-    both, one = planned(registry).distinct(), planned(registry, seeds=1).distinct()
-    assert len(both) == 2 * len(one)
-    assert len(run._configs(both)) == len(run._configs(one)) <= len(one)
+def test_what_is_refused_is_left_out_with_all_that_starts_from_it(
+    tmp_path: Path, registry: Registry, executor: Writing
+) -> None:
+    plan = planned(registry)
+    fit = next(cell for cell in plan.fits if cell.domain == "waves" and cell.name == "maml")
+    ids = {cell.id for cell in plan.fits if (cell.domain, cell.name) == ("waves", "maml")}
+    executor.checks = [Outcome("done", found={fit.id: "too many ways"})]
+    ran = run_plan(plan, tmp_path)
+    left = [cell for cell in plan.adapts if (cell.domain, cell.method) != ("waves", "maml")]
+    assert (ran.failed, set(ran.refused)) == ([], ids)
+    assert {*executor.begun} - {"check"} == {cell.id for cell in left} | {
+        cell.id for cell in plan.fits if cell.id not in ids
+    }
+    written = json.loads((tmp_path / "plan.json").read_text())
+    assert written["refused"] == [
+        {"domain": "waves", "name": "maml", "reason": "fit maml: too many ways", "protocol": "",
+         "at": ""}
+    ]  # fmt: skip
+    shown, unread = preview(plan, tmp_path)
+    assert shown == plan and unread == {}  # nothing more was found
+
+
+def test_of_a_suite_of_which_nothing_is_left_nothing_is_run(
+    tmp_path: Path, registry: Registry, executor: Writing
+) -> None:
+    plan = planned(registry).only(["scratch"])
+    executor.checks = [Outcome("done", found={cell.id: "no" for cell in plan.adapts})]
+    with pytest.raises(TlmlError, match=r"^suite quick: nothing in it can be run: no$"):
+        run_suite(plan, tmp_path)
+    assert executor.begun == ["check"]
+
+
+def test_missing_data_stops_a_run_and_a_preview_tells_it(
+    tmp_path: Path, registry: Registry, executor: Writing
+) -> None:
+    missing = Outcome("done", found={"unread waves": "no such folder"})
+    executor.checks = [missing, missing]
+    with pytest.raises(TlmlError, match=r"^nothing was run: waves: no such folder$"):
+        run_suite(planned(registry), tmp_path)
+    shown, unread = preview(planned(registry), tmp_path / "new")
+    assert shown == planned(registry) and unread == {"waves": "no such folder"}
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_preview_downloads_nothing(tmp_path: Path, registry: Registry, executor: Writing) -> None:
+    plan = planned(registry)
+    for cell in plan.distinct():
+        cell.config["domain_options"]["download"] = True
+    assert preview(plan, tmp_path) == (plan, {})
+    assert executor.begun == []
 
 
 def test_jobs_and_executors_are_checked(tmp_path: Path, registry: Registry) -> None:

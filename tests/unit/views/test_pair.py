@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import Letters, Lines, Tables, keys
+from tiny import Letters, Lines, Table, Tables, keys
 from views import fails, few, same, seeds
 
-from tlml import EpisodeView, PairView
+from tlml import EpisodeView, Examples, PairView, StreamView
 
 
 @few
@@ -85,6 +87,94 @@ def test_the_source_is_pooled_from_the_source_tasks(domain):
         assert len(held) == round(0.1 * len(known))
     else:
         assert held == {x for task in domain.tasks("validation") for x in keys(task.x)}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A task with a ``val`` part of its own, of `val` examples after those of the table."""
+
+    table: Table
+    val: Examples
+
+    @property
+    def name(self):
+        return self.table.name
+
+    def split(self, part):
+        return self.val if part == "val" else self.table.split(part)
+
+
+class Families(Tables):
+    """Tables whose source tasks have a ``val`` part, and validation tasks other labels if asked."""
+
+    def __init__(self, classes, train, test, val, same_labels):
+        super().__init__(classes, train=train, test=test)
+        self.val, self.same_labels = val, same_labels
+
+    def spaces(self, split):
+        other = split == "validation" and not self.same_labels
+        return self.x, Discrete(9) if other else self.y
+
+    def tasks(self, split):
+        return [
+            Parts(task, self._val(task, place)) for place, task in enumerate(super().tasks(split))
+        ]
+
+    def _val(self, task, place):
+        rows = torch.arange(self.val) % max(len(task.x), 1)
+        return Examples(task.x[rows] + 100.0 * (place + 1), task.y[rows])
+
+
+def learned_and_judged(view):
+    """Return the source examples that a view trains on, and those that validate it."""
+    learned = {x for pair in view.train_dataloader() for x in keys(pair.source.x)}
+    return learned, {x for pair in view.val_dataloader() for x in keys(pair.source.x)}
+
+
+@few
+@given(
+    seeds, st.sampled_from([0, 2, 3]), st.integers(6, 20), st.sampled_from([0, 6, 9]),
+    st.sampled_from([0, 4]), st.booleans(),
+)  # fmt: skip
+def test_all_views_see_the_same_source_and_none_is_judged_by_what_it_learns(
+    seed, classes, train, test, val, same_labels
+):
+    domain = Families(classes, train, test, val, same_labels)
+    tasks = domain.tasks("source")
+    whole = {x for t in tasks for part in ("train", "test") for x in keys(t.split(part).x)}
+    granted = {x for t in tasks for x in keys(t.split("val").x)}
+
+    learned, judged = learned_and_judged(PairView(domain, seed=seed))
+    assert not learned & judged
+    if same_labels:
+        assert learned == whole and not judged & (whole | granted)
+    elif val:
+        assert learned == whole and judged == granted
+    else:
+        assert learned | judged == whole and len(judged) < len(learned)
+
+    episodes = EpisodeView(domain, shots="all" if test else 1, queries="all", seed=seed)
+    drawn = [episodes.dataset("source")[number] for number in range(40)]
+    assert {x for one in drawn for batch in one for x in keys(batch.x)} == whole
+
+    stream = StreamView(domain, seed=seed)
+    parts = [(set(keys(own.x[:])), set(keys(by.x[:]))) for own, by in stream.stream()]
+    assert not any(own & by for own, by in parts)
+    assert set.union(*(own | by for own, by in parts)) == whole
+
+
+@few
+@given(seeds, st.lists(st.integers(4, 9), min_size=2, max_size=5))
+def test_all_views_see_the_same_source_of_a_pool(seed, sizes):
+    domain = Letters({"source": sizes, "validation": [4, 4], "target": [4, 4]})
+    whole = {x for own in domain.classes("source").values() for x in keys(own)}
+    learned, judged = learned_and_judged(PairView(domain, seed=seed))
+    assert not learned & judged and learned | judged == whole
+    view = EpisodeView(domain, ways=len(sizes), shots=1, queries="all", seed=seed)
+    assert {x for batch in view.dataset("source")[0] for x in keys(batch.x)} == whole
+    stream = StreamView(domain, ways=len(sizes), seed=seed)
+    ((own, by),) = stream.stream()
+    assert set(keys(own.x)) | set(keys(by.x)) == whole and not set(keys(own.x)) & set(keys(by.x))
 
 
 def test_validation_tasks_with_other_labels_judge_no_source():

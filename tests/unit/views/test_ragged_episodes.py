@@ -128,7 +128,8 @@ def test_a_pair_view_draws_the_same_ragged_target_episode(domain: Any) -> None:
         ({"ways": [1, 3]}, "ways: must be at least 2, is 1"),
         ({"ways": [4, 3]}, "ways: [4, 3] has its lower end above its upper end"),
         ({"queries": [0, 3]}, "queries: must be greater than 0, is 0"),
-        ({"shots": "5"}, "shots: must be a whole number or a pair [low, high] of them, is 5"),
+        ({"shots": "5"}, "shots: must be a whole number, a pair [low, high] of them, a share such "
+                         "as 0.1, or all, is 5"),
         ({"ways": [2, 7]}, "ways: 7 does not fit the source classes of Letters: there are 6, and "
                            "at least 2 are needed"),
         ({"shots": [1, 6], "queries": [1, 3]},
@@ -170,3 +171,65 @@ def test_drawing_thousands_of_episodes_keeps_no_memory() -> None:
     finally:
         tracemalloc.stop()
     assert grown < 52_800  # 33 bytes for each of 1,600 episodes
+
+
+@few
+@given(
+    st.sampled_from(["all", 0.5, 0.1, 2]), st.sampled_from(["all", 0.5, 0.1, 2]),
+    st.sampled_from([0, 9]), st.integers(0, 2**32),
+)  # fmt: skip
+def test_all_and_shares_are_of_the_examples_of_each_class_or_of_the_task(
+    shots: Any, queries: Any, test: int, index: int
+) -> None:
+    if shots == queries == "all" and not test:
+        return
+    for classes in (0, 3):
+        view = EpisodeView(Tables(classes, train=24, test=test), shots=shots, queries=queries)
+        task = view.domain.tasks("target")[0]
+        support, query = view.dataset("target")[index]
+        of_support, of_query = task.split("train"), task.split("test" if test else "train")
+        groups = max(classes, 1)
+        near, far = len(support.y) // groups, len(query.y) // groups
+        train, whole = len(of_support) // groups, len(of_query) // groups
+        for value, taken, total, other in (
+            (shots, near, train, far), (queries, far, whole, near)
+        ):  # fmt: skip
+            all_of = total if test else total - other
+            share = max(round(value * total), 1) if isinstance(value, float) else value
+            assert taken == (all_of if value == "all" else share)
+        assert not set(keys(support.x)) & set(keys(query.x))
+    pools = EpisodeView(Letters(), ways=3, shots=shots, queries=2).dataset("target")[index]
+    each = {"all": 6, 0.5: 4, 0.1: 1, 2: 2}[shots]
+    assert torch.bincount(pools.support.y).tolist() == [each] * 3
+
+
+def test_tasks_of_different_sizes_come_apart_and_a_pair_view_draws_the_same() -> None:
+    sizes = {"source": [8, 5, 7, 6], "validation": [4, 9], "target": [8, 6, 9]}
+    view = EpisodeView(Letters(sizes), ways=2, shots="all", queries=1, tasks_per_batch=6)
+    batch = next(iter(view.train_dataloader()))
+    assert isinstance(batch, Episodes) and len({len(task.support.y) for task in batch.tasks}) > 1
+    for domain in (Tables(3, train=24), Tables(0, train=24, test=9)):
+        episodes = EpisodeView(domain, shots=0.25, queries="all")
+        pair = PairView(domain, shots=0.25, queries="all", episode=4)
+        assert same(pair.drawn().episode, episodes.dataset("target")[4])
+
+
+@pytest.mark.parametrize(
+    ("domain", "options", "message"),
+    [
+        (Letters(), {"ways": 2, "shots": "all", "queries": "all"},
+         "shots and queries are both to be all of its examples, and it has no test part that "
+         "queries could be from; take a number or a share for one of them"),
+        (Tables(), {"shots": "all", "queries": "all"}, "and it has no test part"),
+        (Lines(), {"shots": "all"}, "shots: all needs tasks that are data sets, and task slope"),
+        (Lines(), {"queries": 0.1}, "queries: a share of 0.1 needs tasks that are data sets"),
+        (Tables(), {"shots": "all", "queries": 99}, "1 shots and 99 queries are more"),
+    ],
+)  # fmt: skip
+def test_all_and_shares_that_can_not_be_are_refused_in_setup(
+    domain: Any, options: dict[str, Any], message: str
+) -> None:
+    for stage in ("fit", "test"):
+        with pytest.raises(TlmlError, match=re.escape(message)) as caught:
+            EpisodeView(domain, **options).setup(stage)
+        assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tlml.errors import TlmlError
 from tlml.suites.cells import Cell
 from tlml.suites.execution.places import Place
 from tlml.suites.execution.published import read_result
@@ -39,7 +40,7 @@ def tell_here(configs: Sequence[Mapping[str, Any]]) -> Outcome:
     for config in configs:
         with suppress(Exception), quiet():
             data |= tell(config, data)
-    return Outcome("done", facts=data)
+    return Outcome("done", found=data)
 
 
 def stated(config: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, str]:
@@ -76,7 +77,10 @@ def _of_domain(config: Mapping[str, Any]) -> str | None:
     from tlml.registry.registry import default_registry
     from tlml.suites.ingredients import make_domain
 
-    cls = default_registry().resolve("domain", config["domain"])
+    try:
+        cls = default_registry().resolve("domain", config["domain"])
+    except TlmlError:  # whoever makes it says so
+        return None
     if cls.fingerprint is Domain.fingerprint:  # none needs to be made for it
         return None
     found: str | None = make_domain(dict(config)).fingerprint()

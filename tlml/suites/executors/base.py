@@ -23,13 +23,13 @@ class Outcome:
         ending: Which way.
         reason: Why, in one line, where it failed or is gone.
         ids: The cells that were set aside, where they were damaged.
-        facts: What was found out, where that was the work.
+        found: What a check has found, by name.
     """
 
     ending: Ending
     reason: str = ""
     ids: tuple[str, ...] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlml.suites.cells import TARGET_LABELS, VALIDATION_TASKS
-from tlml.suites.description import EPISODES
+from tlml.suites.description import EPISODES, Value
 from tlml.suites.protocols.base import Keys, Protocol, Trial
-from tlml.suites.schema import Numbers
+from tlml.suites.schema import Shots
 from tlml.suites.sources import EPISODES as VIEW
 from tlml.suites.sources import accepted_options
 from tlml.yaml_lines import Problem
@@ -29,10 +29,11 @@ class EpisodesKeys(Keys):
     """What a domain says.
 
     Args:
-        shots: Labelled target examples (per class where there are classes) to compare at, from 0.
+        shots: Labelled target examples (per class where there are classes) to compare at: numbers
+            from 0, shares of the examples that there are, or ``all``.
     """
 
-    shots: Numbers
+    shots: Shots
 
 
 class EpisodesProtocol(Protocol[EpisodesKeys]):
@@ -47,7 +48,9 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
         self, suite: Suite, keys: Mapping[str, EpisodesKeys], sources: Sources
     ) -> Iterable[Problem]:
         """Check the shots of methods, which are some of the domains'."""
-        there = sorted({shots for own in keys.values() for shots in own.shots})
+        there = sorted(
+            {shots for own in keys.values() for shots in own.shots}, key=self.shown.order
+        )
         numbers = f", but at {', '.join(map(str, there))}" if there else ""
         for label, method in suite.methods.items():
             where = ("methods", label, "shots")
@@ -83,7 +86,7 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
         return [run_adapt(config, list(checkpoints), report)]
 
 
-def _config(meeting: Meeting, shots: int, seed: int, fits: Sequence[FitCell]) -> dict[str, Any]:
+def _config(meeting: Meeting, shots: Value, seed: int, fits: Sequence[FitCell]) -> dict[str, Any]:
     own = meeting.own
     criterion = TARGET_LABELS if meeting.oracle else VALIDATION_TASKS
     view = accepted_options(meeting.sources.target(VIEW), meeting.entry.view)
@@ -98,7 +101,7 @@ def _config(meeting: Meeting, shots: int, seed: int, fits: Sequence[FitCell]) ->
     }
 
 
-def _fits(meeting: Meeting, shots: int, seed: int) -> Iterator[FitCell]:
+def _fits(meeting: Meeting, shots: Value, seed: int) -> Iterator[FitCell]:
     """Yield the fit of a method: one for all target episodes unless it sees them."""
     fit, name = meeting.fit, meeting.own.fit
     if fit is None or name is None:
@@ -112,7 +115,7 @@ def _fits(meeting: Meeting, shots: int, seed: int) -> Iterator[FitCell]:
         yield meeting.fit_cell(seed)
         return
     for episode in range(meeting.episodes):
-        view = {"episode": episode, "episode_seed": EPISODE_SEED}
+        view: dict[str, Any] = {"episode": episode, "episode_seed": EPISODE_SEED}
         if fit.labels:
             view["shots"] = shots
         yield meeting.fit_cell(seed, view, episode, criterion)

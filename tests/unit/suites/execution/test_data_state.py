@@ -71,7 +71,7 @@ def test_what_is_done_from_another_state_has_changed(tmp_path: Path) -> None:
     outcome = tell_here([one.config for one in cells[:1]])
     assert outcome.ending == "done"
     # Of d nothing is known now: its data is away.
-    assert [one.id for one in changed_cells(dated, outcome.facts)] == ["b"]
+    assert [one.id for one in changed_cells(dated, outcome.found)] == ["b"]
 
 
 def test_a_domain_that_cannot_be_made_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def test_a_domain_that_cannot_be_made_tells_nothing(monkeypatch: pytest.MonkeyPa
         raise tlml.TlmlError("the data is away")
 
     monkeypatch.setattr(ingredients, "make_domain", fails)
-    assert tell_here([config()]).facts == {}
+    assert tell_here([config()]).found == {}
     with pytest.raises(tlml.TlmlError):
         tell(config())
 
