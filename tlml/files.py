@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,13 @@ from tlml.errors import TlmlError
 
 __all__ = ["make_folder", "replacing", "write_atomic"]
 
+_DEVICES = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10)),
+}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -70,6 +77,17 @@ def make_folder(path: str | Path) -> Path:
     return folder
 
 
+def file_name_problem(names: Iterable[str]) -> str:
+    """Say why names can't be those of files on every system; "" where they can."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.partition(".")[0].upper() in _DEVICES or name.endswith((".", " ")):
+            return f"'{name}' cannot be the name of a file on Windows"
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            return f"'{other}' and '{name}' would be the same file on macOS and Windows"
+    return ""
+
+
 def _remove(path: Path) -> None:
     try:
         path.unlink()
@@ -79,7 +97,7 @@ def _remove(path: Path) -> None:
 
 def _to_disk(path: Path) -> None:
     # Without it a power cut may keep the new name and lose the content.
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDWR)  # Windows writes back what may be written to only
     try:
         os.fsync(handle)
     finally:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml import Batch, Domain, Examples, Metric, TlmlError
-from tlml.data import SPLITS, Part, Split
+from tlml.data import SPLITS, Part, Split, fingerprint_files
 from tlml.errors import check_not_negative, check_share
 from tlml_graphs.ranking import Question, filtered_metrics
-from tlml_graphs.triples import Graph, read_graph
+from tlml_graphs.triples import FILES, Graph, read_graph
 
 Triples = NDArray[np.int64]
 _TESTED = 0.2  # share of a task's triples that are asked for
@@ -83,11 +83,12 @@ class KnowledgeGraph(Domain[Links]):
     ) -> None:
         check_share(validation=validation)
         check_not_negative(division=division)
-        near = far = read_graph(Path(root).expanduser())
+        self._folders = [Path(one).expanduser() for one in (root, target_root) if one is not None]
+        near = far = read_graph(self._folders[0])
         if target_root is None:
             pieces = _divide(near, validation, division, others=2)
         else:
-            far = read_graph(Path(target_root).expanduser())
+            far = read_graph(self._folders[1])
             pieces = [near.triples, *_divide(far, validation, division, others=1)]
         graphs = [near] if far is near else [near, far]
         self.relations = tuple(sorted({name for graph in graphs for name in graph.relations}))
@@ -102,6 +103,10 @@ class KnowledgeGraph(Domain[Links]):
         high = np.array([len(self.entities) - 1, len(self.relations) - 1, 1])
         self.x = Box(0, high, (3,), np.int64)
         self.y = Discrete(len(self.entities))
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the files of triples."""
+        return fingerprint_files(*(folder / name for folder in self._folders for name in FILES))
 
     def tasks(self, split: Split) -> Sequence[Links]:
         """Return the one task of a split."""

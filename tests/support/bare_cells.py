@@ -32,5 +32,5 @@ def zipped() -> bytes:
     """Return what passes for a checkpoint."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
-        file.writestr("data", b"0123456789" * 100)
+        file.writestr(zipfile.ZipInfo("data"), b"0123456789" * 100)  # of no certain time
     return content.getvalue()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tlml.errors import TlmlError
-from tlml.files import make_folder, replacing, write_atomic
+from tlml.files import file_name_problem, make_folder, replacing, write_atomic
 
 
 def failing(number: int) -> Callable[..., None]:
@@ -113,3 +113,18 @@ def test_make_folder_refuses_what_cannot_be_written_to(
     monkeypatch.setattr(Path, "write_bytes", failing(errno.EROFS))
     with pytest.raises(TlmlError, match="Read-only file system\\); choose another folder"):
         make_folder(tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["sinusoid", "letters14", "console", "com", "a.b"], ""),
+        (["CON"], "'CON' cannot be the name of a file on Windows"),
+        (["x", "nul.v2"], "'nul.v2' cannot be the name of a file on Windows"),
+        (["Com1"], "'Com1' cannot be the name of a file on Windows"),
+        (["end."], "'end.' cannot be the name of a file on Windows"),
+        (["a", "b", "A"], "'a' and 'A' would be the same file on macOS and Windows"),
+    ],
+)
+def test_names_of_files_hold_on_every_system(names: list[str], problem: str) -> None:
+    assert file_name_problem(names) == problem

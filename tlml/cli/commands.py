@@ -10,11 +10,11 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlml.cli.checks import VIEW_NAMES, check_complete, check_names
 from tlml.cli.help_text import help_text, options_text
+from tlml.cli.newest import find_newest
 from tlml.cli.slots import SKIP_DEFAULT, CommandLine, read_words
 from tlml.cli.stops import found_in
 from tlml.errors import TlmlError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tlml.learners.learner import Learner
     from tlml.views.base import View
 
-RUNS = "runs"
 _KEYWORDS = ("best", "hpc", "registry")  # Lightning's own values of ckpt_path
 
 
@@ -67,16 +66,16 @@ def _run(line: CommandLine) -> None:
 
 
 def _find_last(line: CommandLine) -> None:
-    """Replace the checkpoint ``last`` by the newest that the command before left in runs/."""
+    """Replace the checkpoint ``last`` by the newest that the command before left."""
     for path, before in (("ckpt_path", "fit"), ("resume", line.command)):
         if line.paths.get(path) == "last":
-            folder = Path(RUNS) / before
-            found = [*folder.glob("*/checkpoints/last*.ckpt")]
-            if not found:
+            found = find_newest(before)
+            if found is None:
                 raise TlmlError(
-                    f"{path}: there is no last.ckpt under {folder}; give the path of a checkpoint"
+                    f"{path}: tlml {before} has left no checkpoint here; give the path of one"
                 )
-            line.paths[path] = str(max(found, key=lambda file: file.stat().st_mtime))
+            print(f"{path} last: {found}", file=sys.stderr)
+            line.paths[path] = str(found)
 
 
 def _begin_with_checkpoint(line: CommandLine) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def help_text(command: str) -> str:
         checkpoint="" if command == "fit" else "; else the checkpoint's",
         extra=_ADAPTING if adapts else "" if command == "fit" else _TESTING,
         view=_VIEW.get(command, "EpisodeView by default"),
-        ckpt=_CKPT.get(command, "a checkpoint, or last: the newest of runs/fit"),
+        ckpt=_CKPT.get(command, "a checkpoint, or last: that of the newest fit"),
         kept=", checkpoints/last.ckpt" if fits else "",
     )
 
@@ -92,4 +92,4 @@ _TESTING = """\
   --data.adapt STRATEGY      what adapts to each task; the learner's own by default
 """
 _VIEW = {"fit": "the learner's by default", "adapt": "PairView by default"}
-_CKPT = {"fit": "go on from it, or from last: the newest of runs/fit"}
+_CKPT = {"fit": "go on from it, or from last: that of the newest fit"}

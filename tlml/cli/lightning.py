@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 from jsonargparse import Namespace
-from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 from tlml.cli.arguments import Arguments, Content, as_yaml
+from tlml.cli.keeping import LastCheckpoint, NoteFolders, RunFiles
+from tlml.cli.newest import RUNS
 from tlml.cli.slots import CommandLine
 from tlml.cli.wandb_runs import begin_run
 from tlml.errors import TlmlError
@@ -24,7 +26,6 @@ from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.views.pair import PairView
 
-RUNS = "runs"
 _CONFIG = "config.yaml"
 
 
@@ -147,6 +148,8 @@ class Run:
             options["logger"] = CSVLogger(root, name=self.line.command)
         if not fits and not any(isinstance(c, Checkpoint) for c in options["callbacks"]):
             options["enable_checkpointing"] = False
+        if options["plugins"] is None and options["strategy"] in ("auto", "ddp"):
+            options["plugins"] = [RunFiles()]
         endless = options["max_epochs"] is None and options["max_steps"] < 0
         if self.line.command == "adapt" and endless and strategy is not None:
             options["max_steps"] = strategy.max_steps
@@ -161,13 +164,10 @@ class Run:
         kept = any(isinstance(callback, Checkpoint) for callback in callbacks)
         wanted = options["enable_checkpointing"] is not False and not options["barebones"]
         if self.line.command in ("fit", "adapt") and wanted and not kept:
-            callbacks.append(
-                ModelCheckpoint(
-                    filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-                )
-            )
+            callbacks.append(LastCheckpoint())
         if not options["fast_dev_run"]:
             callbacks.append(SaveConfig(self.arguments.plain(self.config)))
+            callbacks.append(NoteFolders(self.line.command))
         return callbacks
 
     def _build_network(self, model: Learner, datamodule: Any) -> None:

@@ -5,6 +5,7 @@ from tlml.data.counts import Counts
 from tlml.data.domains import ClassPool, ClassTask, Domain, Metric
 from tlml.data.episode_files import EpisodeFile, read_episodes
 from tlml.data.episodes import draw_episode, draw_task
+from tlml.data.fingerprints import fingerprint_files
 from tlml.data.sampling import KeyedSampler, keyed_rng
 from tlml.data.stored import JoinedExamples
 from tlml.data.tasks import (
@@ -57,6 +58,7 @@ __all__ = [
     "draw_episode",
     "draw_task",
     "examples",
+    "fingerprint_files",
     "keyed_rng",
     "read_episodes",
     "tasks_of",

@@ -71,6 +71,14 @@ class Domain(Recorded, ABC, Generic[T]):
         """
         raise TlmlError(f"{type(self).__name__} has a metric and no measure(): write it")
 
+    def fingerprint(self) -> str | None:
+        """Return the state of the data that it reads; None where its options decide all.
+
+        Suites run anew what was measured on another state. `tlml.data.fingerprint_files` tells
+        the state of files.
+        """
+        return None
+
 
 class ClassPool(Domain["ClassTask"]):
     """A domain given as a pool of classes, from which the core draws N-way tasks.

@@ -62,6 +62,8 @@ class Learner(Recorded, SafelyLoaded, ABC):
     """
 
     view_type: ClassVar[type[View]]
+    # Whether what `prepare` registers as buffers is the same in all processes of a fit.
+    equal_buffers: ClassVar[bool] = False
     strategy: Strategy
     records: list[dict[str, Any]]
 
@@ -78,6 +80,7 @@ class Learner(Recorded, SafelyLoaded, ABC):
         self.strategy = as_strategy(strategy)
         self.view_spaces = spaces_from_plain(spaces)
         self._prepared = False
+        self._own_buffers: tuple[str, ...] = ()
         # Prepared once for all episodes of a test; in a tuple, where torch takes the network in it
         # for no part of this.
         self._adapters: tuple[TargetAdapter, ...] = ()
@@ -118,7 +121,9 @@ class Learner(Recorded, SafelyLoaded, ABC):
 
         Called once, as soon as the spaces are known and the network, if there is one, is built:
         when a view is met, or when a checkpoint is loaded. What is made should be registered
-        (parameters, buffers, modules), so that it is saved and found again.
+        (parameters, buffers, modules), so that it is saved and found again. Where several processes
+        would give buffers other values, as a memory of what each has seen, a fit has one process; a
+        learner of which that is not so sets `equal_buffers`.
         """
 
     def check(self, view: View) -> None:
@@ -267,7 +272,8 @@ class Learner(Recorded, SafelyLoaded, ABC):
         """
 
     def on_fit_start(self) -> None:
-        """Check the Trainer's view."""
+        """Check the Trainer's processes and its view."""
+        self._check_processes()
         view = self.current_view()
         if view is not None:
             self.check(view)
@@ -316,7 +322,20 @@ class Learner(Recorded, SafelyLoaded, ABC):
     def _prepare_once(self, spaces: ViewSpaces) -> None:
         if not self._prepared:
             self._prepared = True
+            before = {name for name, _ in self.named_buffers()}
             self.prepare(spaces)
+            after = (name for name, _ in self.named_buffers())
+            self._own_buffers = tuple(name for name in after if name not in before)
+
+    def _check_processes(self) -> None:
+        """Refuse several processes, of which the first one's buffers would take all others'."""
+        processes = self.trainer.world_size
+        if processes > 1 and self._own_buffers and not self.equal_buffers:
+            raise TlmlError(
+                f"{type(self).__name__}: its buffer {self._own_buffers[0]} would be the first of "
+                f"{processes} processes' alone, whatever the others put into theirs; take "
+                "devices=1, or set equal_buffers = True on a learner that fills it equally in all"
+            )
 
     def _measure(self, batch: Any, place: Place) -> dict[str, Any]:
         if place.batch == 0 and place.loader == 0:

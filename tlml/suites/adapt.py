@@ -235,7 +235,9 @@ def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any
 
 
 def _result(checkpoint: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((checkpoint.parent / "result.json").read_text())
+    found: dict[str, Any] = json.loads(
+        (checkpoint.parent / "result.json").read_text(encoding="utf-8")
+    )
     return found
 
 

@@ -50,7 +50,7 @@ def choose(config: dict[str, Any], folder: Path, report: Report, risk: Risk) -> 
         if not done.is_file():
             part = part_of(report, number, len(choices))
             _try_choice(with_options(config, options), options, done.parent, part, risk)
-        tried.append(json.loads(done.read_text()))
+        tried.append(json.loads(done.read_text(encoding="utf-8")))
     best = best_of([TrialResult(one["risk"], one["error"]) for one in tried])
     return {
         "options": choices[best],

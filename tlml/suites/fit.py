@@ -40,7 +40,7 @@ def run_fit(
     if config["tune"]:
         trained, chosen = _best(config, folder, report)
     elif choice is not None:
-        found = json.loads(choice.read_text())
+        found = json.loads(choice.read_text(encoding="utf-8"))
         chosen = {name: found[name] for name in ("options", "criterion", "risks", "choices")}
         trained = train(with_options(config, found["options"]), folder, report)
         trained.cost["tuning_seconds"] = found["cost"]["fit_seconds"]

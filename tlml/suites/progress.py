@@ -28,7 +28,7 @@ def reporter(path: Path) -> Callable[[float], None]:
         if now - last > _POLL:
             last = now
             with suppress(OSError):  # a note is worth no failure
-                path.write_text(f"{share:.4f}")
+                path.write_text(f"{share:.4f}", encoding="utf-8")
 
     return report
 
@@ -70,7 +70,7 @@ def _watch(bars: Progress, out: Path, todo: Sequence[Cell], stop: threading.Even
 
 def _share(path: Path) -> float | None:
     try:
-        return float(path.read_text() or 0)
+        return float(path.read_text(encoding="utf-8") or 0)
     except (OSError, ValueError):
         return None
 

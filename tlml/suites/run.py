@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +13,13 @@ from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
 from tlml.suites.cells import Cell, Plan, write_plan
 from tlml.suites.execution.board import Board
-from tlml.suites.execution.folder import find_done, tidy_folder, world_of
+from tlml.suites.execution.data_state import Dated, changed_cells, dated_cells, tell_here
+from tlml.suites.execution.folder import find_done, forget, tidy_folder, world_of
 from tlml.suites.execution.places import Place
-from tlml.suites.execution.preflight import Findings, look_ahead
+from tlml.suites.execution.preflight import Findings, ask, look_ahead
 from tlml.suites.execution.published import is_done
 from tlml.suites.execution.scheduler import Scheduler
-from tlml.suites.executors.base import Executor
+from tlml.suites.executors.base import Executor, Job
 from tlml.suites.executors.table import LOCAL, find_executor
 from tlml.suites.progress import progress_bars
 from tlml.suites.results import CELLS
@@ -65,15 +68,22 @@ def run_plan(plan: Plan, out: str | Path, jobs: int | None = None, executor: str
     make_folder(out / CELLS)
     cells = plan.distinct()
     done = find_done(out, cells)
-    todo = [cell for cell in cells if cell.id not in done]
-    if not todo:
+    dated = dated_cells(out, [cell for cell in cells if cell.id in done])
+    if len(done) == len(cells) and not dated:
         write_plan(plan, out)
         return Ran([], {})
-    with closing(make(min(jobs or cpu_count(), len(todo)))) as pool:
-        refused = _refused(plan, look_ahead(pool, todo, plan.fits))
+    slots = min(jobs or cpu_count(), len(cells) - len(done) + len(dated))
+    with closing(make(slots)) as pool:
+        done -= _forget_changed(pool, out, dated)
+        todo = [cell for cell in cells if cell.id not in done]
+        if not todo:
+            write_plan(plan, out)
+            return Ran([], {})
+        found = look_ahead(pool, todo, plan.fits)
+        refused = _refused(plan, found)
         left = plan.without(refused)
         write_plan(left, out)
-        failed = _run(left, out, done, pool)
+        failed = _run(left, out, done, pool, found.data)
     tidy_folder(out)
     return Ran(failed, refused)
 
@@ -117,12 +127,28 @@ def _refused(plan: Plan, found: Findings) -> Mapping[str, str]:
     return found.refused
 
 
-def _run(plan: Plan, out: Path, done: set[str], pool: Executor) -> list[str]:
+def _forget_changed(pool: Executor, out: Path, dated: Dated) -> set[str]:
+    """Forget what was made of data that has changed, say so, and return its ids."""
+    if not dated:
+        return set()
+    configs = [cell.config for cell, _ in dated]
+    changed = changed_cells(dated, ask(pool, Job("data", partial(tell_here, configs))))
+    if changed:
+        domains = ", ".join(dict.fromkeys(cell.domain for cell in changed))
+        about = f"the data of {domains} has changed: {len(changed)} cells are run anew"
+        print(about, file=sys.stderr)
+    forget(out, changed)
+    return {cell.id for cell in changed}
+
+
+def _run(
+    plan: Plan, out: Path, done: set[str], pool: Executor, data: Mapping[str, str]
+) -> list[str]:
     cells = plan.distinct()
     todo = [cell for cell in cells if cell.id not in done]
     if not todo:
         return []
     with progress_bars(out, todo, len(cells)) as ended:
         board = Board(cells, done & {cell.id for cell in cells})
-        failures = Scheduler(board, pool, world_of(out, cells, ended)).run()
+        failures = Scheduler(board, pool, world_of(out, cells, ended, data)).run()
     return [cell.id for cell in cells if cell.id in failures]

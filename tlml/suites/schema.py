@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from tlml.errors import shorten
+from tlml.files import file_name_problem
 
 # The learner of methods that start from no fit and name none.
 UNTRAINED = "supervised"
@@ -147,6 +148,15 @@ Seeds = Annotated[
     BeforeValidator(_count_up),
     AfterValidator(_unique),
 ]
+
+
+def _files(named: Any) -> Any:
+    """Check that labels can be names of files on every system."""
+    if problem := file_name_problem([named] if isinstance(named, str) else named):
+        raise ValueError(problem)
+    return named
+
+
 # Labels become names of files and, in tables, of rows.
 LABEL = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
 Label = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=64)]
@@ -256,8 +266,8 @@ class Suite(Part):
         trainer: Options of the Trainer that makes the fits.
     """
 
-    name: Label
-    domains: Annotated[dict[Label, SuiteDomain], Field(min_length=1)]
+    name: Annotated[Label, AfterValidator(_files)]
+    domains: Annotated[dict[Label, SuiteDomain], Field(min_length=1), AfterValidator(_files)]
     methods: Annotated[dict[Label, SuiteMethod], Field(min_length=1)]
     fits: Annotated[dict[Label, SuiteFit], BeforeValidator(_fill)] = {}
     seeds: Seeds = (0, 1, 2)

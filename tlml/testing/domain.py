@@ -55,6 +55,7 @@ def check_domain(
     for split in _splits(subject, made):
         _check_draws(subject, split, ways)
     _check_pickles(subject, made, ways)
+    _check_fingerprint(subject, made)
     for word in sorted(VIEWS.keys() & _gives(subject)):
         check_view(subject, made, word, ways)
     if made.metric is not None and subject.gives("episodes"):
@@ -140,6 +141,20 @@ def _check_pickles(subject: Subject, domain: Domain[Any], ways: int | None) -> N
     task = draw_task(domain, "source", np.random.default_rng(0), ways)
     with doing(f"{subject.label}: pickling task '{task.name}'", mend):
         pickle.loads(pickle.dumps(task))
+
+
+def _check_fingerprint(subject: Subject, domain: Domain[Any]) -> None:
+    with doing(f"{subject.label}: fingerprint()"):
+        found = domain.fingerprint(), subject.make().fingerprint()
+    require(
+        found[0] is None or isinstance(found[0], str),
+        f"{subject.label}: fingerprint() gives {found[0]!r}; return text, or None",
+    )
+    require(
+        found[0] == found[1],
+        f"{subject.label}: two fingerprint() of the same data differ, so that suites would run it "
+        "anew each time; return what the data alone decides",
+    )
 
 
 def _check_metric(subject: Subject, domain: Domain[Any], ways: int | None) -> None:

@@ -41,6 +41,10 @@ class DigitVectors(Domain[DigitTask]):
         self.digits = Digits(size, jitter, variants, fonts)
         self.x = self.y = Box(0.0, 1.0, (size * size,), np.float32)
 
+    def fingerprint(self) -> str | None:
+        """Return the state of the folder of fonts, where one is named."""
+        return self.digits.fingerprint()
+
     def tasks(self, split: Split) -> Sequence[DigitTask]:
         """Return a task for each font of the split, or the handwriting."""
         return [_without_labels(task) for task in self.digits.tasks(split)]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlml import Domain, Examples
-from tlml.data import SPLITS, Part, Split
+from tlml.data import SPLITS, Part, Split, fingerprint_files
 from tlml.errors import check_choice, check_positive
 from tlml_vision.drawn.fonts import FontFile, check_folder, fingerprint, font_files
 from tlml_vision.drawn.rendering import (
@@ -87,6 +87,10 @@ class Digits(Domain[DigitTask]):
         self.x = Box(0.0, 1.0, (1, size, size), np.float32)
         self.y = Discrete(10)
         self._tasks: dict[Split, list[DigitTask]] = {}
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the folder of fonts, where one is named."""
+        return fingerprint_files(self.fonts) if self.fonts else None
 
     def tasks(self, split: Split) -> Sequence[DigitTask]:
         """Return a task for each font of the split, or the handwriting."""

@@ -13,7 +13,7 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from tlml import ClassPool
-from tlml.data import SPLITS, Split
+from tlml.data import SPLITS, Split, fingerprint_files
 from tlml.errors import TlmlError, check_choice, check_positive, unknown
 from tlml_vision.drawn.characters import alphabet, draw_letters
 from tlml_vision.drawn.fonts import FontFile, check_folder, fingerprint, font_files
@@ -76,6 +76,10 @@ class Glyphs(ClassPool):
         _check_in_one_split(self.source or (), self.validation, self.target)
         self.x = Box(0.0, 1.0, (1, size, size), np.float32)
         self._classes: dict[Split, dict[str, Tensor]] = {}
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the folder of fonts, where one is named."""
+        return fingerprint_files(self.fonts) if self.fonts else None
 
     def classes(self, split: Split) -> Mapping[str, Tensor]:
         """Map each letter of a split to its samples ``[n, 1, size, size]``.

@@ -13,7 +13,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from tlml import Domain, StoredExamples
-from tlml.data import SPLITS, Part, Split, keyed_rng
+from tlml.data import SPLITS, Part, Split, fingerprint_files, keyed_rng
 from tlml.errors import (
     TlmlError,
     check_choice,
@@ -92,6 +92,10 @@ class ImageDomains(Domain[ImageTask]):
     def get(self, folder: Path, place: str) -> bool:
         """Download a place where that was asked for, and say whether it was."""
         return False
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the folder of the data."""
+        return fingerprint_files(data_folder(self.name, self.root, self.obtain))
 
     def labels(self) -> tuple[str, ...]:
         """Return the classes, in the order of their numbers.

@@ -12,7 +12,7 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from tlml import ClassPool
-from tlml.data import SPLITS, Split
+from tlml.data import SPLITS, Split, fingerprint_files
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml_vision.storage.image_data import FoundImages, data_folder, missing, read_once
 from tlml_vision.storage.image_store import Bytes, Floats
@@ -53,6 +53,10 @@ class ImagePool(ClassPool):
             TlmlError: The data is missing, incomplete or damaged.
         """
         return Floats(self.samples(split))
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the folder of the data."""
+        return fingerprint_files(data_folder(self.name, self.root, self.obtain))
 
     def samples(self, split: Split) -> dict[str, Bytes]:
         """Map each class of a split to its images on the disk."""

@@ -89,7 +89,7 @@ class MiniImageNet(ImagePool):
 
 def _listed(path: Path) -> dict[str, list[Path]]:
     """Return the files of each class of a list with the columns filename and label."""
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if not {"filename", "label"} <= set(rows.fieldnames or ()):
             raise TlmlError(f"{path}: its first line must name the columns filename and label")

@@ -137,7 +137,9 @@ def _vinyals() -> dict[str, Split]:
     The list is that of github.com/jakesnell/prototypical-networks, data/omniglot/splits/vinyals.
     """
     table: dict[str, Split] = {}
-    for line in Path(__file__).with_name("omniglot_vinyals.txt").read_text().splitlines():
+    for line in (
+        Path(__file__).with_name("omniglot_vinyals.txt").read_text(encoding="utf-8").splitlines()
+    ):
         alphabet, codes = line.split()
         for number, code in enumerate(codes, 1):
             table[f"{alphabet}/character{number:02d}"] = _CODES[code]

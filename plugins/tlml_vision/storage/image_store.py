@@ -95,7 +95,7 @@ def open_store(
 def _map(path: Path, shape: tuple[int, int, int]) -> dict[str, Bytes] | None:
     """Return the classes of a file that is whole, with the list of them beside it."""
     try:
-        counts = json.loads(_index(path).read_text())
+        counts = json.loads(_index(path).read_text(encoding="utf-8"))
         total = sum(counts.values())
         if path.stat().st_size != total * int(np.prod(shape)):
             return None

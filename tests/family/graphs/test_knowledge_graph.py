@@ -263,3 +263,13 @@ def test_true_links_of_all_parts_are_set_aside(graph):
             if relation == r and entity == (t if back else h):
                 scores[row, h if back else t] = 1
     assert graph.measure(Batch(*query), scores)["mrr"].item() == pytest.approx(1)
+
+
+def test_the_state_of_its_files_is_told(tmp_path):
+    options = {"root": str(write(tmp_path / "g", dense(40)))}
+    before = tlml.domain("knowledge_graph", **options).fingerprint()
+    assert before == tlml.domain("knowledge_graph", **options).fingerprint()
+    (tmp_path / "g" / "notes").write_text("not read")
+    assert before == tlml.domain("knowledge_graph", **options).fingerprint()
+    write(tmp_path / "g", dense(40, seed=1))
+    assert before != tlml.domain("knowledge_graph", **options).fingerprint()

@@ -248,3 +248,10 @@ def test_unknown_splits_and_parts_are_refused(root):
         domain(root).tasks("test")
     with fails("part: 'source' is not one of train, val, test"):
         domain(root).tasks("target")[0].split("source")
+
+
+def test_the_state_of_its_images_is_told(root):
+    before = domain(root).fingerprint()
+    assert before == domain(root).fingerprint()
+    next(root.glob("art/cat/*")).unlink()
+    assert before != domain(root).fingerprint()

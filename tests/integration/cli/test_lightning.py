@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import struct
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 
 import tlml
 from tlml.cli import main
@@ -153,6 +154,35 @@ def test_a_resumed_fit_ends_where_the_uninterrupted_one_does() -> None:
     options += ["--data.episodes", "8", "--data.val_episodes", "4", "--trainer.max_epochs", "2"]
     assert main(["fit", "--ckpt_path", "last", *options]) == 0  # learner and options as saved
     resumed = tlml.load("runs/fit/version_2/checkpoints/last.ckpt")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+
+class StopsAt(Callback):
+    """Interrupts a fit in its third batch, as Ctrl-C does."""
+
+    def on_before_optimizer_step(self, trainer: Trainer, *args: object) -> None:
+        if trainer.global_step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_fit_that_is_interrupted_goes_on_from_that_batch(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = [*QUICK, "--data.domain", "sinusoid", "--data.shots", "3", "--data.queries", "3"]
+    options += ["--data.episodes", "12", "--data.val_episodes", "4", "--trainer.max_epochs", "2"]
+    options += ["--data.tasks_per_batch", "2"]
+    assert main(["fit", "--model", "maml", *options]) == 0
+    whole = tlml.load(LAST)
+    stopping = ["--trainer.callbacks", f"{__name__}.StopsAt"]
+    moved = ["--trainer.default_root_dir", "elsewhere"]
+    assert main(["fit", "--model", "maml", *options, *stopping, *moved]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    kept = Path("elsewhere/fit/version_0/checkpoints/last.ckpt")
+    assert torch.load(kept, weights_only=True)["global_step"] == 3
+    assert main(["fit", "--ckpt_path", "last", *options]) == 0
+    assert f"ckpt_path last: {kept}" in capsys.readouterr().err
+    resumed = tlml.load("runs/fit/version_1/checkpoints/last.ckpt")
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
 
@@ -426,7 +456,7 @@ def test_an_option_called_name_keeps_apart_from_the_name(
         ("--ckpt_path missing.ckpt", "missing.ckpt: cannot be read (No such file or directory)"),
         (
             "--ckpt_path last",
-            "ckpt_path: there is no last.ckpt under runs/fit; give the path of a checkpoint",
+            "ckpt_path: tlml fit has left no checkpoint here; give the path of one",
         ),
         (
             "--data.ways 3",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import Any
 import pytest
 from slow_cells import Command, number_of_done, owners, tokens
 
-from benchmarks.stress import content
+from benchmarks.stress.runs import content
 from tlml.suites.execution.owners import Owner
+from tlml.suites.executors.local import _PRELOAD
 
 CELLS = 6
 
@@ -148,3 +151,14 @@ def test_cells_are_run_anew_on_demand(
     after = tokens(command.out)
     assert sum(before[id] != after[id] for id in before) == 2
     assert content(command.out) == right
+
+
+def test_what_workers_are_forked_off_brings_no_plugin_no_thread_and_no_cuda() -> None:
+    """A fork keeps no thread, and breaks CUDA."""
+    asks = (
+        f"import {_PRELOAD}, sys, threading, torch; "
+        "print(threading.active_count(), torch.cuda.is_initialized(), "
+        "[name for name in sys.modules if name.startswith('tlml_')])"
+    )
+    found = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
+    assert found.stdout.split(maxsplit=2) == ["1", "False", "[]\n"]

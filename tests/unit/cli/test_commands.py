@@ -20,7 +20,7 @@ def line(*words: str, command: str = "fit") -> CommandLine:
 
 
 def test_last_is_the_newest_checkpoint_of_the_command_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for number in (0, 1):
@@ -31,6 +31,7 @@ def test_last_is_the_newest_checkpoint_of_the_command_before(
     made = line("--ckpt_path", "last", command="test")
     commands._find_last(made)
     assert made.paths["ckpt_path"] == "runs/fit/version_1/checkpoints/last.ckpt"
+    assert capsys.readouterr().err == f"ckpt_path last: {made.paths['ckpt_path']}\n"
 
 
 def test_without_one_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +39,7 @@ def test_without_one_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(TlmlError) as caught:
         commands._find_last(line("--resume", "last", command="adapt"))
     assert str(caught.value) == (
-        "resume: there is no last.ckpt under runs/adapt; give the path of a checkpoint"
+        "resume: tlml adapt has left no checkpoint here; give the path of one"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,3 +128,33 @@ def test_what_needs_no_network_is_prepared_too() -> None:
     made.view(Planes())
     assert "count" in made.state_dict()
     assert tlml.learner("estimator").state_dict().keys() == {*Estimator().state_dict()}
+
+
+def _in_processes(learner: Any, number: int) -> None:
+    learner._trainer = SimpleNamespace(world_size=number, datamodule=None)
+    learner.on_fit_start()
+
+
+def test_buffers_of_its_own_are_refused_where_several_processes_would_fill_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Remembering, "current_view", lambda self: None)
+    made = Remembering()
+    made.view(Planes())
+    _in_processes(made, 1)
+    with pytest.raises(TlmlError) as caught:
+        _in_processes(made, 2)
+    assert str(caught.value) == (
+        "Remembering: its buffer kept would be the first of 2 processes' alone, whatever the "
+        "others put into theirs; take devices=1, or set equal_buffers = True on a learner that "
+        "fills it equally in all"
+    )
+    monkeypatch.setattr(Remembering, "equal_buffers", True)
+    _in_processes(made, 2)
+
+
+def test_buffers_of_the_network_are_everybody_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GradientLearner, "current_view", lambda self: None)
+    made = tlml.learner("maml", network=nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
+    made.view(Planes())
+    _in_processes(made, 2)

@@ -94,7 +94,7 @@ def test_another_release_of_a_plugin_changes_the_ids_of_what_uses_it(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugin = registry.plugin_of("strategy", "mmd")
-    assert planned(registry).adapts[0].versions.keys() == {"tlml", "torch"}
+    assert "stubs" not in planned(registry).adapts[0].versions
     released = dataclasses.replace(plugin, distribution="stubs", version="2.1")
     monkeypatch.setattr(registry, "plugin_of", lambda kind, name: released)
     assert planned(registry).adapts[0].versions["stubs"] == "2.1"

@@ -14,6 +14,7 @@ from planned import planned
 from tlml.errors import TlmlError
 from tlml.registry import Registry
 from tlml.suites import run
+from tlml.suites.execution import data_state
 from tlml.suites.executors.base import Job, Outcome
 from tlml.suites.run import preview, run_plan, run_suite
 
@@ -25,6 +26,7 @@ class Writing:
     out: Path
     slots: int = 2
     checks: list[Outcome] = field(default_factory=list)
+    data: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
     closed: bool = False
@@ -43,6 +45,8 @@ class Writing:
     def _do(self, job: Job) -> Outcome:
         if job.id == "check":
             return self.checks.pop(0) if self.checks else Outcome("done")
+        if job.id == "data":
+            return Outcome("done", found=self.data)
         published(self.out, job.id)
         return Outcome("done")
 
@@ -103,6 +107,25 @@ def test_a_check_whose_process_dies_is_tried_three_times(
     (tmp_path / "cells").rename(tmp_path / "before")
     with pytest.raises(TlmlError, match=r"^nothing was run: its check was killed by SIGKILL$"):
         run_suite(planned(registry), tmp_path)
+
+
+def test_what_was_made_of_other_data_is_done_anew_and_a_line_says_so(
+    tmp_path: Path, registry: Registry, executor: Writing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = planned(registry, domains={"waves": {"shots": [5]}})
+    for cell in plan.distinct():
+        state = {"fingerprint": "old"} if cell.config["kind"] == "fit" else {}
+        published(tmp_path, cell.id, cell.config["kind"], **state).checkpoint.write_text("")
+    run_suite(plan, tmp_path, jobs=1)
+    assert executor.begun == ["data"] and "anew" not in capsys.readouterr().err
+    executor.begun.clear()
+    (tell,) = {data_state._source(cell.config) for cell in plan.distinct()}
+    executor.data = {tell: "new"}
+    run_suite(plan, tmp_path, jobs=1)
+    assert executor.begun[:2] == ["data", "check"]
+    assert sorted(executor.begun[2:]) == sorted(cell.id for cell in plan.fits)
+    said = f"the data of waves has changed: {len(plan.fits)} cells are run anew"
+    assert said in capsys.readouterr().err
 
 
 def test_what_is_refused_is_left_out_with_all_that_starts_from_it(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
-from suite_files import load
+from suite_files import error_of, load
 from suite_stubs import EXAMPLE
 
 from tlml.registry import Registry
@@ -81,3 +81,17 @@ def test_every_key_of_a_suite_is_documented() -> None:
     for model in (Suite, SuiteDomain, SuiteFit, SuiteMethod):
         for key in model.model_fields:
             assert f"`{key}`" in text or f"**{key}**" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: quick", "name: con", "bad.yaml:1: name: 'con' cannot be the name of a file"),
+        ("waves: {", "aux: {domain: waves, ", "domains: 'aux' cannot be the name of a file"),
+        ("letters14: {", "Waves: {", "domains: 'waves' and 'Waves' would be the same file"),
+    ],
+)
+def test_labels_become_names_of_files_on_every_system(
+    here: Path, registry: Registry, old: str, new: str, message: str
+) -> None:
+    assert message in error_of(EXAMPLE.replace(old, new), registry)

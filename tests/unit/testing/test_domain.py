@@ -133,6 +133,16 @@ class ThirdClass(Clouds):
         return replace(task, y=torch.full_like(task.y, 2))
 
 
+class AlwaysNew(Planes):
+    def fingerprint(self) -> str:
+        return str(id(self))
+
+
+class Stamped(Planes):
+    def fingerprint(self) -> Any:
+        return 3
+
+
 class DicedWalks(Walks):
     def draw(self, split: Split, rng: np.random.Generator) -> Walk:
         walk = super().draw(split, rng)
@@ -220,6 +230,13 @@ class FourActions(Walks):
             "'Unpicklable.__init__.<locals>.<lambda>'; loader processes need it: no lambdas, no "
             "open files, no local classes",
         ),
+        (
+            AlwaysNew,
+            FINITE,
+            "domain made: two fingerprint() of the same data differ, so that suites would run it "
+            "anew each time; return what the data alone decides",
+        ),
+        (Stamped, FINITE, "domain made: fingerprint() gives 3; return text, or None"),
         (
             Few,
             {"episodes", "regression"},

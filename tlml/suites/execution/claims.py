@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tlml.errors import TlmlError
+from tlml.suites.execution.heart import heart
 from tlml.suites.execution.owners import Owner
 from tlml.suites.execution.places import Place
 from tlml.suites.execution.silence import BEATS, lease
@@ -44,10 +44,7 @@ def look(path: Path) -> Held | None:
         beat = path.stat().st_mtime_ns
     except OSError:
         return None
-    try:
-        owner = Owner.parse(path.read_text())
-    except (OSError, UnicodeDecodeError):
-        owner = None
+    owner = _owner(path)
     if owner is None:  # being written, or cut by a full disk: only its silence tells
         return Held(f"unreadable since {beat}", beat, gone=False)
     return Held(owner.token, beat, owner.is_gone())
@@ -98,38 +95,40 @@ class Claim:
 
     def is_ours(self) -> bool:
         """Say whether nobody has taken it over."""
-        held = look(self.path)
-        return held is not None and held.identity == self.token
+        owner = _owner(self.path)
+        return owner is not None and owner.token == self.token
 
     @contextmanager
     def beating(self) -> Iterator[Claim]:
         """Show signs of life until the block ends, then give the cell free."""
-        stop = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(stop, lease() / BEATS), daemon=True)
-        heart.start()
         try:
-            yield self
+            with heart(lease() / BEATS).beating(self._beat):
+                yield self
         finally:
-            stop.set()
-            heart.join()
             self.release()
 
     def release(self) -> None:
-        """Give the cell free, and remove its folder where nothing is left in it."""
+        """Give the cell free; `tidy_folder` removes what is empty, for all cells at once."""
         if self.is_ours():
             with suppress(OSError):
                 self.path.unlink()
-                self.path.parent.rmdir()
 
-    def _beat(self, stop: threading.Event, every: float) -> None:
-        while not stop.wait(every) and self.is_ours():
+    def _beat(self) -> None:
+        if self.is_ours():
             with suppress(OSError):
                 os.utime(self.path)
 
 
+def _owner(path: Path) -> Owner | None:
+    try:
+        return Owner.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _create(path: Path, text: str) -> None:
     """Write a file that isn't there yet; of several who try at once one succeeds."""
-    with path.open("x") as file:
+    with path.open("x", encoding="utf-8") as file:
         file.write(text)
 
 

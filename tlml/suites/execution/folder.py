@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 from tlml.errors import TlmlError
 from tlml.suites.cells import Cell, Plan
 from tlml.suites.execution.claims import look
+from tlml.suites.execution.data_state import stated
 from tlml.suites.execution.failures import read_failure, write_failure
 from tlml.suites.execution.places import Place
 from tlml.suites.execution.published import is_done, set_aside
@@ -21,6 +23,8 @@ from tlml.suites.execution.runner import do_cell
 from tlml.suites.execution.scheduler import Seen, World
 from tlml.suites.executors.base import Job
 from tlml.suites.results import WORK
+
+_AT_A_TIME = 16  # folders
 
 
 def find_done(out: Path, cells: Iterable[Cell]) -> set[str]:
@@ -35,9 +39,18 @@ def find_done(out: Path, cells: Iterable[Cell]) -> set[str]:
     return done
 
 
-def world_of(out: Path, cells: Iterable[Cell], ended: Callable[[], None]) -> World:
-    """Return a suite's folder, for a scheduler."""
-    plain = {cell.id: asdict(cell) for cell in cells}
+def world_of(
+    out: Path, cells: Iterable[Cell], ended: Callable[[], None], data: Mapping[str, str]
+) -> World:
+    """Return a suite's folder, for a scheduler.
+
+    Args:
+        out: The folder.
+        cells: All that is run.
+        ended: Is told of each cell that is done or failed.
+        data: The state of the data that cells read, as `data_state.tell` gives it.
+    """
+    plain = {cell.id: asdict(cell) | stated(cell.config, data) for cell in cells}
 
     def job(id: str, steal: str | None) -> Job:
         return Job(id, partial(do_cell, plain[id], str(out), steal))
@@ -93,6 +106,15 @@ def forget(out: Path, cells: Iterable[Cell]) -> None:
 
 
 def tidy_folder(out: Path) -> None:
-    """Remove the folder of work where nothing is left in it."""
-    with suppress(OSError):
-        (out / WORK).rmdir()
+    """Remove the folders of work in which nothing is left.
+
+    Some systems wait a few milliseconds for each, so that many are removed at a time.
+    """
+
+    def remove(folder: Path) -> None:
+        with suppress(OSError):
+            folder.rmdir()
+
+    with ThreadPoolExecutor(_AT_A_TIME) as threads, suppress(OSError):
+        list(threads.map(remove, (out / WORK).iterdir()))
+    remove(out / WORK)

@@ -69,7 +69,7 @@ class Owner:
 def _boot() -> str:
     """Return the id of this start of the system and of the space in which pids are counted."""
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot}/{(_PROC / 'self/ns/pid').stat().st_ino}"
     except OSError:
         return ""
@@ -79,7 +79,7 @@ def _started(pid: int) -> str:
     """Return when a living process started; "" where there is none or the system doesn't say."""
     try:
         # The name of the command, in brackets, may hold anything.
-        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         state, started = fields[0], fields[19]
     except (OSError, IndexError):
         return ""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tlml.errors import TlmlError
 from tlml.suites.cells import Cell, FitCell
+from tlml.suites.execution.data_state import tell
 from tlml.suites.execution.scheduler import TRIES
 from tlml.suites.executors.base import Executor, Job, Outcome
 
 Configs = tuple[dict[str, Any], dict[str, Any] | None]
 _UNREAD = "unread "  # before the name of a domain among what was found
+_DATA = "data "  # before what tells apart where cells read from
 
 
 class Findings(NamedTuple):
@@ -22,10 +25,12 @@ class Findings(NamedTuple):
     Args:
         refused: Why cells can't be run, by id.
         unread: Why the data of domains can't be looked at here, by registered name.
+        data: The state of the data that cells read, as `data_state.tell` gives it.
     """
 
     refused: Mapping[str, str]
     unread: Mapping[str, str]
+    data: Mapping[str, str] = MappingProxyType({})
 
 
 def look_ahead(pool: Executor, cells: Sequence[Cell], fits: Sequence[FitCell] = ()) -> Findings:
@@ -41,19 +46,32 @@ def look_ahead(pool: Executor, cells: Sequence[Cell], fits: Sequence[FitCell] = 
     """
     groups = _groups(cells, fits)
     job = Job("check", partial(check_here, {ids[0]: configs for ids, configs in groups}))
+    found = ask(pool, job)
+    refused = {id: found[ids[0]] for ids, _ in groups if ids[0] in found for id in ids}
+    return Findings(refused, _named(_UNREAD, found), _named(_DATA, found))
+
+
+def ask(pool: Executor, job: Job) -> Mapping[str, str]:
+    """Return what a job finds, in a process of the executor.
+
+    Raises:
+        TlmlError: It failed, or the process ends each time.
+    """
     outcome = Outcome("gone")
     for _ in range(TRIES):
         outcome = _run_alone(pool, job)
         if outcome.ending != "gone":
             break
     if outcome.ending != "done":
-        reason = outcome.reason if outcome.ending == "failed" else f"its check was {outcome.reason}"
-        raise TlmlError(f"nothing was run: {reason}")
-    found = outcome.found
-    refused = {id: found[ids[0]] for ids, _ in groups if ids[0] in found for id in ids}
-    return Findings(refused, {
-        name.removeprefix(_UNREAD): why for name, why in found.items() if name.startswith(_UNREAD)
-    })  # fmt: skip
+        how = "" if outcome.ending == "failed" else f"its {job.id} was "
+        raise TlmlError(f"nothing was run: {how}{outcome.reason}")
+    return outcome.found
+
+
+def _named(before: str, found: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(before): said for name, said in found.items() if name.startswith(before)
+    }
 
 
 def check_here(configs: Mapping[str, Configs]) -> Outcome:
@@ -65,7 +83,7 @@ def check_here(configs: Mapping[str, Configs]) -> Outcome:
     from tlml.lightning_notes import quiet
     from tlml.suites.run_cell import RefusedError, check_cell
 
-    found, read = dict[str, str](), dict[str, str]()
+    found, read, data = dict[str, str](), dict[str, str](), dict[str, str]()
     for id, (config, fit) in configs.items():
         try:
             with quiet():
@@ -73,12 +91,13 @@ def check_here(configs: Mapping[str, Configs]) -> Outcome:
                     found[_UNREAD + config["domain"]] = unread
                 else:
                     check_cell(config, fit)
+                    data |= tell(config, data)
         except RefusedError as error:
             found[id] = _line(error)
         except (TlmlError, TypeError, ValueError) as error:
             where = f"{config['domain']}, {config['learner']}"
             return Outcome("failed", f"{where}: {_line(error)}")
-    return Outcome("done", found=found)
+    return Outcome("done", found=found | {_DATA + name: state for name, state in data.items()})
 
 
 def _unread(config: dict[str, Any], read: dict[str, str]) -> str:

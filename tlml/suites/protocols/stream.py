@@ -114,7 +114,7 @@ class StreamProtocol(Protocol[StreamKeys]):
     ) -> list[Record]:
         """Read the record off the fit."""
         (checkpoint,) = checkpoints
-        found = json.loads((checkpoint.parent / "result.json").read_text())
+        found = json.loads((checkpoint.parent / "result.json").read_text(encoding="utf-8"))
         if "R" not in found:
             raise TlmlError(f"learner {config['learner']}: its fit measured no task of a stream")
         rows, joint = found["R"], found["joint"]

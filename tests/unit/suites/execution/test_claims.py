@@ -66,9 +66,9 @@ def test_of_many_who_try_at_once_one_succeeds(place: Place) -> None:
     assert found[0].is_ours()
 
 
-def test_what_is_released_can_be_taken_and_leaves_no_folder(place: Place) -> None:
+def test_what_is_released_can_be_taken_and_leaves_no_file(place: Place) -> None:
     taken(place).release()
-    assert not place.work.exists()
+    assert list(place.work.iterdir()) == []
     assert taken(place).is_ours()
 
 

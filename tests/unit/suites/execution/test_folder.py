@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from planned import planned
 
 from tlml.errors import TlmlError
 from tlml.registry import Registry
+from tlml.suites.execution import folder
 from tlml.suites.execution.claims import take
 from tlml.suites.execution.failures import write_failure
 from tlml.suites.execution.folder import find_done, forget, tidy_folder, to_forget, world_of
@@ -30,7 +32,7 @@ def test_what_is_done_is_found_and_what_cannot_be_read_is_set_aside(tmp_path: Pa
 
 
 def test_a_scheduler_sees_what_others_do(tmp_path: Path) -> None:
-    world = world_of(tmp_path, [adapt("a")], lambda: None)
+    world = world_of(tmp_path, [adapt("a")], lambda: None, {})
     assert world.look("a").held is None and not world.look("a").done
     claim = take(Place(tmp_path, "a"))
     assert claim is not None
@@ -41,6 +43,28 @@ def test_a_scheduler_sees_what_others_do(tmp_path: Path) -> None:
     published(tmp_path, "a")
     assert world.look("a").done
     assert world.job("a", None).id == "a"
+
+
+def test_the_folder_is_listed_before_something_is_taken_for_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shared storage remembers for a while that a file was not there."""
+    looks: list[str] = []
+    listing, reading = Path.iterdir, folder.is_done
+
+    def listed(path: Path) -> Iterator[Path]:
+        looks.append(f"lists {path.name}")
+        return listing(path)
+
+    def read(path: Path) -> bool:
+        looks.append("reads")
+        return reading(path)
+
+    monkeypatch.setattr(Path, "iterdir", listed)
+    monkeypatch.setattr(folder, "is_done", read)
+    (tmp_path / "cells").mkdir()
+    assert not world_of(tmp_path, [adapt("a")], lambda: None, {}).look("a").done
+    assert looks == ["lists cells", "reads"]
 
 
 def test_what_matches_is_forgotten_with_its_fits_and_all_that_starts_from_these(
@@ -90,9 +114,11 @@ def test_what_cannot_be_forgotten_is_named(tmp_path: Path) -> None:
 
 def test_the_folder_of_work_goes_when_nothing_is_in_it(tmp_path: Path) -> None:
     tidy_folder(tmp_path)
-    (tmp_path / "work" / "a").mkdir(parents=True)
+    for id in "abc":
+        (tmp_path / "work" / id).mkdir(parents=True)
+    (tmp_path / "work" / "b" / "failed.json").write_text("{}")
     tidy_folder(tmp_path)
-    assert (tmp_path / "work").exists()
-    (tmp_path / "work" / "a").rmdir()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["b"]
+    (tmp_path / "work" / "b" / "failed.json").unlink()
     tidy_folder(tmp_path)
     assert not (tmp_path / "work").exists()

@@ -21,7 +21,8 @@ def variables(*names: str) -> Outcome:
 
 def test_jobs_are_done_until_the_pipe_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "end_with_parent", lambda: None)
-    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    heard: list[object] = []
+    monkeypatch.setattr(worker.signal, "signal", lambda *given: heard.append(given))
     monkeypatch.setattr(os, "environ", {"TLML_BLOCK": "maml", "OLD": "1"})
     jobs: list[Callable[[], Outcome]] = [
         partial(variables, "TLML_BLOCK", "OLD", "NEW", "OMP_NUM_THREADS"),
@@ -42,6 +43,8 @@ def test_jobs_are_done_until_the_pipe_is_closed(monkeypatch: pytest.MonkeyPatch)
 
     serve(End(), {"NEW": "2"})  # type: ignore[arg-type]
     assert outcomes == [Outcome("done", "- - 2 1"), Outcome("failed", "so it is")]
+    # Ctrl-C reaches all processes of a terminal, and the command decides.
+    assert heard == [(signal.SIGINT, signal.SIG_IGN)]
 
 
 def test_the_end_of_the_parent_is_waited_for_and_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,33 +1,29 @@
-"""Stops, kills and doubles runs of a suite at random moments, fills disks, damages files.
-
-    python -m benchmarks.stress [--minutes 15] [--seed 0]
+"""Commands that are killed, stopped and doubled at random moments, and what they come to.
 
 Each try does one such thing to a run, then types the same command again, and holds if that ends
 well with what an undisturbed run with one job comes to: every result without its seconds, every
-tensor of every checkpoint. The disk is full by a limit on the size of files. Prints tried and held.
+tensor of every checkpoint.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
-import resource
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from benchmarks.stress.tally import Tally
 
 SUITE = """
 name: stress
@@ -42,25 +38,35 @@ methods:
   full: {fit: pretrained, strategy: full, options: {steps: 20}}
 trainer: {max_epochs: 2}
 """
-SIZES = (0, 200, 1000, 2000, 4000, 8000, 16000, 24000, 32000, 64000)  # bytes that a file may have
 LONGEST = 300  # seconds after which a command hangs
 
 Act = Callable[["Run"], None]
 
 
 class Run:
-    """A command in a folder that others may use, too."""
+    """A command in a folder that others may use, too.
 
-    def __init__(self, out: Path, jobs: int, limit: int | None = None) -> None:
+    Args:
+        out: The suite's folder.
+        jobs: Cells at a time.
+        suite: The file of the suite; that beside `out` where None.
+    """
+
+    def __init__(self, out: Path, jobs: int, suite: Path | None = None) -> None:
         self.out, self.jobs = out, jobs
-        words = ["bench", str(out.parent / "suite.yaml"), "--out", str(out), "--jobs", str(jobs)]
+        file = suite or out.parent / "suite.yaml"
+        words = ["bench", str(file), "--out", str(out), "--jobs", str(jobs)]
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 as long as this
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tlml", *words],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=partial(_limit, limit) if limit is not None else None,
-        )
+            stdout=self._said, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=_hear_interrupts,
+        )  # fmt: skip
+
+    def said(self) -> str:
+        """Return what it wrote."""
+        self._said.seek(0)
+        return self._said.read().decode(errors="replace")
 
     def end(self) -> int:
         """Return the exit status; a command that hangs is killed and has none that is good."""
@@ -164,64 +170,46 @@ def content(out: Path) -> dict[str, Any]:
     return found
 
 
-def tries(rng: random.Random) -> Iterator[tuple[str, int, int | None, Act]]:
-    """Yield what is tried, in turn and without end: name, jobs, limit on files, act."""
-    turn = 0
-    while True:
+def disturb_runs(folder: Path, rng: random.Random, tally: Tally, seconds: float) -> None:
+    """Try in turn what can be done to a run, for some seconds."""
+    right, until, turn = undisturbed(folder), time.monotonic() + seconds, 0
+    while time.monotonic() < until:
         for name, act in acts(rng).items():
-            yield name, 1 + turn % 2, None, act
+            out, jobs = folder / f"out{turn}", 1 + turn % 2
+            run = Run(out, jobs)
+            act(run)
+            wrong = _wrong_of(run) or heal(out, jobs, right)
+            tally.count(f"{name}, jobs {jobs}", wrong, say=True)
             turn += 1
-        yield "disk full", 1 + turn % 2, SIZES[turn % len(SIZES)], _ended
+            if time.monotonic() > until:
+                return
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="stress-"))
-    tried, held = stress(folder, random.Random(options.seed), 60 * options.minutes)
-    for name in tried:
-        print(f"{name:<22} {tried[name]:>4} tried {held[name]:>4} held")
-    print(f"{'all':<22} {tried.total():>4} tried {held.total():>4} held")
-    if tried != held:
-        print(f"what was left is in {folder}")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+def heal(out: Path, jobs: int, right: dict[str, Any], suite: Path | None = None) -> str:
+    """Type the command again, and say what is wrong with what it comes to; "" if nothing is."""
+    again = Run(out, jobs, suite)
+    if (status := again.end()) != 0:
+        return f"{out}: typed again, exit status {status}: {again.said()[-500:]}"
+    return _wrong_of(again) or ("" if content(out) == right else f"{out}: other numbers")
 
 
-def stress(folder: Path, rng: random.Random, seconds: float) -> tuple[Counter[str], Counter[str]]:
-    """Count what is tried within some seconds, and what held."""
-    (folder / "suite.yaml").write_text(SUITE)
-    right, until = _right(folder), time.monotonic() + seconds
-    tried, held = Counter[str](), Counter[str]()
-    for number, (name, jobs, limit, act) in enumerate(tries(rng)):
-        if time.monotonic() > until:
-            break
-        out = folder / f"out{number}"
-        act(Run(out, jobs, limit))
-        healed = Run(out, jobs).end() == 0 and content(out) == right
-        tried[name] += 1
-        held[name] += healed
-        print(f"{name}, jobs {jobs}: {'held' if healed else f'NOT HELD, see {out}'}", flush=True)
-    return tried, held
-
-
-def _right(folder: Path) -> dict[str, Any]:
+def undisturbed(folder: Path) -> dict[str, Any]:
+    """Return what one run with one job comes to, of a suite that is written into the folder."""
+    (folder / "suite.yaml").write_text(SUITE, encoding="utf-8")
     run = Run(folder / "right", 1)
     if run.end() != 0:
-        raise SystemExit("an undisturbed run failed")
+        raise SystemExit(f"an undisturbed run failed: {run.said()}")
     return content(run.out)
 
 
-def _ended(run: Run) -> None:
-    run.end()
+def _wrong_of(run: Run) -> str:
+    said = run.said()
+    return f"{run.out}: {said[-1500:]}" if "Traceback" in said else ""
 
 
-def _limit(size: int) -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+def _hear_interrupts() -> None:
+    """Let a process end at SIGINT, which what starts in the background of a shell ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _owners(out: Path) -> list[int]:
@@ -237,7 +225,3 @@ def _timeless(value: Any) -> Any:
         return value
     own = ("token", "sha256")  # a checkpoint holds seconds, too
     return {k: _timeless(v) for k, v in value.items() if "seconds" not in k and k not in own}
-
-
-if __name__ == "__main__":
-    sys.exit(main())
