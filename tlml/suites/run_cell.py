@@ -11,19 +11,19 @@ from tlml.errors import OptionError, TlmlError
 from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
-from tlml.suites.adapt import check_head
-from tlml.suites.choice import check_choices, check_tuning, choose_on_stream
-from tlml.suites.fit import run_fit, try_fit
-from tlml.suites.ingredients import (
+from tlml.suites.inside.adapt import check_head
+from tlml.suites.inside.choice import check_choices, check_tuning, choose_on_stream
+from tlml.suites.inside.fit import run_fit, try_fit
+from tlml.suites.inside.ingredients import (
     check_trainer,
     make_domain,
     make_learner,
     make_strategy,
     make_training_view,
 )
+from tlml.suites.inside.share import Report
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
-from tlml.suites.share import Report
 from tlml.suites.tuning import candidates_of, choices_of, with_options
 from tlml.yaml_lines import write_yaml
 

@@ -18,7 +18,7 @@ import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
 from tlml.finetuning import Adaptation
 from tlml.networks import statistics
-from tlml.suites.adapt import _described
+from tlml.suites.inside.adapt import _described
 
 NAMES = ("batchnorm", "tent")
 

@@ -14,7 +14,7 @@ from places import ROOT
 from tlml import PairView
 from tlml.registry import default_registry
 from tlml.suites import Plan, Suite, load_suite, plan
-from tlml.suites.ingredients import make_learner, make_strategy
+from tlml.suites.inside.ingredients import make_learner, make_strategy
 
 RECIPES = sorted((ROOT / "benchmarks" / "recipes").glob("*.yaml"))
 PAGE = (ROOT / "docs" / "recipes.md").read_text()

@@ -16,10 +16,11 @@ from small_suite import planned, results, scores
 
 from tlml.errors import TlmlError
 from tlml.lightning_notes import quiet
-from tlml.suites import Plan, run_suite, training
-from tlml.suites import fit as cell_fit
+from tlml.suites import Plan, run_suite
 from tlml.suites import run as bench
 from tlml.suites import run_cell as experiment
+from tlml.suites.inside import fit as cell_fit
+from tlml.suites.inside import training
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from small_suite import SUITE, results
 from tlml.registry import default_registry
 from tlml.reports import report, to_json
 from tlml.suites import Plan, load_suite, plan, run_suite
-from tlml.suites import fit as cell_fit
+from tlml.suites.inside import fit as cell_fit
 
 GOOD, ABSURD, DIVERGING = 0.01, 1e-9, 1e30
 TUNED: dict[str, Any] = {

@@ -75,7 +75,7 @@ def _source(config: Mapping[str, Any]) -> str:
 def _of_domain(config: Mapping[str, Any]) -> str | None:
     from tlml.data.domains import Domain
     from tlml.registry.registry import default_registry
-    from tlml.suites.ingredients import make_domain
+    from tlml.suites.inside.ingredients import make_domain
 
     try:
         cls = default_registry().resolve("domain", config["domain"])

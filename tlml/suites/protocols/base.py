@@ -13,10 +13,10 @@ from tlml.suites.schema import Part
 
 if TYPE_CHECKING:
     from tlml.suites.cells import FitCell
+    from tlml.suites.inside.share import Report
     from tlml.suites.meeting import Meeting
     from tlml.suites.results import Record
     from tlml.suites.schema import Suite
-    from tlml.suites.share import Report
     from tlml.suites.sources import Sources
     from tlml.yaml_lines import Problem
 

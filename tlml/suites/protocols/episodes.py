@@ -16,10 +16,10 @@ from tlml.yaml_lines import Problem
 
 if TYPE_CHECKING:
     from tlml.suites.cells import FitCell
+    from tlml.suites.inside.share import Report
     from tlml.suites.meeting import Meeting
     from tlml.suites.results import Record
     from tlml.suites.schema import Suite
-    from tlml.suites.share import Report
     from tlml.suites.sources import Sources
 
 EPISODE_SEED = 0  # the key of target episodes, for every method and seed
@@ -84,7 +84,7 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
 
     def check(self, config: dict[str, Any]) -> None:
         """Adapt nothing yet, but make all that adapting needs."""
-        from tlml.suites.adapt import check_adapt
+        from tlml.suites.inside.adapt import check_adapt
 
         check_adapt(config)
 
@@ -92,7 +92,7 @@ class EpisodesProtocol(Protocol[EpisodesKeys]):
         self, config: dict[str, Any], checkpoints: Sequence[Path], report: Report
     ) -> list[Record]:
         """Adapt to each episode and measure."""
-        from tlml.suites.adapt import run_adapt
+        from tlml.suites.inside.adapt import run_adapt
 
         return [run_adapt(config, list(checkpoints), report)]
 

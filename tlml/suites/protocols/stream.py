@@ -19,9 +19,9 @@ from tlml.suites.sources import STREAM as VIEW
 from tlml.suites.tuning import edges, in_full
 
 if TYPE_CHECKING:
+    from tlml.suites.inside.share import Report
     from tlml.suites.meeting import Meeting
     from tlml.suites.schema import Suite
-    from tlml.suites.share import Report
     from tlml.suites.sources import Sources
     from tlml.yaml_lines import Problem
 

@@ -10,7 +10,6 @@ import pytest
 from bare_cells import adapt, published
 
 import tlml
-from tlml.suites import ingredients
 from tlml.suites.cells import AdaptCell
 from tlml.suites.execution import data_state
 from tlml.suites.execution.data_state import (
@@ -20,6 +19,7 @@ from tlml.suites.execution.data_state import (
     tell,
     tell_here,
 )
+from tlml.suites.inside import ingredients
 from tlml.testing.toys import Planes
 
 STATE = "1"

@@ -8,7 +8,7 @@ import pytest
 
 import tlml
 from tlml import EpisodeView, StreamView
-from tlml.suites.ingredients import (
+from tlml.suites.inside.ingredients import (
     make_domain,
     make_learner,
     make_strategy,

@@ -9,12 +9,12 @@ from typing import Any
 from tlml.errors import TlmlError
 from tlml.files import write_atomic
 from tlml.learners.gradient_learner import GradientLearner
-from tlml.suites.choice import choose, fit_risk
-from tlml.suites.feature_plane import write_projection
-from tlml.suites.ingredients import load_fitted, make_domain, make_training_view
+from tlml.suites.inside.choice import choose, fit_risk
+from tlml.suites.inside.feature_plane import write_projection
+from tlml.suites.inside.ingredients import load_fitted, make_domain, make_training_view
+from tlml.suites.inside.share import Report
+from tlml.suites.inside.training import TrainingOutcome, train
 from tlml.suites.results import CHECKPOINT, FEATURES
-from tlml.suites.share import Report
-from tlml.suites.training import TrainingOutcome, train
 from tlml.suites.tuning import fault_of_choice, with_options
 from tlml.views.pair import PairView
 

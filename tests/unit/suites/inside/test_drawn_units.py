@@ -8,7 +8,7 @@ from typing import Any
 from tiny import Letters, Tables
 
 from tlml import EpisodeView, write_episodes
-from tlml.suites.drawn_units import paired
+from tlml.suites.inside.drawn_units import paired
 
 RECORDS: list[dict[str, Any]] = [{"episode": number} for number in range(4)]
 

@@ -14,8 +14,8 @@ from torch import nn
 
 import tlml
 from tlml import EpisodeView, TlmlError
-from tlml.suites import adapt
-from tlml.suites.adapt import check_adapt
+from tlml.suites.inside import adapt
+from tlml.suites.inside.adapt import check_adapt
 from tlml.suites.tuning import TrialResult
 
 CELL: dict[str, Any] = {

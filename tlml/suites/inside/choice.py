@@ -19,15 +19,15 @@ from tlml.metrics.targets import primary
 from tlml.metrics.tasks import measure_predictions
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
-from tlml.suites.ingredients import (
+from tlml.suites.inside.ingredients import (
     check_trainer,
     make_domain,
     make_learner,
     make_training_view,
     trainer_options,
 )
-from tlml.suites.share import Report, part_of
-from tlml.suites.training import TrainingOutcome, train
+from tlml.suites.inside.share import Report, part_of
+from tlml.suites.inside.training import TrainingOutcome, train
 from tlml.suites.tuning import TrialResult, best_of, choices_of, fault_of_choice, with_options
 from tlml.views.base import View
 from tlml.views.pair import PairView

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tlml import Batch, Step
-from tlml.suites import training
-from tlml.suites.training import Throughput
+from tlml.suites.inside import training
+from tlml.suites.inside.training import Throughput
 
 TRAINER: Any = SimpleNamespace()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tlml.suites.share import ShareReporter, part_of
+from tlml.suites.inside.share import ShareReporter, part_of
 
 
 def test_parts_of_equal_length_share_the_whole() -> None:

@@ -11,8 +11,8 @@ from tiny import MLP, Letters, Tables
 
 import tlml
 from tlml import Batch, PairView
-from tlml.suites import feature_plane
-from tlml.suites.feature_plane import write_projection
+from tlml.suites.inside import feature_plane
+from tlml.suites.inside.feature_plane import write_projection
 
 
 def written(domain: Any, folder: Path, **options: Any) -> dict[str, Any] | None:

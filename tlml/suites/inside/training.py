@@ -16,9 +16,14 @@ from tlml.data.tasks import Step
 from tlml.learners.checkpoint_files import WholeFiles
 from tlml.learners.learner import Learner
 from tlml.learners.retention import Retention
-from tlml.suites.ingredients import make_domain, make_learner, make_training_view, trainer_options
+from tlml.suites.inside.ingredients import (
+    make_domain,
+    make_learner,
+    make_training_view,
+    trainer_options,
+)
+from tlml.suites.inside.share import Report, ShareReporter
 from tlml.suites.results import CHECKPOINT
-from tlml.suites.share import Report, ShareReporter
 from tlml.views.base import View
 from tlml.views.stream import StreamView
 

@@ -10,8 +10,8 @@ import pytest
 
 import tlml
 from tlml import EpisodeView, TlmlError
-from tlml.suites import fit
-from tlml.suites.training import TrainingOutcome
+from tlml.suites.inside import fit
+from tlml.suites.inside.training import TrainingOutcome
 
 CONFIG: dict[str, Any] = {
     "kind": "fit", "learner": "maml", "options": {"lr": 0.5}, "strategy": "sgd", "tune": {},

@@ -20,17 +20,17 @@ from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.suites.cells import TARGET_LABELS, VALIDATION_TASKS
-from tlml.suites.drawn_units import paired
-from tlml.suites.ingredients import (
+from tlml.suites.inside.drawn_units import paired
+from tlml.suites.inside.ingredients import (
     load_fitted,
     make_domain,
     make_learner,
     make_strategy,
     make_training_view,
 )
+from tlml.suites.inside.share import Report, ShareReporter, part_of
 from tlml.suites.results import Record, Tried
 from tlml.suites.schema import STRATEGY
-from tlml.suites.share import Report, ShareReporter, part_of
 from tlml.suites.tuning import (
     Candidate,
     TrialResult,
