@@ -95,7 +95,9 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         report: Takes the share that is done.
     """
     domain, episodes = make_domain(config), config["view"]["episodes"]
-    chosen, tuning = _choose(config, checkpoints, domain)
+    # Choosing is shown as the first half.
+    chosen, tuning = _choose(config, checkpoints, domain, part_of(report, 0, 2))
+    report = report if config["criterion"] is None else part_of(report, 1, 2)
     config, checkpoints = chosen.config, chosen.checkpoints
     own_fits = len(checkpoints) > 1
     records: list[dict[str, Any]] = []
@@ -151,7 +153,7 @@ def _test(learner: Learner, view: EpisodeView, report: Report) -> None:
 
 
 def _choose(
-    config: dict[str, Any], checkpoints: list[Path], domain: Any
+    config: dict[str, Any], checkpoints: list[Path], domain: Any, report: Report
 ) -> tuple[Candidate, Tuning]:
     """Choose on episodes of validation tasks, which no target label enters.
 
@@ -162,7 +164,10 @@ def _choose(
     of_fits = tuning_of_fits([] if "choices" in config else [*map(_result, checkpoints)])
     if config["criterion"] is None:
         return candidates[0], of_fits
-    trials = [_try(one, domain) for one in candidates]
+    trials = [
+        _try(one, domain, part_of(report, number, len(candidates)))
+        for number, one in enumerate(candidates)
+    ]
     best = best_of([result for result, _ in trials])
     chosen, every = candidates[best], [one.options for one in candidates]
     seconds = sum(seconds for _, seconds in trials) + _seconds_of_others(chosen, checkpoints)
@@ -182,7 +187,7 @@ def _seconds_of_others(chosen: Candidate, checkpoints: list[Path]) -> float:
     return sum(float(_result(path)["cost"]["fit_seconds"]) for path in others)
 
 
-def _try(candidate: Candidate, domain: Any) -> tuple[TrialResult, float]:
+def _try(candidate: Candidate, domain: Any, report: Report) -> tuple[TrialResult, float]:
     """Return the risk of a choice, and the seconds that adapting took."""
     path = next(iter(candidate.checkpoints), None)
     config = _as_fitted(candidate.config, path)
@@ -193,7 +198,7 @@ def _try(candidate: Candidate, domain: Any) -> tuple[TrialResult, float]:
     if learner.view_spaces is None:
         learner.meet(view.test_spaces)
     try:
-        _test(learner, view, lambda share: None)
+        _test(learner, view, report)
     except TlmlError as error:  # mostly it diverged; the other choices go on
         if not fault_of_choice(error):
             raise

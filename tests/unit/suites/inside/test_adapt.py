@@ -102,15 +102,26 @@ def test_choices_of_fit_and_method_are_counted_together(
     )  # fmt: skip
     risks = iter([0.5, 0.25])
     monkeypatch.setattr(adapt, "_try", lambda *_: (TrialResult(next(risks)), 1.0))
-    chosen, tuning = adapt._choose(CELL, [], None)
+    chosen, tuning = adapt._choose(CELL, [], None, print)
     assert (chosen.config, chosen.checkpoints, tuning.choices) == (CELL, [], 0)
-    chosen, tuning = adapt._choose(TUNED, [fit], None)
+    chosen, tuning = adapt._choose(TUNED, [fit], None, print)
     assert (chosen.options, chosen.config["strategy_options"]) == ({"lr": 0.2}, {"lr": 0.2})
     assert (tuning.choices, tuning.of_fit) == (3 + 2, {"strategy.weight": 2})
     assert [one.risk for one in tuning.tried] == [0.5, 0.25]
     assert tuning.cost == {"tuning_seconds": 2.0}
     assert adapt._chosen_by(CELL, []) is None
     assert adapt._chosen_by(TUNED, [fit]) == "entropy, validation tasks"
+
+
+def test_choosing_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tries(candidate: Any, domain: Any, report: Any) -> tuple[TrialResult, float]:
+        report(1.0)
+        return TrialResult(1.0), 0.0
+
+    shares: list[float] = []
+    monkeypatch.setattr(adapt, "_try", tries)
+    adapt._choose(TUNED, [], None, shares.append)
+    assert shares == [0.5, 1.0]
 
 
 def test_a_choice_of_a_fit_that_diverged_is_not_taken(
@@ -121,14 +132,14 @@ def test_a_choice_of_a_fit_that_diverged_is_not_taken(
     good = fitted(tmp_path / "good", cost=cost)
     tries = adapt._try
     monkeypatch.setattr(
-        adapt, "_try", lambda one, domain: tries(one, domain) if bad in one.checkpoints
+        adapt, "_try", lambda one, *more: tries(one, *more) if bad in one.checkpoints
         else (TrialResult(1.0), 0.5),
     )  # fmt: skip
     config = {
         **CELL, "choices": [{"learner.lr": 9.0}, {"learner.lr": 0.1}], "trained_with": None,
         "criterion": "validation tasks",
     }  # fmt: skip
-    chosen, tuning = adapt._choose(config, [bad, good], None)
+    chosen, tuning = adapt._choose(config, [bad, good], None, print)
     assert chosen.checkpoints == [good] and chosen.config["options"]["lr"] == 0.1
     assert [one.risk for one in tuning.tried] == [math.inf, 1.0]
     assert tuning.cost == {"tuning_seconds": 4.0 + 0.5}
