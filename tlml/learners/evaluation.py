@@ -171,15 +171,15 @@ def _predicted(
 
 def _divergence_error(
     learner: Testable, adapter: TargetAdapter | None, task: Episode, index: int
-) -> TlmlError:
+) -> DivergedError:
     """Return the error for predictions that aren't finite, with the inner step to blame."""
     where = f"episode {index}"
     if adapter is None or adapter.module is None:
-        return TlmlError(f"{where}: predictions are NaN or infinite")
+        return DivergedError(f"{where}: predictions are NaN or infinite")
     name, step = type(adapter.strategy).__name__, learner.diverged_at(adapter, task.support)
     if step is not None:
-        return TlmlError(
+        return DivergedError(
             f"{where}: adapting by {name} diverged at inner step {step} (NaN or infinity); "
             "lower its lr"
         )
-    return TlmlError(f"{where}: predictions after adapting by {name} are NaN or infinite")
+    return DivergedError(f"{where}: predictions after adapting by {name} are NaN or infinite")
