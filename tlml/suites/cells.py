@@ -206,6 +206,18 @@ class Plan:
                 protocol = cell.protocol if len(ways[cell.domain]) > 1 else ""
                 yield Refusal(cell.domain, cell.method, reason, protocol, at)
 
+    def with_users(self, ids: Collection[str]) -> list[Cell]:
+        """Return some cells and all that starts from these, the latter first.
+
+        Args:
+            ids: Of the cells.
+        """
+        found, cells, before = set(ids), self.distinct(), 0
+        while before < len(found):
+            before = len(found)
+            found |= {cell.id for cell in cells if not found.isdisjoint(cell.waits_for)}
+        return [cell for cell in reversed(cells) if cell.id in found]
+
     def distinct(self) -> list[Cell]:
         """Return all cells, fits first, each once: two methods of one configuration share one."""
         cells: list[Cell] = [*self.fits, *self.adapts]

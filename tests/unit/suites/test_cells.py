@@ -104,6 +104,13 @@ def test_another_release_of_a_plugin_changes_the_ids_of_what_uses_it(
     assert planned(registry).adapts[0].id != planned(stub_registry()).adapts[0].id
 
 
+def test_what_starts_from_others_comes_first() -> None:
+    fits = (fit("c"), fit("f", "c"), fit("g"))
+    plan = Plan("s", "m", ("m",), ("d",), fits, (adapt("a", "f"), adapt("b", "g")), (), {})
+    assert [cell.id for cell in plan.with_users({"c"})] == ["a", "f", "c"]
+    assert plan.with_users(()) == []
+
+
 def test_a_refused_choice_of_a_fit_is_one_choice_less() -> None:
     fits = tuple(replace(fit(id), tried={"lr": id}) for id in "fg")
     plan = Plan("s", "m", ("m",), ("d",), fits, (adapt("a", "f", "g"),), (),

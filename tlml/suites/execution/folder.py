@@ -75,17 +75,15 @@ def to_forget(plan: Plan, patterns: Sequence[str]) -> list[Cell]:
         TlmlError: A pattern matches nothing.
     """
     chosen = plan.only(patterns, option="rerun")
-    ids = {cell.id for cell in chosen.distinct()}
-    cells, before = plan.distinct(), 0
-    while before < len(ids):
-        before = len(ids)
-        ids |= {cell.id for cell in cells if not ids.isdisjoint(cell.waits_for)}
-    # What starts from others goes first: a run that is stopped here leaves nothing that is old.
-    return [cell for cell in reversed(cells) if cell.id in ids]
+    return plan.with_users({cell.id for cell in chosen.distinct()})
 
 
 def forget(out: Path, cells: Iterable[Cell]) -> None:
     """Remove what is done of some cells, and what was left of attempts at them.
+
+    Args:
+        out: The folder.
+        cells: What starts from others first: a run that is stopped here leaves nothing that is old.
 
     Raises:
         TlmlError: The folder is not writable.
