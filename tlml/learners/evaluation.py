@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.tasks import SPLITS, Batch, Episode
-from tlml.errors import TlmlError
+from tlml.errors import DivergedError, TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
 from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws

@@ -35,7 +35,9 @@ def make_block(
     division = Division.of(map(_scored, _done(own)), noun(shown.paired))
     found = {m: Scores([e for e in own if e.cell.method == m], division) for m in methods}
     reference = found.get(baseline) or Scores([], division)
-    most = max((one.table for one in found.values()), key=lambda table: (table.number, len(table.seeds)))
+    most = max(
+        (one.table for one in found.values()), key=lambda table: (table.number, len(table.seeds))
+    )
     unit, unequal = noun(shown.paired), unequal_budgets(records)
     rows = []
     for method, mine in found.items():

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlml import Context, Strategy, TlmlError
-from tlml.errors import DivergedError
-from tlml.errors import check_not_negative
+from tlml.errors import DivergedError, check_not_negative
 from tlml_transfer.align.aligning import check_features, squared_distances
 from tlml_transfer.transport import exact_plan
 

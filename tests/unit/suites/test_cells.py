@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from bare_cells import adapt, fit
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from bare_cells import adapt, fit
 from planned import example, planned
 from suite_stubs import stub_registry
 

@@ -216,9 +216,7 @@ def _try(candidate: Candidate, domain: Any, report: Report) -> tuple[TrialResult
     return TrialResult(-mean if higher else mean), seconds
 
 
-def _tested(
-    learner: Learner, config: dict[str, Any], domain: Any, report: Report
-) -> EpisodeView:
+def _tested(learner: Learner, config: dict[str, Any], domain: Any, report: Report) -> EpisodeView:
     """Test a choice on the episodes that judge it."""
     view = EpisodeView(domain, **_judging(config), adapt=_strategy(config), head=config["head"])
     if learner.view_spaces is None:

@@ -56,7 +56,8 @@ class Away(Planes):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [(Away.error, "FileNotFoundError: .*a.npy"), (KeyError("a"), "KeyError: 'a'")]
+    ("error", "told"),
+    [(Away.error, "FileNotFoundError: .*a.npy"), (KeyError("a"), "KeyError: 'a'")],
 )
 def test_data_that_cannot_be_looked_at_is_told_where_a_cell_uses_it(
     error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
