@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "DivergedError",
     "OptionError",
     "TlmlError",
     "check_choice",
@@ -24,6 +25,13 @@ class TlmlError(ValueError):
 
 class OptionError(TlmlError):
     """The value of an option is wrong, whatever else there is: suites stop there."""
+
+
+class DivergedError(TlmlError):
+    """A computation left the finite numbers or found no end; other options may do better.
+
+    Where options are chosen, a choice that raises it is one choice less.
+    """
 
 
 MOST_SHOWN = 60  # characters of a value in a message

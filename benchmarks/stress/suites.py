@@ -14,7 +14,7 @@ from benchmarks.stress.tally import Tally
 from tlml.errors import TlmlError
 from tlml.registry import default_registry
 from tlml.suites import load_suite, plan
-from tlml.suites.run import check_here
+from tlml.suites.execution.preflight import check_here
 
 SUITES = (
     """
@@ -76,7 +76,7 @@ def _checked(file: Path) -> str:
     """Make what the cells of a suite are made of, as a run does before its first cell."""
     try:
         cells = plan(load_suite(file), default_registry()).distinct()
-        check_here([cell.config for cell in cells[:40]])
+        check_here({cell.id: (cell.config, None) for cell in cells[:40]})
     except TlmlError:
         return ""
     except Exception as error:

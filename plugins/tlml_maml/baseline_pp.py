@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tlml import Batch, Pair, PairView, TlmlError, View
-from tlml.errors import check_positive
+from tlml.errors import DivergedError, check_positive
 from tlml.metrics import criterion
 from tlml.networks import seeded_draws, statistics
 from tlml.views import ViewSpaces
@@ -67,10 +67,10 @@ class BaselinePlusPlus(Episodic):
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:  # type: ignore[override]
         """Return the loss of the cosine classifier on a batch of source examples."""
         if not len(batch.source.x):
-            raise TlmlError("baseline_pp: it learns from the source; give the view source=True")
+            raise DivergedError("baseline_pp: it learns from the source; give the view source=True")
         loss = criterion(self.predict_now(batch.source.x), batch.source.y) + self._unread()
         if not bool(torch.isfinite(loss)):
-            raise TlmlError(
+            raise DivergedError(
                 f"baseline_pp: the loss is {loss.item()} in step {self.global_step}; lower lr "
                 f"({self.lr})"
             )

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tlml.errors import TlmlError
+from tlml.errors import DivergedError
 
 _STEPS = 100  # 10 to 20 are usual
 _GAP = 1e-18  # mean of b s at which to stop; where not 0, both are about 1
@@ -39,7 +39,7 @@ def dual(kernel: Tensor, labels: Tensor, c: float) -> Tensor:
         c: C, positive.
 
     Raises:
-        TlmlError: The kernel is not finite, or the optimum was not reached.
+        DivergedError: The kernel is not finite, or the optimum was not reached.
     """
     found: Tensor = _Dual.apply(kernel, labels, c)  # type: ignore[no-untyped-call]
     return found
@@ -90,7 +90,7 @@ class _System:
         free: ``[ways, K]``, 0 where d has to be 0, else 1.
 
     Raises:
-        TlmlError: A matrix is not positive definite.
+        DivergedError: A matrix is not positive definite.
     """
 
     def __init__(self, matrices: Tensor, free: Tensor) -> None:
@@ -114,7 +114,7 @@ class _System:
 def _factorise(matrices: Tensor) -> Tensor:
     factors, failed = torch.linalg.cholesky_ex(matrices)
     if bool(failed.any()):
-        raise TlmlError(
+        raise DivergedError(
             "metaoptnet: a linear system of its support vector machine has no solution in float64; "
             "lower c, or normalise the features"
         )
@@ -142,7 +142,7 @@ def _optimum(q: Tensor, y: Tensor) -> _Point:
     """Return the optimum, by an interior point that predicts and corrects (Mehrotra 1992)."""
     size = _size(q)
     if not bool(torch.isfinite(size)):
-        raise TlmlError(
+        raise DivergedError(
             "metaoptnet: features of the support are NaN or infinite; training diverged, lower lr"
         )
     point = _start(q, y)
@@ -150,7 +150,7 @@ def _optimum(q: Tensor, y: Tensor) -> _Point:
         if bool(_gap(point) <= _GAP):
             return point
         point = _step(q, y, point)
-    raise TlmlError(
+    raise DivergedError(
         f"metaoptnet: its support vector machine is not solved after {_STEPS} steps (the gap is "
         f"{float(_gap(point)):.1e}, features squared times c are up to {float(size):.1e}); "
         "lower c, or normalise the features"

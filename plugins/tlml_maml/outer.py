@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tlml import Episode, Episodes, GradientLearner, Strategy, TlmlError
+from tlml.errors import DivergedError
 from tlml.finetuning import total_steps
 from tlml.meta import first_divergence
 from tlml.registry import default_registry
@@ -27,7 +28,7 @@ def outer_step(learner: GradientLearner, batch: Episode | Episodes) -> Tensor:
 
 def _divergence_error(
     learner: GradientLearner, batch: Episode | Episodes, loss: float
-) -> TlmlError:
+) -> DivergedError:
     """Return the error for a meta-loss that isn't finite, with the task and inner step to blame."""
     name = default_registry().name_of(type(learner))
     found = first_divergence(learner, batch)
@@ -39,7 +40,7 @@ def _divergence_error(
         task, step = found
         place = f"inner step {step}" if step else "the query, after the inner steps"
         where += f": task {task} of the batch diverged at {place}"
-    return TlmlError(f"{name}: the meta-loss is {loss} {where}; lower {rates}")
+    return DivergedError(f"{name}: the meta-loss is {loss} {where}; lower {rates}")
 
 
 def fit_length(learner: GradientLearner, option: str) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
 from tlml.data import Batch
+from tlml.errors import DivergedError
 from tlml.metrics import criterion
 from tlml.networks import evaluating, has_batchnorm, head_inputs
 from tlml.strategies import has_terms, overrides, weigh_source, weights_of
@@ -245,7 +246,7 @@ class Supervised(GradientLearner):
 
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
-            raise TlmlError(
+            raise DivergedError(
                 f"supervised: the loss is {loss.item()} in step {self.global_step}; lower lr "
                 f"({self.lr})"
             )

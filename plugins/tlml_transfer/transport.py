@@ -10,6 +10,7 @@ from scipy.sparse import eye_array, kron, vstack
 from scipy.special import logsumexp
 
 from tlml import TlmlError
+from tlml.errors import DivergedError
 from tlml_transfer.rows import Values
 
 MOST_PAIRS = 200_000  # that SciPy's linear program does in a few seconds
@@ -71,7 +72,7 @@ def sinkhorn_plan(cost: Values, reg: float, tolerance: float, most: int) -> Valu
         if error <= tolerance:
             return plan
         f, g = _scale(plan, f, g, min(_ABSORBED_EVERY, most - done) - 1)
-    raise TlmlError(
+    raise DivergedError(
         f"reg: the transport has not converged in {most} steps (the sums of its rows are "
         f"{error:.1e} off); raise reg, or take 0, which is exact"
     )

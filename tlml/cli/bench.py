@@ -13,7 +13,7 @@ from tlml.errors import TlmlError, check_positive
 from tlml.files import make_folder
 from tlml.registry.registry import default_registry
 from tlml.suites.cells import AdaptCell, Cell, Plan, write_plan
-from tlml.suites.execution.folder import forget, to_forget
+from tlml.suites.execution.folder import to_forget
 from tlml.suites.executors.table import LOCAL, find_executor
 from tlml.suites.load import load_suite, shipped_suites
 from tlml.suites.planner import plan
@@ -65,8 +65,7 @@ def bench(argv: Sequence[str]) -> int:
         return _show(chosen, out, anew, options)
     _check_folder(out, suite.name)
     find_executor(options.executor)
-    forget(out, anew)
-    return _run(whole, chosen, out, options)
+    return _run(whole, chosen, out, anew, options)
 
 
 def show_report(argv: Sequence[str]) -> int:
@@ -186,10 +185,12 @@ def _show(chosen: Plan, out: Path, anew: Iterable[Cell], options: argparse.Names
     return 0
 
 
-def _run(whole: Plan, chosen: Plan, out: Path, options: argparse.Namespace) -> int:
+def _run(
+    whole: Plan, chosen: Plan, out: Path, anew: Sequence[Cell], options: argparse.Namespace
+) -> int:
     from tlml.suites.run import run_plan
 
-    failed, refused = run_plan(chosen, out, options.jobs, options.executor)
+    failed, refused = run_plan(chosen, out, options.jobs, options.executor, anew)
     # The report is on the whole suite, of which earlier runs may have done other parts.
     write_plan(whole.without(refused), out)
     _report(out, options.json)

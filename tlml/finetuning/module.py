@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import SPLITS, Pair, Params
-from tlml.errors import TlmlError, check_choice
+from tlml.errors import DivergedError, TlmlError, check_choice
 from tlml.finetuning.callback import PhaseCallback, attach, begin, param_groups, progress, start_at
 from tlml.finetuning.phase_switch import own_parameters
 from tlml.learners.adapter import TargetAdapter, takes_new_head
@@ -283,7 +283,7 @@ class Adaptation(LightningModule):
 
     def _check_finite(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
-            raise TlmlError(
+            raise DivergedError(
                 f"adapting by {type(self.strategy).__name__} diverged: the loss is {loss.item()} "
                 f"in step {self.global_step}; lower its lr ({self.strategy.lr})"
             )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.tasks import SPLITS, Batch, Episode
-from tlml.errors import TlmlError
+from tlml.errors import DivergedError, TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
 from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws
@@ -171,15 +171,15 @@ def _predicted(
 
 def _divergence_error(
     learner: Testable, adapter: TargetAdapter | None, task: Episode, index: int
-) -> TlmlError:
+) -> DivergedError:
     """Return the error for predictions that aren't finite, with the inner step to blame."""
     where = f"episode {index}"
     if adapter is None or adapter.module is None:
-        return TlmlError(f"{where}: predictions are NaN or infinite")
+        return DivergedError(f"{where}: predictions are NaN or infinite")
     name, step = type(adapter.strategy).__name__, learner.diverged_at(adapter, task.support)
     if step is not None:
-        return TlmlError(
+        return DivergedError(
             f"{where}: adapting by {name} diverged at inner step {step} (NaN or infinity); "
             "lower its lr"
         )
-    return TlmlError(f"{where}: predictions after adapting by {name} are NaN or infinite")
+    return DivergedError(f"{where}: predictions after adapting by {name} are NaN or infinite")

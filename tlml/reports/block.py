@@ -12,7 +12,7 @@ from tlml.metrics.intervals import LEAST_UNITS, interquartile_mean
 from tlml.presentation.rows import Block, Interval, Row
 from tlml.reports.entries import Entry, Place
 from tlml.reports.notes import NEGATIVE, notes_on, unequal_budgets
-from tlml.reports.units import Crossed, Division, Scored, about, basis, crossed, several
+from tlml.reports.units import Crossed, Division, Scored, about, basis, counted, crossed, several
 from tlml.suites.description import Description
 from tlml.suites.results import Record
 
@@ -35,7 +35,9 @@ def make_block(
     division = Division.of(map(_scored, _done(own)), noun(shown.paired))
     found = {m: Scores([e for e in own if e.cell.method == m], division) for m in methods}
     reference = found.get(baseline) or Scores([], division)
-    most = max((one.table for one in found.values()), key=lambda table: table.number)
+    most = max(
+        (one.table for one in found.values()), key=lambda table: (table.number, len(table.seeds))
+    )
     unit, unequal = noun(shown.paired), unequal_budgets(records)
     rows = []
     for method, mine in found.items():
@@ -129,7 +131,7 @@ def _missing(row: Row) -> Iterator[str]:
 def _too_few(mine: Crossed, most: Crossed, division: Division) -> Iterator[str]:
     """Note a row that has no interval where another has one."""
     if mine.scores and mine.number < LEAST_UNITS <= most.number:
-        yield f"{several(mine.number, division.noun)}: no interval"
+        yield f"{several(mine.number, counted(mine, division))}: no interval"
 
 
 def _with_best(rows: Sequence[Row], found: Mapping[str, Scores], higher: bool) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from tlml.presentation.figure import COLOURS, bars, entitle, interval_words, new
 from tlml.presentation.rows import Interval
 from tlml.reports.units import Division, Scored, crossed
 from tlml.suites.cells import ORACLE, RETAINED, VALIDATION_TASKS
-from tlml.suites.description import Value
+from tlml.suites.description import Description, Value
 from tlml.suites.schema import STRATEGY
 
 _LEAST = 3  # values that make a curve
@@ -59,17 +59,18 @@ def tuned_curves(scores: Iterable[dict[str, Any]]) -> list[Curve]:
     return [curve for method, rows in groups.items() for curve in _tuned(method, rows)]
 
 
-def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes:
-    """Draw one option as a PNG: a line for each place on the axis, which `said` says."""
+def plot_curve(curve: Curve, domain: str, shown: Description) -> bytes:
+    """Draw one option as a PNG: a line for each place on the axis, which `shown` orders."""
     figure = new_figure()
     axes = figure.add_subplot()
-    for number, (place, scores) in enumerate(sorted(curve.scores.items(), key=_order)):
+    for number, place in enumerate(sorted(curve.scores, key=shown.order)):
+        scores = curve.scores[place]
         values = sorted(scores)
         intervals = [scores[value] for value in values]
         axes.errorbar(
             values, [one.mean for one in intervals], yerr=bars(intervals), marker="o", capsize=3,
             color=COLOURS[number % len(COLOURS)], markersize=5,
-            label=said(place),
+            label=shown.said(place),
         )  # fmt: skip
     ticks = sorted({value for scores in curve.scores.values() for value in scores})
     if ticks[0] > 0 and ticks[-1] >= _WIDE * ticks[0]:
@@ -85,13 +86,9 @@ def plot_curve(curve: Curve, domain: str, said: Callable[[Value], str]) -> bytes
     return png(figure)
 
 
-def _order(scores: tuple[Value, Any]) -> tuple[bool, Value]:
-    return isinstance(scores[0], str), scores[0]  # words after numbers
-
-
 def _fixed(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that nothing chose: what was chosen is no axis of a comparison."""
-    chosen = {name for one in row.get("tried", ())[:1] for name in one["options"]}
+    chosen = {name for one in row.get("tried", ()) for name in one["options"]}
     chosen |= {name.removeprefix(STRATEGY) for name in chosen}
     return {name: value for name, value in row["options"].items() if name not in chosen}
 
@@ -101,7 +98,8 @@ def _tuned(method: str, rows: Sequence[dict[str, Any]]) -> Iterator[Curve]:
     measured = criterion in (VALIDATION_TASKS, RETAINED)
     sign = -1 if measured and higher else 1
     metric = f"{rows[0]['metric']} on {criterion}" if measured else f"risk by {criterion}"
-    for option in _numeric(rows[0]["tried"][0]["options"]):
+    tried = [one["options"] for row in rows for one in row["tried"]]
+    for option in dict.fromkeys(name for options in tried for name in _numeric(options)):
         found: dict[Value, dict[float, list[float]]] = {}
         for row in rows:
             ((_, value),) = row["point"].items()
@@ -117,8 +115,8 @@ def _tuned(method: str, rows: Sequence[dict[str, Any]]) -> Iterator[Curve]:
 def _least_risks(tried: Iterable[Mapping[str, Any]], option: str) -> dict[float, float]:
     found: dict[float, float] = {}
     for one in tried:
-        value = one["options"][option]
-        if math.isfinite(one["risk"]):
+        value = one["options"].get(option)
+        if _is_number(value) and math.isfinite(one["risk"]):
             found[value] = min(one["risk"], found.get(value, math.inf))
     return found
 
@@ -129,8 +127,14 @@ def _span(values: Sequence[float]) -> Interval:
 
 def _numeric(options: Mapping[str, Any]) -> Iterator[str]:
     for name, value in options.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_number(value):
             yield name
+
+
+def _is_number(value: Any) -> bool:
+    """Say whether a value has a place on an axis: no word, nothing, truth or infinity has."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return known and math.isfinite(value)
 
 
 def _curve(strategy: str, option: str, rows: list[dict[str, Any]]) -> Iterator[Curve]:

@@ -57,10 +57,10 @@ def _sizes(scene: Scene) -> Iterator[Picture]:
 
 def _options(scene: Scene) -> Iterator[Picture]:
     for curve in curves(scene.scores):
-        drawn = plot_curve(curve, scene.domain, scene.shown.said)
+        drawn = plot_curve(curve, scene.domain, scene.shown)
         yield _named(scene, f"{curve.owner}-{curve.option}", drawn)
     for curve in tuned_curves(scene.scores):
-        drawn = plot_curve(curve, scene.domain, scene.shown.said)
+        drawn = plot_curve(curve, scene.domain, scene.shown)
         yield _named(scene, f"tuned-{curve.owner}-{curve.option}", drawn)
 
 

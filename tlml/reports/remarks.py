@@ -120,7 +120,8 @@ def _on_columns(report: Report) -> Iterator[str]:
 
 def _on_units(report: Report) -> Iterator[str]:
     """Explain units that are not a protocol's own."""
-    if any(" tasks" in block.basis for block in report.blocks):
+    others = (one for one in report.blocks if noun(report.protocols[one.protocol].paired) != "task")
+    if any(" tasks" in block.basis for block in others):
         yield "Where tasks repeat, tasks are the units: their episodes are averaged."
     if any(" part" in block.basis for block in report.blocks):
         yield (

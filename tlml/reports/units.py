@@ -166,12 +166,16 @@ def crossed(scored: Iterable[Scored], division: Division) -> Crossed:
 
 def basis(found: Crossed, division: Division) -> str:
     """Say what intervals hold: ``intervals over 20 parts and 3 training seeds``."""
-    noun = "block" if found.draws else division.noun
-    what = several(found.number, noun)
+    what = several(found.number, counted(found, division))
     if found.number < LEAST_UNITS:
         return f"{what}: no intervals"
     seeds = len(found.seeds)
     return f"intervals over {what}" + (f" and {seeds} training seeds" if seeds > 1 else "")
+
+
+def counted(found: Crossed, division: Division) -> str:
+    """Return what that is called which an interval resamples."""
+    return "block" if found.draws else division.noun
 
 
 def about(division: Division) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tlml.data.tasks import Batch, Examples
-from tlml.errors import TlmlError
+from tlml.errors import DivergedError, TlmlError
 from tlml.strategies.strategy import Strategy
 
 
@@ -35,7 +35,7 @@ def weights_of(weights: Tensor | None, count: int, strategy: Strategy) -> Tensor
             f"≥ 0, one for each source example; it gave shape {tuple(weights.shape)}"
         )
     if not weights.any():
-        raise TlmlError(
+        raise DivergedError(
             f"strategy {name}: all {count} weights are 0, so that there is no source example to "
             "learn from; source and target may have nothing in common"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -176,31 +176,47 @@ class Plan:
     def without(self, reasons: Mapping[str, str]) -> Plan:
         """Return it without some cells and all that starts from them, which are refused.
 
+        A choice of several is no such cell, unless all are: it stays, and comes out as refused.
+
         Args:
             reasons: Why, by the id of a cell.
         """
         known = {**reasons, **_of_fits(self.fits, reasons)}
-        left = tuple(cell for cell in self.adapts if _reason(cell, known) is None)
+        choices = {fit.id for fit in self.fits if fit.tried}
+        why = {cell.id: _reason(cell, known, choices) for cell in self.adapts}
+        left = tuple(cell for cell in self.adapts if why[cell.id] is None)
         ids = {id for cell in left for id in cell.fits}
         ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
         return replace(
             self, adapts=left, fits=tuple(fit for fit in self.fits if fit.id in ids),
-            refused=tuple(dict.fromkeys((*self.refused, *self._refusals(known)))),
+            refused=tuple(dict.fromkeys((*self.refused, *self._refusals(why)))),
         )  # fmt: skip
 
-    def _refusals(self, known: Mapping[str, str]) -> Iterator[Refusal]:
+    def _refusals(self, why: Mapping[str, str | None]) -> Iterator[Refusal]:
         reasons: dict[tuple[str, str, str], set[str | None]] = {}
         ways: dict[str, set[str]] = {}
         for cell in self.adapts:
-            reasons.setdefault(_place(cell), set()).add(_reason(cell, known))
+            reasons.setdefault(_place(cell), set()).add(why[cell.id])
             ways.setdefault(cell.domain, set()).add(cell.protocol)
         for cell in self.adapts:
-            if (reason := _reason(cell, known)) is not None:
+            if (reason := why[cell.id]) is not None:
                 said = self.protocols[cell.protocol].said
                 everywhere = len(reasons[_place(cell)]) == 1
                 at = "" if everywhere else ", ".join(map(said, cell.values))
                 protocol = cell.protocol if len(ways[cell.domain]) > 1 else ""
                 yield Refusal(cell.domain, cell.method, reason, protocol, at)
+
+    def with_users(self, ids: Collection[str]) -> list[Cell]:
+        """Return some cells and all that starts from these, the latter first.
+
+        Args:
+            ids: Of the cells.
+        """
+        found, cells, before = set(ids), self.distinct(), 0
+        while before < len(found):
+            before = len(found)
+            found |= {cell.id for cell in cells if not found.isdisjoint(cell.waits_for)}
+        return [cell for cell in reversed(cells) if cell.id in found]
 
     def distinct(self) -> list[Cell]:
         """Return all cells, fits first, each once: two methods of one configuration share one."""
@@ -236,8 +252,12 @@ def _of_fits(fits: Sequence[FitCell], reasons: Mapping[str, str]) -> dict[str, s
     return named | {fit.id: named[id] for fit in fits for id in fit.after if id in named}
 
 
-def _reason(cell: AdaptCell, known: Mapping[str, str]) -> str | None:
-    return next((known[id] for id in (*cell.fits, cell.id) if id in known), None)
+def _reason(cell: AdaptCell, known: Mapping[str, str], choices: Collection[str]) -> str | None:
+    """Return why a cell can't be run: a fit is refused, of choices all are, or it is itself."""
+    refused = [id for id in cell.fits if id in known]
+    if refused and (len(refused) == len(cell.fits) or any(id not in choices for id in refused)):
+        return known[refused[0]]
+    return known.get(cell.id)
 
 
 def _place(cell: AdaptCell) -> tuple[str, str, str]:

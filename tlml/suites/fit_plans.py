@@ -72,13 +72,19 @@ class FitPlans:
         """Return whether labels of the test could choose its options, in place of its criterion."""
         return self.criterion(label, name) not in (None, RETAINED)
 
-    def sees_target(self, label: str, name: str) -> bool:
-        """Return whether a fit trains beside the target, and so is made for each episode."""
+    def sees_target(self, label: str, name: str, *, labelled: bool = True) -> bool:
+        """Return whether a fit trains beside the target, and so is made for each episode.
+
+        Args:
+            label: The domain's.
+            name: The fit's.
+            labelled: Whether a fit that learns from labels of the target has some.
+        """
         fit = self.suite.fits[name]
         if not self.sources.pairs(fit.learner):
             return False
         given = {**self.suite.domains[label].view, **fit.view}
-        return bool(fit.labels or given.get("unlabelled") or given.get("shots"))
+        return bool((fit.labels and labelled) or given.get("unlabelled") or given.get("shots"))
 
     def choices(self, label: str, seed: int, name: str) -> list[FitCell]:
         """Return the cells of a fit that is tuned on validation tasks: one for each choice.

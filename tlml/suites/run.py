@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -59,28 +59,45 @@ def run_suite(
     return run_plan(plan, out, jobs, executor).failed
 
 
-def run_plan(plan: Plan, out: str | Path, jobs: int | None = None, executor: str = LOCAL) -> Ran:
-    """Run what is not done yet of a plan, as `run_suite` does."""
+def run_plan(
+    plan: Plan,
+    out: str | Path,
+    jobs: int | None = None,
+    executor: str = LOCAL,
+    anew: Sequence[Cell] = (),
+) -> Ran:
+    """Run what is not done yet of a plan, as `run_suite` does.
+
+    Args:
+        plan: As of `run_suite`.
+        out: As of `run_suite`.
+        jobs: As of `run_suite`.
+        executor: As of `run_suite`.
+        anew: What to run anew, what starts from others first. It is forgotten once it is known
+            that something can be run.
+    """
     from joblib import cpu_count
 
     check_positive(jobs=jobs)
     make, out = find_executor(executor), Path(out).absolute()
     make_folder(out / CELLS)
     cells = plan.distinct()
-    done = find_done(out, cells)
+    done = find_done(out, cells) - {cell.id for cell in anew}
     dated = dated_cells(out, [cell for cell in cells if cell.id in done])
     if len(done) == len(cells) and not dated:
-        write_plan(plan, out)
-        return Ran([], {})
+        return _nothing_to_run(plan, out, anew)
     slots = min(jobs or cpu_count(), len(cells) - len(done) + len(dated))
     with closing(make(slots)) as pool:
-        done -= _forget_changed(pool, out, dated)
+        changed = _changed(pool, plan, dated)
+        old = {cell.id for cell in changed} & done
+        done -= old
         todo = [cell for cell in cells if cell.id not in done]
         if not todo:
-            write_plan(plan, out)
-            return Ran([], {})
+            return _nothing_to_run(plan, out, anew)
         found = look_ahead(pool, todo, plan.fits)
         refused = _refused(plan, found)
+        _say_changed(changed, old)
+        forget(out, [*anew, *changed])
         left = plan.without(refused)
         write_plan(left, out)
         failed = _run(left, out, done, pool, found.data)
@@ -127,18 +144,27 @@ def _refused(plan: Plan, found: Findings) -> Mapping[str, str]:
     return found.refused
 
 
-def _forget_changed(pool: Executor, out: Path, dated: Dated) -> set[str]:
-    """Forget what was made of data that has changed, say so, and return its ids."""
+def _nothing_to_run(plan: Plan, out: Path, anew: Sequence[Cell]) -> Ran:
+    forget(out, anew)
+    write_plan(plan, out)
+    return Ran([], {})
+
+
+def _changed(pool: Executor, plan: Plan, dated: Dated) -> list[Cell]:
+    """Return what was made of data that has changed, with all that starts from it."""
     if not dated:
-        return set()
+        return []
     configs = [cell.config for cell, _ in dated]
-    changed = changed_cells(dated, ask(pool, Job("data", partial(tell_here, configs))))
+    data = ask(pool, Job("data", partial(tell_here, configs)))
+    return plan.with_users(changed_cells(dated, data))
+
+
+def _say_changed(changed: Sequence[Cell], old: Collection[str]) -> None:
+    """Say how much of what is done is made anew, as data has changed."""
     if changed:
         domains = ", ".join(dict.fromkeys(cell.domain for cell in changed))
-        about = f"the data of {domains} has changed: {len(changed)} cells are run anew"
+        about = f"the data of {domains} has changed: {len(old)} cells are run anew"
         print(about, file=sys.stderr)
-    forget(out, changed)
-    return {cell.id for cell in changed}
 
 
 def _run(

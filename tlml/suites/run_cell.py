@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tlml.data.domains import ClassPool, Domain
-from tlml.data.tasks import SPLITS, Split
 from tlml.errors import OptionError, TlmlError
 from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
 from tlml.suites.inside.adapt import check_head
+from tlml.suites.inside.checks import check_each, check_fit
 from tlml.suites.inside.choice import check_choices, check_tuning, choose_on_stream
 from tlml.suites.inside.fit import run_fit, try_fit
-from tlml.suites.inside.ingredients import (
-    check_trainer,
-    make_domain,
-    make_learner,
-    make_strategy,
-    make_training_view,
-)
+from tlml.suites.inside.ingredients import make_learner, make_strategy
 from tlml.suites.inside.share import Report
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
@@ -30,10 +24,6 @@ from tlml.yaml_lines import write_yaml
 
 class RefusedError(TlmlError):
     """What a cell is made of doesn't go together: it can't be run, and others can."""
-
-
-class UnreadError(TlmlError):
-    """The data of a domain is not here, or not as it should be."""
 
 
 def check_cell(config: dict[str, Any], fit: dict[str, Any] | None = None) -> None:
@@ -47,9 +37,9 @@ def check_cell(config: dict[str, Any], fit: dict[str, Any] | None = None) -> Non
         RefusedError: Learner, strategy, view and domain don't go together.
         TlmlError: Something is wrong by itself, such as the value of an option.
     """
-    first = _first_choice(config)
-    make_learner(first)
-    make_strategy(first["strategy"], first["strategy_options"])
+    for one in _choices(config):
+        make_learner(one)
+        make_strategy(one["strategy"], one["strategy_options"])
     try:
         _check_together(config)
         if fit is not None:
@@ -60,35 +50,12 @@ def check_cell(config: dict[str, Any], fit: dict[str, Any] | None = None) -> Non
         raise RefusedError(str(error)) from error
 
 
-def check_domain(config: dict[str, Any]) -> None:
-    """Make the domain of a cell and look at its data.
-
-    Raises:
-        UnreadError: That can't be done.
-        OptionError: The value of an option is wrong.
-    """
-    try:
-        domain = make_domain(config)
-        for split in SPLITS:
-            _look_at(domain, split)
-    except OptionError:
-        raise
-    except (TlmlError, TypeError, ValueError) as error:
-        raise UnreadError(str(error)) from error
-
-
-def _look_at(domain: Domain[Any], split: Split) -> None:
-    if isinstance(domain, ClassPool):
-        domain.samples(split)
-    elif type(domain).tasks is not Domain.tasks:
-        domain.tasks(split)
-
-
-def _first_choice(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration of a cell with the first of the options that are to be chosen."""
+def _choices(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the configuration of a cell with each choice of the options that are to be chosen."""
     if config["kind"] == "adapt":
-        return next(candidates_of({"tune": {}, **config}, [])).config
-    return with_options(config, next(choices_of(config["tune"])))
+        yield from (one.config for one in candidates_of({"tune": {}, **config}, []))
+        return
+    yield from (with_options(config, options) for options in choices_of(config["tune"]))
 
 
 def _check_together(config: dict[str, Any]) -> None:
@@ -123,12 +90,10 @@ def run_cell(
 
 
 def _check_fit(config: dict[str, Any]) -> None:
-    domain, learner = make_domain(config), make_learner(config)
-    view = make_training_view(config, learner, domain)
-    view.setup("fit")
-    learner.check(view)
-    check_tuning(config, learner, view)
-    check_trainer(config, view)
+    def check(choice: dict[str, Any]) -> None:
+        check_tuning(config, *check_fit(choice))
+
+    check_each(_choices(config), check)
 
 
 def _find(

@@ -163,15 +163,6 @@ def edges(choices: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> di
     return found
 
 
-def fault_of_choice(error: BaseException | None) -> bool:
-    """Say whether a choice is to blame for an error: it diverged, say, and no disk was full."""
-    while error is not None:
-        if isinstance(error, OSError | MemoryError):
-            return False
-        error = error.__cause__ or error.__context__
-    return True
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

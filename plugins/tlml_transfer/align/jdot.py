@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlml import Context, Strategy, TlmlError
-from tlml.errors import check_not_negative
+from tlml.errors import DivergedError, check_not_negative
 from tlml_transfer.align.aligning import check_features, squared_distances
 from tlml_transfer.transport import exact_plan
 
@@ -66,7 +66,7 @@ class Jdot(Strategy):
         cost = self.cost(context)
         known = cost.detach().double().cpu().numpy()
         if not np.isfinite(known).all():
-            raise TlmlError("jdot: features or predictions are NaN or infinite; lower the lr")
+            raise DivergedError("jdot: features or predictions are NaN or infinite; lower the lr")
         plan = torch.from_numpy(exact_plan(known, most=known.size)).to(cost)
         return {"jdot": self.weight * (plan * cost).sum()}
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tlml import TlmlError
-from tlml.errors import check_positive
+from tlml.errors import DivergedError, check_positive
 from tlml.networks import seeded_draws
 from tlml_transfer.rows import Rows, Values, as_array, as_given
 from tlml_transfer.unsupervised.base import UnsupervisedStrategy
@@ -169,7 +169,7 @@ class TransferAutoencoder(UnsupervisedStrategy):
                 loss.backward()
                 optimizer.step()
             if not math.isfinite(float(loss.detach())):
-                raise TlmlError(
+                raise DivergedError(
                     f"lr: training transfer_autoencoder diverged at a rate of {self.lr}; lower it, "
                     "or scale the inputs"
                 )

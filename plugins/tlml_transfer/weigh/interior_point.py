@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from tlml import TlmlError
+from tlml.errors import DivergedError
 from tlml_transfer.rows import Values
 
 _ITERATIONS = 100
@@ -62,7 +62,7 @@ def minimum(
         # Slacks go on by themselves: found from x, those near 0 would be rounding alone.
         x, slacks, duals = x + size * step, slacks + size * changes, duals + size * dual_step
     if best > _LOST * tolerance:
-        raise TlmlError(
+        raise DivergedError(
             f"ridge: the quadratic program is solved to {best:.1g} of its value only, by rounding; "
             "raise ridge, which is added to the kernel's diagonal"
         )

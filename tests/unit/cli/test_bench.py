@@ -25,7 +25,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     made: Runs = []
 
     def run_plan(
-        plan: Plan, out: Path, jobs: int | None = None, executor: str = ""
+        plan: Plan, out: Path, jobs: int | None = None, executor: str = "", anew: Any = ()
     ) -> tuple[list[str], dict[str, str]]:
         made.append((plan, out, jobs))
         for cell in plan.adapts:
@@ -200,29 +200,27 @@ def test_help_teaches_and_names_the_suites(capsys: pytest.CaptureFixture[str]) -
         assert words in text
 
 
-def test_cells_are_forgotten_before_they_are_run_anew(
+def test_what_is_to_run_anew_is_handed_to_the_run(
     runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", "mine.yaml", "--seeds", "1", "--rerun", "waves/full"]) == 1
-    out = Path("runs/quick")
-    before = {path.parent.name for path in out.glob("cells/*/result.json")}
     capsys.readouterr()
     assert main(["bench", "mine.yaml", "--seeds", "1", "--rerun", "waves/full", "--dry-run"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "quick: 13 cells into runs/quick, 6 of them done, 2 of these are run anew"
-    forgotten: list[set[str]] = []
+    done: list[int] = []
     run_plan = sys.modules["tlml.suites.run"].run_plan
 
-    def look(plan: Plan, out: Path, *more: Any) -> Any:
-        left = {path.parent.name for path in out.glob("cells/*/result.json")}
-        forgotten.append(before - left)
-        return run_plan(plan, out, *more)
+    def look(plan: Plan, out: Path, jobs: Any, executor: str, anew: Any) -> Any:
+        places = (out / "cells" / cell.id / "result.json" for cell in anew)
+        done.append(sum(place.is_file() for place in places))
+        return run_plan(plan, out, jobs, executor, anew)
 
     sys.modules["tlml.suites.run"].run_plan = look  # type: ignore[attr-defined]
     main(["bench", "mine.yaml", "--seeds", "1", "--rerun", "waves/full"])
     main(["bench", "mine.yaml", "--seeds", "1", "--fresh"])
     main(["bench", "mine.yaml", "--seeds", "1", "--fresh", "--only", "letters14/scratch"])
-    assert [len(ids) for ids in forgotten] == [2, 6, 1]
+    assert done == [2, 6, 1]
 
 
 def test_what_is_to_run_anew_and_where_is_checked_first(runs: Runs) -> None:

@@ -14,7 +14,8 @@ from tiny import Letters, Lines, Tables, keys, same
 
 from tlml import EpisodeView, PairView
 from tlml.data import draw_episode, draw_task, keyed_rng
-from tlml.data.turns import ALL_CLASSES, NumberedEpisodes
+from tlml.data.turns import ALL_CLASSES, FEW_TASKS, NumberedEpisodes
+from tlml.metrics.intervals import LEAST_UNITS
 
 ONE_POOL = {"source": [9] * 4, "validation": [9] * 3, "target": [9] * 3}
 later = st.sampled_from(["validation", "target"])
@@ -153,3 +154,7 @@ def test_blocks_change_nothing_where_tasks_are_enough():
     plain, blocked = Tables(number=5), Tables(number=5)
     blocked.blocks = 2
     assert same(numbered(plain)[3].episode, numbered(blocked)[3].episode)
+
+
+def test_tasks_are_few_where_they_are_too_few_for_an_interval() -> None:
+    assert FEW_TASKS == LEAST_UNITS  # reports take tasks for units from the number that turns do

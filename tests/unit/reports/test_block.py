@@ -73,3 +73,19 @@ def test_what_diverged_is_counted_in_the_protocols_units() -> None:
 )  # fmt: skip
 def test_a_unit_has_a_short_name(paired: str, short: str) -> None:
     assert noun(paired) == short
+
+
+def test_a_title_tells_the_seeds_of_whoever_has_most() -> None:
+    scores = [0.1, 0.2, 0.3, 0.4, 0.5]
+    own = [entry("a", scores), entry("b", scores), entry("b", scores, 1), entry("b", scores, 2)]
+    block = make_block(PLACE, own, ["a", "b"], "a", STREAM)
+    assert block.basis == "intervals over 5 tasks and 3 training seeds"
+
+
+def test_a_row_of_few_blocks_says_blocks() -> None:
+    def series(method: str, blocks: int) -> Entry:
+        return entry(method, [0.5], tasks=["a"], parts=[0], blocks=[blocks],
+                     resampled=[[0.1, 0.5, 0.9]])  # fmt: skip
+
+    rows = make_block(PLACE, [series("a", 6), series("b", 4)], ["a", "b"], "a", EPISODES).rows
+    assert [row.notes for row in rows] == [(), ("4 blocks: no interval",)]

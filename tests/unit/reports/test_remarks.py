@@ -47,6 +47,11 @@ def test_units_that_are_no_episodes_are_explained(basis: str, told: str) -> None
     assert told in "\n".join(footnotes(report(own)))
 
 
+def test_tasks_of_a_stream_repeat_not() -> None:
+    own = replace(stream_block(row("a")), basis="intervals over 9 tasks")
+    assert "Where tasks repeat" not in "\n".join(footnotes(report(own)))
+
+
 def test_unequal_budgets_are_explained() -> None:
     text = "\n".join(footnotes(report(block(row("a", notes=(f"{BEST_OF} 8 choices",))))))
     assert "best of N choices: tuning budgets differ within the block" in text

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
+from bare_cells import adapt, fit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned import example, planned
 from suite_stubs import stub_registry
 
 from tlml.registry import Registry
-from tlml.suites.cells import cell_id
+from tlml.suites.cells import Plan, cell_id
+from tlml.suites.description import EPISODES
 
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 
@@ -99,6 +102,25 @@ def test_another_release_of_a_plugin_changes_the_ids_of_what_uses_it(
     monkeypatch.setattr(registry, "plugin_of", lambda kind, name: released)
     assert planned(registry).adapts[0].versions["stubs"] == "2.1"
     assert planned(registry).adapts[0].id != planned(stub_registry()).adapts[0].id
+
+
+def test_what_starts_from_others_comes_first() -> None:
+    fits = (fit("c"), fit("f", "c"), fit("g"))
+    plan = Plan("s", "m", ("m",), ("d",), fits, (adapt("a", "f"), adapt("b", "g")), (), {})
+    assert [cell.id for cell in plan.with_users({"c"})] == ["a", "f", "c"]
+    assert plan.with_users(()) == []
+
+
+def test_a_refused_choice_of_a_fit_is_one_choice_less() -> None:
+    fits = tuple(replace(fit(id), tried={"lr": id}) for id in "fg")
+    plan = Plan("s", "m", ("m",), ("d",), fits, (adapt("a", "f", "g"),), (),
+                {"episodes": EPISODES})  # fmt: skip
+    assert plan.without({"f": "too large"}) == plan
+    left = plan.without({"f": "too large", "g": "too small"})
+    assert (left.adapts, left.fits) == ((), ())
+    assert [one.reason for one in left.refused] == ["fit f: too large"]
+    plain = replace(plan, fits=(fit("f"), fit("g")))  # one for each episode
+    assert plain.without({"f": "too large"}).adapts == ()
 
 
 @settings(max_examples=20)

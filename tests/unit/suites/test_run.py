@@ -123,9 +123,29 @@ def test_what_was_made_of_other_data_is_done_anew_and_a_line_says_so(
     executor.data = {tell: "new"}
     run_suite(plan, tmp_path, jobs=1)
     assert executor.begun[:2] == ["data", "check"]
-    assert sorted(executor.begun[2:]) == sorted(cell.id for cell in plan.fits)
-    said = f"the data of waves has changed: {len(plan.fits)} cells are run anew"
+    # What starts from a fit is of the same data, though it says nothing of it.
+    old = [*plan.fits, *(cell for cell in plan.adapts if cell.fits)]
+    assert sorted(executor.begun[2:]) == sorted(cell.id for cell in old)
+    said = f"the data of waves has changed: {len(old)} cells are run anew"
     assert said in capsys.readouterr().err
+
+
+def test_nothing_is_forgotten_before_it_is_known_that_something_can_be_run(
+    tmp_path: Path, registry: Registry, executor: Writing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = planned(registry).only(["waves/scratch"])
+    for cell in plan.distinct():
+        published(tmp_path, cell.id, fingerprint="old")
+    executor.data = {data_state._source(plan.adapts[0].config): "new"}
+    for anew in (plan.adapts, ()):
+        executor.checks = [Outcome("failed", "no such network")]
+        with pytest.raises(TlmlError, match="no such network"):
+            run_plan(plan, tmp_path, anew=anew)
+        assert len([*tmp_path.glob("cells/*/result.json")]) == len(plan.adapts)
+    assert "anew" not in capsys.readouterr().err
+    executor.begun.clear()
+    assert run_plan(plan, tmp_path, anew=plan.adapts).failed == []
+    assert sorted(executor.begun[1:]) == sorted(cell.id for cell in plan.adapts)
 
 
 def test_what_is_refused_is_left_out_with_all_that_starts_from_it(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tlml import TlmlError
+from tlml.errors import OptionError
 from tlml.suites import run_cell as cells
 from tlml.suites.protocols.episodes import EpisodesProtocol
 from tlml.suites.results import Record
@@ -64,3 +65,22 @@ def test_wrong_values_of_a_fit_show_before_it_runs() -> None:
     }  # fmt: skip
     with pytest.raises(TlmlError, match="shots"):
         check_cell(config)
+
+
+def test_every_choice_of_a_tuned_fit_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {
+        "kind": "fit", "learner": "maml", "options": {}, "seed": 0, "strategy": None,
+        "strategy_options": {}, "domain": "sinusoid", "domain_options": {}, "view_defaults": {},
+        "view": {"shots": 1}, "trainer": {}, "criterion": "entropy",
+    }  # fmt: skip
+    monkeypatch.setattr(cells, "check_tuning", lambda *_: None)
+
+    def check(*networks: str) -> None:
+        check_cell({**config, "tune": {"learner.network": {"values": [*networks]}}})
+
+    check("mlp", "conv4")
+    check("conv4", "mlp")
+    with pytest.raises(cells.RefusedError, match="conv4"):
+        check("conv4", "conv4")
+    with pytest.raises(OptionError, match="lr: must be"):
+        check_cell({**config, "tune": {"learner.lr": {"values": [0.1, -1.0]}}})

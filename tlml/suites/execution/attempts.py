@@ -18,18 +18,26 @@ from tlml.suites.execution.published import digest, is_whole, read_result, set_a
 from tlml.suites.results import CHECKPOINT, RESULT
 
 _CHOICE = "choice.json"  # a choice of a fit's options that was tried to the end
+_STATE = "state"  # of the data that an attempt is made of; no file where none is told
 
 
-def begin(place: Place, token: str) -> tuple[Path, bool]:
+def begin(place: Place, token: str, state: str = "") -> tuple[Path, bool]:
     """Make the folder of an attempt, with what earlier attempts have left to go on from.
+
+    Attempts that were made of data in another state are thrown away.
 
     Their folders are renamed first: a process that was taken for dead finds none of its paths any
     more. Then what it left is copied, since files that it holds open move along with a folder.
 
+    Args:
+        place: The cell's.
+        token: Of the claim.
+        state: Of the data that the cell is made of, where it is told.
+
     Returns:
         The folder, and whether something is there to go on from.
     """
-    folder = make_folder(place.attempt(token))
+    folder = _made(place.attempt(token), state)
     resumed = False
     for old in sorted(place.work.glob("a-*"), key=_age):
         if old == folder:
@@ -37,18 +45,18 @@ def begin(place: Place, token: str) -> tuple[Path, bool]:
         aside = place.work / f"old-{secrets.token_hex(4)}"
         with suppress(OSError):
             os.rename(old, aside)
-            resumed |= _copy(aside, folder)
+            resumed |= _state(aside) == state and _copy(aside, folder)
     for aside in place.work.glob("old-*"):
         shutil.rmtree(aside, ignore_errors=True)
     return folder, resumed
 
 
-def begin_anew(folder: Path) -> Path:
-    """Empty the folder of an attempt."""
+def begin_anew(folder: Path, state: str = "") -> Path:
+    """Empty the folder of an attempt at data in a state."""
     aside = folder.with_name(f"old-{secrets.token_hex(4)}")
     os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
-    return make_folder(folder)
+    return _made(folder, state)
 
 
 def publish(place: Place, claim: Claim, content: dict[str, Any]) -> bool:
@@ -64,6 +72,7 @@ def publish(place: Place, claim: Claim, content: dict[str, Any]) -> bool:
     hash = digest(folder / CHECKPOINT)
     proof = {"token": claim.token} | ({"sha256": hash} if hash else {})
     write_atomic(folder / RESULT, json.dumps({**content, **proof}, indent=1) + "\n")
+    (folder / _STATE).unlink(missing_ok=True)  # the result says it
     for _ in range(2):
         if not claim.is_ours():
             return False
@@ -87,6 +96,20 @@ def tidy(place: Place, *, keep: bool = False) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         place.note.unlink(missing_ok=True)
+
+
+def _made(folder: Path, state: str) -> Path:
+    make_folder(folder)
+    if state:
+        write_atomic(folder / _STATE, state)
+    return folder
+
+
+def _state(folder: Path) -> str:
+    try:
+        return (folder / _STATE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _copy(old: Path, new: Path) -> bool:

@@ -59,11 +59,9 @@ def dated_cells(out: Path, done: Iterable[Cell]) -> Dated:
     return found
 
 
-def changed_cells(dated: Dated, data: Mapping[str, str]) -> list[Cell]:
-    """Return the cells whose data is in another state now, what starts from others first."""
-    return [
-        cell for cell, state in reversed(dated) if data.get(_source(cell.config), state) != state
-    ]
+def changed_cells(dated: Dated, data: Mapping[str, str]) -> set[str]:
+    """Return the ids of the cells whose data is in another state now."""
+    return {cell.id for cell, state in dated if data.get(_source(cell.config), state) != state}
 
 
 def _source(config: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from tlml.suites.executors.base import Job
 from tlml.suites.results import WORK
 
 _AT_A_TIME = 16  # folders
+_ROUNDS = 20  # a folder of work that others tidy away while one moves into it is made again
 
 
 def find_done(out: Path, cells: Iterable[Cell]) -> set[str]:
@@ -75,17 +76,15 @@ def to_forget(plan: Plan, patterns: Sequence[str]) -> list[Cell]:
         TlmlError: A pattern matches nothing.
     """
     chosen = plan.only(patterns, option="rerun")
-    ids = {cell.id for cell in chosen.distinct()}
-    cells, before = plan.distinct(), 0
-    while before < len(ids):
-        before = len(ids)
-        ids |= {cell.id for cell in cells if not ids.isdisjoint(cell.waits_for)}
-    # What starts from others goes first: a run that is stopped here leaves nothing that is old.
-    return [cell for cell in reversed(cells) if cell.id in ids]
+    return plan.with_users({cell.id for cell in chosen.distinct()})
 
 
 def forget(out: Path, cells: Iterable[Cell]) -> None:
     """Remove what is done of some cells, and what was left of attempts at them.
+
+    Args:
+        out: The folder.
+        cells: What starts from others first: a run that is stopped here leaves nothing that is old.
 
     Raises:
         TlmlError: The folder is not writable.
@@ -94,15 +93,26 @@ def forget(out: Path, cells: Iterable[Cell]) -> None:
         place = Place(out, cell.id)
         aside = out / WORK / cell.id / f"old-{secrets.token_hex(4)}"
         try:
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            place.published.rename(aside)
-        except FileNotFoundError:  # it is not done
-            pass
+            _move(place.published, aside)
         except OSError as error:
             raise TlmlError(f"{place.published}: cannot be moved ({error.strerror})") from error
         held = look(place.claim)
         if held is None or held.gone:
             shutil.rmtree(place.work, ignore_errors=True)
+
+
+def _move(published: Path, aside: Path) -> None:
+    """Move what is done away, if it is."""
+    for number in range(_ROUNDS):
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            published.rename(aside)
+            return
+        except FileNotFoundError:
+            if not lexists(published):
+                return
+            if number == _ROUNDS - 1:
+                raise
 
 
 def tidy_folder(out: Path) -> None:

@@ -92,6 +92,8 @@ def check_here(configs: Mapping[str, Configs]) -> Outcome:
                 else:
                     check_cell(config, fit)
                     data |= tell(config, data)
+        except OSError as error:  # data went away, or is told of as the plugin pleases
+            found[_UNREAD + config["domain"]] = _line(error)
         except RefusedError as error:
             found[id] = _line(error)
         except (TlmlError, TypeError, ValueError) as error:
@@ -102,9 +104,10 @@ def check_here(configs: Mapping[str, Configs]) -> Outcome:
 
 def _unread(config: dict[str, Any], read: dict[str, str]) -> str:
     """Return why the domain of a cell can't be looked at, which is tried once; "" if it can."""
-    from tlml.suites.run_cell import UnreadError, check_domain
+    from tlml.suites.inside.checks import UnreadError, check_domain, splits_of
 
-    key = json.dumps([config["domain"], config["domain_options"]], sort_keys=True)
+    where = [config["domain"], config["domain_options"], splits_of(config)]
+    key = json.dumps(where, sort_keys=True)
     if key not in read:
         try:
             check_domain(config)

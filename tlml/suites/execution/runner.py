@@ -70,14 +70,15 @@ class _Attempt:
         return Outcome("done")
 
     def _made(self) -> dict[str, Any]:
-        folder, resumed = begin(self.place, self.claim.token)
+        state = self.cell.get("fingerprint", "")
+        folder, resumed = begin(self.place, self.claim.token, state)
         try:
             return self._run(folder)
         except Exception as error:
             # What it went on from may be the cause, unless it is the disk's or another's doing.
             if not resumed or of_the_machine(error) or not self.claim.is_ours():
                 raise
-            return self._run(begin_anew(folder))
+            return self._run(begin_anew(folder, state))
 
     def _run(self, folder: Path) -> dict[str, Any]:
         import torch

@@ -53,7 +53,3 @@ class Silence:
         seconds = seconds + min(now - last, _LONGEST) if before == sign else 0.0
         self._seen[id] = sign, now, seconds
         return seconds
-
-    def forget(self, id: str) -> None:
-        """Begin anew for a cell."""
-        self._seen.pop(id, None)

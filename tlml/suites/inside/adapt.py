@@ -20,6 +20,7 @@ from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.suites.cells import TARGET_LABELS, VALIDATION_TASKS
+from tlml.suites.inside.checks import check_each, fault_of_choice
 from tlml.suites.inside.drawn_units import paired
 from tlml.suites.inside.ingredients import (
     load_fitted,
@@ -38,7 +39,6 @@ from tlml.suites.tuning import (
     best_of,
     candidates_of,
     edges,
-    fault_of_choice,
     part_of_choice,
     tuning_of_fits,
 )
@@ -51,13 +51,16 @@ def check_adapt(config: dict[str, Any]) -> None:
     """Make everything that adapting needs, so that wrong values show before the first run.
 
     Raises:
-        TlmlError: Something can't be made, or there are no validation episodes to choose on.
+        OptionError: A value of any choice is wrong.
+        TlmlError: No choice can be made, or there are no validation episodes to choose on.
     """
-    domain = make_domain(config)
-    first, *others = (one.config for one in candidates_of(config, []))
-    learner, adapt = make_learner(first), _strategy(first)
-    for other in others:
-        _strategy(other)
+    check_each((one.config for one in candidates_of(config, [])), _check_choice)
+    if config.get("criterion") == VALIDATION_TASKS:
+        _check_validation(config, make_domain(config))
+
+
+def _check_choice(config: dict[str, Any]) -> None:
+    domain, learner, adapt = make_domain(config), make_learner(config), _strategy(config)
     test = EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"])
     test.setup("test")
     learner.meet(test.test_spaces)
@@ -66,8 +69,6 @@ def check_adapt(config: dict[str, Any]) -> None:
         data = test.dataset(test.split)
         smallest = data.smallest() if isinstance(data, EpisodeDataset) else data[0]
         learner.check_sizes(smallest, adapter.strategy, adapter.network)
-    if others and config["criterion"] == VALIDATION_TASKS:
-        _check_validation(config, domain)
 
 
 def check_head(config: dict[str, Any], fit: dict[str, Any]) -> None:
@@ -80,10 +81,19 @@ def check_head(config: dict[str, Any], fit: dict[str, Any]) -> None:
     Raises:
         TlmlError: It has.
     """
+
+    def check(choice: dict[str, Any]) -> None:
+        adapt, view = _strategy(choice), choice["view"]
+        adapter_for(learner, EpisodeView(domain, **view, adapt=adapt, head=choice["head"]))
+
     domain, learner = make_domain(config), make_learner(fit)
-    make_training_view(fit, learner, domain)
-    adapt = _strategy(next(candidates_of(config, [])).config)
-    adapter_for(learner, EpisodeView(domain, **config["view"], adapt=adapt, head=config["head"]))
+    try:
+        make_training_view(fit, learner, domain)
+    except (TypeError, ValueError):
+        if "tried" in fit:  # it is one choice less, as its own check says
+            return
+        raise
+    check_each((one.config for one in candidates_of(config, [])), check)
 
 
 def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -> Record:
@@ -194,19 +204,25 @@ def _try(candidate: Candidate, domain: Any, report: Report) -> tuple[TrialResult
     if path and (error := _result(path).get("error")):
         return TrialResult(math.inf, error), 0.0
     learner = load_fitted(path, config) if path else make_learner(config)
-    view = EpisodeView(domain, **_judging(config), adapt=_strategy(config), head=config["head"])
-    if learner.view_spaces is None:
-        learner.meet(view.test_spaces)
     try:
-        _test(learner, view, report)
-    except TlmlError as error:  # mostly it diverged; the other choices go on
-        if not fault_of_choice(error):
+        view = _tested(learner, config, domain, report)
+    except (TypeError, ValueError) as error:  # mostly it diverged; the other choices go on
+        if not fault_of_choice(error, config, _check_choice):
             raise
         return TrialResult(math.inf, str(error)), 0.0
     metric, higher = primary(view.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
     seconds = sum(record["seconds"] for record in learner.records)
     return TrialResult(-mean if higher else mean), seconds
+
+
+def _tested(learner: Learner, config: dict[str, Any], domain: Any, report: Report) -> EpisodeView:
+    """Test a choice on the episodes that judge it."""
+    view = EpisodeView(domain, **_judging(config), adapt=_strategy(config), head=config["head"])
+    if learner.view_spaces is None:
+        learner.meet(view.test_spaces)
+    _test(learner, view, report)
+    return view
 
 
 def _judging(config: dict[str, Any]) -> dict[str, Any]:

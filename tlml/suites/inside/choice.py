@@ -19,8 +19,8 @@ from tlml.metrics.targets import primary
 from tlml.metrics.tasks import measure_predictions
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
+from tlml.suites.inside.checks import check_each, check_fit, fault_of_choice
 from tlml.suites.inside.ingredients import (
-    check_trainer,
     make_domain,
     make_learner,
     make_training_view,
@@ -28,7 +28,7 @@ from tlml.suites.inside.ingredients import (
 )
 from tlml.suites.inside.share import Report, part_of
 from tlml.suites.inside.training import TrainingOutcome, train
-from tlml.suites.tuning import TrialResult, best_of, choices_of, fault_of_choice, with_options
+from tlml.suites.tuning import TrialResult, best_of, choices_of, with_options
 from tlml.views.base import View
 from tlml.views.pair import PairView
 from tlml.views.stream import StreamView
@@ -74,15 +74,11 @@ def check_choices(config: dict[str, Any]) -> None:
     """Make each learner of a choice on a stream, and the stream of validation tasks.
 
     Raises:
-        TlmlError: Something cannot be made.
+        TlmlError: No choice can be made.
     """
-    for options in choices_of(config["tune"]):
-        one = with_options(_on_validation(config), options)
-        learner = make_learner(one)
-        view = make_training_view(one, learner, make_domain(one))
-        view.setup("fit")
-        learner.check(view)
-        check_trainer(one, view)
+    stream = _on_validation(config)
+    every = (with_options(stream, options) for options in choices_of(config["tune"]))
+    check_each(every, check_fit)
 
 
 def check_tuning(config: dict[str, Any], learner: Learner, view: View) -> None:
@@ -123,8 +119,8 @@ def _try_choice(
         trained = train(config, folder, report)
         cost = trained.cost
         found = TrialResult(risk(config, trained))
-    except TlmlError as error:  # mostly it diverged; the other choices go on
-        if not fault_of_choice(error):
+    except (TypeError, ValueError) as error:  # mostly it diverged; the other choices go on
+        if not fault_of_choice(error, config, check_fit):
             raise
         found = TrialResult(math.inf, str(error))
     text = json.dumps({"options": options, **found._asdict(), "cost": cost})

@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tlml.errors import TlmlError
 from tlml.files import write_atomic
 from tlml.learners.gradient_learner import GradientLearner
+from tlml.suites.inside.checks import check_fit, fault_of_choice
 from tlml.suites.inside.choice import choose, fit_risk
 from tlml.suites.inside.feature_plane import write_projection
 from tlml.suites.inside.ingredients import load_fitted, make_domain, make_training_view
 from tlml.suites.inside.share import Report
 from tlml.suites.inside.training import TrainingOutcome, train
 from tlml.suites.results import CHECKPOINT, FEATURES
-from tlml.suites.tuning import fault_of_choice, with_options
+from tlml.suites.tuning import with_options
 from tlml.views.pair import PairView
 
 
@@ -61,14 +61,14 @@ def run_fit(
 
 
 def try_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
-    """Train one choice of several; that it diverged is what comes out of it, as ``error``.
+    """Train one choice of several; that it diverged or is refused comes out, as ``error``.
 
     Such a choice is never tried again, and the others are compared without it.
     """
     try:
         return run_fit(config, folder, report)
-    except TlmlError as error:
-        if not fault_of_choice(error):
+    except (TypeError, ValueError) as error:
+        if not fault_of_choice(error, config, check_fit):
             raise
         said = {name: config[name] for name in ("learner", "strategy")}
         return {**said, "error": str(error), "cost": {"fit_seconds": 0.0, "steps": 0}}

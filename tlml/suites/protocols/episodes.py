@@ -130,10 +130,7 @@ def _fits(meeting: Meeting, shots: Value, seed: int) -> Iterator[FitCell]:
         return
     by_labels = meeting.fits.by_labels(meeting.label, name)
     criterion = TARGET_LABELS if meeting.oracle and by_labels else None
-    shots = shots if fit.labels else 0
-    pairs = meeting.sources.pairs(fit.learner)
-    given = {**meeting.entry.view, **fit.view} if pairs else {}
-    sees = bool(shots or given.get("unlabelled") or given.get("shots"))
+    sees = meeting.fits.sees_target(meeting.label, name, labelled=bool(shots))
     if not sees and criterion != TARGET_LABELS:
         yield meeting.fit_cell(seed)
         return

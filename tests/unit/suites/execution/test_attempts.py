@@ -153,6 +153,27 @@ def test_what_left_nothing_is_begun_anew(place: Place) -> None:
     assert begin(place, "new") == (place.attempt("new"), False)
 
 
+@pytest.mark.parametrize(("before", "goes_on"), [("one", True), ("two", False), ("", False)])
+def test_what_was_made_of_other_data_is_not_gone_on_from(
+    place: Place, before: str, goes_on: bool
+) -> None:
+    old, _ = begin(place, "old", before)
+    (old / "last.ckpt").write_bytes(zipped())
+    folder, resumed = begin(place, "new", "one")
+    assert resumed == (folder / "last.ckpt").exists() == goes_on
+    assert begin(place, "newer", "one")[1] == goes_on
+    emptied = begin_anew(place.attempt("newer"), "one")
+    (emptied / "last.ckpt").write_bytes(zipped())
+    assert begin(place, "last", "one")[1]
+
+
+def test_the_state_of_an_attempt_is_told_by_its_result_alone(place: Place) -> None:
+    claim = claimed(place)
+    begin(place, claim.token, "one")
+    assert publish(place, claim, {"kind": "adapt", "fingerprint": "one"})
+    assert [path.name for path in place.published.iterdir()] == ["result.json"]
+
+
 def test_an_attempt_can_be_emptied(place: Place) -> None:
     folder = made(place, claimed(place))
     assert list(begin_anew(folder).iterdir()) == []

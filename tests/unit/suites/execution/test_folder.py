@@ -105,6 +105,27 @@ def test_forgotten_cells_leave_nothing_unless_another_is_at_work(tmp_path: Path)
     assert Place(tmp_path, "b").claim.exists()
 
 
+@pytest.mark.parametrize("times", [1, 100])
+def test_what_is_tidied_away_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    published(tmp_path, "a")
+    rename, tidied = Path.rename, iter(range(times))
+
+    def robbed(path: Path, target: Path) -> Path:
+        if next(tidied, None) is not None:
+            Path(target).parent.rmdir()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", robbed)
+    if times == 1:
+        forget(tmp_path, [adapt("a")])
+        assert list((tmp_path / "cells").iterdir()) == []
+        return
+    with pytest.raises(TlmlError, match=r"cells/a: cannot be moved \(No such file"):
+        forget(tmp_path, [adapt("a")])
+
+
 def test_what_cannot_be_forgotten_is_named(tmp_path: Path) -> None:
     published(tmp_path, "a")
     (tmp_path / "work").write_text("")

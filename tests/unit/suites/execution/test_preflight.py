@@ -11,6 +11,8 @@ from tlml.registry import Registry
 from tlml.suites import run_cell
 from tlml.suites.execution.preflight import _groups, check_here, look_ahead
 from tlml.suites.executors.inline import InlineExecutor
+from tlml.suites.inside import checks
+from tlml.testing.toys import Planes
 
 
 def adapts(**changes: Any) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def test_what_holds_for_a_configuration_holds_for_all_its_seeds(
         if config.get("view", {}).get("shots") == 10:
             raise run_cell.RefusedError("too many shots")
 
-    monkeypatch.setattr(run_cell, "check_domain", lambda config: None)
+    monkeypatch.setattr(checks, "check_domain", lambda config: None)
     monkeypatch.setattr(run_cell, "check_cell", refuse)
     plan = planned(registry)
     found = look_ahead(InlineExecutor(), plan.distinct())
@@ -101,3 +103,34 @@ def test_what_holds_for_a_configuration_holds_for_all_its_seeds(
         ("waves", method, "10 shots") for method in plan.methods
     }
     assert {cell.point["shots"] for cell in left.adapts if cell.domain == "waves"} == {5}
+
+
+class Sealed(Planes):
+    """A domain whose state cannot be told."""
+
+    def fingerprint(self) -> str | None:
+        raise PermissionError(13, "Permission denied", "index.csv")
+
+
+def test_a_state_that_cannot_be_told_is_data_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_cell, "check_cell", lambda config, fit: None)
+    name = f"{__name__}.Sealed"
+    outcome = check_here({"a": (adapts(domain=name), None), "b": (adapts(), None)})
+    assert outcome.ending == "done" and set(outcome.found) == {f"unread {name}"}
+    assert "index.csv" in outcome.found[f"unread {name}"]
+
+
+def test_splits_of_one_domain_are_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(config: dict[str, Any]) -> None:
+        if config["view"].get("split") != "source":
+            raise checks.UnreadError("the target is away")
+
+    monkeypatch.setattr(checks, "check_domain", look)
+    monkeypatch.setattr(run_cell, "check_cell", lambda config, fit: None)
+    here = adapts(view={"shots": 5, "split": "source"})
+    assert check_here({"a": (here, None)}).found == {}
+    assert check_here({"a": (here, None), "b": (adapts(), None)}).found == {
+        "unread sinusoid": "the target is away"
+    }

@@ -133,6 +133,15 @@ def test_what_fails_after_going_on_is_tried_once_from_the_start(
     assert len(cells.folders) == 2
 
 
+def test_what_other_data_left_is_not_gone_on_from(tmp_path: Path, cells: Cells) -> None:
+    seen: list[list[str]] = []
+    cells.acts = [raises(TlmlError("disk"))]
+    do_cell(asdict(fit("f")) | {"fingerprint": "one"}, str(tmp_path))
+    sys.modules["tlml.suites.run_cell"].run_cell = _looking(cells, seen)  # type: ignore[attr-defined]
+    done = do_cell(asdict(fit("f")) | {"fingerprint": "two"}, str(tmp_path))
+    assert (done, seen) == (Outcome("done"), [["state"]])
+
+
 def test_a_full_disk_throws_no_checkpoint_away(tmp_path: Path, cells: Cells) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     cells.acts = [raises(full), raises(full)]

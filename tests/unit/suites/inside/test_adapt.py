@@ -92,6 +92,20 @@ def test_a_wrong_value_of_any_choice_is_told_before_anything_runs() -> None:
         check_adapt({**TUNED, "tune": {"lr": {"values": [0.1, -1.0]}}})
 
 
+@pytest.mark.parametrize("ranks", [[1000, 1], [1, 1000]])
+def test_a_refused_choice_is_one_choice_less_wherever_it_stands(ranks: list[int]) -> None:
+    lora = {**TUNED, "learner": "supervised", "strategy": "lora"}
+    check_adapt({**lora, "tune": {"rank": {"values": ranks}}})
+    with pytest.raises(TlmlError, match="rank"):
+        check_adapt({**lora, "tune": {"rank": {"values": [1000, 2000]}}})
+
+
+def test_a_single_choice_needs_validation_tasks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapt, "make_domain", lambda config: WithoutValidation(train=40))
+    with pytest.raises(TlmlError, match="validation tasks cannot judge"):
+        check_adapt({**TUNED, "tune": {"lr": {"values": [0.1]}}})
+
+
 def test_choices_of_fit_and_method_are_counted_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import tlml
 from tlml import EpisodeView, TlmlError
+from tlml.errors import DivergedError
 from tlml.suites.inside import fit
 from tlml.suites.inside.training import TrainingOutcome
 
@@ -48,7 +49,7 @@ def test_a_choice_that_diverged_is_what_comes_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def diverge(*_: Any) -> None:
-        raise TlmlError("the loss is nan; lower its lr")
+        raise DivergedError("the loss is nan; lower its lr")
 
     monkeypatch.setattr(fit, "train", diverge)
     found = fit.try_fit({**CONFIG, "tried": {"learner.lr": 0.5}}, tmp_path, lambda share: None)
