@@ -24,7 +24,7 @@ from tlml.data.turns import NumberedEpisodes
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
-from tlml.views.contract import COSTS, Measurable, Measurement, Place
+from tlml.views.contract import BESIDE_METRICS, Measurable, Measurement, Place
 
 _SHOTS, _QUERIES, _EPISODES = 5, 15, 200  # where nothing is said
 _VALIDATE = 100  # episodes where nothing is said: each is adapted to on its own
@@ -191,7 +191,7 @@ class EpisodeView(View):
         means = {
             name: sum(record[name] for record in records) / len(records)
             for name in records[0]
-            if name not in COSTS
+            if name not in BESIDE_METRICS
         }
         yield Measurement(means, len(records), records)
 
@@ -237,7 +237,7 @@ class EpisodeView(View):
         return data.turn(number) if isinstance(data, EpisodeFile) else data.numbered.turn(number)
 
     def setup(self, stage: str) -> None:
-        """Check the data, an episode of each split, and the sizes of all tasks that are met in turn."""
+        """Check the data, the largest first episode, and the sizes of all tasks met in turn."""
         check_positive(blocks=self.domain.blocks)
         if stage == "fit" and lowest(self.shots) == 0:
             raise TlmlError("shots: 0 labelled examples leave nothing to adapt to in training")

@@ -111,7 +111,7 @@ def test_each_package_is_read_once(checkout: Site) -> None:
     "line",
     [
         "from acme import nets", "import json; import acme.nets", "if True: import acme.nets as n",
-        "def f():\n    from acme.nets import Net, other", "from acme import (\n    a,\n    nets\n)",
+        "def f():\n    from acme.nets import Net, other", "from acme import (\n    nets\n)",
         "from . import nets", "from .nets import Net", "from .nets import *", "import json, acme.nets",
     ],
 )  # fmt: skip
