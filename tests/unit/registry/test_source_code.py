@@ -112,7 +112,8 @@ def test_each_package_is_read_once(checkout: Site) -> None:
     [
         "from acme import nets", "import json; import acme.nets", "if True: import acme.nets as n",
         "def f():\n    from acme.nets import Net, other", "from acme import (\n    nets\n)",
-        "from . import nets", "from .nets import Net", "from .nets import *", "import json, acme.nets",
+        "from . import nets", "from .nets import Net", "from .nets import *",
+        "import json, acme.nets",
     ],
 )  # fmt: skip
 def test_every_form_of_import_is_seen(checkout: Site, line: str) -> None:
