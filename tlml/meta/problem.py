@@ -15,6 +15,7 @@ from tlml.meta.contract import Adapter, MetaLearner, Problem, Slopes, trained_pa
 from tlml.meta.path import Path
 from tlml.networks.batchnorm import Policy, TooFewExamplesError, has_batchnorm, statistics
 from tlml.networks.calls import call_with
+from tlml.networks.modes import constant
 from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.strategies.gradients import KeptLoss, Loss
 from tlml.strategies.strategy import Strategy
@@ -211,7 +212,9 @@ class InnerProblem:
     def predict(self, support: Batch, x: Tensor) -> Tensor:
         """Adapt to the support of one task and return the scores of ``x``."""
         adapts = len(support.x) or self.strategy.unlabelled
-        params = self.adapted(support) if adapts else self.start()
+        # Learned rates would keep every inner step for an outer one that doesn't come.
+        with constant(self.strategy):
+            params = self.adapted(support) if adapts else self.start()
         with torch.no_grad():
             return self.scores(params, x)
 

@@ -1,4 +1,4 @@
-"""Training and evaluation mode of a network."""
+"""What a network is for a while: in evaluation mode, or constant."""
 
 from __future__ import annotations
 
@@ -18,3 +18,16 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def constant(module: nn.Module) -> Iterator[None]:
+    """Let nothing inside the block be differentiated by the parameters of a module."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

@@ -1,11 +1,11 @@
-"""Evaluation mode for a while."""
+"""Evaluation mode, or constant parameters, for a while."""
 
 from __future__ import annotations
 
 import pytest
 from torch import nn
 
-from tlml.networks.modes import evaluating
+from tlml.networks.modes import constant, evaluating
 
 
 def test_each_module_gets_its_own_mode_back() -> None:
@@ -22,3 +22,12 @@ def test_an_error_inside_changes_nothing_either() -> None:
     with pytest.raises(KeyError), evaluating(network):
         raise KeyError
     assert network.training
+
+
+def test_what_was_trained_is_trained_again() -> None:
+    network = nn.Linear(2, 1)
+    network.bias.requires_grad_(False)
+    with pytest.raises(KeyError), constant(network):
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+        raise KeyError
+    assert (network.weight.requires_grad, network.bias.requires_grad) == (True, False)
