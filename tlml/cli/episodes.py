@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlml.cli.parser import Parser
 from tlml.errors import TlmlError, unknown
+from tlml.presentation.numbers import percent
 from tlml.yaml_lines import parse_located
 
 if TYPE_CHECKING:
@@ -159,4 +160,4 @@ def _range(value: Any) -> str:
     if isinstance(value, list | tuple):
         low, high = value
         return str(low) if low == high else f"{low} to {high}"
-    return f"{100 * value:g}%" if isinstance(value, float) else str(value)
+    return percent(value) if isinstance(value, float) else str(value)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from copy import deepcopy
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -22,9 +23,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class LastCheckpoint(ModelCheckpoint):
     """Writes ``last.ckpt`` after each epoch, and where the run is stopped from outside.
 
-    A signal may come within a step of the optimiser, so it is heeded after the batch: what is
-    written is what an uninterrupted run has there. A second one ends the run at once. Several
-    processes don't stop after the same batch, and keep their epochs.
+    A signal may come within a step of the optimiser, so it is heeded after the batch and the
+    learner's own hook for it: what is written is what an uninterrupted run has there. In a
+    validation that is what was after the last batch. A second signal ends the run at once. What was
+    ignored before stays ignored. Several processes don't stop after the same batch, and keep their
+    epochs.
     """
 
     def __init__(self) -> None:
@@ -33,12 +36,17 @@ class LastCheckpoint(ModelCheckpoint):
         )
         self._before: dict[int, Any] = {}
         self._came: int | None = None
+        self._after_batch: dict[str, Any] | None = None
+        self._loop: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Hear signals."""
         super().on_train_start(trainer, pl_module)
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            found = {number: signal.getsignal(number) for number in _SIGNALS}
+            self._before = {n: own for n, own in found.items() if own not in (signal.SIG_IGN, None)}
+            for number in self._before:
+                signal.signal(number, self._note)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -46,12 +54,34 @@ class LastCheckpoint(ModelCheckpoint):
         """Stop here if that was asked for, unless gradients are being summed over batches."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         summed = (batch_idx + 1) % trainer.accumulate_grad_batches and not trainer.is_last_batch
-        if self._came is not None and not summed:
-            trainer.save_checkpoint(self.format_checkpoint_name({}))
-            self._stop(self._came)
+        self._after_batch = None
+        if summed:
+            return
+        if self._came is not None:
+            pl_module.on_train_batch_end(outputs, batch, batch_idx)  # Lightning won't come to it
+            self._save_and_stop(trainer)
+        if self._before and trainer.enable_validation:
+            self._after_batch = deepcopy(trainer.fit_loop.state_dict())
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Stop in a long validation, too; the epoch before it is kept then."""
+        """Stop in a long validation, too, and keep what was after the batch before it."""
+        if self._came is None:
+            return
+        self._loop = self._after_batch
+        if self._loop is None:  # gradients are being summed
+            self._stop(self._came)
+        self._save_and_stop(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Write where the run was before a validation, which changes nothing else."""
+        if self._loop is not None:
+            checkpoint["loops"]["fit_loop"] = self._loop
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop before a test, if that was asked for in what comes after the last batch."""
+        super().on_train_end(trainer, pl_module)
         if self._came is not None:
             self._stop(self._came)
 
@@ -72,7 +102,12 @@ class LastCheckpoint(ModelCheckpoint):
             self._stop(number)
         self._came = number
 
-    def _stop(self, number: int) -> None:
+    def _save_and_stop(self, trainer: pl.Trainer) -> NoReturn:
+        assert self._came is not None
+        trainer.save_checkpoint(self.format_checkpoint_name({}))
+        self._stop(self._came)
+
+    def _stop(self, number: int) -> NoReturn:
         before = self._before.get(number)
         self._leave()
         if callable(before):
@@ -83,6 +118,7 @@ class LastCheckpoint(ModelCheckpoint):
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before, self._came = {}, None
+        self._after_batch = self._loop = None
 
 
 class RunFiles(WholeFiles):

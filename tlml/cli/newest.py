@@ -11,28 +11,41 @@ from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 
 RUNS = "runs"
-_NOTE = "newest.txt"  # says where the newest run of a command keeps its checkpoints
+_NOTE = "newest.txt"  # says where the newest runs of a command keep their checkpoints
+_NOTED = 20  # folders: a later run may be stopped before it has a checkpoint
 
 
 def note_folders(command: str, folders: Iterable[str | os.PathLike[str]]) -> None:
     """Note where a run keeps its checkpoints; a folder that can't be written to stops no run."""
-    lines = [_shown(Path(folder)) for folder in folders]
+    noted = Path(RUNS) / command
+    lines = [*_noted(noted), *(_shown(Path(folder)) for folder in folders)]
+    newest = list(dict.fromkeys(reversed(lines)))[:_NOTED]
     with suppress(TlmlError):
-        write_atomic(make_folder(Path(RUNS) / command) / _NOTE, "\n".join(lines) + "\n")
+        write_atomic(make_folder(noted) / _NOTE, "\n".join(reversed(newest)) + "\n")
 
 
 def find_newest(command: str) -> Path | None:
     """Return the checkpoint that was written last by a command, or None."""
-    found = [(path.stat().st_mtime_ns, path) for path in _checkpoints(command)]
+    found = []
+    for path in _checkpoints(command):
+        with suppress(OSError):  # it went away meanwhile
+            found.append((path.stat().st_mtime_ns, path))
     return max(found)[1] if found else None
 
 
 def _checkpoints(command: str) -> Iterator[Path]:
     folder = Path(RUNS) / command
     yield from folder.glob("*/checkpoints/last*.ckpt")
-    with suppress(OSError, ValueError):
-        for line in (folder / _NOTE).read_text(encoding="utf-8").splitlines():
+    for line in _noted(folder):
+        with suppress(OSError, ValueError):  # a folder that is nobody's to read
             yield from Path(line).glob("*.ckpt")
+
+
+def _noted(folder: Path) -> list[str]:
+    """Return the folders that were noted, the newest last; none of a damaged note."""
+    with suppress(OSError, ValueError):
+        return (folder / _NOTE).read_text(encoding="utf-8").splitlines()
+    return []
 
 
 def _shown(folder: Path) -> str:

@@ -93,15 +93,6 @@ def counted(value: Amounts) -> bool:
     return isinstance(value, int | tuple)
 
 
-def percent(share: float) -> str:
-    """Return a share in words.
-
-    >>> percent(0.1)
-    '10%'
-    """
-    return f"{100 * share:g}%"
-
-
 def lowest(value: Amounts) -> int:
     """Return the least that is drawn: of a share and of all 1."""
     if isinstance(value, tuple):

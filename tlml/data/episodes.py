@@ -102,6 +102,64 @@ def draw(
     return made
 
 
+class Sizes(NamedTuple):
+    """How many examples a finite task has, by label where it is divided by class.
+
+    Args:
+        train: To train on; the key None is the whole.
+        test: In a part of its own; empty without one.
+    """
+
+    train: dict[int | None, int]
+    test: dict[int | None, int]
+
+
+def sizes_of(task: Finite) -> Sizes:
+    """Count the examples of a task."""
+    pool, test = readable(task.split("train")), readable(task.split("test"))
+    if by_class(task, pool):
+        return Sizes(_counted(pool), _counted(test))
+    return Sizes({None: len(pool)}, {None: len(test)} if len(test) else {})
+
+
+def check_sizes(
+    task: Finite,
+    sizes: Sizes,
+    shots: Amounts,
+    queries: Amounts,
+    rng: np.random.Generator,
+    ways: int | None,
+) -> None:
+    """Raise where `draw_episode` would for want of examples; no example is read.
+
+    Args:
+        task: The task.
+        sizes: Its own.
+        shots: As in `draw_episode`.
+        queries: Likewise.
+        rng: As the draw of the episode would find it.
+        ways: Likewise.
+
+    Raises:
+        TlmlError: The task has too few examples or classes.
+    """
+    train, test = sizes
+    if None in train:
+        near, far = _divide(task, shots, queries, train[None], test.get(None), rng)
+        return _check_whole(task, train[None], test.get(None, 0), near, far)
+    for label in _labels(task, [label for label in train if label is not None], ways, rng):
+        own, tested = train[label], test.get(label, 0) if test else None
+        near, far = _divide(task, shots, queries, own, tested, rng)
+        left = own - near if tested is None else tested
+        _check_enough(task, label, own, left, near, far, bool(test))
+    return None
+
+
+def _counted(data: Held) -> dict[int | None, int]:
+    labels, counts = torch.unique(data.y, return_counts=True)
+    return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+
+
 def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator) -> Draw:
     both = task.sample(shots + queries, rng)
     check_tensors(both.x, both.y, f"task {task.name}")
@@ -165,9 +223,7 @@ def _draw_finite(
     if not by_class(task, pool):
         near, far = _divide(task, shots, queries, len(pool), len(test) or None, rng)
         return _draw_whole(task, pool, test, near, far, rng, cut)
-    labels = _labels(task, pool, ways, rng)
-    if not labels:
-        raise TlmlError(f"task {task.name}: it has no examples to train on")
+    labels = _labels(task, _classes(pool), ways, rng)
     part = "test" if len(test) else "train"
     support, query = [], []
     for label in labels:
@@ -203,12 +259,7 @@ def _draw_whole(
 ) -> Draw:
     order = torch.from_numpy(rng.permutation(len(pool)))
     others = torch.from_numpy(rng.permutation(len(test))) if len(test) else None
-    if len(order) < shots or (len(order) - shots if others is None else len(others)) < queries:
-        has = f"{len(pool)} to train on, {len(test)} to test on" if len(test) else f"{len(pool)}"
-        raise TlmlError(
-            f"task {task.name}: {shots} shots and {queries} queries are more examples than it has: "
-            f"{has}"
-        )
+    _check_whole(task, len(pool), len(test), shots, queries)
     source = test if len(test) else pool
     may = part_of(cut, torch.arange(len(source)))
     support, query_index = divided(order, others, shots, queries, may)
@@ -237,8 +288,11 @@ def _classes(pool: Held) -> list[int]:
     return [int(label) for label in torch.unique(pool.y)]
 
 
-def _labels(task: Finite, pool: Held, ways: int | None, rng: np.random.Generator) -> list[int]:
-    labels = _classes(pool)
+def _labels(
+    task: Finite, labels: list[int], ways: int | None, rng: np.random.Generator
+) -> list[int]:
+    if not labels and ways is None:
+        raise TlmlError(f"task {task.name}: it has no examples to train on")
     if ways is None or labels == list(range(ways)):
         return labels
     if not 2 <= ways <= len(labels):
@@ -256,6 +310,15 @@ def _permute(pool: Held, label: int, rng: np.random.Generator) -> Tensor:
 
 def _of_class(pool: Held, label: int) -> Tensor:
     return torch.nonzero(pool.y == label).flatten()
+
+
+def _check_whole(task: Finite, train: int, test: int, shots: int, queries: int) -> None:
+    if train < shots or (test or train - shots) < queries:
+        has = f"{train} to train on, {test} to test on" if test else f"{train}"
+        raise TlmlError(
+            f"task {task.name}: {shots} shots and {queries} queries are more examples than it has: "
+            f"{has}"
+        )
 
 
 def _check_enough(

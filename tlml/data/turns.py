@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from tlml.data.counts import Amounts, Counts, drawn, lowest
+from tlml.data.counts import Amounts, Counts, drawn, largest, lowest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
-from tlml.data.episodes import Draw, draw, draw_task
+from tlml.data.episodes import Draw, Sizes, check_sizes, draw, draw_task, sizes_of
 from tlml.data.parts import Cut, Turn, number_of_parts
 from tlml.data.sampling import keyed_rng
-from tlml.data.tasks import Split
+from tlml.data.tasks import Finite, Split
 
 ALL_CLASSES = "all classes"
 FEW_TASKS = 5  # of fewer, disjoint parts of their examples are what episodes differ in
@@ -49,14 +52,54 @@ class NumberedEpisodes:
         tasks = self._in_turn()
         if not tasks:
             return None
-        order = keyed_rng(self.seed, self.split, 0, 0, _ORDER).permutation(len(tasks))
-        visit, at = divmod(number, len(tasks))
-        place = int(order[at])
-        name = ALL_CLASSES if isinstance(self.domain, ClassPool) else _names(tasks)[place]
+        visit, place = self._place(number, len(tasks))
+        name = ALL_CLASSES if isinstance(self.domain, ClassPool) else self._names[place]
         if len(tasks) >= FEW_TASKS:
             return Turn(name, place=place)
-        parts = number_of_parts(tasks[place], self.queries)
+        parts = self._parts[place]
         return Turn(name, visit if parts is None else visit % parts, parts, place)
+
+    def check(self, numbers: Iterable[int]) -> None:
+        """Raise where a task whose turn it is has too few examples; nothing is drawn.
+
+        Args:
+            numbers: Of the episodes.
+
+        Raises:
+            TlmlError: Such a task, by name.
+        """
+        tasks = self._in_turn()
+        if not tasks or isinstance(self.domain, ClassPool):
+            return
+        asked, sizes = (largest(self.shots), largest(self.queries)), dict[int, Sizes]()
+        for number in numbers if self.ways is not None else islice(numbers, len(tasks)):
+            rng = keyed_rng(self.seed, self.split, number)
+            ways = None if self.ways is None else drawn(self.ways, rng)
+            place = self._place(number, len(tasks))[1]
+            if isinstance(tasks[place], Finite):
+                if place not in sizes:
+                    sizes[place] = sizes_of(tasks[place])
+                check_sizes(tasks[place], sizes[place], *asked, rng, ways)
+
+    def _place(self, number: int, tasks: int) -> tuple[int, int]:
+        """Return which visit of a task an episode is, and the task's place."""
+        visit, at = divmod(number, tasks)
+        return visit, int(self._order[at])
+
+    # Of one object, the tasks stay the same: they are looked at once.
+
+    @cached_property
+    def _order(self) -> Any:
+        rng = keyed_rng(self.seed, self.split, 0, 0, _ORDER)
+        return rng.permutation(len(self._in_turn()))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return _named(self._in_turn())
+
+    @cached_property
+    def _parts(self) -> list[int | None]:
+        return [number_of_parts(task, self.queries) for task in self._in_turn()]
 
     def _in_turn(self) -> Sequence[Any]:
         """Return the tasks that are met in turn; none where they are drawn."""
@@ -87,9 +130,8 @@ class NumberedEpisodes:
         return Cut(key, turn.part, turn.parts, self.domain.blocks is not None)
 
 
-def _names(tasks: Sequence[Any]) -> list[str]:
+def _named(tasks: Sequence[Any]) -> list[str]:
     """Return a name for each task; those that several have get their place."""
     names = [str(getattr(task, "name", place)) for place, task in enumerate(tasks)]
-    return [
-        f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names)
-    ]
+    count = Counter(names)
+    return [f"{name} ({place})" if count[name] > 1 else name for place, name in enumerate(names)]

@@ -20,7 +20,7 @@ from tlml.learners.keyed_draws import keyed_draws
 from tlml.metrics.intervals import LEAST_UNITS
 from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
-from tlml.views.contract import COSTS, Measurable, judge
+from tlml.views.contract import BESIDE_METRICS, Measurable, judge
 from tlml.views.episode import EpisodeView
 
 _NORMAL = 1.96  # half width of a 95% interval of the mean, in standard errors
@@ -140,7 +140,7 @@ def half_intervals(records: Sequence[dict[str, Any]], view: View | None) -> dict
     if len(units) < LEAST_UNITS:
         return {}
     found = {}
-    for name in (name for name in records[0] if name not in (*COSTS, "loss")):
+    for name in (name for name in records[0] if name not in (*BESIDE_METRICS, "loss")):
         means = [sum(float(one[name]) for one in own) / len(own) for own in units.values()]
         found[name] = _NORMAL * torch.tensor(means).std() / len(means) ** 0.5
     return found

@@ -11,7 +11,7 @@ from torch import Tensor
 from tlml.data.tasks import Batch, Episode
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem, trained_parameters
-from tlml.meta.path import Held, Outer
+from tlml.meta.path import LearnerCall, Outer
 from tlml.networks.calls import call_with
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
     import torch._inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    held = Held(problem.learner, problem.task_slopes)
+    held = LearnerCall(problem.learner, problem.task_slopes)
 
     def flat(*given: Tensor) -> list[Tensor]:
         *values, sx, sy, qx, qy = given

@@ -77,7 +77,7 @@ class Path(ABC):
         return Adjoint(loss) if self.memory == "low" else SecondOrder(loss)
 
 
-class Held(nn.Module):
+class LearnerCall(nn.Module):
     """A learner as a module whose call asks one of its problems about a chunk.
 
     One functional call so replaces all its parameters, the strategy's rates among them: those

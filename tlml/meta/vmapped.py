@@ -12,11 +12,11 @@ from torch.func import grad_and_value, vmap
 from tlml.data.tasks import Episode, Episodes
 from tlml.errors import TlmlError
 from tlml.meta.contract import Problem, Slopes, trained_parameters, unscale
-from tlml.meta.path import Held, Outer, Path, split_tasks
+from tlml.meta.path import LearnerCall, Outer, Path, split_tasks
 from tlml.networks.calls import call_with
 from tlml.strategies.gradients import FirstOrder, Loss
 
-_PREFIX = "learner."  # of a learner's parameters where `Held` holds it
+_PREFIX = "learner."  # of a learner's parameters where `LearnerCall` holds it
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class VmapPath(Path):
 
     def losses(self, problem: Problem, chunk: Episode) -> Tensor:
         """Return the summed loss of a chunk."""
-        of_tasks = vmap(Held(problem.learner, problem.task_loss), randomness="different")
+        of_tasks = vmap(LearnerCall(problem.learner, problem.task_loss), randomness="different")
         losses: Tensor = _under_vmap(lambda: of_tasks(chunk))
         return losses.sum()
 
     def gradients(self, problem: Problem, chunk: Episode) -> Outer:
         """Return the summed loss of a chunk, and its gradient."""
-        held = Held(problem.learner, problem.task_loss)
+        held = LearnerCall(problem.learner, problem.task_loss)
         params = {
             f"{_PREFIX}{name}": value for name, value in trained_parameters(problem.learner).items()
         }

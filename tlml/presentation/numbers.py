@@ -23,6 +23,15 @@ def number(metric: str, value: float | None, signed: bool = False) -> str | None
     return (f"{value:+#.3g}" if signed else f"{value:#.3g}").removesuffix(".")
 
 
+def percent(share: float) -> str:
+    """Return a share in words.
+
+    >>> percent(0.1)
+    '10%'
+    """
+    return f"{100 * share:g}%"
+
+
 def ends(metric: str, interval: Interval | None, signed: bool = False) -> str | None:
     """Write the ends of an interval: ``.613 to .652``; None where there is none."""
     if interval is None or not interval.known:

@@ -6,20 +6,23 @@ registered by a script, keeps its version while it changes.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
-import re
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+from warnings import catch_warnings, simplefilter
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})  # where installers put copies
 _COMPILED = frozenset({".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib"})  # they differ by machine
 _LARGEST = 1 << 20  # bytes up to which data in a package counts by what is in it, else by its size
 _CORE = "tlml"  # it imports no plugin, so nothing else that is under development
-_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
+_BUILT = frozenset({"build", "dist"})  # folders of tools that make releases
+_RUNS = frozenset({"runs", "lightning_logs", "wandb"})  # folders that commands write into
+_RUN_FILES = ("plan.json", "hparams.yaml")  # in the folder of a suite, and of a logger
 
 
 class _Unit(NamedTuple):
@@ -81,7 +84,9 @@ class SourceCode:
             content = _content(path)
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
             if path.suffix == ".py" and unit.name != _CORE:
-                imports |= set(_imported(content))
+                parents = PurePosixPath(name).parent.parts if unit.path.is_dir() else ()
+                package = [*unit.name.split(".")[: None if unit.path.is_dir() else -1], *parents]
+                imports |= set(_imported(content, package))
         self._digests[unit.name] = digest.hexdigest()[:16]
         self._imports[unit.name] = imports
 
@@ -133,10 +138,20 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         return
     found = []
     for folder, folders, names in os.walk(path):
-        folders[:] = [one for one in folders if not one.startswith(".") and one != "__pycache__"]
+        folders[:] = [one for one in folders if not _is_made(Path(folder, one))]
         found += [Path(folder, name) for name in names if not name.startswith(".")]
     named = {one.relative_to(path).as_posix(): one for one in found if one.suffix not in _COMPILED}
     yield from sorted(named.items())
+
+
+def _is_made(folder: Path) -> bool:
+    """Return whether tools and runs made a folder, so that it is no part of a package."""
+    name = folder.name
+    if name.startswith(".") or name == "__pycache__" or name.endswith((".egg-info", ".dist-info")):
+        return True
+    if name in _BUILT | _RUNS:  # unless a package has modules there
+        return next(folder.glob("*.py"), None) is None
+    return any((folder / file).is_file() for file in _RUN_FILES)
 
 
 def _content(path: Path) -> bytes:
@@ -150,10 +165,25 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _imported(source: bytes) -> Iterator[str]:
-    """Yield the modules that a source imports by name; those of its own package need none."""
-    for one, several in _IMPORT.findall(source):
-        for name in (one or several).decode(errors="ignore").split(","):
-            module = name.split()[0] if name.split() else ""
-            if module and not module.startswith("."):
-                yield module
+def _imported(source: bytes, package: list[str]) -> Iterator[str]:
+    """Yield the modules that a source may import by name; what can't be read, imports nothing.
+
+    Args:
+        source: Of a module.
+        package: The parts of the name of the package that it is in.
+    """
+    try:
+        with catch_warnings():
+            simplefilter("ignore")  # escapes of strangers are no concern of ours
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            if parents or not node.level:
+                # What is imported from a namespace is a module.
+                yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
+from tlml.presentation.numbers import percent
+
 Value = int | float | str
 Point = dict[str, Value]
 
@@ -44,7 +46,7 @@ class Description(BaseModel):
 
     def tick(self, value: object) -> str:
         """Say a value of the axis in short: ``5``, ``10%``."""
-        return f"{100 * value:g}%" if self._is_share(value) else str(value)  # type: ignore[operator]
+        return percent(value) if self._is_share(value) else str(value)  # type: ignore[arg-type]
 
     def order(self, value: Value) -> tuple[int, Value]:
         """Return what sorts values: numbers, then shares, then words."""

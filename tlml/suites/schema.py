@@ -22,7 +22,7 @@ from tlml.files import file_name_problem
 
 # The learner of methods that start from no fit and name none.
 UNTRAINED = "supervised"
-ALL = "all"  # of the examples that there are
+ALL = "all"  # of the examples that there are; tlml.data.counts has it, and imports torch
 MOST = 2**32 - 1  # as of seeds, which every library takes to there
 MOST_SEEDS = 1000
 # Before an option among those to tune of a fit: whose it is. A name without is the strategy's.

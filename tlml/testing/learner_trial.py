@@ -129,10 +129,15 @@ def _check_test(trial: Trial, learner: Learner, path: Path) -> None:
         "test_step() as it is",
     )
     for record in learner.records:
-        bad = [name for name, value in record.items() if not math.isfinite(value)]
+        bad = [name for name, value in record.items() if not _is_finite(value)]
         require(not bad, f"{trial.label}: a test gives {bad} NaN or infinite")
     if not path.exists():
         _save(trial, trainer, path)
+
+
+def _is_finite(value: Any) -> bool:
+    """Return whether a number is, or all of a list are."""
+    return all(map(_is_finite, value)) if isinstance(value, list) else math.isfinite(value)
 
 
 def _check_predictions(trial: Trial, learner: Learner, view: View) -> None:

@@ -14,7 +14,7 @@ from tlml.metrics.losses import criterion
 from tlml.metrics.tasks import measure_predictions
 
 # What of a record does not measure its predictions.
-COSTS = ("episode", "seconds", "gradient_steps", "blocks", "resampled")
+BESIDE_METRICS = ("episode", "seconds", "gradient_steps", "blocks", "resampled")
 
 
 class Place(NamedTuple):

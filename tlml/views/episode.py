@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -23,7 +24,7 @@ from tlml.data.turns import NumberedEpisodes
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
-from tlml.views.contract import COSTS, Measurable, Measurement, Place
+from tlml.views.contract import BESIDE_METRICS, Measurable, Measurement, Place
 
 _SHOTS, _QUERIES, _EPISODES = 5, 15, 200  # where nothing is said
 _VALIDATE = 100  # episodes where nothing is said: each is adapted to on its own
@@ -48,7 +49,7 @@ class EpisodeDataset(Dataset[Episode]):
         episode = self.numbered[index].episode
         return self._changed(episode, index) if self.augment else episode
 
-    @property
+    @cached_property  # it looks at its tasks once
     def numbered(self) -> NumberedEpisodes:
         """The draws by number, with where each came from."""
         return NumberedEpisodes(
@@ -70,13 +71,18 @@ class EpisodeDataset(Dataset[Episode]):
         )
         return replace(self, ways=ways, shots=shots, queries=queries)[0]
 
-    def check(self) -> None:
-        """Draw the largest episode that there can be."""
+    def check(self, number: int) -> None:
+        """Draw the largest first episode that there can be, and compare the sizes of the others.
+
+        Args:
+            number: How many episodes are met.
+        """
         check_data(self.domain, self.split)
         check_counts(self.domain, self.split, self.shots, self.queries)
         ways = None if self.ways is None else highest(self.ways)
         shots, queries = largest(self.shots), largest(self.queries)
         most = replace(self, ways=ways, shots=shots, queries=queries)[0]
+        self.numbered.check(range(self.first, self.first + number))
         if not isinstance(self.domain, ClassPool):
             where = f"{self.split} tasks of {type(self.domain).__name__}"
             for batch in most:
@@ -164,6 +170,7 @@ class EpisodeView(View):
             check_choice("head", head, ("kept", "new"))
         self.split: Split = split
         self.file = None if file is None else _read(file, domain, split)
+        self._drawn: dict[Split, EpisodeDataset] = {}  # as it was drawn last
         self._asked = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes}
         self.ways: Counts | None = self._count("ways")  # type: ignore[assignment]
         asked_shots = self._count("shots")
@@ -184,7 +191,7 @@ class EpisodeView(View):
         means = {
             name: sum(record[name] for record in records) / len(records)
             for name in records[0]
-            if name not in COSTS
+            if name not in BESIDE_METRICS
         }
         yield Measurement(means, len(records), records)
 
@@ -219,7 +226,10 @@ class EpisodeView(View):
 
     def drawn(self, split: Split) -> EpisodeDataset:
         """Return the episodes that are drawn from a split of the domain."""
-        return EpisodeDataset(self.domain, split, self.ways, self.shots, self.queries, self.seed)
+        made = EpisodeDataset(self.domain, split, self.ways, self.shots, self.queries, self.seed)
+        if self._drawn.get(split) != made:
+            self._drawn[split] = made
+        return self._drawn[split]
 
     def turn(self, number: int) -> Turn | None:
         """Return the task of an episode of the test; None where tasks are drawn, or not known."""
@@ -227,16 +237,18 @@ class EpisodeView(View):
         return data.turn(number) if isinstance(data, EpisodeFile) else data.numbered.turn(number)
 
     def setup(self, stage: str) -> None:
-        """Check the data and draw an episode of each split: errors come before long work."""
+        """Check the data, the largest first episode, and the sizes of all tasks met in turn."""
         check_positive(blocks=self.domain.blocks)
         if stage == "fit" and lowest(self.shots) == 0:
             raise TlmlError("shots: 0 labelled examples leave nothing to adapt to in training")
         for split in self.splits(stage):
             data = self.dataset(split) if stage == "test" else self.drawn(split)
-            if isinstance(data, EpisodeDataset):
-                data.check()
-            else:
+            if isinstance(data, EpisodeFile):
                 self._check_file(data)
+            elif stage == "test":
+                replace(data, first=self.first).check(self.test_episodes)
+            else:
+                data.check(self.val_episodes)
         if stage == "fit" and self.augment:
             replace(self.drawn("source"), augment=self.augment)[0]
 

@@ -19,17 +19,25 @@ class Trainer(SimpleNamespace):
     """What the callback asks of a Trainer."""
 
     def __init__(self, **about: Any) -> None:
-        usual = {"world_size": 1, "accumulate_grad_batches": 1, "is_last_batch": False}
-        super().__init__(**usual | about, saved=[])
+        usual = {
+            "world_size": 1, "accumulate_grad_batches": 1, "is_last_batch": False,
+            "enable_validation": True, "fit_loop": SimpleNamespace(state_dict=lambda: {"at": [1]}),
+        }  # fmt: skip
+        super().__init__(**usual | about, saved=[], hooks=[])
 
     def save_checkpoint(self, path: str) -> None:
         self.saved.append(path)
+        self.hooks.append("saved")
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, number: int) -> None:
+        """Stand in for the learner's own hook."""
+        self.hooks.append(number)
 
 
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[LastCheckpoint]:
-    monkeypatch.setattr("pytorch_lightning.callbacks.ModelCheckpoint.on_train_start", _nothing)
-    monkeypatch.setattr("pytorch_lightning.callbacks.ModelCheckpoint.on_train_batch_end", _nothing)
+    for hook in ("on_train_start", "on_train_batch_end", "on_train_end"):
+        monkeypatch.setattr(f"pytorch_lightning.callbacks.ModelCheckpoint.{hook}", _nothing)
     callback = LastCheckpoint()
     yield callback
     callback._leave()
@@ -40,7 +48,7 @@ def _nothing(*args: Any) -> None:
 
 
 def ends(callback: LastCheckpoint, trainer: Trainer, batch: int) -> None:
-    callback.on_train_batch_end(trainer, None, None, None, batch)  # type: ignore[arg-type]
+    callback.on_train_batch_end(trainer, trainer, None, None, batch)  # type: ignore[arg-type]
 
 
 def begun(callback: LastCheckpoint, **about: Any) -> Trainer:
@@ -93,13 +101,53 @@ def test_sums_of_gradients_are_finished_first(kept: LastCheckpoint) -> None:
         ends(kept, trainer, 1)
 
 
+def test_the_learners_own_hook_comes_before_what_is_written(kept: LastCheckpoint) -> None:
+    trainer = begun(kept)
+    ends(kept, trainer, 0)
+    assert trainer.hooks == []
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        ends(kept, trainer, 1)
+    assert trainer.hooks == [1, "saved"]
+
+
 def test_a_validation_is_not_waited_for(kept: LastCheckpoint) -> None:
     trainer = begun(kept)
+    ends(kept, trainer, 0)
     kept.on_validation_batch_end(trainer)  # type: ignore[arg-type]
     signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         kept.on_validation_batch_end(trainer)  # type: ignore[arg-type]
+    assert trainer.hooks == ["saved"]
+
+
+def test_a_validation_within_a_sum_of_gradients_keeps_nothing(kept: LastCheckpoint) -> None:
+    trainer = begun(kept, accumulate_grad_batches=2)
+    ends(kept, trainer, 0)
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        kept.on_validation_batch_end(trainer)  # type: ignore[arg-type]
     assert trainer.saved == []
+
+
+def test_a_signal_after_the_last_batch_is_heeded_at_the_end(kept: LastCheckpoint) -> None:
+    trainer = begun(kept)
+    kept.on_train_end(trainer, None)  # type: ignore[arg-type]
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        kept.on_train_end(trainer, None)  # type: ignore[arg-type]
+
+
+def test_what_was_ignored_stays_ignored(kept: LastCheckpoint) -> None:
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        trainer = begun(kept)
+        signal.raise_signal(signal.SIGINT)
+        ends(kept, trainer, 0)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert trainer.saved == []
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def test_several_processes_hear_signals_as_ever(kept: LastCheckpoint) -> None:

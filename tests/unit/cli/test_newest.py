@@ -64,3 +64,21 @@ def test_a_note_that_cannot_be_written_stops_nothing(here: Path) -> None:
     Path("runs").write_text("a file")
     note_folders("fit", ["logs"])
     assert find_newest("fit") is None
+
+
+def test_a_run_that_wrote_nothing_hides_no_earlier_one() -> None:
+    kept = checkpoint("logs/a/last.ckpt", age=9)
+    note_folders("fit", [kept.parent])
+    for number in range(19):
+        note_folders("fit", [f"logs/b{number}", "logs/b0"])
+    assert find_newest("fit") == kept
+    note_folders("fit", ["logs/c"])
+    lines = Path("runs/fit/newest.txt").read_text().splitlines()
+    assert (len(lines), lines[-1]) == (20, "logs/c")
+
+
+def test_a_damaged_note_is_written_anew() -> None:
+    checkpoint("runs/fit/newest.txt", age=1).write_bytes(b"\xff\xfe\x00")
+    kept = checkpoint("logs/last.ckpt", age=9)
+    note_folders("fit", [kept.parent])
+    assert find_newest("fit") == kept

@@ -58,3 +58,42 @@ def test_several_paths_are_told_together(folder: Path) -> None:
 def test_of_nothing_there_is_no_state(tmp_path: Path) -> None:
     assert fingerprint_files(tmp_path / "nowhere") is None
     assert fingerprint_files(tmp_path) is None
+
+
+def test_a_link_to_nothing_counts_by_its_name(folder: Path) -> None:
+    before = fingerprint_files(folder)
+    (folder / "annexed.csv").symlink_to(folder / "not fetched")
+    linked = fingerprint_files(folder)
+    assert before != linked == fingerprint_files(folder)
+    (folder / "not fetched").write_text("5,6")
+    assert fingerprint_files(folder) != linked
+    (folder / "lost").symlink_to(folder / "nowhere")
+    assert fingerprint_files(folder / "lost") is not None
+
+
+def test_pipes_are_not_read(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert fingerprint_files(folder) is not None
+    assert fingerprint_files(folder / "pipe") is not None
+
+
+def test_a_link_to_a_parent_is_not_followed_again(folder: Path) -> None:
+    (folder / "a" / "up").symlink_to(folder)
+    (folder / "a" / "beside").symlink_to(folder / "a")
+    before = fingerprint_files(folder)
+    (folder / "two.csv").write_text("4,3\n")
+    assert before is not None and fingerprint_files(folder) != before
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_what_cannot_be_read_counts_by_its_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise error(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    before = fingerprint_files(folder)
+    assert before is not None and fingerprint_files(folder) == before
+    os.utime(folder / "two.csv", (1, 1))
+    assert fingerprint_files(folder) != before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlml.presentation import Interval, number
-from tlml.presentation.numbers import amount, ends
+from tlml.presentation.numbers import amount, ends, percent
 
 NAN = float("nan")
 
@@ -39,3 +39,7 @@ def test_ends_of_what_is_no_interval_have_no_text() -> None:
 )  # fmt: skip
 def test_costs_are_written_by_their_unit(name: str, value: float, text: str) -> None:
     assert amount(name, value) == text
+
+
+def test_shares_are_said_in_percent() -> None:
+    assert (percent(0.1), percent(0.025)) == ("10%", "2.5%")

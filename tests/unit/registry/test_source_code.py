@@ -105,3 +105,43 @@ def test_each_package_is_read_once(checkout: Site) -> None:
     before = code.of("mine")
     checkout.write("mine/steps.py", "x = 0\n")
     assert code.of("mine.steps") == before != of("mine")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from acme import nets", "import json; import acme.nets", "if True: import acme.nets as n",
+        "def f():\n    from acme.nets import Net, other", "from acme import (\n    nets\n)",
+        "from . import nets", "from .nets import Net", "from .nets import *",
+        "import json, acme.nets",
+    ],
+)  # fmt: skip
+def test_every_form_of_import_is_seen(checkout: Site, line: str) -> None:
+    checkout.write("acme/nets.py", "")
+    checkout.write("acme/uses.py", line)
+    assert of("acme.uses").keys() == {"acme.uses", "acme.nets"}
+
+
+def test_of_a_namespace_siblings_are_seen_from_within_a_package(checkout: Site) -> None:
+    checkout.write("acme/one/__init__.py", "")
+    checkout.write("acme/one/deep/steps.py", "from ... import nets\nfrom .... import beyond\n")
+    checkout.write("acme/nets.py", "text = '\\d'\n")
+    assert of("acme.one").keys() == {"acme.one", "acme.nets"}
+
+
+def test_what_is_no_python_imports_nothing(checkout: Site) -> None:
+    checkout.write("mine/old.py", "print 'x'; import acme")
+    assert of("mine").keys() == {"mine", "mine_helpers"}
+
+
+def test_what_runs_and_tools_write_into_a_package_says_nothing(checkout: Site) -> None:
+    before = of("mine")
+    for name in (
+        "runs/fit/version_0/metrics.csv", "runs/fit/newest.txt", "build/lib/mine/steps.py",
+        "dist/mine.whl", "mine.egg-info/PKG-INFO", "out/plan.json", "out/cells/a/result.json",
+        "logs/version_0/hparams.yaml", "lightning_logs/version_0/metrics.csv",
+    ):  # fmt: skip
+        checkout.write(f"mine/{name}", "1")
+    assert of("mine") == before
+    checkout.write("mine/build/__init__.py", "")
+    assert of("mine") != before

@@ -201,3 +201,10 @@ def test_a_learner_whose_needs_nothing_meets_is_told_so() -> None:
 def test_learners_that_keep_their_word_pass(given: Any) -> None:
     options = STEPS if given is Plain else None
     check_learner(given, LEARNS, options=options)
+
+
+def test_records_may_hold_the_scores_of_blocks() -> None:
+    class InTime(Planes):
+        blocks = 2
+
+    check_learner(Plain, LEARNS, domain=InTime(), options=STEPS)

@@ -6,7 +6,7 @@ import pytest
 
 from tlml import EpisodeView, GradientLearner
 from tlml.testing import CheckFailed
-from tlml.testing.learner_trial import Trial
+from tlml.testing.learner_trial import Trial, _is_finite
 from tlml.testing.subject import find_subject
 from tlml.testing.toys import Descent, Planes
 
@@ -36,3 +36,9 @@ def test_a_view_that_cannot_be_made_is_told_so() -> None:
     trial = Trial(SUBJECT, Planes(), Descent(), {"shotss": 2})
     with pytest.raises(CheckFailed, match="making its view"):
         trial.make()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), [1.0, float("inf")], [[1], [float("nan")]]])
+def test_lists_of_a_record_are_to_be_finite_throughout(bad: object) -> None:
+    assert _is_finite([1, [2.0, 0.5]]) and _is_finite(3)
+    assert not _is_finite(bad)

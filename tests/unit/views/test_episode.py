@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import resource
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,13 @@ import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import Letters, Lines, Tables, keys
+from tiny import Letters, Lines, Table, Tables, keys
 from views import fails, few, same, seeds
 
 import tlml
 from tlml import EpisodeView
 from tlml.data import draw_episode, draw_task, keyed_rng
+from tlml.errors import TlmlError
 from tlml.views import ViewSpaces
 
 
@@ -135,3 +138,56 @@ def test_thousands_of_episodes_take_no_memory():
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         resident.append(pages * resource.getpagesize() / 2**20)
     assert resident[-1] - resident[0] < 1  # MiB: 116 bytes for each of 9,000 episodes
+
+
+def begins(message: str):
+    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
+
+
+class Uneven(Tables):
+    """Nine tasks, one of which has fewer examples."""
+
+    def _table(self, split, number):
+        made = super()._table(split, number)
+        return replace(made, train=self.train // 2) if number == 4 else made
+
+
+@pytest.mark.parametrize(
+    "domain, options, message",
+    [
+        (Uneven(number=9), {}, "task target 4: 2 shots and 5 queries are more examples than it"),
+        (Uneven(2, number=9), {"ways": 2, "queries": 4}, "task target 4: class 0 has 3 examples"),
+        (Uneven(2, number=9, test=4), {"shots": 4, "queries": 2}, "task target 4: class 0 has 3"),
+    ],
+)
+def test_each_task_that_is_met_in_turn_must_have_enough(domain, options, message):
+    view = EpisodeView(domain, **{"shots": 2, "queries": 5, "episodes": 9} | options)
+    with begins(message):
+        view.setup("test")
+    met = next(number for number in range(9) if view.turn(number).place == 4)
+    data = view.dataset("target")
+    with begins(message):
+        data[met]
+    with begins(message):
+        replace(data, first=met).check(1)
+    data.check(met)
+    replace(data, first=met + 1).check(8 - met)
+
+
+def test_a_view_looks_at_the_names_of_its_tasks_once():
+    seen: list[str] = []
+
+    class Named(Table):
+        def __getattribute__(self, name):
+            seen.extend(["name"] if name == "name" else [])
+            return super().__getattribute__(name)
+
+    class Watched(Tables):
+        def _table(self, split, number):
+            made = super()._table(split, number)
+            return Named(*(getattr(made, field.name) for field in fields(made)))
+
+    view = EpisodeView(Watched(number=30), shots=2, queries=2)
+    for number in range(60):
+        view.turn(number)
+    assert len(seen) == 30
