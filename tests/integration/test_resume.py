@@ -100,7 +100,7 @@ def test_dropout_differs_between_batches_epochs_and_seeds():
             )
         )
         learner = tlml.learner("supervised", network=net, seed=seed)
-        view = PairView(Tables(classes=2, train=16, test=6), batch_size=8)
+        view = PairView(Tables(classes=2, train=10, test=6), batch_size=8)
         quiet_trainer(max_epochs=2).fit(learner, datamodule=view)
 
     watch(0)

@@ -83,7 +83,8 @@ def test_show_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("export t.npz --domain sinusoid --shots [4,2]",
          "shots: [4, 2] has its lower end above its upper end"),
         ("export t.npz --domain sinusoid --shots few",
-         "shots: must be a whole number or a pair [low, high] of them, is few"),
+         "shots: must be a whole number, a pair [low, high] of them, a share such as 0.1, or all, "
+         "is few"),
         ("export t.npz --domain sinusoid --ways 3",
          "ways: Sinusoid has no classes but values to predict; leave ways out"),
         ("export t.npz --domain sinusoid --number 0", "episodes: must be greater than 0, is 0"),

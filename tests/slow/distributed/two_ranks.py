@@ -83,7 +83,7 @@ def maml(
 def supervised(world: int) -> dict[str, Any]:
     """Fit and test pairs; 16 examples in a batch of all processes together."""
     learner = tlml.learner("supervised", network="mlp", network_options={"hidden": [6]})
-    domain = Tables(classes=2, number=4, train=12, test=10)
+    domain = Tables(classes=2, number=4, train=14, test=10)
     view = learner.view(domain, batch_size=16 // world, queries=5)
     trainer = trainer_for(world)
     trainer.fit(learner, datamodule=view)
