@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def test_the_code_of_a_page_runs(
         for block in blocks(page):
             if block.not_run is None:
                 reader.follow(block)
+
+
+def test_a_project_that_a_page_shows_names_its_packages() -> None:
+    """Else pip refuses it once folders of results or data lie beside the package."""
+    shown = [tomllib.loads(block.text) for page in PAGES for block in blocks(page)
+             if block.language == "toml" and "[project]" in block.text]  # fmt: skip
+    assert len(shown) >= 3
+    assert all(project["tool"]["setuptools"]["packages"] for project in shown)
 
 
 def test_what_is_not_run_says_why_and_stays_rare() -> None:
