@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
-import pytest
 import torch
 from torch import Tensor
 
-from tlml import TlmlError
 from tlml.data import Params
 
 NAMES = ("blocks.one.weight", "blocks.one.bias", "blocks.two.weight", "head.weight", "head.bias")
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 def bowl(params: Params, batch: Tensor) -> Tensor:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
-import pytest
 from hypothesis import strategies as st
 
-from tlml import TlmlError
 from tlml.data import (
     SPLITS,
 )
@@ -16,7 +12,3 @@ splits = st.sampled_from(SPLITS)
 
 
 seeds = st.integers(0, 2**40)
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-import pytest
 import torch
 from tiny import Tables
 from torch import Tensor
 
-from tlml import Strategy, TlmlError
+from tlml import Strategy
 
 CLASSES = Tables(classes=3, train=12, test=9)
 
@@ -30,7 +26,3 @@ class Doubled(Strategy):
     def transform(self, target_x: Tensor) -> Tensor:
         """Twice."""
         return 2 * target_x
-
-
-def fails(message: str) -> Any:
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor, nn
 
 import tlml
-from tlml import Batch, Episode, Episodes, GradientLearner, TlmlError
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
+from tlml import Batch, Episode, Episodes, GradientLearner
 
 
 def learner_of(net: nn.Module, strategy: Any = None, **options: Any) -> GradientLearner:

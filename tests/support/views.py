@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
-import pytest
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
-
-from tlml import TlmlError
 
 few = settings(max_examples=25)
 
 
 seeds = st.integers(0, 2**32)
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 def same(one, other) -> bool:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
-import pytest
-
-from tlml import TlmlError
 
 # The target's variance is another than the source's, of which the degree 1 knows nothing.
 RIGHT: dict[str, dict[str, Any]] = {"kmm": {}, "kliep": {}, "domain_classifier": {"degree": 2}}
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def effective_size(weights: np.ndarray) -> float:

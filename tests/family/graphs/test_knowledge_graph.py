@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from graph_data import dense, write
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import fails
 
 import tlml
 from tlml import Batch, EpisodeView, PairView, TlmlError
@@ -22,10 +22,6 @@ from tlml_graphs.ranking import filtered_metrics
 from tlml_graphs.triples import read_graph
 
 SPLITS = ("source", "validation", "target")
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 @pytest.fixture

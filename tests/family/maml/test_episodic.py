@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from refusals import stops
 from tiny import Letters, Tables
 from torch import Tensor, nn
 from trainers import quiet_trainer
 
 import tlml
-from tlml import Batch, Episode, Episodes, EpisodeView, TlmlError
+from tlml import Batch, Episode, Episodes, EpisodeView
 from tlml.networks import mlp
 
 HEADS = ["protonet", "matching", "relation", "baseline_pp", "r2d2", "metaoptnet"]
 ON_EPISODES = [name for name in HEADS if name != "baseline_pp"]
 LETTERS = Letters({"source": [20] * 8, "validation": [12] * 5, "target": [12] * 7}, shape=(6,))
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def learner_of(name: str, **options: Any) -> Any:
@@ -76,12 +72,12 @@ def test_a_support_without_a_class_is_refused(name):
     learner = tlml.learner(name, network=nn.Linear(6, 4))
     support, query = task(4)
     keep = support.y != 2
-    with fails(
+    with stops(
         "support without a class: class 2 of 4 has no example; give each class one, or leave "
         "classes without examples out and number the others from 0"
     ):
         learner.predict(Batch(support.x[keep], support.y[keep]), query.x)
-    with fails("support without a class: it has no example"):
+    with stops("support without a class: it has no example"):
         learner.predict(Batch(support.x[:0], support.y[:0]), query.x)
 
 
@@ -150,7 +146,7 @@ def test_another_strategy_is_refused():
     view = EpisodeView(
         LETTERS, ways=3, shots=1, queries=2, episodes=2, adapt=tlml.strategy("full"), head="kept"
     )
-    with fails(
+    with stops(
         "adapt: ProtoNet adapts by the head that it computes and takes no Full; leave adapt out"
     ):
         quiet_trainer().test(learner, view, verbose=False)
@@ -173,7 +169,7 @@ def test_another_strategy_is_refused():
     ],
 )
 def test_options_out_of_range_are_refused(name, options, message):
-    with fails(message):
+    with stops(message):
         learner_of(name, **options)
 
 
@@ -354,5 +350,5 @@ def test_baseline_pp_knows_its_source_classes():
 
 
 def test_baseline_pp_refuses_values_to_predict():
-    with fails("baseline_pp: it needs classes, the source's targets are values"):
+    with stops("baseline_pp: it needs classes, the source's targets are values"):
         learner_of("baseline_pp").view(Tables(classes=0))

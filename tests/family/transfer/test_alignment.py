@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import re
 from typing import Any
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from refusals import stops
 from tiny import Moved, Tables
 from torch import Tensor
 from trainers import quiet_trainer
 
 import tlml
-from tlml import TlmlError
 from tlml.registry import default_registry
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def features(n: int = 7, m: int = 5, d: int = 3) -> tuple[Tensor, Tensor]:
@@ -115,17 +110,17 @@ def test_equal_features_have_no_distance(name: str) -> None:
 def test_features_that_do_not_fit_are_refused(name: str) -> None:
     source, target = features()
     penalty = tlml.strategy(name).penalty
-    with fails(
+    with stops(
         f"{name}: target features must be [n, d] with n of at least 2, are [1, 3]; take a "
         "batch_size of at least 2"
     ):
         penalty(source, target[:1])
-    with fails(f"{name}: source features have 3 dimensions, target features 2"):
+    with stops(f"{name}: source features have 3 dimensions, target features 2"):
         penalty(source, target[:, :2])
 
 
 def test_constant_features_have_no_scale() -> None:
-    with fails("mmd: more than half of the features are equal, so that they have no scale"):
+    with stops("mmd: more than half of the features are equal, so that they have no scale"):
         tlml.strategy("mmd").penalty(torch.ones(4, 2), torch.ones(3, 2))
 
 
@@ -138,7 +133,7 @@ def test_constant_features_have_no_scale() -> None:
     ],
 )
 def test_options_out_of_range_are_refused(name: str, options: Any, message: str) -> None:
-    with fails(message):
+    with stops(message):
         tlml.strategy(name, **options)
 
 
@@ -179,7 +174,7 @@ def test_training_with_it_brings_the_features_together(name: str) -> None:
 def test_without_target_examples_there_is_nothing_to_align_to(name: str) -> None:
     learner = tlml.learner("supervised", network="mlp", strategy=tlml.strategy(name))
     view = learner.view(Tables(classes=3), batch_size=8)
-    with fails(
+    with stops(
         f"unlabelled: {name.title()} compares source and target, and the view has no target "
         "examples; set unlabelled=True (or shots above 0)"
     ):

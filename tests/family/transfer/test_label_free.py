@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,18 @@ import numpy as np
 import pytest
 import torch
 from adapting import adapted, interrupted, problem_of
+from refusals import stops
 from tiny import Tables
 from torch import Tensor, nn
 from trainers import fitting_trainer
 
 import tlml
-from tlml import Batch, EpisodeView, PairView, TlmlError
+from tlml import Batch, EpisodeView, PairView
 from tlml.finetuning import Adaptation
 from tlml.networks import statistics
 from tlml.suites.inside.adapt import _described
 
 NAMES = ("batchnorm", "tent")
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def network(norm: Any = nn.BatchNorm1d) -> nn.Module:
@@ -203,15 +199,15 @@ def test_a_test_without_labels_adapts_and_names_that_it_used_the_queries(name: s
 @pytest.mark.parametrize("name", NAMES)
 def test_inputs_without_labels_must_be_there(name: str) -> None:
     title = {"batchnorm": "AdaBn", "tent": "Tent"}[name]
-    with fails(f"{title} adapts to target inputs without labels, and there are none"):
+    with stops(f"{title} adapts to target inputs without labels, and there are none"):
         problem_of(network(), tlml.strategy(name)).predict(NOTHING, inputs().float())
     view = PairView(Tables(classes=3), source=False, shots=2, queries=2)
-    with fails(
+    with stops(
         f"unlabelled: {title} adapts to target inputs without labels, and the view gives none; set "
         "unlabelled=True"
     ):
         adapted(network(), tlml.strategy(name), view)
-    with fails(
+    with stops(
         f"strategy: {title} adapts to target inputs without labels, which a callback is not given"
     ):
         tlml.Adapt(name)
@@ -219,9 +215,9 @@ def test_inputs_without_labels_must_be_there(name: str) -> None:
 
 def test_a_network_without_norms_is_refused() -> None:
     net = nn.Sequential(nn.Linear(2, 3))
-    with fails("batchnorm: Sequential has no BatchNorm with stored statistics, so there is"):
+    with stops("batchnorm: Sequential has no BatchNorm with stored statistics, so there is"):
         problem_of(net, tlml.strategy("batchnorm"), inputs().float()).predict(NOTHING, inputs())
-    with fails("tent: Sequential has no normalisation with scales and shifts, which is all that"):
+    with stops("tent: Sequential has no normalisation with scales and shifts, which is all that"):
         problem_of(net, tlml.strategy("tent"), inputs())
 
 
@@ -234,5 +230,5 @@ def test_a_network_without_norms_is_refused() -> None:
     ],
 )
 def test_options_out_of_range_are_refused(name: str, options: Any, message: str) -> None:
-    with fails(message):
+    with stops(message):
         tlml.strategy(name, **options)

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import copy
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from adapting import adapted, interrupted, problem_of
+from refusals import stops
 from tiny import Tables
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from trainers import fitting_trainer
 
 import tlml
-from tlml import Batch, EpisodeView, PairView, TlmlError
+from tlml import Batch, EpisodeView, PairView
 from tlml.finetuning import Adaptation
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def keyed(make: Any) -> nn.Module:
@@ -202,25 +198,25 @@ def test_a_long_adaptation_is_a_function_of_the_seed() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with fails(
+    with stops(
         "lora: rank=3 is more than the weight of '0' has, which is [4, 2]; take at most 2, or "
         "patterns that leave it out"
     ):
         tlml.strategy("lora", rank=3).claim(network())
-    with fails("patterns: 'blocks.*' matches no linear layer or convolution; choose from 0, 4"):
+    with stops("patterns: 'blocks.*' matches no linear layer or convolution; choose from 0, 4"):
         tlml.strategy("lora", patterns="blocks.*").claim(network())
-    with fails("lora: Linear has no linear layer or convolution beside its head; take full"):
+    with stops("lora: Linear has no linear layer or convolution beside its head; take full"):
         tlml.strategy("lora").claim(nn.Linear(2, 2))
     net = network()
     first = tlml.strategy("lora", rank=2).claim(net)
-    with fails("lora: '0' is parametrized already; merge that first (strategy.merge(network))"):
+    with stops("lora: '0' is parametrized already; merge that first (strategy.merge(network))"):
         tlml.strategy("lora", rank=2).claim(net)
-    with fails("lora: the network is not merged"):
+    with stops("lora: the network is not merged"):
         first.unmerge(net)
     first.merge(net)
-    with fails("lora: the network is already merged"):
+    with stops("lora: the network is already merged"):
         first.merge(net)
-    with fails("lora: it is not attached to this Linear"):
+    with stops("lora: it is not attached to this Linear"):
         first.merge(nn.Linear(2, 2))
 
 
@@ -236,5 +232,5 @@ def test_the_default_rank_is_at_most_a_layers_smaller_side() -> None:
 
 @pytest.mark.parametrize("options", [{"rank": 0}, {"alpha": 0}])
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
-    with fails(f"{next(iter(options))}: must be greater than 0, is 0"):
+    with stops(f"{next(iter(options))}: must be greater than 0, is 0"):
         tlml.strategy("lora", **options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,16 @@ import numpy as np
 import pytest
 import torch
 from adapting import adapted, interrupted, problem_of
+from refusals import stops
 from tiny import Tables
 from torch import Tensor, nn
 from trainers import fitting_trainer
 
 import tlml
-from tlml import Batch, EpisodeView, PairView, TlmlError
+from tlml import Batch, EpisodeView, PairView
 from tlml.finetuning import Adaptation
 
 NAMES = ("l2_sp", "bss", "rkd")
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def network(dropout: float = 0.0) -> nn.Module:
@@ -70,7 +66,7 @@ def test_new_parameters_can_be_named() -> None:
     np.testing.assert_allclose(strategy.penalty(start).item(), expected, rtol=1e-14)
     unknown = tlml.strategy("l2_sp", new=["tpo.weight"])
     unknown.start(start, dict)
-    with fails("new: 'tpo.weight' matches no parameter; did you mean top.weight?"):
+    with stops("new: 'tpo.weight' matches no parameter; did you mean top.weight?"):
         unknown.penalty(start)
 
 
@@ -88,7 +84,7 @@ def test_bss_of_dependent_features_is_zero_with_a_finite_slope() -> None:
     x = features().index_fill(1, torch.tensor([2]), 0.0).requires_grad_()
     (slope,) = torch.autograd.grad(tlml.strategy("bss").penalty(x), x)
     assert bool(torch.isfinite(slope).all())
-    with fails("bss: features must be [n, d], are [6]"):
+    with stops("bss: features must be [n, d], are [6]"):
         tlml.strategy("bss").penalty(x[:, 0])
 
 
@@ -131,9 +127,9 @@ def test_rkd_takes_equal_examples_and_other_dimensions_and_no_relations() -> Non
     (slope,) = torch.autograd.grad(loss, student)
     assert bool(torch.isfinite(slope).all())
     assert strategy.penalty(student, student).item() == pytest.approx(0, abs=1e-12)
-    with fails("rkd: all features are equal, so that their distances have no scale"):
+    with stops("rkd: all features are equal, so that their distances have no scale"):
         strategy.penalty(features(), torch.ones(6, 2))
-    with fails("rkd: the teacher's features are of 6 examples, the student's of 5"):
+    with stops("rkd: the teacher's features are of 6 examples, the student's of 5"):
         strategy.penalty(features(), features(5))
 
 
@@ -149,7 +145,7 @@ def test_rkd_takes_equal_examples_and_other_dimensions_and_no_relations() -> Non
     ],
 )
 def test_options_out_of_range_are_refused(name: str, options: Any, message: str) -> None:
-    with fails(message):
+    with stops(message):
         tlml.strategy(name, **options)
 
 

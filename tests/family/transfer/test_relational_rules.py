@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import fails
 from trainers import quiet_trainer
 
 import tlml
@@ -19,10 +19,6 @@ from tlml import Batch, EpisodeView, TlmlError
 from tlml_transfer.relational.horn_rules import confidence, lift, mine, tabulate, tell
 
 RELATIONS = 6
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 def family(people: int, seed: int, noise: float = 0.0) -> list[tuple[int, int, int]]:

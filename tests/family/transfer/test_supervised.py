@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from refusals import stops
 from sklearn.linear_model import LogisticRegression
 from tiny import Letters, Moved, Norms, Tables
 from torch import Tensor, nn
@@ -18,14 +18,10 @@ from torch.nn import functional as F
 from trainers import fitting_trainer
 
 import tlml
-from tlml import Context, PairView, Strategy, TlmlError
+from tlml import Context, PairView, Strategy
 
 SMALL = {"network": "mlp", "network_options": {"hidden": [8]}}
 DEEP = ["cdan", "dann", "jdot", "mcc"]
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def fitted(learner: Any, view: PairView, **options: Any) -> pl.Trainer:
@@ -225,7 +221,7 @@ def test_discriminators_begin_by_the_learners_key() -> None:
 @pytest.mark.parametrize("name", DEEP)
 def test_without_target_examples_there_is_nothing_to_align_to(name: str) -> None:
     learner = tlml.learner("supervised", strategy=name, **SMALL)
-    with fails(
+    with stops(
         f"unlabelled: {name.title()} compares source and target, and the view has no target "
         "examples; set unlabelled=True (or shots above 0)"
     ):
@@ -236,7 +232,7 @@ def test_without_target_examples_there_is_nothing_to_align_to(name: str) -> None
 def test_other_labels_in_the_target_are_refused_by_what_predicts_them(name: str) -> None:
     learner = tlml.learner("supervised", strategy=name, **SMALL)
     view = learner.view(Letters(), batch_size=8, unlabelled=True, queries=2)
-    with fails(
+    with stops(
         f"{name.title()}: the target's labels (Discrete(5), of its episode) are not the source's "
         "(Discrete(6), of the pool), and it looks at the target by the source's; take a strategy "
         "that compares features alone, such as mmd"
@@ -279,7 +275,7 @@ def test_a_view_without_labels_is_refused() -> None:
     view = learner.view(
         Tables(classes=3, train=20), source=False, shots=0, unlabelled=True, queries=2
     )
-    with fails("source: the view has no labels, and supervised learns from them; set source=True"):
+    with stops("source: the view has no labels, and supervised learns from them; set source=True"):
         fitted(learner, view, max_steps=1)
 
 
@@ -345,13 +341,13 @@ def test_checkpoints_hold_both_statistics(tmp_path: Path) -> None:
 
 
 def test_two_sets_of_statistics_need_batchnorm_and_a_target() -> None:
-    with fails(
+    with stops(
         "separate_batchnorm: Linear has no BatchNorm that stores statistics; take a network that "
         "has, such as conv4, or leave the option out"
     ):
         tlml.learner("supervised", network=nn.Linear(2, 3), separate_batchnorm=True)
     learner = separated()
-    with fails(
+    with stops(
         "separate_batchnorm: stores statistics of source and target, and the view has no target "
         "examples; set unlabelled=True (or shots above 0)"
     ):

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from refusals import stops
 from scipy.optimize import LinearConstraint, linprog, minimize
 from scipy.spatial.distance import cdist
 from torch import Tensor
-from weighing import effective_size, fails
+from weighing import effective_size
 
 import tlml
 from tlml import Batch, Strategy
@@ -109,7 +110,7 @@ def test_kmms_minimum_is_certified_where_other_solvers_are_slow(d: int, bound: f
 
 def test_what_rounding_leaves_unsolved_is_said() -> None:
     matrix, kappa = program(*sides(), gamma=0.4, ridge=0.0)
-    with fails("ridge: the quadratic program is solved to ") as caught:
+    with stops("ridge: the quadratic program is solved to ") as caught:
         minimum(matrix, kappa, 10.0, (20.0, 60.0), tolerance=1e-25)
     assert str(caught.value).endswith(
         "of its value only, by rounding; raise ridge, which is added to the kernel's diagonal"
@@ -307,12 +308,12 @@ def test_the_effective_sample_size_is_kishs() -> None:
 def test_inputs_that_do_not_fit_are_refused(name: str) -> None:
     source, target = sides()
     weigh = tlml.strategy(name).weigh_samples
-    with fails(
+    with stops(
         f"{name}: needs at least 2 target inputs, there are 1; views give those of the target "
         "with unlabelled=True"
     ):
         weigh(source, target[:1])
-    with fails(f"{name}: source inputs have 2 dimensions, target inputs 1"):
+    with stops(f"{name}: source inputs have 2 dimensions, target inputs 1"):
         weigh(source, target[:, :1])
 
 
@@ -323,13 +324,13 @@ def test_inputs_that_are_no_numbers_are_refused(name: str, bad: float) -> None:
     for side, number in (("source", 0), ("target", 1)):
         both = [own.clone() for own in sides()]
         both[number][3, 0] = bad
-        with fails(f"{name}: {side} inputs hold NaN or infinity; leave such rows out"):
+        with stops(f"{name}: {side} inputs hold NaN or infinity; leave such rows out"):
             weigh(*both)
 
 
 def test_targets_that_are_no_numbers_are_refused() -> None:
     x, y = torch.zeros(4, 1), torch.tensor([[0.0], [float("nan")], [1.0], [2.0]])
-    with fails("balanced: source targets hold NaN or infinity; leave such rows out"):
+    with stops("balanced: source targets hold NaN or infinity; leave such rows out"):
         tlml.strategy("balanced").weigh_samples(x, x, y)
 
 
@@ -350,12 +351,12 @@ def test_kernel_means_are_matched_as_well_far_from_the_origin(offset: float) -> 
 
 @pytest.mark.parametrize(("name", "option"), [("kmm", "gamma"), ("kliep", "other inputs")])
 def test_constant_inputs_have_no_scale(name: str, option: str) -> None:
-    with fails(
+    with stops(
         f"{name}: more than half of the inputs are equal, so that they have no scale; set {option}"
     ):
         tlml.strategy(name).weigh_samples(torch.ones(4, 2), torch.ones(3, 2))
     row = torch.rand(16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    with fails(f"{name}: more than half of the inputs are equal"):
+    with stops(f"{name}: more than half of the inputs are equal"):
         tlml.strategy(name).weigh_samples(row.expand(9, 16), row.expand(7, 16))
 
 
@@ -366,12 +367,12 @@ def test_of_constant_inputs_all_weigh_the_same(name: str, options: Any) -> None:
 
 
 def test_balancing_needs_labels() -> None:
-    with fails("balanced: weighs by labels; pass source_y, one for each source input"):
+    with stops("balanced: weighs by labels; pass source_y, one for each source input"):
         tlml.strategy("balanced").weigh_samples(torch.ones(4, 2), torch.ones(3, 2))
 
 
 def test_more_folds_than_inputs_are_refused() -> None:
-    with fails("folds=5, but a side has only 3 inputs"):
+    with stops("folds=5, but a side has only 3 inputs"):
         tlml.strategy("domain_classifier", folds=5).weigh_samples(*sides(9, 3))
 
 
@@ -397,7 +398,7 @@ def test_more_folds_than_inputs_are_refused() -> None:
     ],
 )
 def test_options_out_of_range_are_refused(name: str, options: Any, message: str) -> None:
-    with fails(message):
+    with stops(message):
         tlml.strategy(name, **options)
 
 
@@ -409,7 +410,7 @@ class Nothing(Strategy):
 
 
 def test_weights_that_are_all_zero_leave_nothing_to_learn_from() -> None:
-    with fails(
+    with stops(
         "strategy Nothing: all 4 weights are 0, so that there is no source example to learn from"
     ):
         weigh_source(Nothing(), Batch(torch.ones(4, 2), torch.ones(4)), torch.ones(3, 2))

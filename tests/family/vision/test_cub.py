@@ -15,7 +15,7 @@ def domain(root, **options):
     return tlml.domain("cub", root=str(root), **{"size": 8, **options})
 
 
-def fails(message: str):
+def names(message: str):
     return pytest.raises(TlmlError, match=re.escape(message))
 
 
@@ -46,24 +46,24 @@ def test_birds_are_cut_out_by_their_boxes(tmp_path):
 def test_folders_of_splits_are_read(tmp_path):
     image_data.folders(tmp_path)
     assert list(domain(tmp_path).classes("target")) == ["n20", "n21"]
-    with fails("has folders of splits, and no bounding boxes"):
+    with names("has folders of splits, and no bounding boxes"):
         domain(tmp_path, crop=True).classes("target")
 
 
 def test_what_is_wrong_is_told(tmp_path):
-    with fails("cub: no source images in"):
+    with names("cub: no source images in"):
         domain(tmp_path).classes("source")
     image_data.cub(tmp_path)
     boxes = tmp_path / "CUB_200_2011" / "bounding_boxes.txt"
     boxes.write_text("1 4.0 2.0\n")
-    with fails("bounding_boxes.txt: does not fit images.txt"):
+    with names("bounding_boxes.txt: does not fit images.txt"):
         domain(tmp_path, crop=True).classes("source")
     boxes.write_text("1 4.0 2.0 8.0 8.0\n")
-    with fails("bounding_boxes.txt: has no box for 001.Bird_0/1.png"):
+    with names("bounding_boxes.txt: has no box for 001.Bird_0/1.png"):
         domain(tmp_path, crop=True).classes("source")
     boxes.unlink()
-    with fails("crop: needs images.txt and bounding_boxes.txt; there is no"):
+    with names("crop: needs images.txt and bounding_boxes.txt; there is no"):
         domain(tmp_path, crop=True).classes("source")
     (tmp_path / "CUB_200_2011" / "images" / "birds").mkdir()
-    with fails("birds: must be called like 001.Black_footed_Albatross"):
+    with names("birds: must be called like 001.Black_footed_Albatross"):
         domain(tmp_path).classes("source")

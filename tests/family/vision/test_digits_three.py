@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 import shutil
 import sys
 import types
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from refusals import stops
 
 import tlml
 from tlml import TlmlError
@@ -29,10 +29,6 @@ def root(tmp_path, monkeypatch):
 
 def domain(root, **options):
     return tlml.domain("digits_three", root=str(root), **{"size": 16, **options})
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def by_class(images, labels, size=16):
@@ -104,7 +100,7 @@ def test_files_may_lie_in_folders_and_without_gz(root):
 def test_what_is_missing_is_told(root):
     (root / "usps.t.bz2").unlink()
     message = f"digits_three: no images of usps test in {root}: it has none of the layouts "
-    with fails(message) as caught:
+    with stops(message) as caught:
         domain(root, target="usps").tasks("target")
     assert str(caught.value).endswith("or set download=True")
     assert len(domain(root, target="mnist").tasks("target")) == 1
@@ -126,28 +122,28 @@ def test_damaged_files_are_told(root, target, file, format, damage):
         whole[: len(whole) // 2] if damage == "truncated" else b"<html>not found</html>"
     )
     source = "mnist" if target == "svhn" else "svhn"
-    with fails(f"{path}: is damaged or not in the format {format} ("):
+    with stops(f"{path}: is damaged or not in the format {format} ("):
         domain(root, source=source, target=target).tasks("target")
 
 
 def test_labels_where_images_should_be_are_refused(root):
     raw = root / "MNIST" / "raw"
     shutil.copy(raw / "train-labels-idx1-ubyte.gz", raw / "train-images-idx3-ubyte.gz")
-    with fails(f"{raw}/train-images-idx3-ubyte.gz: is damaged or not in the format IDX"):
+    with stops(f"{raw}/train-images-idx3-ubyte.gz: is damaged or not in the format IDX"):
         domain(root).tasks("target")
 
 
 def test_files_that_do_not_belong_together_are_refused(root):
     raw = root / "MNIST" / "raw"
     shutil.copy(raw / "t10k-labels-idx1-ubyte.gz", raw / "train-labels-idx1-ubyte.gz")
-    with fails(f"{raw}/train-images-idx3-ubyte.gz: has 200 images and 30 labels"):
+    with stops(f"{raw}/train-images-idx3-ubyte.gz: has 200 images and 30 labels"):
         domain(root).tasks("target")
 
 
 def test_a_digit_without_image_is_refused(root):
     with gzip.open(root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz", "wb") as file:
         file.write(image_data.idx(np.ones(30, np.uint8)))
-    with fails(f"{root}/MNIST/raw/t10k-images-idx3-ubyte.gz: has no image of the digit 0"):
+    with stops(f"{root}/MNIST/raw/t10k-images-idx3-ubyte.gz: has no image of the digit 0"):
         domain(root).tasks("target")
 
 
@@ -178,7 +174,7 @@ def test_downloads_are_torchvisions(root, tmp_path, monkeypatch):
 
 def test_without_torchvision_a_download_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with fails("SVHN: download=True needs torchvision, which is not there"):
+    with stops("SVHN: download=True needs torchvision, which is not there"):
         domain(tmp_path / "empty", download=True).tasks("source")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-import re
 
 import image_data
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from refusals import stops
 
 import tlml
 from tlml import EpisodeView, PairView, StoredExamples, TlmlError
@@ -34,10 +34,6 @@ def root(tmp_path):
 def domain(root, **options):
     return tlml.domain("image_folder", root=str(root), **{
         "source": "photo", "target": "art", "size": 8, **options})  # fmt: skip
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def parts(task):
@@ -162,7 +158,7 @@ def test_copies_for_workers_hold_no_image(root):
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path):
     made = domain(tmp_path / "not there yet")
-    with fails(f"image_folder: no images of photo in {tmp_path}/not there yet: there is no such"):
+    with stops(f"image_folder: no images of photo in {tmp_path}/not there yet: there is no such"):
         made.tasks("source")
     image_data.family(tmp_path / "not there yet", {"photo": SIZES, "art": SIZES})
     assert len(made.tasks("source")) == 1
@@ -170,7 +166,7 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path):
 
 def test_the_folder_may_come_from_the_environment(root, monkeypatch):
     made = tlml.domain("image_folder", source="photo", target="art", size=8)
-    with fails("image_folder: where is the data? set root to its folder, or the environment"):
+    with stops("image_folder: where is the data? set root to its folder, or the environment"):
         made.spaces("source")
     (root.parent / "image_folder").symlink_to(root)
     monkeypatch.setenv("TLML_DATA", str(root.parent))
@@ -206,20 +202,20 @@ def test_a_class_of_one_image_is_refused(tmp_path, split):
     counts[place]["dog"] = 1
     image_data.family(tmp_path, counts)
     message = f"image_folder: class 'dog' of {place} has 1 image, and it takes 2 to divide a class"
-    with fails(message):
+    with stops(message):
         domain(tmp_path).tasks(split)
 
 
 def test_an_empty_class_is_refused(root):
     (root / "art" / "cow").mkdir()
-    with fails(f"{root}: class 'cow' has no image (.png, .jpg, .bmp)"):
+    with stops(f"{root}: class 'cow' has no image (.png, .jpg, .bmp)"):
         domain(root).tasks("target")
 
 
 def test_a_place_that_is_not_there_has_near_names(root):
-    with fails(f"image_folder: no domain in {root} is called 'fotos'; did you mean photo?"):
+    with stops(f"image_folder: no domain in {root} is called 'fotos'; did you mean photo?"):
         domain(root, source="fotos").tasks("source")
-    with fails(
+    with stops(
         f"image_folder: no domain in {root} is called 'x'; choose from art, photo, real world"
     ):
         domain(root, target="x").tasks("target")
@@ -244,9 +240,9 @@ def test_bad_options_are_refused(root, options, message):
 
 
 def test_unknown_splits_and_parts_are_refused(root):
-    with fails("split: 'test' is not one of source, validation, target"):
+    with stops("split: 'test' is not one of source, validation, target"):
         domain(root).tasks("test")
-    with fails("part: 'source' is not one of train, val, test"):
+    with stops("part: 'source' is not one of train, val, test"):
         domain(root).tasks("target")[0].split("source")
 
 

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import re
-
 import image_data
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from refusals import stops
 
 import tlml
-from tlml import TlmlError
 from tlml.data import SPLITS, examples
 
 
@@ -22,10 +20,6 @@ def root(tmp_path, monkeypatch):
 
 def domain(root, **options):
     return tlml.domain("visda", root=str(root), **{"size": 8, **options})
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
 
 
 def test_renderings_are_the_source_and_photographs_the_target(root):
@@ -67,7 +61,7 @@ def test_lines_that_are_no_path_and_class_are_refused(root, line, said):
     path = root / "validation" / "image_list.txt"
     path.write_text(f"bus/b02_1.jpg 2\n{line}\n")
     message = f"{path}:2: must be a path and the number of a class, 0 to 11, is '{said}'"
-    with fails(message):
+    with stops(message):
         domain(root).spaces("target")
 
 
@@ -75,20 +69,20 @@ def test_files_of_the_list_that_are_missing_are_told(root):
     lost = root / "train" / "bus" / "b02_1.png"
     lost.unlink()
     path = root / "train" / "image_list.txt"
-    with fails(f"{path}: 1 of its files are missing, such as {lost}"):
+    with stops(f"{path}: 1 of its files are missing, such as {lost}"):
         domain(root).spaces("source")
 
 
 def test_a_test_without_its_list_is_refused(root):
     (root / "test" / "image_list.txt").unlink()
-    with fails(f"visda: {root / 'test'} has no folders of classes and no image_list.txt"):
+    with stops(f"visda: {root / 'test'} has no folders of classes and no image_list.txt"):
         domain(root, target="test").tasks("target")
 
 
 def test_what_is_missing_is_told(root):
-    with fails(
+    with stops(
         "visda: no images of train in /no/such: there is no such folder; it may hold {train"
     ):
         domain("/no/such").tasks("source")
-    with fails("target: no domain is called 'tests'; did you mean test?"):
+    with stops("target: no domain is called 'tests'; did you mean test?"):
         domain(root, target="tests")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,13 @@ import torch
 from adapting import interrupted
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities import CombinedLoader
+from refusals import stops
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from trainers import fitting_trainer
 
 import tlml
-from tlml import Adapt, Batch, Context, Pair, Strategy, TlmlError, param_groups
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}")
+from tlml import Adapt, Batch, Context, Pair, Strategy, param_groups
 
 
 def data(n: int = 24, seed: int = 1) -> DataLoader[Any]:
@@ -119,7 +115,7 @@ def test_the_hook_and_the_callable_are_taken_off_also_after_an_error() -> None:
         fit(module, {"strategy": "bss", "features": "backbone"})
     assert not hasattr(module, "adapt")
     assert not module.backbone._forward_hooks
-    with fails("logits: Fails has no module 'haed'; did you mean head?"):
+    with stops("logits: Fails has no module 'haed'; did you mean head?"):
         fit(module, {"strategy": "bss", "features": "backbone", "logits": "haed"})
     assert not hasattr(module, "adapt")
     assert not module.backbone._forward_hooks
@@ -266,7 +262,7 @@ def test_losses_on_logits_train_somebodys_module(name: str) -> None:
 
 
 def test_labels_that_a_batch_has_not_are_asked_for() -> None:
-    with fails(
+    with stops(
         "adapt: Jdot looks at the source's labels, and the batch has none; give the source as a "
         "tuple of inputs and labels"
     ):
@@ -321,20 +317,20 @@ def test_lora_learns_in_somebodys_module_and_merges() -> None:
 
 
 def test_what_is_asked_for_without_features_is_refused() -> None:
-    with fails(
+    with stops(
         "features: Coral looks at features; name the submodule that gives them, as in "
         "tlml.Adapt(..., features='backbone')"
     ):
         fit(Mine(), {"strategy": "coral"})
-    with fails("features: Mine has no module 'bakbone'; did you mean backbone?"):
+    with stops("features: Mine has no module 'bakbone'; did you mean backbone?"):
         fit(Mine(), {"strategy": "coral", "features": "bakbone"})
     for name in ("mcc", "jdot"):
-        with fails(
+        with stops(
             f"logits: {name.title()} looks at logits; name the submodule that gives them, as in "
             "tlml.Adapt(..., logits='head')"
         ):
             fit(Mine(), {"strategy": name, "features": "backbone"})
-    with fails(
+    with stops(
         "strategy: Spy looks at images, which tlml.Adapt does not know; take a learner, or tlml "
         "adapt"
     ):
@@ -347,7 +343,7 @@ def test_terms_that_a_step_does_not_ask_for_are_refused() -> None:
             return self.task_loss(batch)
 
     fit(Silent(), {"strategy": "full"})
-    with fails(
+    with stops(
         "L2Sp adds a loss, and training_step of Silent doesn't ask for it; write there: loss = "
         "loss + self.adapt(batch)"
     ):
@@ -359,9 +355,9 @@ def test_a_step_must_compute_the_features_first_and_all_of_them() -> None:
         def training_step(self, batch: Any, batch_idx: int) -> Tensor:
             return self.adapt(batch) + self.task_loss(batch)
 
-    with fails("adapt: 'backbone' was not called in this training step; call self.adapt(batch)"):
+    with stops("adapt: 'backbone' was not called in this training step; call self.adapt(batch)"):
         fit(Early(), {"strategy": "bss", "features": "backbone"})
-    with fails(
+    with stops(
         "adapt: Coral needs source and target; give it a tlml.Pair, or a dict with 'source' and "
         "'target', not list"
     ):
@@ -371,7 +367,7 @@ def test_a_step_must_compute_the_features_first_and_all_of_them() -> None:
         def task_loss(self, batch: Pair) -> Tensor:
             return self.backbone(batch.source.x).sum()
 
-    with fails(
+    with stops(
         "adapt: 'backbone' gave 5 features in this training step, and the batch has 5 + 4 "
         "examples; pass the source and then the target through it"
     ):
@@ -386,7 +382,7 @@ def test_what_a_strategy_does_not_look_at_need_not_fit() -> None:
 def test_a_pair_without_a_side_is_named() -> None:
     (pair, _), none = pairs(False), torch.zeros(0, 2)
     alone = pair._replace(target=Batch(none, none[:, :1]))
-    with fails(
+    with stops(
         "adapt: Coral needs source and target; give it a tlml.Pair, or a dict with 'source' and "
         "'target', not a Pair without target examples"
     ):
@@ -402,12 +398,12 @@ def test_logits_are_one_row_for_each_example() -> None:
         def task_loss(self, batch: Any) -> Tensor:
             return self.head(self.backbone(torch.cat([batch.source.x, batch.target.x]))).mean()
 
-    with fails("logits: 'head' gives [9, 2, 4]; name a module that gives [n, outputs]"):
+    with stops("logits: 'head' gives [9, 2, 4]; name a module that gives [n, outputs]"):
         fit(Dense(), {"strategy": "mcc", "logits": "head"}, Listed(pairs(False)))
 
 
 def test_logits_of_both_sides_must_be_computed() -> None:
-    with fails(
+    with stops(
         "adapt: 'head' gave 5 logits in this training step, and the batch has 5 + 4 examples; pass "
         "the source and then the target through it"
     ):
@@ -424,7 +420,7 @@ def test_features_must_be_a_tensor() -> None:
 
     module = Mine()
     module.backbone = Two()
-    with fails("features: 'backbone' gives a tuple; name a module that gives a tensor [n, ...]"):
+    with stops("features: 'backbone' gives a tuple; name a module that gives a tensor [n, ...]"):
         fit(module, {"strategy": "bss", "features": "backbone"})
 
 
@@ -433,7 +429,7 @@ def test_an_attribute_of_the_modules_own_is_not_overwritten() -> None:
         def adapt(self, batch: Any) -> float:
             return 0.0
 
-    with fails("Own has an attribute 'adapt' of its own, which is what tlml.Adapt puts there"):
+    with stops("Own has an attribute 'adapt' of its own, which is what tlml.Adapt puts there"):
         fit(Own(), {"strategy": "full"})
 
 
@@ -444,7 +440,7 @@ def test_two_callbacks_may_adapt_two_parts_and_one_may_add_a_loss() -> None:
     module = Mine()
     fitting_trainer(max_epochs=1, callbacks=both("full")).fit(module, data())
     assert module.added[-1] > 0
-    with fails("adapt: two tlml.Adapt callbacks add losses; one can"):
+    with stops("adapt: two tlml.Adapt callbacks add losses; one can"):
         fitting_trainer(max_epochs=1, callbacks=both("l2_sp")).fit(Mine(), data())
 
 
@@ -457,7 +453,7 @@ def test_what_a_strategy_with_terms_owns_must_be_optimised() -> None:
         def terms(self, context: Context) -> Mapping[str, Tensor]:
             return {"critic": self.critic(context.features_target).square().mean()}
 
-    with fails("the strategy's 'critic.weight' learns and is in no optimizer; make it over"):
+    with stops("the strategy's 'critic.weight' learns and is in no optimizer; make it over"):
         fit(Mine(), Adapt(Owning(), features="backbone"))
     strategy = Owning()
     before = strategy.critic.weight.detach().clone()
@@ -492,7 +488,7 @@ def test_resuming_from_a_checkpoint_without_the_start_is_refused(tmp_path: Path)
     run.fit(Plain(), data())
     run.save_checkpoint(tmp_path / "source.ckpt", weights_only=False)
     again = fitting_trainer(max_epochs=2, callbacks=[Adapt("l2_sp")])
-    with fails(
+    with stops(
         "L2Sp: the weights at the start are not known; the checkpoint that training resumed"
     ):
         again.fit(Mine(), data(), ckpt_path=tmp_path / "source.ckpt", weights_only=True)

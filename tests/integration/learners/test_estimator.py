@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from estimated import CLASSES, Doubled, fails
+from estimated import CLASSES, Doubled
+from refusals import stops
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVC
 from tiny import Letters, Tables
@@ -153,5 +154,5 @@ def test_other_labels_leave_the_support() -> None:
     quiet_trainer().test(learner, view, verbose=False)
     assert len(learner.records) == 2
     view = EpisodeView(Letters(), ways=3, shots=0, queries=2, episodes=2)
-    with fails("shots: 0 labelled examples, and no source examples whose labels are the task's"):
+    with stops("shots: 0 labelled examples, and no source examples whose labels are the task's"):
         quiet_trainer().test(learner, view, verbose=False)

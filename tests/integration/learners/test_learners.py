@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from small_learners import FOUR, SMALL, fails
+from refusals import fails
+from small_learners import FOUR, SMALL
 from tiny import Letters, Lines, Plain, Tables
 from torch import Tensor, nn
 from trainers import quiet_trainer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,11 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import fails
 from tiny import Letters, Lines
 from torch import Generator, Tensor
 
-from tlml import EpisodeView, PairView, TlmlError
+from tlml import EpisodeView, PairView
 from tlml.data.augmentation import NAMES, augmented, changes, crop, erase, flip, jitter, rotate
 
 few = settings(max_examples=20, deadline=None)
@@ -29,10 +29,6 @@ def noisy(x: Tensor, generator: Generator) -> Tensor:
 def halved(x: Tensor, generator: Generator) -> Tensor:
     """Return another shape, which is wrong."""
     return x[..., :4]
-
-
-def fails(message: str) -> Any:
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 def key(seed: int) -> Generator:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from drawn import fails
+from refusals import fails
 from tiny import Letters, Lines, Tables
 
 import tlml

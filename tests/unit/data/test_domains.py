@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from drawn import fails, seeds, splits
+from drawn import seeds, splits
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import fails
 from tiny import Letters, keys
 
 from tlml.data import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Discrete
+from refusals import fails
 from tiny import Letters, Lines, Tables, same
 
 import tlml
@@ -25,10 +25,6 @@ FIXED: dict[str, Any] = {"ways": 3, "shots": 2, "queries": 4, "episodes": 6, "se
 
 
 RAGGED: dict[str, Any] = {**FIXED, "ways": [2, 4], "shots": [1, 3], "queries": [2, 4]}
-
-
-def fails(message: str) -> Any:
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from drawn import fails, seeds, splits
+from drawn import seeds, splits
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import fails
 from tiny import Letters, Lines, Table, Tables, keys
 
 from tlml.data import (

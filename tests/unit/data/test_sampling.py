@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from drawn import fails, seeds, splits
+from drawn import seeds, splits
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import fails
 
 from tlml.data import (
     KeyedSampler,

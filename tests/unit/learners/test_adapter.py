@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -8,17 +7,14 @@ import pytest
 import torch
 from carried import FOUR, trained_for
 from gymnasium.spaces import Box, Discrete
+from refusals import fails
 from tiny import Letters, Lines
 from torch import nn
 
 import tlml
-from tlml import EpisodeView, Strategy, TlmlError
+from tlml import EpisodeView, Strategy
 from tlml.learners.adapter import Attempt, TargetAdapter, adapter_for
 from tlml.views import ViewSpaces
-
-
-def fails(message: str):
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pickle
 
 import torch
-from estimated import CLASSES, Doubled, fails
+from estimated import CLASSES, Doubled
+from refusals import stops
 
 import tlml
 from tlml import Batch
@@ -25,13 +26,13 @@ def test_a_class_without_examples_is_the_least_likely() -> None:
 
 
 def test_errors() -> None:
-    with fails("model: 'svc' is not one of linear, svm, tree"):
+    with stops("model: 'svc' is not one of linear, svm, tree"):
         tlml.learner("estimator", model="svc")
-    with fails("model_options: c: no such option of SVC; there are C, break_ties"):
+    with stops("model_options: c: no such option of SVC; there are C, break_ties"):
         tlml.learner("estimator", model_options={"c": 1.0})
-    with fails("strategy Full: it has none of estimate(), fit_transform() and weigh_samples()"):
+    with stops("strategy Full: it has none of estimate(), fit_transform() and weigh_samples()"):
         tlml.learner("estimator", strategy=tlml.strategy("full"))
-    with fails("estimator: Doubled carries over from source examples, and none were kept"):
+    with stops("estimator: Doubled carries over from source examples, and none were kept"):
         tlml.learner("estimator", strategy=Doubled()).predict(
             Batch(torch.randn(3, 2), torch.arange(3)), torch.randn(2, 2)
         )

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
-from small_learners import FOUR, SMALL, fails
+from refusals import fails
+from small_learners import FOUR, SMALL
 from tiny import Letters
 from torch import nn
 

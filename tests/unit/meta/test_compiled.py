@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from meta_gradients import fails, learner_of, perceptron, waves
+from meta_gradients import learner_of, perceptron, waves
+from refusals import stops
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from tlml.meta.compiled import _spell_out, _turn_narrow_products
@@ -42,7 +43,7 @@ def test_a_program_that_computes_something_else_is_refused(monkeypatch):
         return lambda *given: [1.2 * value for value in graph(*given)]
 
     monkeypatch.setattr("torch._inductor.compile", wrong)
-    with fails("compile: torch's compiler makes a program that is 20% off the step it was given"):
+    with stops("compile: torch's compiler makes a program that is 20% off the step it was given"):
         learner.meta_loss(waves())
 
 
@@ -55,5 +56,5 @@ def test_without_a_compiler_the_error_says_so(monkeypatch):
     import torch._inductor.exc
 
     monkeypatch.setattr(torch._inductor, "compile", refuse)
-    with fails("compile: torch could not compile the step; it needs a C++ compiler (on Linux g++)"):
+    with stops("compile: torch could not compile the step; it needs a C++ compiler (on Linux g++)"):
         learner.meta_loss(waves())

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from meta_gradients import fails, learner_of, perceptron
+from meta_gradients import learner_of, perceptron
+from refusals import stops
 from torch import Tensor, nn
 
 import tlml
@@ -94,5 +95,5 @@ def test_a_loss_replaced_in_the_object_is_not_stacked():
     ],
 )
 def test_options_that_do_not_fit_are_refused_at_once(options, message):
-    with fails(message):
+    with stops(message):
         learner_of(mlp((2,), 1), **options)

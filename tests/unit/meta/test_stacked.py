@@ -6,7 +6,8 @@ import copy
 
 import pytest
 import torch
-from meta_gradients import fails, learner_of, perceptron, same, slopes, waves
+from meta_gradients import learner_of, perceptron, same, slopes, waves
+from refusals import stops
 from torch import nn
 
 import tlml
@@ -15,7 +16,7 @@ from tlml import Batch, Episode
 
 def test_stacking_what_can_not_be_stacked_says_why():
     learner = learner_of(perceptron(nn.PReLU()), vectorize="stack")
-    with fails(
+    with stops(
         "vectorize: 'stack' does not go with Maml: the network has other layers than linear ones, "
         "norms and activations; take 'vmap', 'loop' or 'auto'"
     ):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from meta_gradients import fails, learner_of, perceptron, waves
+from meta_gradients import learner_of, perceptron, waves
+from refusals import stops
 from torch import Tensor, nn
 
 from tlml.meta.paths import path_for
@@ -20,7 +21,7 @@ def test_a_layer_that_changes_buffers_in_place_is_explained_under_vmap():
             return x
 
     learner = learner_of(perceptron(Counting()), vectorize="vmap")
-    with fails(
+    with stops(
         "vectorize: a layer of the network, or the strategy, can't run for several tasks at "
         "once; take vectorize='loop', or write it without changing tensors in place and "
         "without reading values out of them (torch says: "

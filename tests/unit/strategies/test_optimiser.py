@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bowls import fails
+from refusals import fails
 
 from tlml import Strategy
 

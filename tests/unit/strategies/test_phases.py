@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bowls import NAMES, fails
+from bowls import NAMES
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import fails
 
 from tlml import Group, Phase
 from tlml.strategies.phases import joined_groups, matching, phase_at, until_step

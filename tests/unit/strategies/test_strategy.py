@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from bowls import NAMES, bowl, fails, start
+from bowls import NAMES, bowl, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import fails
 from torch import Tensor, nn
 
 import tlml

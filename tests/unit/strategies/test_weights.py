@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from bowls import fails
+from refusals import fails
 
 from tlml import Strategy
 from tlml.strategies import weights_of

@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
+from refusals import fails
 from tiny import Letters, Tables
-from views import fails
 
 import tlml
 from tlml import EnvView, EpisodeView, PairView, StreamView, TlmlError, View

@@ -12,8 +12,9 @@ import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import fails
 from tiny import Letters, Lines, Table, Tables, keys
-from views import fails, few, same, seeds
+from views import few, same, seeds
 
 import tlml
 from tlml import EpisodeView

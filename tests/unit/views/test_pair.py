@@ -9,8 +9,9 @@ import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import fails
 from tiny import Letters, Lines, Table, Tables, keys
-from views import fails, few, same, seeds
+from views import few, same, seeds
 
 from tlml import EpisodeView, Examples, PairView, StreamView
 

@@ -12,6 +12,7 @@ import torch
 from gymnasium.spaces import Discrete
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import fails
 from tiny import Letters, Lines, Tables, keys, same
 
 from tlml import Episode, Episodes, EpisodeView, PairView, TlmlError
@@ -22,10 +23,6 @@ few = settings(max_examples=30, deadline=None)
 
 def ranges(low: int, high: int) -> st.SearchStrategy[list[int]]:
     return st.tuples(st.integers(low, high), st.integers(low, high)).map(sorted)  # type: ignore[arg-type]
-
-
-def fails(message: str) -> Any:
-    return pytest.raises(TlmlError, match=f"^{re.escape(message)}$")
 
 
 @few
