@@ -53,7 +53,8 @@ def test_a_cell_is_claimed_once(place: Place) -> None:
     assert take(place) is None
 
 
-def test_of_many_who_try_at_once_one_succeeds(place: Place) -> None:
+def taken_at_once(place: Place) -> list[Claim]:
+    """Return the claims of eight who try at the same moment."""
     start = threading.Barrier(8)
 
     def attempt(_: int) -> Claim | None:
@@ -61,7 +62,11 @@ def test_of_many_who_try_at_once_one_succeeds(place: Place) -> None:
         return take(place)
 
     with ThreadPoolExecutor(8) as pool:
-        found = [claim for claim in pool.map(attempt, range(8)) if claim]
+        return [claim for claim in pool.map(attempt, range(8)) if claim]
+
+
+def test_of_many_who_try_at_once_one_succeeds(place: Place) -> None:
+    found = taken_at_once(place)
     assert len(found) == 1
     assert found[0].is_ours()
 
@@ -86,14 +91,7 @@ def test_the_dead_are_followed_at_once(place: Place) -> None:
 
 def test_of_many_who_follow_the_dead_one_succeeds(place: Place) -> None:
     write(place, dead())
-    start = threading.Barrier(8)
-
-    def attempt(_: int) -> Claim | None:
-        start.wait()
-        return take(place)
-
-    with ThreadPoolExecutor(8) as pool:
-        found = [claim for claim in pool.map(attempt, range(8)) if claim]
+    found = taken_at_once(place)
     assert len([claim for claim in found if claim.is_ours()]) == 1
 
 
