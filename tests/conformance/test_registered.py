@@ -62,7 +62,7 @@ def test_what_is_registered_keeps_its_word(kind: str, name: str) -> None:
 
 
 def test_nothing_is_left_out() -> None:
-    assert {CORE, "maml", "transfer", "graphs", "synthetic", "tabular", "vision"} <= {
+    assert {CORE, "continual", "maml", "transfer", "graphs", "synthetic", "tabular", "vision"} <= {
         plugin.name for plugin in OWN
     }
     assert [plugin.name for plugin in OWN if plugin.error] == []
