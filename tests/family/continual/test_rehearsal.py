@@ -66,9 +66,9 @@ def test_dark_replay_pulls_to_what_was_given_and_to_targets() -> None:
     first, second = torch.randint(4, (2,)), torch.randint(4, (2,))
 
     def mean(rows: Tensor, targets: Tensor) -> float:
-        return float(F.mse_loss(made.network(old.batch.x[rows]), targets[rows]))
+        return F.mse_loss(made.network(old.batch.x[rows]), targets[rows]).item()
 
-    right = float(F.mse_loss(made.network(own.batch.x), own.batch.y))
+    right = F.mse_loss(made.network(own.batch.x), own.batch.y).item()
     right += 0.3 * mean(first, given) + 0.7 * mean(second, old.batch.y)
     assert found.item() == pytest.approx(right, rel=1e-12)
 
