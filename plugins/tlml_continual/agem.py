@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from tlml import Step
-from tlml_continual.flat import put_slopes, slopes_by, slopes_of
-from tlml_continual.stream_learner import RehearsingLearner
+from tlml_continual.flat import put_slopes, slopes_of
+from tlml_continual.projecting import ProjectingLearner, draw_from
 
 
-class Agem(RehearsingLearner):
+class Agem(ProjectingLearner):
     """Step down the loss of a batch as far as that does not raise the loss on old tasks.
 
     With g the gradient on the batch and r that on `replay` examples of old tasks, the step is along
@@ -26,13 +24,6 @@ class Agem(RehearsingLearner):
     noisy, the larger `replay` is.
     """
 
-    _present = 0  # the task of the batch that is looked at
-
-    def glance_loss(self, step: Step) -> Tensor:
-        """Return the loss on the batch."""
-        self._present = int(step.task.min())
-        return super().glance_loss(step)
-
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Project the gradient where it would raise the loss on old tasks."""
         reference = self.reference()
@@ -42,15 +33,8 @@ class Agem(RehearsingLearner):
 
     def reference(self) -> Tensor | None:
         """Return the gradient on examples of old tasks ``[P]``, if there are any."""
-        memory = self.reservoir()
-        old = (memory.task[: len(memory)] < self._present).nonzero().squeeze(1)
-        if not len(old):
-            return None
-        places = old[torch.randint(len(old), (self.replay,)).to(old.device)]
-        with torch.enable_grad():
-            scores = self.scores_of(memory.x[places])
-            loss = self.loss_of(scores, memory.y[places], memory.task[places])
-            return slopes_by(loss, self.built())
+        old = (self.tasks_kept() < self.present).nonzero().squeeze(1)
+        return self.slopes_at(draw_from(old, self.replay)) if len(old) else None
 
 
 def projected(slope: Tensor, reference: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796), online.
 
-The online form is that of Schwarz et al. 2018 (arXiv 1805.06370, section 3.2): one anchor and one
+The online form is that of Schwarz et al. 2018 (arXiv 1805.06370): one anchor and one
 running sum of Fisher matrices, whatever the number of tasks.
 """
 
@@ -33,7 +33,7 @@ class Ewc(AnchoredLearner):
 
     The loss is L(θ) + λ/2 Σᵢ Fᵢ (θᵢ − θ*ᵢ)² (Kirkpatrick et al., equation 3). At the end of a task
     θ* becomes θ, and F becomes γ F plus the diagonal of the task's Fisher matrix, which is a mean
-    over its examples n (Schwarz et al., equations 8 and 9). Implementations differ in which:
+    over its examples n (Schwarz et al.). Implementations differ in which:
 
     - ``empirical``: (∇ log p(yₙ|xₙ))², with the targets yₙ as they are;
     - ``exact``: Σ_c p(c|xₙ) (∇ log p(c|xₙ))², the Fisher matrix itself; a backward pass for each

@@ -11,21 +11,21 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tlml import Step, Strategy
+from tlml import Strategy
 from tlml.errors import check_not_negative
-from tlml_continual.flat import put_slopes, slopes_by, slopes_of
-from tlml_continual.stream_learner import RehearsingLearner
+from tlml_continual.flat import put_slopes, slopes_of
+from tlml_continual.projecting import ProjectingLearner, draw_from
 
 _Values = NDArray[np.float64]
 
 
-class Gem(RehearsingLearner):
+class Gem(ProjectingLearner):
     """Step down the loss of a batch as far as that raises the loss on none of the old tasks.
 
     With g the gradient on the batch and the rows of G those on the memories of the old tasks, the
     step is along g where G g ≥ 0. Else it is along Gᵀv + g, where v minimises
     ½ vᵀGGᵀv + gᵀGᵀv over v ≥ γ (equation 11): as many variables as old tasks. Without margin
-    γ that is the nearest gradient with G g ≥ 0 (equation 8).
+    γ that is the nearest gradient with G g ≥ 0 (equation 7).
 
     The paper keeps equally many examples of each task. Here the memory is a uniform sample of all
     that came, as everywhere in tlml: `memory_size` then holds whatever the number of tasks, and a
@@ -45,8 +45,6 @@ class Gem(RehearsingLearner):
         TlmlError: An option is out of range, or the network does not fit the view.
     """
 
-    _present = 0  # the task of the batch that is looked at
-
     def __init__(
         self,
         network: str | nn.Module = "auto",
@@ -62,29 +60,18 @@ class Gem(RehearsingLearner):
         all_of_it = memory_size if replay is None else replay
         super().__init__(network, strategy, memory_size=memory_size, replay=all_of_it, **options)
 
-    def glance_loss(self, step: Step) -> Tensor:
-        """Return the loss on the batch."""
-        self._present = int(step.task.min())
-        return super().glance_loss(step)
-
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Project the gradient where it would raise the loss on an old task."""
-        memory, network = self.reservoir(), self.built()
-        tasks = memory.task[: len(memory)].unique()  # in order
-        old = [self.slopes_on(int(task)) for task in tasks if task < self._present]
+        tasks = [int(task) for task in self.tasks_kept().unique()]  # in order
+        old = [self.slopes_on(task) for task in tasks if task < self.present]
         if old:
+            network = self.built()
             put_slopes(network, projected(slopes_of(network), torch.stack(old), self.margin))
 
     def slopes_on(self, task: int) -> Tensor:
         """Return the gradient on what the memory holds of a task ``[P]``."""
-        memory = self.reservoir()
-        places = (memory.task[: len(memory)] == task).nonzero().squeeze(1)
-        if self._draws:
-            places = places[torch.randint(len(places), (self.replay,)).to(places.device)]
-        with torch.enable_grad():
-            scores = self.scores_of(memory.x[places])
-            loss = self.loss_of(scores, memory.y[places], memory.task[places])
-            return slopes_by(loss, self.built())
+        places = (self.tasks_kept() == task).nonzero().squeeze(1)
+        return self.slopes_at(draw_from(places, self.replay) if self._draws else places)
 
 
 def projected(slope: Tensor, old: Tensor, margin: float) -> Tensor:

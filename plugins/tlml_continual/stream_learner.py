@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from tlml import GradientLearner, Step, Strategy, StreamView, TlmlError, View
 from tlml.data import Batch, outputs
 from tlml.errors import DivergedError, check_positive
 from tlml.metrics import criterion
+from tlml.networks import has_batchnorm
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
 from tlml_continual.reservoir import ReservoirBuffer
@@ -66,6 +68,23 @@ class StreamLearner(GradientLearner):
 
     def remember(self, step: Step) -> None:
         """Keep something of a batch; called once, with the last look."""
+
+    def on_train_start(self) -> None:
+        """Say in the log what a stream makes of momentum and of BatchNorm."""
+        super().on_train_start()
+        view, name = self.current_view(), default_registry().name_of(type(self))
+        if not isinstance(view, StreamView) or view.joint:
+            return
+        if self.optimizer == "sgd" and self.momentum and view.epochs == 1:
+            rank_zero_info(
+                f"{name}: each batch comes once, and momentum={self.momentum} carries gradients of "
+                "old batches into new tasks; recipes of single passes have momentum=0"
+            )
+        if has_batchnorm(self.built()):
+            rank_zero_info(
+                f"{name}: the network has BatchNorm, so R measures it with the statistics stored in "
+                "training, which are those of the last tasks; GroupNorm stores none"
+            )
 
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
         """Look at a batch some times, and return the loss of the last look."""
