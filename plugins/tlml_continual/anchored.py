@@ -32,6 +32,7 @@ class AnchoredLearner(StreamLearner):
     """
 
     equal_buffers: ClassVar[bool] = True  # of parameters, gradients and whole tasks
+    steers: ClassVar[tuple[str, ...]] = ("lr", "strength")
     anchor: Tensor
     importance: Tensor
 

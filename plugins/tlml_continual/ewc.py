@@ -63,7 +63,7 @@ class Ewc(AnchoredLearner):
         network: str | nn.Module = "auto",
         strategy: Strategy | str | dict[str, Any] | None = "full",
         *,
-        strength: float = 100.0,
+        strength: float = 10.0,
         decay: float = 1.0,
         fisher: Fisher = "empirical",
         **options: Any,
@@ -115,7 +115,7 @@ class Ewc(AnchoredLearner):
         size = batch_size if self.fisher == "batch" else max(1, _NUMBERS // len(self.importance))
         chunks = [
             Batch(self._like(x.to(self.device)), y.to(self.device))
-            for x, y in zip(data.x.split(size), data.y.split(size), strict=True)
+            for x, y in zip(torch.split(data.x, size), torch.split(data.y, size), strict=True)
         ]
         with evaluating(self.built()):
             total = sum(self._squares(chunk, task) for chunk in chunks)

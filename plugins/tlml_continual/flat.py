@@ -38,5 +38,5 @@ def _slope(parameter: nn.Parameter) -> Tensor:
 
 def _parts(network: nn.Module, vector: Tensor) -> list[Tensor]:
     like = list(network.parameters())
-    parts = vector.split([p.numel() for p in like])
+    parts = torch.split(vector, [p.numel() for p in like])
     return [part.view_as(p).clone() for part, p in zip(parts, like, strict=True)]

@@ -62,7 +62,7 @@ class Gem(ProjectingLearner):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Project the gradient where it would raise the loss on an old task."""
-        tasks = [int(task) for task in self.tasks_kept().unique()]  # in order
+        tasks = [int(task) for task in torch.unique(self.tasks_kept())]  # in order
         old = [self.slopes_on(task) for task in tasks if task < self.present]
         if old:
             network = self.built()

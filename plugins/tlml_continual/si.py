@@ -19,9 +19,9 @@ class Si(AnchoredLearner):
     """Pull parameters to where they were, the more the more they lowered the loss on their way.
 
     The loss is L(θ) + c Σᵢ Ωᵢ (θ̃ᵢ − θᵢ)² (equation 4). In each step the path integral of a task
-    grows by ωᵢ ← ωᵢ − gᵢ Δθᵢ, g the gradient of L alone and Δθ what the optimiser did (equations 1 to 3).
-    At the end of the task Ωᵢ grows by ωᵢ / (Δᵢ² + ξ), Δ the way since the task began (equation 5);
-    where noise made it negative it becomes 0, as in the authors' code.
+    grows by ωᵢ ← ωᵢ − gᵢ Δθᵢ, g the gradient of L alone and Δθ what the optimiser did
+    (equations 1 to 3). At the end of the task Ωᵢ grows by ωᵢ / (Δᵢ² + ξ), Δ the way since the task
+    began (equation 5); where noise made it negative it becomes 0, as in the authors' code.
 
     Where classes come one after the other (a pool without ``scenario="task"``) it forgets as
     much as ``naive``.

@@ -42,6 +42,7 @@ class StreamLearner(GradientLearner):
     """
 
     view_type: ClassVar[type[View]] = StreamView
+    steers: ClassVar[tuple[str, ...]] = ("lr",)  # options too large a value of which diverges
 
     def __init__(
         self,
@@ -82,8 +83,8 @@ class StreamLearner(GradientLearner):
             )
         if has_batchnorm(self.built()):
             rank_zero_info(
-                f"{name}: the network has BatchNorm, so R measures it with the statistics stored in "
-                "training, which are those of the last tasks; GroupNorm stores none"
+                f"{name}: the network has BatchNorm, so R measures it with the statistics stored "
+                "in training, which are those of the last tasks; GroupNorm stores none"
             )
 
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
@@ -100,7 +101,7 @@ class StreamLearner(GradientLearner):
         scores: Tensor = self.built()(self._like(x))
         return scores
 
-    def loss_of(self, scores: Tensor, y: Tensor, task: Tensor) -> Tensor:
+    def loss_of(self, scores: Tensor, y: Tensor, task: Tensor | int) -> Tensor:
         """Return the mean loss of scores; classes of other tasks don't count where it is told."""
         view = self.current_view()
         if isinstance(view, StreamView):
@@ -157,9 +158,10 @@ class StreamLearner(GradientLearner):
             DivergedError: It isn't.
         """
         if not bool(torch.isfinite(loss)):
+            lower = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
-                f"{self.global_step}{self._in_task()}; lower lr ({self.lr})"
+                f"{self.global_step}{self._in_task()}; lower {lower}"
             )
         return loss
 

@@ -189,8 +189,8 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
             return Sizes(train, test, divided=False)
         if test:
             raise TlmlError(
-                f"task {place} of the stream: it has no examples to learn from, only {test} to judge "
-                "it by; leave it out of the domain"
+                f"task {place} of the stream: it has no examples to learn from, only {test} to "
+                "judge it by; leave it out of the domain"
             )
         if train < LEAST:
             raise TlmlError(

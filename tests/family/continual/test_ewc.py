@@ -149,7 +149,7 @@ def test_the_loss_has_half_the_weighted_distance() -> None:
     for parameter, first in zip(made.network.parameters(), start, strict=True):
         size = parameter.numel()
         weights = made.importance[place : place + size].view_as(parameter)
-        right += float((0.2 * weights * (parameter - first) ** 2).sum())
+        right += float((0.2 * weights * (parameter.detach() - first) ** 2).sum())
         place += size
     assert made.glance_loss(own).item() == pytest.approx(right, rel=1e-12)
 

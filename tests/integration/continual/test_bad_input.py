@@ -15,6 +15,7 @@ from torch import nn
 from trainers import quiet_trainer
 
 import tlml
+from tlml import Retention
 from tlml.errors import DivergedError
 
 SMALL: dict[str, Any] = {"network": "mlp", "network_options": {"hidden": [5]}}
@@ -75,7 +76,8 @@ def test_a_loss_that_is_not_finite_stops_and_the_checkpoint_of_before_is_kept(
     assert kept["global_step"] == 6
     assert all(bool(torch.isfinite(value).all()) for value in kept["state_dict"].values())
     again = tlml.learner("er", network=nn.Linear(2, 6), **MEMORY)
-    resumed = quiet_trainer(max_epochs=-1)
+    saves = ModelCheckpoint(tmp_path, save_last=True, every_n_train_steps=1)
+    resumed = quiet_trainer(max_epochs=-1, callbacks=[saves], enable_checkpointing=True)
     again.meet(view.spaces)
     resumed.fit(again, view, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert resumed.global_step == 12
@@ -117,7 +119,7 @@ def test_the_checkpoint_serves_other_views_as_before(tmp_path: Path) -> None:
     path = saved(tmp_path)
     learner = tlml.load(path)
     view = learner.view(Letters(), ways=2, samples=12, batch_size=3, order="domain", seed=7)
-    trainer = quiet_trainer(max_epochs=-1)
+    trainer = quiet_trainer(max_epochs=-1, callbacks=[Retention()])
     trainer.validate(learner, view, ckpt_path=path, verbose=False, weights_only=True)
     trainer.fit(learner, view)  # anew
     assert trainer.global_step == 12
@@ -179,3 +181,10 @@ def test_glances_are_refused_in_several_processes_and_nothing_else(name: str) ->
         "processes; take glances=1, or devices=1"
     ):
         in_two_processes(name, glances=2)
+
+
+def test_a_penalty_that_diverges_names_its_strength() -> None:
+    learner = tlml.learner("ewc", lr=0.5, strength=1e6, **SMALL)
+    view = learner.view(Letters(), ways=2, samples=12, batch_size=1)
+    with pytest.raises(DivergedError, match=r"in task [12]; lower lr \(0.5\) or strength \(1000000"):
+        quiet_trainer(max_epochs=-1).fit(learner, view)

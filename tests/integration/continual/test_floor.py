@@ -14,28 +14,37 @@ from trainers import quiet_trainer
 import tlml
 from tlml import Retention
 
-# Measured with seeds 0 to 4 when it was written: see the figures beside the numbers.
-FLOOR, MARGIN = 0.0, 0.0
+# Six rotations of digits, means of seeds 0 and 1 when this was written: ER .70, naive .49 with ER's
+# rate and NAIVE with its own best one (.05 of .05, .1, .2, .4). Single seeds of ER: .688 to .719.
+SEEDS = (0, 1)
+FLOOR, MARGIN = 0.67, 0.10
 
 
 @cache
-def retained(name: str, **options: Any) -> dict[str, float]:
+def retained(name: str, **options: Any) -> float:
+    """Return RA, the mean of some seeds."""
+    return sum(_retained(name, seed, **options) for seed in SEEDS) / len(SEEDS)
+
+
+def _retained(name: str, seed: int, **options: Any) -> float:
     domain = tlml.domain(
-        "rotated_digits", source=[0, 25, 50, 75, 100], validation=[110], target=[120], size=8
+        "rotated_digits", source=range(0, 180, 30), validation=[160], target=[170], size=8
     )
-    learner = tlml.learner(name, network="mlp", network_options={"hidden": [64]}, **options)
+    learner = tlml.learner(
+        name, network="mlp", network_options={"hidden": [64]}, seed=seed, glances=2, **options
+    )
     trainer = quiet_trainer(max_epochs=-1, num_sanity_val_steps=0)
-    trainer.fit(learner, learner.view(domain, samples=400, batch_size=10))
-    return Retention.of(trainer).summary()
+    trainer.fit(learner, learner.view(domain, samples=450, batch_size=10, seed=seed))
+    return Retention.of(trainer).summary()["RA"]
 
 
-def replayed() -> dict[str, float]:
-    return retained("er", lr=0.1, memory_size=100, replay=20, glances=2)
+def replayed() -> float:
+    return retained("er", lr=0.4, memory_size=120, replay=20)
 
 
 def test_replay_retains_what_it_did() -> None:
-    assert replayed()["RA"] > FLOOR
+    assert replayed() > FLOOR
 
 
-def test_replay_retains_more_than_the_naive_learner() -> None:
-    assert replayed()["RA"] > retained("naive", lr=0.1, glances=2)["RA"] + MARGIN
+def test_replay_retains_more_than_the_naive_learner_with_its_best_rate() -> None:
+    assert replayed() > retained("naive", lr=0.05) + MARGIN

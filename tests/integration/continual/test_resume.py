@@ -53,8 +53,8 @@ class Kill(pl.Callback):
             raise Interruption
 
 
-def fit(name: str, folder: Path | None = None, kill: int | None = None) -> Any:
-    """Fit a learner, from the last checkpoint of `folder` on where there is one.
+def fit(name: str, folder: Path | None = None, at: int = 0) -> Any:
+    """Fit a learner: with a folder, until it is killed there, or from the checkpoint in it on.
 
     Returns:
         Parameters and buffers, the optimiser's state, and the rows of R.
@@ -63,13 +63,15 @@ def fit(name: str, folder: Path | None = None, kill: int | None = None) -> Any:
     learner = tlml.learner(name, network="mlp", **options)
     view = learner.view(Letters(), ways=2, batch_size=BATCH, samples=SAMPLES)
     callbacks: list[pl.Callback] = []
-    if kill:
-        saves = ModelCheckpoint(folder, save_last=True, every_n_train_steps=kill)
-        callbacks = [Kill(kill), saves]
+    path = folder / "last.ckpt" if folder else None
+    if path and not path.exists():
+        callbacks, path = [Kill(at)], None
+    if folder:
+        callbacks.append(ModelCheckpoint(folder, save_last=True, every_n_train_steps=at))
     trainer = quiet_trainer(
-        max_epochs=-1, num_sanity_val_steps=-1, callbacks=callbacks, enable_checkpointing=bool(kill)
-    )
-    path = folder / "last.ckpt" if folder and not kill else None
+        max_epochs=-1, num_sanity_val_steps=-1, callbacks=callbacks,
+        enable_checkpointing=folder is not None,
+    )  # fmt: skip
     torch.manual_seed(0 if path else 1)  # neither run may lean on the global generator
     trainer.fit(learner, datamodule=view, ckpt_path=path, weights_only=True)
     assert trainer.global_step == STEPS
@@ -85,8 +87,8 @@ def uninterrupted(name: str) -> Any:
 
 def resumed(name: str, at: int, folder: Path) -> Any:
     with pytest.raises(Interruption):
-        fit(name, folder, kill=at)
-    return fit(name, folder)
+        fit(name, folder, at)
+    return fit(name, folder, at)
 
 
 def drawn_place(name: str) -> int:
