@@ -186,5 +186,7 @@ def test_glances_are_refused_in_several_processes_and_nothing_else(name: str) ->
 def test_a_penalty_that_diverges_names_its_strength() -> None:
     learner = tlml.learner("ewc", lr=0.5, strength=1e6, **SMALL)
     view = learner.view(Letters(), ways=2, samples=12, batch_size=1)
-    with pytest.raises(DivergedError, match=r"in task [12]; lower lr \(0.5\) or strength \(1000000"):
+    with pytest.raises(
+        DivergedError, match=r"in task [12]; lower lr \(0.5\) or strength \(1000000"
+    ):
         quiet_trainer(max_epochs=-1).fit(learner, view)

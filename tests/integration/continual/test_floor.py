@@ -14,8 +14,8 @@ from trainers import quiet_trainer
 import tlml
 from tlml import Retention
 
-# Six rotations of digits, means of seeds 0 and 1 when this was written: ER .70, naive .49 with ER's
-# rate and NAIVE with its own best one (.05 of .05, .1, .2, .4). Single seeds of ER: .688 to .719.
+# Six rotations of digits, RA, means of seeds 0 and 1 when this was written: ER .70 (single seeds of
+# five: .688 to .719), naive .49 with ER's rate and .55 with its own best one of .02, .05, .1, .4.
 SEEDS = (0, 1)
 FLOOR, MARGIN = 0.67, 0.10
 
@@ -47,4 +47,4 @@ def test_replay_retains_what_it_did() -> None:
 
 
 def test_replay_retains_more_than_the_naive_learner_with_its_best_rate() -> None:
-    assert replayed() > retained("naive", lr=0.05) + MARGIN
+    assert replayed() > retained("naive", lr=0.1) + MARGIN

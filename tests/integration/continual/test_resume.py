@@ -116,6 +116,14 @@ def test_experience_replay_may_be_killed_at_twenty_places(tmp_path):
         assert equal(found, uninterrupted("er")), f"step {place}"
 
 
+@pytest.mark.parametrize("name", LEARNERS)
+def test_all_that_it_keeps_is_loaded_from_its_checkpoint(name, tmp_path):
+    with pytest.raises(Interruption):
+        fit(name, tmp_path, STEPS - 1)
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert equal(dict(tlml.load(tmp_path / "last.ckpt").state_dict()), dict(saved))
+
+
 def test_learners_differ_from_the_naive_one():
     """So that each has done what it is for, in the fits above."""
     plain = {k: v for k, v in uninterrupted("naive")[0].items() if k.startswith("network")}
