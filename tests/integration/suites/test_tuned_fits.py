@@ -157,8 +157,9 @@ def test_choices_that_can_not_work_are_listed_and_the_others_chosen_from(
     assert main([*command, "--dry-run"]) == 0
     listed = [line for line in capsys.readouterr().out.splitlines() if "is not run" in line]
     start = "  sinusoid: fit pretrained with learner.network={0} is not run: network {0}: needs in"
-    assert [line[: len(start) + 2 * (len(name) - 3)] for line, name in zip(listed, ("conv4", "gru"),
-            strict=True)] == [start.format(name) for name in ("conv4", "gru")]  # fmt: skip
+    assert len(listed) == 2
+    for line, name in zip(listed, ("conv4", "gru"), strict=True):
+        assert line.startswith(start.format(name))
     for _ in range(2):  # once it is done, too
         assert main([*command, "--jobs", "1"]) == 0
         said = capsys.readouterr().out.splitlines()

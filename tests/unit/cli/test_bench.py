@@ -228,7 +228,7 @@ def test_what_is_to_run_anew_and_where_is_checked_first(runs: Runs) -> None:
     unknown = error_of("bench", "mine.yaml", "--executor", "lokal")
     assert unknown.startswith("no executor is called 'lokal'; did you mean local?")
     gone = error_of("bench", "mine.yaml", "--backend", "ray")
-    assert gone == "bench: '--backend' is not understood"
+    assert gone.startswith("bench: '--backend' is not understood")
     assert error_of("bench", "mine.yaml", "--executor", "ray").startswith("no executor is called")
     assert runs == []
 
