@@ -1,4 +1,4 @@
-"""Data that goes away while options are chosen: cells fail, and the same command makes up for it."""
+"""Data that goes away while options are chosen: cells fail, and the next run makes up for them."""
 
 from __future__ import annotations
 
