@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
+from commands import Command
 
 from tlml.suites.execution.owners import Owner
 
@@ -31,49 +26,10 @@ SUITE: dict[str, Any] = {
 }
 
 
-def hear_interrupts() -> None:
-    """Let a process end at SIGINT, which what starts in the background of a shell ignores."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-class Command:
-    """A ``tlml bench`` that runs."""
-
-    def __init__(self, folder: Path, out: str, jobs: int, *more: str) -> None:
-        (folder / "suite.yaml").write_text(yaml.safe_dump(SUITE))
-        self.out = folder / out
-        words = ["bench", "suite.yaml", "--out", out, "--jobs", str(jobs), *more]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tlml", *words],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=hear_interrupts,
-        )
-
-    def send(self, number: int) -> None:
-        """Send a signal to the command itself, not to its workers."""
-        self.process.send_signal(number)
-
-    def end(self, seconds: float = 240) -> tuple[int, str]:
-        """Return its exit status and what it said."""
-        said, _ = self.process.communicate(timeout=seconds)
-        return self.process.returncode, said
-
-    def kill(self) -> None:
-        """End it with all its processes, whatever state it is in."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
-
-    def wait_for(self, what: Callable[[], Any], seconds: float = 120) -> None:
-        """Wait until something is so while the command runs."""
-        until = time.monotonic() + seconds
-        while not what() and self.process.poll() is None:
-            assert time.monotonic() < until, "it did not come"
-            time.sleep(0.02)
+def bench(folder: Path, jobs: int) -> Command:
+    """Begin ``tlml bench`` on the suite, with a folder's ``out`` for the results."""
+    (folder / "suite.yaml").write_text(yaml.safe_dump(SUITE))
+    return Command(folder, "bench", "suite.yaml", "--out", "out", "--jobs", str(jobs))
 
 
 def owners(out: Path) -> list[Owner]:

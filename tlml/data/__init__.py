@@ -7,6 +7,7 @@ from tlml.data.episode_files import EpisodeFile, read_episodes
 from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.fingerprints import fingerprint_files
 from tlml.data.sampling import KeyedSampler, keyed_rng
+from tlml.data.spaces import outputs
 from tlml.data.stored import JoinedExamples
 from tlml.data.tasks import (
     MDP,
@@ -60,6 +61,7 @@ __all__ = [
     "examples",
     "fingerprint_files",
     "keyed_rng",
+    "outputs",
     "read_episodes",
     "tasks_of",
 ]

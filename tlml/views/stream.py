@@ -123,6 +123,11 @@ class StreamView(View):
         return len(self._tasks)
 
     @property
+    def number_of_examples(self) -> int:
+        """The examples of the whole stream; each task is read for it, once."""
+        return self.number_of_tasks * self._tasks.size()
+
+    @property
     def length(self) -> int:
         """The epochs of the whole stream."""
         return self.epochs * (1 if self.joint else self.number_of_tasks)

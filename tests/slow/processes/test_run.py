@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slow_cells import Command, number_of_done, owners, tokens
+from commands import Command
+from slow_cells import bench, number_of_done, owners, tokens
 
 from benchmarks.stress.runs import content
 from tlml.suites.execution.owners import Owner
@@ -25,11 +26,11 @@ CELLS = 6
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of one command with one job, which was left alone."""
-    command = Command(tmp_path_factory.mktemp("right"), "out", 1)
-    status, said = command.end()
+    folder = tmp_path_factory.mktemp("right")
+    status, said = bench(folder, 1).end()
     assert status == 0, said
-    assert number_of_done(command.out) == CELLS
-    return command.out
+    assert number_of_done(folder / "out") == CELLS
+    return folder / "out"
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +46,18 @@ def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return the folder of all commands of a test."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Any]:
     """Return what starts commands on one folder, and leaves none."""
     made: list[Command] = []
 
-    def begin(jobs: int, *more: str) -> Command:
-        made.append(Command(tmp_path, "out", jobs, *more))
+    def begin(jobs: int) -> Command:
+        made.append(bench(tmp_path, jobs))
         return made[-1]
 
     yield begin
@@ -67,19 +74,19 @@ def gone_within(workers: list[Owner], seconds: float) -> bool:
 
 
 def test_workers_end_with_a_killed_command_and_the_next_goes_on(
-    start: Any, right: dict[str, Any]
+    start: Any, out: Path, right: dict[str, Any]
 ) -> None:
     command = start(2)
-    command.wait_for(lambda: len(owners(command.out)) == 2 and number_of_done(command.out))
-    workers, before = owners(command.out), tokens(command.out)
+    command.wait_for(lambda: len(owners(out)) == 2 and number_of_done(out))
+    workers, before = owners(out), tokens(out)
     command.send(signal.SIGKILL)
     assert gone_within(workers, 5)
     assert 0 < len(before) < CELLS
     status, said = start(2).end()
     assert status == 0, said
-    assert content(command.out) == right
-    assert {id: token for id, token in tokens(command.out).items() if id in before} == before
-    assert not (command.out / "work").exists()
+    assert content(out) == right
+    assert {id: token for id, token in tokens(out).items() if id in before} == before
+    assert not (out / "work").exists()
 
 
 @pytest.mark.parametrize(
@@ -88,69 +95,70 @@ def test_workers_end_with_a_killed_command_and_the_next_goes_on(
      (1, signal.SIGINT, 130, "interrupted")],
 )  # fmt: skip
 def test_a_stopped_command_says_so_and_goes_on(
-    start: Any, right: dict[str, Any], jobs: int, number: int, status: int, word: str
+    start: Any, out: Path, right: dict[str, Any], jobs: int, number: int, status: int, word: str
 ) -> None:
     command = start(jobs)
-    command.wait_for(lambda: number_of_done(command.out) and owners(command.out))
-    workers = owners(command.out) if jobs > 1 else []
+    command.wait_for(lambda: number_of_done(out) and owners(out))
+    workers = owners(out) if jobs > 1 else []
     command.send(number)
     found, said = command.end()
     assert (found, said.strip()) == (status, f"tlml: {word}; the same command goes on")
     assert gone_within(workers, 5)
-    assert 0 < number_of_done(command.out) < CELLS
+    assert 0 < number_of_done(out) < CELLS
     if number == signal.SIGINT:
         assert start(2).end()[0] == 0
-        assert content(command.out) == right
+        assert content(out) == right
 
 
-def test_a_killed_worker_is_replaced(start: Any, right: dict[str, Any]) -> None:
+def test_a_killed_worker_is_replaced(start: Any, out: Path, right: dict[str, Any]) -> None:
     command = start(2)
-    command.wait_for(lambda: owners(command.out))
-    os.kill(owners(command.out)[0].pid, signal.SIGKILL)
+    command.wait_for(lambda: owners(out))
+    os.kill(owners(out)[0].pid, signal.SIGKILL)
     status, said = command.end()
     assert status == 0, said
-    assert content(command.out) == right
+    assert content(out) == right
 
 
-def test_two_commands_share_the_cells_of_a_folder(start: Any, right: dict[str, Any]) -> None:
+def test_two_commands_share_the_cells_of_a_folder(
+    start: Any, out: Path, right: dict[str, Any]
+) -> None:
     first, second = start(1), start(1)
     for command in (first, second):
         status, said = command.end()
         assert status == 0, said
         assert f"{CELLS - 2} of {CELLS - 2} results are there" in said
-    assert content(first.out) == right
-    assert not (first.out / "work").exists()
+    assert content(out) == right
+    assert not (out / "work").exists()
 
 
 def test_a_command_that_was_stopped_and_continued_changes_nothing(
-    start: Any, right: dict[str, Any]
+    start: Any, out: Path, right: dict[str, Any]
 ) -> None:
     """The second follows the first once it is taken for dead; then the first wakes up."""
     first = start(1)
-    first.wait_for(lambda: owners(first.out))
+    first.wait_for(lambda: owners(out))
     first.send(signal.SIGSTOP)
     # Another computer can't see that the process is there: only its silence tells.
     second = start(1)
     status, said = second.end()
     assert status == 0, said
-    published = tokens(first.out)
+    published = tokens(out)
     first.send(signal.SIGCONT)
     status, said = first.end()
     assert status == 0, said
-    assert content(first.out) == right
-    assert tokens(first.out) == published
+    assert content(out) == right
+    assert tokens(out) == published
 
 
-def test_cells_are_run_anew_on_demand(
-    start: Any, done: Path, right: dict[str, Any], tmp_path: Path
-) -> None:
-    shutil.copytree(done, tmp_path / "out")
-    before = tokens(tmp_path / "out")
-    command = start(2, "--rerun", "scratch")
-    assert command.end()[0] == 0
-    after = tokens(command.out)
+def test_cells_are_run_anew_on_demand(done: Path, right: dict[str, Any], out: Path) -> None:
+    """Here nothing is forked off the tests: the command imports for itself, as a user's does."""
+    shutil.copytree(done.parent, out.parent, dirs_exist_ok=True)
+    before = tokens(out)
+    words = "-m tlml bench suite.yaml --out out --jobs 2 --rerun scratch"
+    subprocess.run([sys.executable, *words.split()], cwd=out.parent, check=True)
+    after = tokens(out)
     assert sum(before[id] != after[id] for id in before) == 2
-    assert content(command.out) == right
+    assert content(out) == right
 
 
 def test_what_workers_are_forked_off_brings_no_plugin_no_thread_and_no_cuda() -> None:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
-from slow_cells import hear_interrupts
+from commands import Command
 
 FIT = "fit --model supervised --data.domain sinusoid --data.samples 2000 --trainer.max_epochs"
-
-
-def begin(folder: Path, words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tlml", *words.split()],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hear_interrupts,
-    )
 
 
 @pytest.mark.parametrize(
@@ -33,24 +19,21 @@ def begin(folder: Path, words: str) -> subprocess.Popen[str]:
 def test_a_fit_that_is_stopped_has_its_last_epoch(
     tmp_path: Path, number: int, status: int, word: str
 ) -> None:
-    process = begin(tmp_path, f"{FIT} 500")
+    command = Command(tmp_path, *FIT.split(), "500")
     last = tmp_path / "runs" / "fit" / "version_0" / "checkpoints" / "last.ckpt"
-    until = time.monotonic() + 120
-    while not last.is_file() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.05)
-    process.send_signal(number)
+    command.wait_for(last.is_file)
+    command.send(number)
     try:
-        _, said = process.communicate(timeout=60)
+        found, said = command.end(60)
     finally:
-        process.kill()
-    assert process.returncode == status
+        command.kill()
     how = "the same command goes on with --ckpt_path last"
-    assert said.splitlines()[-1] == f"tlml: {word}; {how}"
+    assert (found, said.splitlines()[-1]) == (status, f"tlml: {word}; {how}")
     epochs = torch.load(last, weights_only=True)["epoch"] + 1
     assert 1 <= epochs < 500
     if number == signal.SIGTERM:
-        going_on = begin(tmp_path, f"{FIT} {epochs + 1} --ckpt_path last")
-        _, said = going_on.communicate(timeout=120)
-        assert going_on.returncode == 0, said
+        going_on = Command(tmp_path, *FIT.split(), str(epochs + 1), "--ckpt_path", "last")
+        status, said = going_on.end(120)
+        assert status == 0, said
         again = tmp_path / "runs" / "fit" / "version_1" / "checkpoints" / "last.ckpt"
         assert torch.load(again, weights_only=True)["epoch"] == epochs

@@ -1,0 +1,36 @@
+"""Continual learning: learners of streams of tasks that come one after the other."""
+
+from __future__ import annotations
+
+from tlml import Spec, hookimpl
+
+
+@hookimpl
+def tlml_learners() -> list[Spec]:
+    """Return the learners."""
+    return [_spec(*row) for row in _LEARNERS]
+
+
+def _spec(name: str, kind: str, needs: str, summary: str, paper: str) -> Spec:
+    """Declare a row, whose module is called as it is."""
+    return Spec(
+        name,
+        f"tlml_continual.{name}:{kind}",
+        summary,
+        paper=paper,
+        approach="continual learning",
+        gives=frozenset({"loss", "features"}),
+        needs=("stream", *needs.split()),
+    )
+
+
+_ANY = "regression|classification"
+# Name, class, a word or two, summary and paper.
+_LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("naive", "Naive", _ANY, "plain steps on what comes: the floor", ""),
+    ("joint", "Joint", _ANY, "all tasks shuffled into one: the upper bound", ""),
+    ("er", "Er", _ANY, "experience replay: batches beside examples of a uniform memory",
+     "Chaudhry et al. 2019, arXiv 1902.10486"),
+    ("der", "Der", _ANY, "DER++: replay of targets and of what the network gave for them",
+     "Buzzega et al. 2020, arXiv 2004.07211"),
+)  # fmt: skip

@@ -1,0 +1,29 @@
+"""Learning all tasks at once: what could be reached if nothing had to be retained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tlml import Domain, StreamView, TlmlError, View
+from tlml_continual.stream_learner import StreamLearner
+
+
+class Joint(StreamLearner):
+    """Step down the loss of batches of all tasks, shuffled into one: the upper bound."""
+
+    def view(self, domain: Domain[Any], **options: Any) -> View:
+        """Return the stream of a domain with all its tasks shuffled into one."""
+        return super().view(domain, **{"joint": True, **options})
+
+    def check(self, view: View) -> None:
+        """Raise where tasks come one after the other.
+
+        Raises:
+            TlmlError: They do.
+        """
+        super().check(view)
+        if isinstance(view, StreamView) and not view.joint:
+            raise TlmlError(
+                "joint: it learns from all tasks at once, and here they come one after the other; "
+                "take StreamView(joint=True), or the learner naive"
+            )
