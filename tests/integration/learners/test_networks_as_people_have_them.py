@@ -166,12 +166,13 @@ class Tied(nn.Module):
 
     def __init__(self, bias: bool) -> None:
         super().__init__()
-        self.embedding, self.head = nn.Embedding(7, 6), nn.Linear(6, 7, bias=bias)
+        self.embedding, self.body = nn.Embedding(7, 6), nn.Linear(6, 6)
+        self.head = nn.Linear(6, 7, bias=bias)
         self.head.weight = self.embedding.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """Map words ``[n]`` to ``[n, 7]``."""
-        scores: Tensor = self.head(self.embedding(x.long()))
+        scores: Tensor = self.head(self.body(self.embedding(x.long())))
         return scores
 
 
@@ -185,7 +186,7 @@ def test_a_head_that_is_tied_is_refused_by_what_treats_it_otherwise(name: str, b
 @pytest.mark.parametrize("name", ["full", "sgd"])
 def test_who_treats_all_alike_takes_a_head_that_is_tied(name: str) -> None:
     (group,) = tlml.param_groups(Tied(bias=True), tlml.strategy(name))
-    assert group["names"] == ["embedding.weight", "head.bias"]
+    assert group["names"] == ["embedding.weight", "body.weight", "body.bias", "head.bias"]
 
 
 def test_a_new_head_takes_every_place_of_the_old() -> None:
