@@ -79,4 +79,12 @@ _DOMAINS: tuple[tuple[str, str, frozenset[str], str, str], ...] = (
     ("split_digits", "streams.digits:SplitDigits", _POOL,
      "Handwritten digits that need no files, two of which make a task of a stream",
      "Alpaydin & Kaynak 1998, UCI, doi.org/10.24432/C50P49 (handwriting)"),
+    ("split_glyphs", "streams.glyphs:SplitGlyphs", _POOL,
+     "Printed letters, some of which make a task of a stream; new alphabets as target", ""),
+    ("split_cifar100", "streams.photographs:SplitCifar100", _POOL,
+     "The 100 classes of CIFAR-100, some of which make a task of a stream",
+     "Rebuffi et al. 2017, arXiv 1611.07725; Krizhevsky 2009 (data)"),
+    ("split_tinyimagenet", "streams.photographs:SplitTinyImageNet", _POOL,
+     "200 classes of ImageNet in 64 x 64 pixels, some of which make a task of a stream",
+     "Le & Yang 2015, Stanford CS 231N (data)"),
 )  # fmt: skip

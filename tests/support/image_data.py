@@ -235,6 +235,19 @@ def digits_three(root: Path) -> None:
     usps(root)
 
 
+def tinyimagenet(root: Path, classes: int = 5, each: int = 100, tests: int = 5) -> None:
+    """Folders of classes to learn from, and a table of what is tested on, its classes in turn."""
+    place, lines = root / "tiny-imagenet-200", []
+    for c in range(classes):
+        for i in range(each):
+            path = place / "train" / f"n{c:08d}" / "images" / f"n{c:08d}_{i:03d}.JPEG"
+            write_image(path, noise(12, 12, 3, seed=40_000 + 1000 * c + i))
+    for i in range(tests * classes):
+        write_image(place / "val" / "images" / f"val_{i}.JPEG", noise(12, 12, 3, seed=50_000 + i))
+        lines.append(f"val_{i}.JPEG\tn{classes - 1 - i % classes:08d}\t0\t0\t11\t11")
+    (place / "val" / "val_annotations.txt").write_text("\n".join(lines) + "\n")
+
+
 def write_all(root: Path) -> None:
     """A little of each data set, in the folder that its domain looks in by itself."""
     omniglot(root / "omniglot")
@@ -249,6 +262,8 @@ def write_all(root: Path) -> None:
     digits_three(root / "digits_three")
     mnist(root / "mnist", train=1600)
     mnist(root / "fashion_mnist", train=1600)
+    cifar100(root / "cifar100", each=100)
+    tinyimagenet(root / "tinyimagenet")
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:

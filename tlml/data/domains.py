@@ -94,6 +94,13 @@ class ClassPool(Domain["ClassTask"]):
         """Map each class to its samples, or to what reads single ones of data on the disk."""
         return self.classes(split)
 
+    def test_samples(self, split: Split) -> Mapping[str, Samples]:
+        """Map each class to samples that only judge what is retained of a stream.
+
+        Where there are none, a stream holds a fifth of its examples out.
+        """
+        return {}
+
     def spaces(self, split: Split) -> tuple[Space[Any], Space[Any]]:
         """Return `x` and one label for each class of the split."""
         return self.x, Discrete(len(self.samples(split)))

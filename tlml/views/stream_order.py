@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +38,10 @@ def ordered_tasks(
             raise TlmlError(
                 f"ways={ways}, but {type(domain).__name__} has only {len(pool)} {split} classes"
             )
+        tests = domain.test_samples(split)
+        _check_tests(pool, tests, f"{split} classes of {type(domain).__name__}")
         names = list(pool)
-        return PoolTasks(pool, [names[i] for i in _order(len(names), shuffled_by)], ways)
+        return PoolTasks(pool, tests, [names[i] for i in _order(len(names), shuffled_by)], ways)
     tasks = domain.tasks(split)
     return Reordered(tasks, _order(len(tasks), shuffled_by))
 
@@ -63,6 +65,7 @@ class PoolTasks(Sequence[Any]):
     """The classes of a pool, `ways` at a time; those that fill no task are left out."""
 
     pool: Any  # the examples of each class by its name
+    tests: Any  # those that judge it, likewise; empty where none are kept apart
     names: Sequence[str]
     ways: int
 
@@ -72,16 +75,19 @@ class PoolTasks(Sequence[Any]):
     def __getitem__(self, place: Any) -> Any:
         low = place * self.ways
         own = tuple(self.names[low : low + self.ways])
-        return PoolTask(own, tuple(self.pool[name] for name in own), low)
+        parts = (self.pool, self.tests) if self.tests else (self.pool,)
+        samples, *tests = (tuple(held[name] for name in own) for held in parts)
+        return PoolTask(own, samples, low, *tests)
 
 
 @dataclass(frozen=True)
 class PoolTask:
-    """Some classes of a pool as a task without parts; the first is labelled `low`."""
+    """Some classes of a pool as a task; the first is labelled `low`."""
 
     classes: tuple[str, ...]
     samples: tuple[Samples, ...]
     low: int
+    tests: tuple[Samples, ...] = ()
 
     @property
     def name(self) -> str:
@@ -89,17 +95,26 @@ class PoolTask:
         return " ".join(self.classes)
 
     def split(self, part: Part) -> Dataset[Batch]:
-        """Return all examples as ``train``; the other parts are empty."""
-        if part != "train":
+        """Return the samples as ``train`` and what judges them, if any, as ``test``."""
+        own = {"train": self.samples, "test": self.tests}.get(part, ())
+        if not own:
             return Examples(torch.empty(0), torch.empty(0))
         return join_examples(
-            [self._class(i) for i in range(len(self.classes))], f"task {self.name}"
+            [_labelled(x, self.low + number) for number, x in enumerate(own)], f"task {self.name}"
         )
 
-    def _class(self, number: int) -> Held:
-        x = self.samples[number]
-        y = torch.full((len(x),), self.low + number)
-        return Examples(x, y) if isinstance(x, Tensor) else StoredExamples(x, y)
+
+def _labelled(x: Samples, label: int) -> Held:
+    y = torch.full((len(x),), label)
+    return Examples(x, y) if isinstance(x, Tensor) else StoredExamples(x, y)
+
+
+def _check_tests(pool: Mapping[str, Samples], tests: Mapping[str, Samples], whose: str) -> None:
+    missing = [name for name in pool if name not in tests] if tests else []
+    if missing:
+        raise TlmlError(
+            f"{whose}: test_samples() lacks '{missing[0]}'; give each class some, or no class any"
+        )
 
 
 def _order(number: int, shuffled_by: int | None) -> list[int]:

@@ -42,16 +42,26 @@ class CifarPool(ImagePool):
 
 
 def find_cifar100(
-    folder: Path, size: int, wanted: Callable[[str, str], bool]
+    folder: Path,
+    size: int,
+    wanted: Callable[[str, str], bool],
+    files: tuple[str, ...] = ("train", "test"),
 ) -> FoundImages | None:
-    """Find the classes that are wanted by their names and those of their superclasses."""
-    train, test, meta = (folder / "cifar-100-python" / n for n in ("train", "test", "meta"))
-    if not (train.is_file() and test.is_file() and meta.is_file()):
+    """Find the classes that are wanted by their names and those of their superclasses.
+
+    Args:
+        folder: Where ``cifar-100-python/`` is.
+        size: Side of the images in pixels.
+        wanted: Says it of a class and its superclass.
+        files: Whose images are put together.
+    """
+    *own, meta = (folder / "cifar-100-python" / name for name in (*files, "meta"))
+    if not all(path.is_file() for path in (*own, meta)):
         return None
 
     def read() -> Classes:
         fine_names, coarse_names = _held(meta, _NAMES)
-        parts = [_part(path, len(fine_names), len(coarse_names)) for path in (train, test)]
+        parts = [_part(path, len(fine_names), len(coarse_names)) for path in own]
         images, fine, coarse = (np.concatenate(both) for both in zip(*parts, strict=True))
         for label in np.unique(fine):
             rows = fine == label
@@ -59,7 +69,7 @@ def find_cifar100(
             if wanted(name, str(coarse_names[coarse[rows][0]])):
                 yield name, fit_images(images[rows], scaled(size))
 
-    return FoundImages((train, test, meta), read)
+    return FoundImages((*own, meta), read)
 
 
 def _part(path: Path, fine_names: int, coarse_names: int) -> tuple[Any, Any, Any]:

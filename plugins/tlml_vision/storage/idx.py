@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from tlml.errors import TlmlError
 
-_LARGEST = 1 << 30  # bytes that a file may unpack to
+LARGEST = 1 << 30  # values of a file, MNIST's have 47 million: what is damaged may tell of any
 _INNER = ("", "MNIST/raw", "FashionMNIST/raw", "mnist", "fashion_mnist")  # also torchvision's
 
 
@@ -29,14 +30,26 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = file.read(_LARGEST)
-        start = 4 + 4 * dimensions
-        shape = np.frombuffer(raw[4:start], ">u4")
-        if raw[:4] != bytes([0, 0, 8, dimensions]):
-            raise ValueError("its head is another one")
-        return np.frombuffer(raw[start:], np.uint8).reshape(shape)
+            head = file.read(4 + 4 * dimensions)
+            shape = _shape(head, dimensions)
+            size = math.prod(shape)
+            raw = file.read(size + 1)
+        if len(raw) != size:
+            much = "more than" if len(raw) > size else f"{len(raw):,} of"
+            raise ValueError(f"it holds {much} {size:,} values")
+        return np.frombuffer(raw, np.uint8).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise damage_error(path, "IDX", error) from error
+
+
+def _shape(head: bytes, dimensions: int) -> tuple[int, ...]:
+    """Return the sizes that a file tells of; nothing has been read for them yet."""
+    if head[:4] != bytes([0, 0, 8, dimensions]) or len(head) != 4 + 4 * dimensions:
+        raise ValueError("its head is another one")
+    shape = tuple(np.frombuffer(head[4:], ">u4").tolist())
+    if math.prod(shape) > LARGEST:
+        raise ValueError(f"it tells of more than {LARGEST:,} values")
+    return shape
 
 
 def damage_error(path: Path, form: str, error: Exception) -> TlmlError:

@@ -18,6 +18,8 @@ from tlml.errors import check_choice, check_positive
 from tlml_vision.drawn.rotated_digits import turn_images
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+# Shares of the images to learn from, in their order, where source and validation end.
+ENDS = (0.8, 0.95)
 # Kept apart from each other's draws and from those of other domains.
 _TURNS, _ORDERS = 1, 2
 

@@ -12,11 +12,17 @@ from torch import Tensor
 from tlml import ClassPool
 from tlml.data import SPLITS, Part, Split
 from tlml.errors import check_choice
-from tlml_vision.streams.changed import ChangedImagesDomain, Source, reorder, turn
-from tlml_vision.streams.written import CLASSES, FASHION, MNIST, SIDE, Collection, WrittenImages
-
-# Shares of the file ``train``, in its order; the file ``t10k`` tests the source tasks.
-_VALIDATION, _TARGET = 0.8, 0.95
+from tlml_vision.storage.image_store import Bytes, Floats
+from tlml_vision.streams.changed import ENDS, ChangedImagesDomain, Source, reorder, turn
+from tlml_vision.streams.written import (
+    CLASSES,
+    FASHION,
+    MNIST,
+    SIDE,
+    Collection,
+    File,
+    WrittenImages,
+)
 
 
 def divided(total: int) -> dict[Split, dict[Part, tuple[str, range]]]:
@@ -25,7 +31,7 @@ def divided(total: int) -> dict[Split, dict[Part, tuple[str, range]]]:
     Of ``train`` four fifths are to learn from, 15% are for validation and 5% for the target;
     ``t10k`` tests the source tasks.
     """
-    first, second = int(_VALIDATION * total), int(_TARGET * total)
+    first, second = (int(end * total) for end in ENDS)
     inner, half = first + (second - first) * 5 // 6, (second + total) // 2
     none = ("train", range(0))
     return {
@@ -182,18 +188,28 @@ class _SplitImages(ClassPool):
         self.root, self.download = root, download
         self.x = Box(0.0, 1.0, (1, SIDE, SIDE), np.float32)
         self._written = WrittenImages(self.collection, root, download, self.instead)
-        self._classes: dict[Split, dict[str, Tensor]] = {}
+        self._classes: dict[Split, dict[str, Bytes]] = {}
 
     def classes(self, split: Split) -> Mapping[str, Tensor]:
-        """Map each class to its images ``[n, 1, 28, 28]`` in a split.
+        """Map each class to its images ``[n, 1, 28, 28]`` in a split, made when asked for.
 
         Raises:
             TlmlError: The data is missing or damaged, or too little for a split.
         """
+        return Floats(self.samples(split))
+
+    def samples(self, split: Split) -> dict[str, Bytes]:
+        """Map each class of a split to its images, which lie in memory as bytes."""
         check_choice("split", split, SPLITS)
         if split not in self._classes:
-            self._classes[split] = self._of(split)
+            rows = divided(len(self._written.labels("train")))[split].values()
+            own = [one for file, one in rows if file == "train" and len(one)]
+            self._classes[split] = self._by_class(split, "train", slice(own[0].start, own[-1].stop))
         return self._classes[split]
+
+    def test_samples(self, split: Split) -> dict[str, Bytes]:
+        """Map each class of the source to its images of the file ``t10k``."""
+        return self._by_class(split, "t10k", slice(None)) if split == "source" else {}
 
     def fingerprint(self) -> str | None:
         """Return the state of the folder of the data."""
@@ -203,21 +219,17 @@ class _SplitImages(ClassPool):
         # The images are read again: copies for workers stay small.
         return {**self.__dict__, "_classes": {}}
 
-    def _of(self, split: Split) -> dict[str, Tensor]:
-        x, y = self._written.images("train"), self._written.labels("train")
-        parts = divided(len(y))[split].values()
-        own = [rows for _, rows in parts if len(rows)]
-        rows = slice(own[0].start, own[-1].stop)
-        x, y = x[rows].float() / 255, y[rows]
-        return {f"{split} {label}": x[y == label] for label in range(CLASSES)}
+    def _by_class(self, split: Split, file: File, rows: slice) -> dict[str, Bytes]:
+        x, y = self._written.images(file)[rows].numpy(), self._written.labels(file)[rows].numpy()
+        return {f"{split} {label}": Bytes(x[y == label]) for label in range(CLASSES)}
 
 
 class SplitMnist(_SplitImages):
     """MNIST's digits as a pool of ten classes, two of which make a task of a stream.
 
     All splits have the ten digits, and images of their own of the file ``train``: the source the
-    first four fifths, validation 15%, the target the rest. So target tasks are new images of known
-    digits, and no new classes.
+    first four fifths, validation 15%, the target the rest; the file ``t10k`` tests the source's
+    stream. So target tasks are new images of known digits, and no new classes.
 
     Args:
         root: The folder of the data; ``$TLML_DATA/mnist`` where None.

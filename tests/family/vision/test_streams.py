@@ -114,6 +114,11 @@ def test_ten_classes_are_divided_into_five_tasks(name: str, size: int, root: str
     assert torch.equal(own["source 3"], x[:160][y[:160] == 3])
     view = StreamView(domain, ways=2)
     assert (view.number_of_tasks, view.spaces.y.n) == (5, 10)
+    test_x, test_y = raw(root, "t10k")
+    learned, judged = view.stream()[1]
+    assert len(learned) == int(((y[:160] == 2) | (y[:160] == 3)).sum())
+    assert torch.equal(judged.x[:], torch.cat([test_x[test_y == 2], test_x[test_y == 3]]))
+    assert domain.test_samples("target") == {}
     total = sum(len(images) for split in SPLITS for images in domain.classes(split).values())
     assert total == 200
 
@@ -153,6 +158,31 @@ def test_damaged_files_are_named(head: bytes, root: str) -> None:
     whole = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(head + whole[4:1000]))
     with stops(f"{path}: is damaged or not in the format IDX ("):
+        tlml.domain("rotated_mnist", root=root).tasks("source")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda whole: whole[:-1], "it holds 156,799 of 156,800 values"),
+        (lambda whole: whole + b"\0", "it holds more than 156,800 values"),
+        (lambda whole: whole[:4] + b"\xff" * 12, "it tells of more than 1,073,741,824 values"),
+        (lambda whole: whole[:9], "its head is another one"),
+        (lambda whole: b"", "its head is another one"),
+    ],
+    ids=["cut", "longer", "huge", "head", "empty"],
+)
+@pytest.mark.parametrize("packed", [True, False])
+def test_sizes_are_those_that_the_head_tells(change, why: str, packed: bool, root: str) -> None:
+    path = Path(root) / "train-images-idx3-ubyte.gz"
+    whole = change(gzip.decompress(path.read_bytes()))
+    if packed:
+        path.write_bytes(gzip.compress(whole))
+    else:
+        path.unlink()
+        path = path.with_suffix("")
+        path.write_bytes(whole)
+    with fails(f"{path}: is damaged or not in the format IDX ({why}); get it again"):
         tlml.domain("rotated_mnist", root=root).tasks("source")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+from refusals import fails
 from tiny import Letters, Tables, keys
 
 from tlml import PairView, StreamView
@@ -48,3 +50,37 @@ def test_labels_of_a_drawn_order_are_not_those_of_the_pool():
     pairs = PairView(Letters()).spaces
     assert pairs.same_labels(StreamView(Letters(), ways=2).spaces)
     assert not pairs.same_labels(StreamView(Letters(), ways=2, order="shuffled").spaces)
+
+
+class Judged(Letters):
+    """Letters, some of which have samples that only judge."""
+
+    def __init__(self, judged: int = 6) -> None:
+        super().__init__()
+        self.judged = judged
+
+    def test_samples(self, split):
+        """Return one sample more of the first classes."""
+        own = list(self.classes(split).items())[: self.judged]
+        return {name: x[:1] + 100 for name, x in own}
+
+
+def test_what_judges_the_classes_of_a_pool_is_the_test_part_of_their_task():
+    view, plain = StreamView(Judged(), ways=2), StreamView(Letters(), ways=2)
+    pool = list(Letters().classes("source").values())
+    for task in range(3):
+        learned, judged = view.stream()[task]
+        assert learned.y.bincount()[2 * task :].tolist() == [8, 8]
+        assert judged.y.tolist() == [2 * task, 2 * task + 1]
+        expected = torch.cat([x[:1] + 100 for x in pool[2 * task : 2 * task + 2]])
+        assert torch.equal(judged.x, expected)
+    assert [len(part) for part in plain.stream()[0]] == [13, 3]  # a fifth is held out
+
+
+def test_all_classes_of_a_pool_have_something_to_judge_by_or_none():
+    with fails(
+        "source classes of Judged: test_samples() lacks 'source 5'; give each class some, or no "
+        "class any"
+    ):
+        StreamView(Judged(judged=5), ways=2).setup("fit")
+    assert len(StreamView(Judged(judged=0), ways=2).stream()[0][1]) == 3
