@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
+from pytorch_lightning import Callback
 from torch import Tensor, nn
 
 from tlml import GradientLearner, Step, Strategy, StreamView, TlmlError, View
@@ -14,6 +15,7 @@ from tlml.metrics import criterion
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
 from tlml_continual.reservoir import ReservoirBuffer
+from tlml_continual.watch import Watch
 
 
 class StreamLearner(GradientLearner):
@@ -40,6 +42,8 @@ class StreamLearner(GradientLearner):
     """
 
     view_type: ClassVar[type[View]] = StreamView
+    # Whether it steps down gradients of batches, so that comparing these says something of it.
+    aligns: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -92,6 +96,21 @@ class StreamLearner(GradientLearner):
         """Predict with the network as it is."""
         return self.scores_of(x)
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Bring what watches a stream, beside what every learner brings."""
+        brought = super().configure_callbacks()
+        watched = self.trainer.state.fn == "fit" and self._watch() is None
+        return [*brought, Watch()] if watched else brought
+
+    def costs(self) -> dict[str, float]:
+        """Return how many examples are kept, of all tasks together."""
+        return {**super().costs(), "memory_examples": getattr(self, "memory_size", 0)}
+
+    def courses(self) -> dict[str, list[tuple[int, float]]]:
+        """Return the alignment of gradients over the stream."""
+        watch = self._watch()
+        return {"alignment": watch.course} if watch is not None and watch.course else {}
+
     def check(self, view: View) -> None:
         """Raise where two memories would be filled, or glances can't be taken.
 
@@ -108,6 +127,10 @@ class StreamLearner(GradientLearner):
             )
         if self.glances > 1:
             self._check_glances()
+
+    def _watch(self) -> Watch | None:
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next((one for one in callbacks if isinstance(one, Watch)), None)
 
     def _check_glances(self) -> None:
         """Raise where Lightning does something in a step that steps within a step would lack."""

@@ -96,6 +96,7 @@ def test_a_record_of_a_stream_is_what_its_fit_retained(made: Made) -> None:
         assert record.metrics == pytest.approx(
             {
                 "LA": np.diagonal(matrix).mean(),
+                "AIA": np.mean([row[: t + 1].mean() for t, row in enumerate(matrix)]),
                 "BTI": (matrix[-1] - np.diagonal(matrix)).mean(),
                 "BWT": backward_transfer(matrix),
                 "FWT": forward_transfer(matrix, record.before),
