@@ -2,10 +2,10 @@
 
     python -m benchmarks.directions
 
-learns handwritten digits upright and then turned, looks every few steps at the gradients of the loss
-on all examples of both tasks, and draws three moments: the plane that both gradients span, with the
-losses of both tasks around the weights of that moment, and below the cosine over the whole run of
-each learner. It writes docs/images/directions.png in about a minute.
+learns handwritten digits upright and then turned, looks every few steps at the gradients of the
+loss on all examples of both tasks, and draws three moments: the plane that both gradients span,
+with the losses of both tasks around the weights of that moment, and below the cosine over the whole
+run of each learner. It writes docs/images/directions.png in about a minute.
 """
 
 from __future__ import annotations

@@ -109,9 +109,13 @@ def _courses(scene: Scene, block: Block, name: str) -> dict[str, Matrix]:
 
 def _ends(scene: Scene, block: Block) -> list[float]:
     """Return the steps at which tasks end, where they are the same for all methods."""
-    steps = {row["cost"]["steps"] for row in _rows(scene, block, "R") if "steps" in row.get("cost", {})}
+    steps = {
+        row["cost"]["steps"] for row in _rows(scene, block, "R") if "steps" in row.get("cost", {})
+    }
     tasks = int(block.value)
-    return [end * task / tasks for end in steps for task in range(1, tasks)] if len(steps) == 1 else []
+    return (
+        [end * task / tasks for end in steps for task in range(1, tasks)] if len(steps) == 1 else []
+    )
 
 
 def _changes(scene: Scene, block: Block) -> dict[str, Interval]:

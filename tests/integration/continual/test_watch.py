@@ -93,9 +93,7 @@ def test_watching_changes_nothing(name: str, heard: tuple[Heard, Any]) -> None:
     watched, alone = fitted(name, logger=Heard()), fitted(name)
     assert course(watched) and not course(alone)
     assert equal(dict(watched.state_dict()), dict(alone.state_dict()))
-    assert equal(
-        tlml.Retention.of(watched.trainer).rows, tlml.Retention.of(alone.trainer).rows
-    )
+    assert equal(tlml.Retention.of(watched.trainer).rows, tlml.Retention.of(alone.trainer).rows)
 
 
 def test_a_resumed_fit_tells_what_the_uninterrupted_one_tells(
@@ -112,7 +110,8 @@ def test_a_resumed_fit_tells_what_the_uninterrupted_one_tells(
     with pytest.raises(Interruption):
         first.fit(learner, view)
     again, view = made(memory_size=6, replay=3)
-    second = quiet_trainer(**options, logger=Heard())
+    saved = ModelCheckpoint(tmp_path, save_last=True, every_n_train_steps=1)
+    second = quiet_trainer(**options, logger=Heard(), callbacks=[saved], enable_checkpointing=True)
     second.fit(again, view, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert len(course(learner)) < len(course(again))
     assert course(again) == course(whole)
