@@ -2,8 +2,8 @@
 
     python -m benchmarks.directions
 
-learns handwritten digits upright and then turned, looks every few steps at the gradients of the
-loss on all examples of both tasks, and draws three moments: the plane that both gradients span,
+learns handwritten digits upright and then upside down, looks every few steps at the gradients of
+the loss on all examples of both tasks, and draws three moments: the plane that both gradients span,
 with the losses of both tasks around the weights of that moment, and below the cosine over the whole
 run of each learner. It writes docs/images/directions.png in about a minute.
 """
@@ -27,6 +27,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 import tlml
 from tlml import Step
 from tlml.networks import evaluating
+from tlml.presentation.courses import running_mean
 from tlml.presentation.figure import (
     BLUE,
     DARK,
@@ -41,11 +42,12 @@ from tlml.presentation.figure import (
 from tlml_continual.watch import cosine_between, gradient_on
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "directions.png"
-ANGLES = (0.0, 90.0)
+ANGLES = (0.0, 180.0)
+EPOCHS = 10  # of each task, so that the first is known when the second begins
 EVERY = 5  # steps between two looks
 LEARNERS: dict[str, dict[str, Any]] = {
-    "naive": {"lr": 0.05},
-    "er": {"lr": 0.05, "memory_size": 100},
+    "naive": {"lr": 0.1},
+    "er": {"lr": 0.1, "memory_size": 100},
 }
 SHOWN = "er"  # whose moments are drawn
 REACH = 1.6  # of the drawn plane, in lengths of an arrow
@@ -87,7 +89,7 @@ def run(name: str, options: dict[str, Any]) -> tuple[Any, list[Moment], Sequence
     """Learn both tasks one after the other; return the learner, the moments, and the tasks."""
     domain = tlml.domain("rotated_digits", source=list(ANGLES), size=8)
     learner: Any = tlml.learner(name, network="mlp", network_options={"hidden": [50]}, **options)
-    view = learner.view(domain, batch_size=10, epochs=2)
+    view = learner.view(domain, batch_size=10, epochs=EPOCHS)
     tasks = [
         Step(tlml.Batch(held.x, held.y), torch.full((len(held),), place))
         for place, (held, _) in enumerate(view.stream())
@@ -188,7 +190,9 @@ def draw(out: Path) -> None:
     axes.axhline(0.0, color=FRAME, linewidth=1.2)
     axes.axvline(second, color=FRAME, linewidth=0.8)
     for (name, (_, found, _)), colour in zip(runs.items(), (DARK, GREEN, BLUE), strict=False):
-        axes.plot([m.step for m in found], [m.cosine for m in found], color=colour, label=name)
+        steps, cosines = np.array([(m.step, m.cosine) for m in found]).T
+        axes.plot(steps, cosines, color=colour, linewidth=0.8, alpha=0.25)
+        axes.plot(steps, running_mean(cosines), color=colour, linewidth=1.8, label=name)
     axes.set_xlabel("steps; the line is where the second task begins")
     axes.set_ylabel("cosine")
     entitle(axes, "between the gradients of both tasks, over the run")
