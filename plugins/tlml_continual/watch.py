@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -13,9 +13,6 @@ from torch import Tensor
 from tlml import Step, StreamView
 from tlml.networks import evaluating, seeded_draws
 from tlml_continual.reservoir import ReservoirBuffer
-
-if TYPE_CHECKING:
-    from tlml_continual.stream_learner import StreamLearner
 
 _PROBE = 64  # examples that gradients of old tasks are taken on
 _QUANTILES = (0.1, 0.5, 0.9)
@@ -44,12 +41,15 @@ class Watch(pl.Callback):
     """
 
     def __init__(self) -> None:
-        self._begin()
+        self.course: list[tuple[int, float]] = []
+        self._probe: ReservoirBuffer | None = None
+        self._state: dict[str, Tensor] = {}
+        self._examples, self._seconds, self._since = 0, 0.0, 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget an earlier fit."""
         if trainer.global_step == 0:
-            self._begin()
+            self.course, self._probe, self._state = [], None, {}
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -61,7 +61,7 @@ class Watch(pl.Callback):
         """Compare gradients before the step, and tell what is known."""
         if not _is_told(trainer) or not isinstance(batch, Step):
             return
-        learner = cast("StreamLearner", pl_module)
+        learner: Any = pl_module  # a `StreamLearner`, which brings this
         told = {**_of_rates(getattr(learner, "alpha", None)), **self._speed()}
         cosine = self._alignment(learner, batch)
         if cosine is not None:
@@ -87,18 +87,12 @@ class Watch(pl.Callback):
         self.course = [(int(step), float(value)) for step, value in state_dict["course"]]
         self._state = state_dict["probe"]
 
-    def _begin(self) -> None:
-        self.course: list[tuple[int, float]] = []
-        self._probe: ReservoirBuffer | None = None
-        self._state: dict[str, Tensor] = {}
-        self._examples, self._seconds, self._since = 0, 0.0, 0.0
-
     def _speed(self) -> dict[str, float]:
         examples, seconds = self._examples, self._seconds
         self._examples, self._seconds = 0, 0.0
         return {"samples_per_second": examples / seconds} if seconds else {}
 
-    def _alignment(self, learner: StreamLearner, batch: Step) -> float | None:
+    def _alignment(self, learner: Any, batch: Step) -> float | None:
         """Return the cosine where earlier tasks are known, and show the batch to the probe."""
         view = learner.current_view()
         if not (learner.aligns and isinstance(view, StreamView)) or view.joint:
@@ -113,7 +107,7 @@ class Watch(pl.Callback):
             probe.push(batch.batch, batch.task)
         return cosine
 
-    def _probe_for(self, learner: StreamLearner) -> ReservoirBuffer:
+    def _probe_for(self, learner: Any) -> ReservoirBuffer:
         if self._probe is None:
             assert learner.view_spaces is not None  # a fit has begun
             self._probe = ReservoirBuffer(_PROBE, learner.view_spaces)
@@ -123,7 +117,7 @@ class Watch(pl.Callback):
         return self._probe
 
 
-def gradient_on(learner: StreamLearner, step: Step) -> Tensor:
+def gradient_on(learner: Any, step: Step) -> Tensor:
     """Return the gradient of the loss on examples by all parameters of the network, as one vector.
 
     The network is in evaluation mode, so that nothing in it changes.
@@ -166,5 +160,5 @@ def _spread(rates: Tensor) -> Iterator[tuple[str, float]]:
 
 def _is_told(trainer: pl.Trainer) -> bool:
     """Say whether Lightning passes on to loggers what is logged in the coming step."""
-    every = trainer.log_every_n_steps
+    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
     return bool(trainer.loggers) and every > 0 and (trainer.global_step + 1) % every == 0

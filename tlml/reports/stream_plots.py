@@ -52,15 +52,20 @@ def tasks(scene: Scene) -> Iterator[Picture]:
 
 
 def against(scene: Scene) -> Iterator[Picture]:
-    """Draw what is retained against what changed since each task was learned."""
+    """Draw what is retained against what changed since each task was learned.
+
+    A method that learned all tasks at once has no change: its level is a line across.
+    """
     for block in scene.blocks:
         changes = _changes(scene, block)
         scores = {row.method: row.score for row in block.rows if row.score is not None}
         points = {name: (change, scores[name]) for name, change in changes.items()}
+        levels = {name: score for name, score in scores.items() if name not in changes}
         if points:
             told = "what is retained against what was lost or gained since it was learned"
             drawn = draw_scatter(
                 points, looks(scene.report.methods, scene.report.baseline), zero=True,
+                levels=levels,
                 x_label="BTI: mean change since each task was learned",
                 y_label=f"RA: mean {block.metric} after the last task",
                 title=f"{place(block)}: RA against BTI with 95% intervals",

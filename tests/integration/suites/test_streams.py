@@ -108,6 +108,19 @@ def test_a_record_of_a_stream_is_what_its_fit_retained(made: Made) -> None:
         assert record.cost["fit_seconds"] > 0
 
 
+def test_what_a_learner_says_of_its_fit_is_kept_shown_and_drawn(made: Made) -> None:
+    _, out = made
+    for record in records(made, "replay"):
+        assert record.cost["memory_examples"] == 30
+        (first, last) = record.courses["kept"]
+        assert first == (0, 0.0) and last[0] == 18 and last[1] > 0
+    assert [record.courses for record in records(made, "naive")] == [{}, {}]
+    report(out)
+    text = (out / "report.md").read_text()
+    assert "| memory |" in text and "memory: examples kept, of all tasks together" in text
+    assert (out / "rotated_digits-kept.png").is_file()
+
+
 def test_what_comes_again_is_forgotten_less(made: Made) -> None:
     naive, replay = records(made, "naive"), records(made, "replay")
     assert np.mean([r.scores for r in replay]) > np.mean([r.scores for r in naive])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from presented import PNG, report, row, scene, stream_block, stream_score
 
+from tlml.reports import stream_plots
 from tlml.reports.scene import Picture, Scene
 from tlml.reports.stream_plots import (
     _changes,
@@ -103,3 +105,17 @@ def test_tasks_end_where_they_do_for_all_methods() -> None:
 
     assert ends(40, 40) == [20.0]
     assert ends(40, 20) == ends() == []
+
+
+def test_a_method_without_r_is_a_level_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def draw(points: Any, looks: Any, **options: Any) -> bytes:
+        seen.update(points=points, **options)
+        return PNG
+
+    monkeypatch.setattr(stream_plots, "draw_scatter", draw)
+    shown = stream_block(row("naive"), row("joint", 0.9))
+    list(against(scene(report(shown, baseline="naive", scores=(stream_score("naive", R),)))))
+    assert {*seen["points"]} == {"naive"}
+    assert {name: level.mean for name, level in seen["levels"].items()} == {"joint": 0.9}
