@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tlml.data import Batch
 from tlml.views import ViewSpaces
 from tlml_continual.memory import Memory
 
@@ -41,23 +40,25 @@ class ExemplarSets(Memory):
         """Keep the first `most` exemplars of each class (algorithm 5)."""
         labels = self.y[: len(self)].unique().tolist()
         kept = [self.places_of(label)[:most] for label in labels]
-        places = torch.cat(kept) if kept else torch.zeros(0, dtype=torch.int64)
+        self._keep(torch.cat(kept) if kept else self.task[:0])
+
+    def replace(self, label: int, x: Tensor, task: Tensor) -> None:
+        """Let a class have other exemplars, behind those of all others.
+
+        Args:
+            label: The class.
+            x: ``[m, ...]``, in their order.
+            task: The task of each ``[m]``.
+        """
+        self._keep((self.y[: len(self)] != label).nonzero().flatten())
+        room = slice(len(self), len(self) + len(x))
+        self.x[room], self.y[room], self.task[room] = x.to(self.x), label, task
+        self.filled += len(x)
+
+    def _keep(self, places: Tensor) -> None:
         for held in (self.x, self.y, self.task):
             held[: len(places)] = held[places]
         self.filled.fill_(len(places))
-
-    def add(self, batch: Batch, task: int) -> None:
-        """Put exemplars of a class behind what there is, in their order.
-
-        Args:
-            batch: ``Batch(x [m, ...], y [m])``.
-            task: The task that they are of.
-        """
-        first = len(self)
-        room = slice(first, first + len(batch.x))
-        self.x[room], self.y[room] = batch.x.to(self.x), batch.y.to(self.y)
-        self.task[room] = task
-        self.filled += len(batch.x)
 
 
 def herd(features: Tensor, most: int) -> Tensor:
@@ -78,4 +79,4 @@ def herd(features: Tensor, most: int) -> Tensor:
         chosen.append(int(torch.where(free, gaps, torch.inf).argmin()))
         free[chosen[-1]] = False
         total = total + features[chosen[-1]]
-    return torch.tensor(chosen, dtype=torch.int64)
+    return torch.tensor(chosen, dtype=torch.int64, device=features.device)

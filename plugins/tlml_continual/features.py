@@ -10,7 +10,7 @@ import torch
 from gymnasium.spaces import Discrete
 from torch import Tensor, nn
 
-from tlml import Step, Strategy, StreamView, TlmlError
+from tlml import Examples, Step, StoredExamples, Strategy, StreamView, TlmlError, View
 from tlml.learners import load
 from tlml.networks import evaluating, head_inputs, head_name
 from tlml.registry import default_registry
@@ -103,7 +103,7 @@ def features_of(network: nn.Module, x: Tensor) -> Tensor:
 def nearest_mean(features: Tensor, means: Tensor, known: Tensor) -> Tensor:
     """Return scores ``[n, classes]`` that are the higher, the nearer a class's mean is.
 
-    They are -‖f - μ‖² + ‖f‖², where the last term is the same for all classes of an example.
+    They are -‖f - μ‖² + ‖f‖², where the last term is the same for all classes.
 
     Args:
         features: ``[n, d]``.
@@ -132,6 +132,13 @@ def class_count(learner: nn.Module, spaces: ViewSpaces) -> int:
             "take er, or a domain with classes"
         )
     return int(spaces.y.n)
+
+
+def examples_that_ended(view: View | None, task: int) -> list[Examples | StoredExamples]:
+    """Return the examples of a task of a stream, or of all where they came as one."""
+    assert isinstance(view, StreamView), "tasks end in a stream"
+    places = range(view.number_of_tasks) if view.joint else (task,)
+    return [view.learned_from(place) for place in places]
 
 
 def take_body(network: nn.Module, path: str) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tlml import Step, Strategy, StreamView, TlmlError, View
-from tlml.data import Batch
+from tlml import Examples, Step, StoredExamples, Strategy, StreamView, TlmlError
 from tlml.networks import NamedBuffers, call_with, evaluating
 from tlml.views import ViewSpaces
 from tlml_continual.exemplars import ExemplarSets, herd
-from tlml_continual.features import class_count, features_of, nearest_mean
+from tlml_continual.features import class_count, examples_that_ended, features_of, nearest_mean
 from tlml_continual.stream_learner import RehearsingLearner
 
+Held = Examples | StoredExamples
 _CHUNK = 256
 
 
@@ -30,6 +31,9 @@ class Icarl(RehearsingLearner):
       cross-entropy, summed over classes.
     - Algorithm 4: exemplars of a new class are chosen by herding, in an order, so that
     - Algorithm 5: the first of them are what stays when there are more classes.
+
+    A class that comes again in another task is learned as a new one, and its exemplars are chosen
+    among new and old ones; where all tasks have the same classes nothing is distilled.
 
     The paper shuffles all exemplars into each epoch of a task; here each batch has `replay` of them
     beside it. The head has all outputs from the beginning, as in the authors' code, and those of
@@ -108,24 +112,26 @@ class Icarl(RehearsingLearner):
 
     def consolidate(self, task: int) -> None:
         """Choose exemplars of the classes of a task, and keep what the network gives now."""
-        view = self.current_view()
-        assert isinstance(view, StreamView), "tasks end in a stream"
-        data = view.learned_from(task)
-        new = data.y.unique().to(self.known.device)
-        self.known[new] = True
+        ended = examples_that_ended(self.current_view(), task)
+        new = torch.cat([data.y for data in ended]).unique()
+        self.known[new.to(self.known.device)] = True
         most = self.memory_size // int(self.known.sum())
-        memory = self.exemplars()
-        memory.reduce(most)
+        self.exemplars().reduce(most)
         for label in new.tolist():
-            rows = (data.y == label).nonzero().flatten()
-            found = [
-                self.features(data.x[some].to(self.device)).cpu() for some in rows.split(_CHUNK)
-            ]
-            chosen = rows[herd(torch.cat(found), most)]
-            memory.add(Batch(data.x[chosen], data.y[chosen]), task)
+            self._choose(label, ended, most, task)
         network = self.built()
         for name, value in (*network.named_parameters(), *network.named_buffers()):
             self.old[name] = value.clone()
+
+    def _choose(self, label: int, ended: Sequence[Held], most: int, task: int) -> None:
+        """Choose exemplars of a class among its new examples and those it had."""
+        memory = self.exemplars()
+        had = memory.places_of(label)
+        new = [data.x[(data.y == label).nonzero().flatten()].to(memory.x) for data in ended]
+        x = torch.cat([memory.x[had], *new])
+        tasks = torch.cat([memory.task[had], memory.task.new_full((len(x) - len(had),), task)])
+        chosen = herd(torch.cat([self.features(some) for some in x.split(_CHUNK)]), most)
+        memory.replace(label, x[chosen], tasks[chosen])
 
     # Algorithm 3
 
@@ -134,10 +140,19 @@ class Icarl(RehearsingLearner):
         (x, y), _ = self.rehearsed(step)
         scores = self.scores_of(x)
         targets = F.one_hot(y, scores.shape[1]).to(scores)
-        if self.old:
-            targets = torch.where(self.known, self.given_before(x), targets)
+        old = self.old_classes(step.task)
+        if bool(old.any()):
+            targets = torch.where(old, self.given_before(x), targets)
         loss = F.binary_cross_entropy_with_logits(scores, targets, reduction="sum")
         return loss / len(y)
+
+    def old_classes(self, task: Tensor) -> Tensor:
+        """Return which classes are known, and not of the task of a batch ``[classes]``."""
+        old, view = self.known.clone(), self.current_view()
+        if isinstance(view, StreamView):
+            own = view.classes_of(int(task[0]))
+            old[own.start : own.stop] = False
+        return old
 
     def given_before(self, x: Tensor) -> Tensor:
         """Return q ``[n, classes]``, what the network of the last task's end gives."""
@@ -149,22 +164,3 @@ class Icarl(RehearsingLearner):
     def remember(self, step: Step) -> None:
         """Keep nothing of a batch: exemplars are chosen when the task ends."""
 
-    def check(self, view: View) -> None:
-        """Raise where tasks are one, or have the same classes.
-
-        Raises:
-            TlmlError: They are, or have.
-        """
-        super().check(view)
-        if not isinstance(view, StreamView) or view.number_of_tasks == 1:
-            return
-        if view.joint:
-            raise TlmlError(
-                "icarl: all tasks are shuffled into one, and it chooses exemplars where one ends and "
-                "the next begins; take the learner joint"
-            )
-        if set(view.classes_of(0)) & set(view.classes_of(1)):
-            raise TlmlError(
-                "icarl: of a class that is known it only learns what the last network gave, and "
-                "here all tasks have the same classes; take a pool of classes as a stream, or er"
-            )

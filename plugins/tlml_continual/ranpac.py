@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tlml import Strategy, StreamView
+from tlml import Strategy
 from tlml.errors import check_positive, check_share
 from tlml.networks import seeded_draws
 from tlml.views import ViewSpaces
-from tlml_continual.features import FeatureLearner, behind
+from tlml_continual.features import FeatureLearner, behind, examples_that_ended
 
 RIDGES = tuple(10.0**power for power in range(-8, 9))  # as in the authors' code
 _CHUNK = 256
@@ -75,8 +75,8 @@ class Ranpac(FeatureLearner):
         with seeded_draws(self.seed):
             drawn = torch.randn(self.feature_size(spaces), m, dtype=torch.float64)
         self.register_buffer("directions", drawn)
-        for name, shape in (("gram", (m, m)), ("products", (m, classes)), ("weights", (m, classes))):
-            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+        for name, side in (("gram", m), ("products", classes), ("weights", classes)):
+            self.register_buffer(name, torch.zeros(m, side, dtype=torch.float64))
 
     def learn(self, features: Tensor, y: Tensor) -> None:
         """Add a batch to G and C."""
@@ -110,12 +110,9 @@ class Ranpac(FeatureLearner):
         return RIDGES[int(errors.argmin())]
 
     def _examples(self, task: int) -> tuple[Tensor, Tensor]:
-        """Return the projected examples of a task, or of all where they came as one."""
-        view = self.current_view()
-        assert isinstance(view, StreamView), "tasks end in a stream"
+        """Return the projected examples of a task and their classes as one-hot."""
         hs, ys = [], []
-        for place in range(view.number_of_tasks) if view.joint else (task,):
-            data = view.learned_from(place)
+        for data in examples_that_ended(self.current_view(), task):
             for rows in torch.arange(len(data)).split(_CHUNK):
                 x = data.x[rows].to(self.device)
                 hs.append(self.projected(self.features(x)))
