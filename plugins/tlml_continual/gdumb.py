@@ -99,7 +99,7 @@ class GDumb(InPlaceLearner, MemoryLearner):
         Raises:
             TlmlError: No view told its sizes yet.
         """
-        memory = self.memory()
+        memory = self.kept_examples()
         assert isinstance(memory, BalancedMemory), f"the memory is a {type(memory).__name__}"
         return memory
 

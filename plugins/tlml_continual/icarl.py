@@ -89,7 +89,7 @@ class Icarl(RehearsingLearner):
         Raises:
             TlmlError: No view told its sizes yet.
         """
-        memory = self.memory()
+        memory = self.kept_examples()
         assert isinstance(memory, ExemplarSets), f"the memory is a {type(memory).__name__}"
         return memory
 
@@ -163,4 +163,3 @@ class Icarl(RehearsingLearner):
 
     def remember(self, step: Step) -> None:
         """Keep nothing of a batch: exemplars are chosen when the task ends."""
-

@@ -193,7 +193,7 @@ class MemoryLearner(StreamLearner):
         super().prepare(spaces)
         self.buffer = self.new_memory(spaces)
 
-    def memory(self) -> Memory:
+    def kept_examples(self) -> Memory:
         """Return the memory.
 
         Raises:
@@ -267,7 +267,7 @@ class RehearsingLearner(MemoryLearner):
         Raises:
             TlmlError: No view told its sizes yet.
         """
-        memory = self.memory()
+        memory = self.kept_examples()
         assert isinstance(memory, ReservoirBuffer), f"the memory is a {type(memory).__name__}"
         return memory
 
@@ -277,7 +277,7 @@ class RehearsingLearner(MemoryLearner):
 
     def rehearsed(self, step: Step) -> Step:
         """Return a batch with `replay` examples of the memory behind its own."""
-        memory = self.memory()
+        memory = self.kept_examples()
         if not len(memory):
             return step
         places = memory.draw(self.replay)

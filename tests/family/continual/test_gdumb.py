@@ -85,7 +85,9 @@ def example_steps(n: int) -> Step:
     return Step(Batch(x, torch.arange(n) % 6), torch.arange(n) % 6 // 2)
 
 
-def trained(x: Tensor, y: Tensor, epochs: int, lr: tuple[float, float], clip: float) -> list[Tensor]:
+def trained(
+    x: Tensor, y: Tensor, epochs: int, lr: tuple[float, float], clip: float
+) -> list[Tensor]:
     """Train the network above from scratch: momentum 0.9, weight decay 1e-6, cosine rates."""
     with torch.random.fork_rng():
         torch.manual_seed(5)
@@ -112,9 +114,7 @@ def test_the_network_is_trained_from_scratch_on_the_memory_alone(clip: float) ->
     made = learner(lr=0.2, lr_min=0.01, clip=clip)
     before = [p.detach().clone() for p in made.network.parameters()]
     made.update(example_steps(40))
-    assert all(
-        torch.equal(p, q) for p, q in zip(made.network.parameters(), before, strict=True)
-    )
+    assert all(torch.equal(p, q) for p, q in zip(made.network.parameters(), before, strict=True))
     for _ in range(2):  # whatever it was before
         torch.manual_seed(9)
         made.consolidate(0)

@@ -98,7 +98,7 @@ def test_the_class_of_the_nearest_mean_of_exemplars_is_predicted() -> None:
         mean = sum(own) / len(own)
         means[label] = mean / mean.norm()
     expected = [
-        min(means, key=lambda label: float((means[label] - feature).norm()))  # noqa: B023
+        min(means, key=lambda label: float((means[label] - feature).norm()))
         for feature in phi(made, x)
     ]
     assert len(set(expected)) > 1

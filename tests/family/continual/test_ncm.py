@@ -119,11 +119,9 @@ def test_another_kind_of_network_is_refused(tmp_path: Path) -> None:
     trainer.fit(naive, naive.view(Letters(), ways=3))
     path = tmp_path / "naive.ckpt"
     trainer.save_checkpoint(path)
-    made = tlml.learner(
-        "ncm", pretrained=str(path), network="mlp", network_options={"hidden": [9]}
-    )
+    made = tlml.learner("ncm", pretrained=str(path), network="mlp", network_options={"hidden": [9]})
     with fails(
-        f"pretrained: the network in {path} has no 'blocks.hidden1.0.weight' of the shape [9, 2]; "
+        f"pretrained: the network in {path} has no 'blocks.hidden1.linear.weight' of the shape [9, 2]; "
         "take the network and the options that it was made with"
     ):
         made.view(Letters(), ways=3)

@@ -72,9 +72,7 @@ def test_errors_on_held_out_examples_are_those_of_each_ridge(n: int) -> None:
     h, held = rng.normal(size=(n, 20)), rng.normal(size=(9, 20))
     y, held_y = np.eye(3)[rng.integers(0, 3, n)], np.eye(3)[rng.integers(0, 3, 9)]
     found = ridge_errors(*map(torch.from_numpy, (h, y, held, held_y)))
-    expected = [
-        np.square(held @ ridge_regression(h, y, ridge) - held_y).mean() for ridge in RIDGES
-    ]
+    expected = [np.square(held @ ridge_regression(h, y, ridge) - held_y).mean() for ridge in RIDGES]
     assert found.tolist() == pytest.approx(expected, rel=1e-5)
     assert len(set(found.tolist())) == len(RIDGES)
 
