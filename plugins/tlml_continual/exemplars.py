@@ -38,7 +38,7 @@ class ExemplarSets(Memory):
 
     def reduce(self, most: int) -> None:
         """Keep the first `most` exemplars of each class (algorithm 5)."""
-        labels = self.y[: len(self)].unique().tolist()
+        labels = torch.unique(self.y[: len(self)]).tolist()
         kept = [self.places_of(label)[:most] for label in labels]
         self._keep(torch.cat(kept) if kept else self.task[:0])
 

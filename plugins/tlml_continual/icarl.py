@@ -113,7 +113,7 @@ class Icarl(RehearsingLearner):
     def consolidate(self, task: int) -> None:
         """Choose exemplars of the classes of a task, and keep what the network gives now."""
         ended = examples_that_ended(self.current_view(), task)
-        new = torch.cat([data.y for data in ended]).unique()
+        new = torch.unique(torch.cat([data.y for data in ended]))
         self.known[new.to(self.known.device)] = True
         most = self.memory_size // int(self.known.sum())
         self.exemplars().reduce(most)
@@ -130,7 +130,7 @@ class Icarl(RehearsingLearner):
         new = [data.x[(data.y == label).nonzero().flatten()].to(memory.x) for data in ended]
         x = torch.cat([memory.x[had], *new])
         tasks = torch.cat([memory.task[had], memory.task.new_full((len(x) - len(had),), task)])
-        chosen = herd(torch.cat([self.features(some) for some in x.split(_CHUNK)]), most)
+        chosen = herd(torch.cat([self.features(some) for some in torch.split(x, _CHUNK)]), most)
         memory.replace(label, x[chosen], tasks[chosen])
 
     # Algorithm 3

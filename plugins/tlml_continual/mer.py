@@ -98,7 +98,7 @@ class Mer(InPlaceLearner, RehearsingLearner):
     def _step(self, parameters: list[nn.Parameter], batch: Step, row: int) -> Tensor:
         """Step down the loss of one example of a batch, with rate α."""
         x, y, one = *batch.batch, slice(row, row + 1)
-        loss = self.loss_of(self.scores_of(x[one]), y[one], batch.task[one])
+        loss = self.loss_of(self.built()(x[one]), y[one], batch.task[one])
         slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
         with torch.no_grad():
             for parameter, slope in zip(parameters, slopes, strict=True):

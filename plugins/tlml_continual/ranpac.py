@@ -113,7 +113,7 @@ class Ranpac(FeatureLearner):
         """Return the projected examples of a task and their classes as one-hot."""
         hs, ys = [], []
         for data in examples_that_ended(self.current_view(), task):
-            for rows in torch.arange(len(data)).split(_CHUNK):
+            for rows in torch.split(torch.arange(len(data)), _CHUNK):
                 x = data.x[rows].to(self.device)
                 hs.append(self.projected(self.features(x)))
                 ys.append(self._one_hot(data.y[rows].to(self.device)))

@@ -121,8 +121,8 @@ def test_another_kind_of_network_is_refused(tmp_path: Path) -> None:
     trainer.save_checkpoint(path)
     made = tlml.learner("ncm", pretrained=str(path), network="mlp", network_options={"hidden": [9]})
     with fails(
-        f"pretrained: the network in {path} has no 'blocks.hidden1.linear.weight' of the shape [9, 2]; "
-        "take the network and the options that it was made with"
+        f"pretrained: the network in {path} has no 'blocks.hidden1.linear.weight' of the shape "
+        "[9, 2]; take the network and the options that it was made with"
     ):
         made.view(Letters(), ways=3)
 
