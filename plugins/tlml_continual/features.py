@@ -93,11 +93,12 @@ class FeatureLearner(InPlaceLearner):
 def features_of(network: nn.Module, x: Tensor) -> Tensor:
     """Return what a network's head is given for inputs ``[n, ...]``, flat ``[n, d]``.
 
-    In evaluation mode and without gradients.
+    In evaluation mode and without gradients, of 32 bits at least.
     """
     with torch.no_grad(), evaluating(network), head_inputs(network) as seen:
         network(x)
-    return seen[0].flatten(1)
+    features = seen[0].flatten(1)
+    return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
 def nearest_mean(features: Tensor, means: Tensor, known: Tensor) -> Tensor:
@@ -110,7 +111,8 @@ def nearest_mean(features: Tensor, means: Tensor, known: Tensor) -> Tensor:
         means: ``[classes, d]``.
         known: Which classes have one ``[classes]``; all others come behind them.
     """
-    scores = 2 * features @ means.T - means.square().sum(1)
+    with torch.autocast(features.device.type, enabled=False):  # 16 bits would tie classes
+        scores = 2 * features @ means.T - means.square().sum(1)
     return behind(scores, known)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -70,12 +71,20 @@ class InPlaceLearner(StreamLearner):
             )
 
 
-def refuse_unused(name: str, unused: Iterable[str], options: Iterable[str]) -> None:
-    """Raise where an option is given that has no meaning here.
+def refuse_unused(name: str, unused: Iterable[str], options: Mapping[str, Any]) -> None:
+    """Raise where an option that has no meaning here is not as it is by itself.
+
+    The command line passes every option, so that those as they are by themselves must pass.
 
     Raises:
         TlmlError: One is.
     """
     for option in unused:
-        if option in options:
+        if option in options and options[option] != _default_of(option):
             raise TlmlError(f"{option}: {name} takes no steps that it could be of; leave it out")
+
+
+def _default_of(option: str) -> Any:
+    """Return what an option of learners of streams is where nobody says it."""
+    signatures = (inspect.signature(cls) for cls in StreamLearner.__mro__[:-1])
+    return next(s.parameters[option].default for s in signatures if option in s.parameters)

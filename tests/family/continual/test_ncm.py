@@ -137,3 +137,9 @@ def test_what_cannot_be_is_refused() -> None:
         "(Box(-inf, inf, (1,), float32)); take er, or a domain with classes"
     ):
         tlml.learner("ncm", network="mlp").view(Tables())
+
+
+def test_what_has_no_meaning_may_be_as_it_is_by_itself() -> None:
+    """The command line gives every option."""
+    usual = {"lr": 0.03, "optimizer": "sgd", "momentum": 0.0, "fused": False, "glances": 1}
+    assert learner(**usual, weight_decay=0.0).lr == 0.03
