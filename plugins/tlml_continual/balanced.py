@@ -55,11 +55,11 @@ class BalancedMemory(Memory):
         """Return where an example of a class goes, and let go of what was there; None: nowhere."""
         kept, classes = len(self), int(self.seen.sum())
         if bool(self.seen[label]) and int(self.counts[label]) * classes >= self.capacity:
-            return None  # line 5: neither is the class new nor has it less than k_c = k / |Y|
+            return None  # neither is the class new, nor has it less than k_c = k / |Y|
         if kept < self.capacity:
             return kept
-        largest = _one_of(self.counts == self.counts.max())  # line 7: ties are broken at random
-        place = _one_of(self.y == largest)  # lines 8 and 9
+        largest = _one_of(self.counts == self.counts.max())  # ties are broken at random
+        place = _one_of(self.y == largest)
         self.counts[largest] -= 1
         return place
 
