@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -14,6 +15,7 @@ from tlml.errors import DivergedError, check_positive
 from tlml.metrics import criterion
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
+from tlml_continual.memory import Memory
 from tlml_continual.reservoir import ReservoirBuffer
 from tlml_continual.watch import Watch
 
@@ -119,7 +121,7 @@ class StreamLearner(GradientLearner):
         """
         super().check(view)
         name = default_registry().name_of(type(self))
-        memories = [part for part in self.modules() if isinstance(part, ReservoirBuffer)]
+        memories = [part for part in self.modules() if isinstance(part, Memory)]
         if len(memories) > 1:
             raise TlmlError(
                 f"{name}: it owns {len(memories)} memories; a learner has one, which all its parts "
@@ -174,7 +176,73 @@ class StreamLearner(GradientLearner):
         return f", in task {view.task_of(self.current_epoch)}"
 
 
-class RehearsingLearner(StreamLearner):
+class MemoryLearner(StreamLearner):
+    """Keeps examples of the stream in a memory.
+
+    Args:
+        network: ``auto`` (by the inputs), a registered network, a class path, or a module.
+        strategy: What adapts to a task after the stream, unless a test names another.
+        memory_size: Examples that are kept, of all tasks together.
+        **options: Those of `StreamLearner`.
+
+    Attributes:
+        buffer: The memory; None until the spaces are known.
+
+    Raises:
+        TlmlError: An option is out of range, or the network does not fit the view.
+    """
+
+    buffer: Memory | None
+
+    def __init__(
+        self,
+        network: str | nn.Module = "auto",
+        strategy: Strategy | str | dict[str, Any] | None = "full",
+        *,
+        memory_size: int = 200,
+        **options: Any,
+    ) -> None:
+        check_positive(memory_size=memory_size)
+        self.memory_size = memory_size
+        super().__init__(network, strategy, **options)
+        self.buffer = None
+
+    @abstractmethod
+    def new_memory(self, spaces: ViewSpaces) -> Memory:
+        """Return room for examples of a view."""
+
+    def prepare(self, spaces: ViewSpaces) -> None:
+        """Make room for examples of a view."""
+        super().prepare(spaces)
+        self.buffer = self.new_memory(spaces)
+
+    def kept_examples(self) -> Memory:
+        """Return the memory.
+
+        Raises:
+            TlmlError: No view told its sizes yet.
+        """
+        if self.buffer is None:
+            raise TlmlError(
+                f"{type(self).__name__}: there is no memory yet; call learner.view(...)"
+            )
+        return self.buffer
+
+    def check(self, view: View) -> None:
+        """Raise where the memory is larger than the stream.
+
+        Raises:
+            TlmlError: It is.
+        """
+        super().check(view)
+        if isinstance(view, StreamView) and self.memory_size > view.number_of_examples:
+            raise TlmlError(
+                f"memory_size: {self.memory_size} examples are more than the stream's "
+                f"{view.number_of_examples}, so that nothing could be forgotten; lower it"
+            )
+
+
+class RehearsingLearner(MemoryLearner):
     """Keeps a uniform sample of the stream in a memory, and learns from it again.
 
     Args:
@@ -191,7 +259,6 @@ class RehearsingLearner(StreamLearner):
         TlmlError: An option is out of range, or the network does not fit the view.
     """
 
-    buffer: ReservoirBuffer | None
     kept_scores: ClassVar[bool] = False  # whether the memory keeps what the network gave
 
     def __init__(
@@ -209,26 +276,23 @@ class RehearsingLearner(StreamLearner):
                 f"replay: {replay} examples of a memory of {memory_size} can't be drawn; lower "
                 "replay, or raise memory_size"
             )
-        self.memory_size, self.replay = memory_size, replay
-        super().__init__(network, strategy, **options)
+        self.replay = replay
+        super().__init__(network, strategy, memory_size=memory_size, **options)
 
-    def prepare(self, spaces: ViewSpaces) -> None:
-        """Make room for examples of a view."""
-        super().prepare(spaces)
+    def new_memory(self, spaces: ViewSpaces) -> Memory:
+        """Return room for a uniform sample of a view's examples."""
         scores = outputs(spaces.y) if self.kept_scores else 0
-        self.buffer = ReservoirBuffer(self.memory_size, spaces, scores)
+        return ReservoirBuffer(self.memory_size, spaces, scores)
 
     def reservoir(self) -> ReservoirBuffer:
-        """Return the memory.
+        """Return the uniform sample.
 
         Raises:
             TlmlError: No view told its sizes yet.
         """
-        if self.buffer is None:
-            raise TlmlError(
-                f"{type(self).__name__}: there is no memory yet; call learner.view(...)"
-            )
-        return self.buffer
+        memory = self.kept_examples()
+        assert isinstance(memory, ReservoirBuffer), f"the memory is a {type(memory).__name__}"
+        return memory
 
     def remember(self, step: Step) -> None:
         """Show the examples to the memory."""
@@ -236,7 +300,7 @@ class RehearsingLearner(StreamLearner):
 
     def rehearsed(self, step: Step) -> Step:
         """Return a batch with `replay` examples of the memory behind its own."""
-        memory = self.reservoir()
+        memory = self.kept_examples()
         if not len(memory):
             return step
         places = memory.draw(self.replay)
@@ -244,16 +308,3 @@ class RehearsingLearner(StreamLearner):
         x = torch.cat([self._like(step.batch.x), self._like(old.x)])
         y = torch.cat([step.batch.y, old.y])
         return Step(Batch(x, y), torch.cat([step.task, memory.task[places]]))
-
-    def check(self, view: View) -> None:
-        """Raise where the memory is larger than the stream.
-
-        Raises:
-            TlmlError: It is.
-        """
-        super().check(view)
-        if isinstance(view, StreamView) and self.memory_size > view.number_of_examples:
-            raise TlmlError(
-                f"memory_size: {self.memory_size} examples are more than the stream's "
-                f"{view.number_of_examples}, so that nothing could be forgotten; lower it"
-            )
