@@ -140,9 +140,13 @@ class StreamLearner(GradientLearner):
         if not bool(torch.isfinite(loss)):
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
-                f"{self.global_step}{self._in_task()}; lower lr ({self.lr})"
+                f"{self.global_step}{self._in_task()}; {self._advice()}"
             )
         return loss
+
+    def _advice(self) -> str:
+        """Return what to do where the loss is not finite."""
+        return f"lower lr ({self.lr})"
 
     def _in_task(self) -> str:
         view = self.current_view()
