@@ -132,9 +132,7 @@ def _tlml(case: Case, variant: str) -> Side:
     learner.meet(_spaces(case))
     task = torch.zeros(BATCH, dtype=torch.int64)
     rates = [learner.alpha[name] for name, _ in network.named_parameters()]
-    return Side(
-        lambda batch: learner.observe(Step(batch, task)), list(network.parameters()), rates
-    )
+    return Side(lambda batch: learner.observe(Step(batch, task)), list(network.parameters()), rates)
 
 
 def _spaces(case: Case) -> Any:

@@ -158,13 +158,7 @@ class Lamaml(RehearsingLearner):
 
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
         """Look at a batch some times; the optimiser only counts it."""
-        loss = torch.zeros(())
-        for glance in range(self.glances):
-            step = _permuted(batch) if self.permute else batch
-            replay = self._replayed()  # Sample(R), before this look shows R anything
-            loss = self._look(_rows(step), replay)
-            if self._pushes(glance):
-                self.remember(step)
+        loss = self.observe(batch)
         self.log_sparsely({"train_loss": loss, **self._of_rates()}, batch_size=len(batch.task))
         self.optimizers().step()  # type: ignore[union-attr]
         return loss

@@ -102,9 +102,7 @@ def _backwards(
     return v, by_alpha
 
 
-def _turned(
-    recipe: Recipe, rates: list[Tensor], step: _Step, v: list[Tensor]
-) -> list[Tensor]:
+def _turned(recipe: Recipe, rates: list[Tensor], step: _Step, v: list[Tensor]) -> list[Tensor]:
     """Return H (a ∘ v); a clamped entry of the gradient is constant."""
     along = [rate * each for rate, each in zip(rates, v, strict=True)]
     if recipe.inner_clip is not None:

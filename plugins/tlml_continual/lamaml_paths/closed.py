@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,10 +43,11 @@ class ClosedPath:
         x = meta.x.reshape(len(meta.x), -1).to(layers.weights[0].dtype)
         loss = by_hand(meta.y, _shut(objective, meta, layers.sizes[-1]), x)
         trace, pairs = self._room(layers, recipe, len(glance.own.x), x)
-        _step_down(trace, pairs, layers, loss, x)
-        outer = outer_slopes(trace, layers, recipe, loss, x)
-        way = Way(trace, layers, recipe, loss, outer, x)
-        way.go()
+        with np.errstate(all="ignore"):  # what diverges is told by the loss, as on other paths
+            _step_down(trace, pairs, layers, loss, x)
+            outer = outer_slopes(trace, layers, recipe, loss, x)
+            way = Way(trace, layers, recipe, loss, outer, x)
+            way.go()
         theta = way.by_theta()
         alpha = way.by_alpha(pairs, theta) if recipe.learns_alpha else []
         names = [*self.perceptron.weights, *self.perceptron.biases]

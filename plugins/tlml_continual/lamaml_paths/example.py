@@ -138,7 +138,7 @@ class Trace:
             loss: What is differentiated.
             i: The step.
             first: The direction as a change of layer 0's pre-activation ``[out]``.
-            along: The direction of the weights of layers from 1 on; item 0 is not looked at.
+            along: The direction of the weights of layers from 1 on.
             along_bias: That of their biases.
 
         Returns:
@@ -149,15 +149,15 @@ class Trace:
         befores, given = [first], [bends[0] * first]
         for layer in layers:
             change = self.weights[layer][i] @ given[-1]
-            change += along[layer] @ self.hidden[layer - 1][i]
-            change += along_bias[layer]
+            change += along[layer - 1] @ self.hidden[layer - 1][i]
+            change += along_bias[layer - 1]
             befores.append(change)
             if layer + 1 < len(self.weights):
                 given.append(bends[layer] * change)
         change = loss.turned(self.kept[i], befores[-1])
         slopes = [change]
         for layer in reversed(layers):
-            back = change @ self.weights[layer][i] + self.slopes[layer][i] @ along[layer]
+            back = change @ self.weights[layer][i] + self.slopes[layer][i] @ along[layer - 1]
             back *= bends[layer - 1]
             if self.tanh:
                 hidden = self.hidden[layer - 1][i]

@@ -31,12 +31,12 @@ class Pairs:
         replay, own = x[: self.replayed], x[self.replayed :]
         mine, theirs = self._divided(self.products)
         torch.mul(own[self.first], own[self.second], out=mine)
-        torch.mul(own[:, None], replay, out=theirs.view(self.own, self.replayed, -1))
+        torch.mul(own[:, None], replay, out=theirs.view(self.own, self.replayed, theirs.shape[1]))
 
     def moved(self, rates: Tensor, bias_rates: Tensor, out: Tensor) -> None:
         """Write ``P[i, n] = A (x_i ∘ x_n) + a`` into ``[own, replayed + own, out]``."""
         mine, theirs = self._divided(torch.addmm(bias_rates, self.products, rates.T))
-        out[:, : self.replayed] = theirs.view(self.own, self.replayed, -1)
+        out[:, : self.replayed] = theirs.view(self.own, self.replayed, theirs.shape[1])
         block = out[:, self.replayed :]
         block[self.first, self.second] = mine
         block[self.second, self.first] = mine
@@ -46,7 +46,7 @@ class Pairs:
         block = weights[:, self.replayed :]
         mine = block[self.first, self.second]
         mine[self.own :] += block[self.second[self.own :], self.first[self.own :]]
-        theirs = weights[:, : self.replayed].reshape(self.own * self.replayed, -1)
+        theirs = weights[:, : self.replayed].reshape(self.own * self.replayed, weights.shape[2])
         return torch.cat([mine, theirs]).T @ self.products
 
     def _divided(self, rows: Tensor) -> tuple[Tensor, Tensor]:
