@@ -25,6 +25,8 @@ def _spec(name: str, kind: str, needs: str, summary: str, paper: str) -> Spec:
 
 
 _ANY = "regression|classification"
+_RATES = f"{_ANY} maml:rates"  # which the strategy meta_sgd gives
+_GUPTA = "Gupta, Yadav & Paull 2020, arXiv 2007.13904"
 # Name, class, a word or two, summary and paper.
 _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
     ("naive", "Naive", _ANY, "plain steps on what comes: the floor", ""),
@@ -33,6 +35,7 @@ _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
      "Chaudhry et al. 2019, arXiv 1902.10486"),
     ("der", "Der", _ANY, "DER++: replay of targets and of what the network gave for them",
      "Buzzega et al. 2020, arXiv 2004.07211"),
+<<<<<<< HEAD
 <<<<<<< HEAD
     ("mer", "Mer", _ANY, "Reptile over single examples, new and old, within batches and across",
      "Riemer et al. 2019, arXiv 1810.11910"),
@@ -56,4 +59,11 @@ _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
     ("gem", "Gem", _ANY, "gradients projected against those on each old task",
      "Lopez-Paz & Ranzato 2017, arXiv 1706.08840"),
 >>>>>>> penalties
+=======
+    ("lamaml", "Lamaml", _RATES, "La-MAML: look-ahead steps by learned rates, meta-loss on a memory",
+     _GUPTA),
+    ("sync_lamaml", "SyncLamaml", _RATES, "La-MAML that steps weights by a rate of their own",
+     _GUPTA),
+    ("cmaml", "Cmaml", _RATES, "C-MAML: La-MAML with fixed rates", _GUPTA),
+>>>>>>> lamaml
 )  # fmt: skip

@@ -192,9 +192,17 @@ class StreamLearner(GradientLearner):
             lower = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
+<<<<<<< HEAD
                 f"{self.global_step}{self._in_task()}; lower {lower}"
+=======
+                f"{self.global_step}{self._in_task()}; {self._advice()}"
+>>>>>>> lamaml
             )
         return loss
+
+    def _advice(self) -> str:
+        """Return what to do where the loss is not finite."""
+        return f"lower lr ({self.lr})"
 
     def _in_task(self) -> str:
         view = self.current_view()
