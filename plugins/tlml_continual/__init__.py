@@ -35,8 +35,6 @@ _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
      "Chaudhry et al. 2019, arXiv 1902.10486"),
     ("der", "Der", _ANY, "DER++: replay of targets and of what the network gave for them",
      "Buzzega et al. 2020, arXiv 2004.07211"),
-<<<<<<< HEAD
-<<<<<<< HEAD
     ("mer", "Mer", _ANY, "Reptile over single examples, new and old, within batches and across",
      "Riemer et al. 2019, arXiv 1810.11910"),
     ("icarl", "Icarl", "classification", "nearest mean of exemplars, on distilled features",
@@ -47,7 +45,6 @@ _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
      "Janson et al. 2022, arXiv 2210.04428"),
     ("ranpac", "Ranpac", "classification", "random projection and a running ridge: no gradient",
      "McDonnell et al. 2023, arXiv 2307.02251"),
-=======
     ("ewc", "Ewc", _ANY, "elastic weights, online: pulled to where they were by Fisher information",
      "Kirkpatrick et al. 2017, arXiv 1612.00796; Schwarz et al. 2018, arXiv 1805.06370"),
     ("si", "Si", _ANY, "elastic weights by how much each lowered the loss on its way",
@@ -58,12 +55,9 @@ _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
      "Chaudhry et al. 2019, arXiv 1812.00420"),
     ("gem", "Gem", _ANY, "gradients projected against those on each old task",
      "Lopez-Paz & Ranzato 2017, arXiv 1706.08840"),
->>>>>>> penalties
-=======
     ("lamaml", "Lamaml", _RATES, "La-MAML: look-ahead steps by learned rates, meta-loss on a memory",
      _GUPTA),
     ("sync_lamaml", "SyncLamaml", _RATES, "La-MAML that steps weights by a rate of their own",
      _GUPTA),
     ("cmaml", "Cmaml", _RATES, "C-MAML: La-MAML with fixed rates", _GUPTA),
->>>>>>> lamaml
 )  # fmt: skip

@@ -6,11 +6,8 @@ from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 import torch
-<<<<<<< HEAD
 from pytorch_lightning import Callback
-=======
 from pytorch_lightning.utilities import rank_zero_info
->>>>>>> penalties
 from torch import Tensor, nn
 
 from tlml import GradientLearner, Step, Strategy, StreamView, TlmlError, View
@@ -49,12 +46,9 @@ class StreamLearner(GradientLearner):
     """
 
     view_type: ClassVar[type[View]] = StreamView
-<<<<<<< HEAD
     # Whether it steps down gradients of batches, so that comparing these says something of it.
     aligns: ClassVar[bool] = True
-=======
     steers: ClassVar[tuple[str, ...]] = ("lr",)  # options too large a value of which diverges
->>>>>>> penalties
 
     def __init__(
         self,
@@ -189,20 +183,16 @@ class StreamLearner(GradientLearner):
             DivergedError: It isn't.
         """
         if not bool(torch.isfinite(loss)):
-            lower = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
-<<<<<<< HEAD
-                f"{self.global_step}{self._in_task()}; lower {lower}"
-=======
                 f"{self.global_step}{self._in_task()}; {self._advice()}"
->>>>>>> lamaml
             )
         return loss
 
     def _advice(self) -> str:
         """Return what to do where the loss is not finite."""
-        return f"lower lr ({self.lr})"
+        steered = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
+        return f"lower {steered}"
 
     def _in_task(self) -> str:
         view = self.current_view()
