@@ -307,7 +307,7 @@ class Lamaml(RehearsingLearner):
             TlmlError: It scales gradients.
         """
         super().check(view)
-        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+        if self._trainer is not None and getattr(self._trainer.precision_plugin, "scaler", None):
             raise TlmlError(
                 f"precision: 16-mixed scales losses, which {self._name()} does not; take "
                 "precision bf16-mixed or 32-true"

@@ -147,7 +147,7 @@ class StreamLearner(GradientLearner):
                 f"{name}: it owns {len(memories)} memories; a learner has one, which all its parts "
                 "share, or the second would be filled unseen"
             )
-        if self.glances > 1:
+        if self.glances > 1 and self._trainer is not None:  # suites ask without one
             self._check_glances()
 
     def _watch(self) -> Watch | None:
