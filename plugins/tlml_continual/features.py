@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from tlml.networks import evaluating, head_inputs, head_name
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
 from tlml_continual.in_place import InPlaceLearner
+from tlml_continual.memory import zeros
 
 
 class FeatureLearner(InPlaceLearner):
@@ -81,8 +81,7 @@ class FeatureLearner(InPlaceLearner):
 
     def feature_size(self, spaces: ViewSpaces) -> int:
         """Return how many features there are, d."""
-        zeros = np.zeros((2, *(spaces.x.shape or ())), spaces.x.dtype)
-        return self.features(torch.from_numpy(zeros).to(self.device)).shape[1]
+        return self.features(zeros(2, spaces.x).to(self.device)).shape[1]
 
     def _build(self, network: nn.Module) -> None:
         super()._build(network)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Discrete, Space
 from torch import Tensor, nn
 
 from tlml.data import Batch
@@ -42,10 +43,8 @@ class Memory(nn.Module, ABC):
         super().__init__()
         check_positive(memory_size=capacity)
         self.capacity = capacity
-        self.register_buffer("x", _empty(capacity, spaces.x.shape or (), spaces.x.dtype))
-        whole = isinstance(spaces.y, Discrete)
-        shape, dtype = ((), np.int64) if whole else (spaces.y.shape or (), spaces.y.dtype)
-        self.register_buffer("y", _empty(capacity, shape, dtype))
+        self.register_buffer("x", zeros(capacity, spaces.x))
+        self.register_buffer("y", zeros(capacity, spaces.y))
         self.register_buffer("task", torch.zeros(capacity, dtype=torch.int64))
 
     @abstractmethod
@@ -65,5 +64,8 @@ class Memory(nn.Module, ABC):
         return Batch(self.x[places], self.y[places])
 
 
-def _empty(capacity: int, shape: tuple[int, ...], dtype: np.dtype | type | None) -> Tensor:
-    return torch.from_numpy(np.zeros((capacity, *shape), dtype))
+def zeros(n: int, space: Space[Any]) -> Tensor:
+    """Return zeros for `n` inputs or targets of a space: ``[n]`` of classes, else ``[n, ...]``."""
+    if isinstance(space, Discrete):
+        return torch.zeros(n, dtype=torch.int64)
+    return torch.from_numpy(np.zeros((n, *(space.shape or ())), space.dtype))

@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from tlml import Batch, Step, Strategy
+from tlml import Batch, Step, Strategy, TlmlError, View
 from tlml.errors import check_choice, check_positive
+from tlml.networks import evaluating, has_batchnorm, statistics
 from tlml_continual.in_place import InPlaceLearner
+from tlml_continual.memory import zeros
 from tlml_continual.stream_learner import RehearsingLearner
 
 
@@ -62,6 +64,25 @@ class Mer(InPlaceLearner, RehearsingLearner):
         super().__init__(
             network, strategy, lr=lr, memory_size=memory_size, replay=replay, **options
         )
+
+    def check(self, view: View) -> None:
+        """Raise where BatchNorm can't take statistics of single examples.
+
+        Raises:
+            TlmlError: It can't.
+        """
+        super().check(view)
+        network, x = self.built(), self._like(zeros(1, view.spaces.x).to(self.device))
+        if not has_batchnorm(network):
+            return
+        try:
+            with torch.no_grad(), evaluating(network), statistics(network, "batch"):
+                network(x)
+        except ValueError as error:
+            raise TlmlError(
+                "mer: it steps on single examples, and BatchNorm can't take statistics of one "
+                f"({error}); take a network without BatchNorm"
+            ) from error
 
     def update(self, step: Step) -> Tensor:
         """Learn from the examples of a batch, one after the other; return their mean loss."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from refusals import fails
-from tiny import Tables
+from refusals import fails, stops
+from tiny import Norms, Tables
 from torch import Tensor, nn
 from trainers import quiet_trainer
 
@@ -123,3 +123,10 @@ def test_a_loss_that_is_not_finite_stops_it() -> None:
     x, y = examples(2)
     with fails("mer: the loss is nan in step 0; lower lr (1e+200)"):
         made.update(Step(Batch(x, y), torch.zeros(2, dtype=torch.int64)))
+
+
+def test_normalising_by_one_example_is_refused_where_it_cannot_be() -> None:
+    made = tlml.learner("mer", network=Norms(2, 1), memory_size=10)
+    trainer = quiet_trainer(max_steps=1)
+    with stops("mer: it steps on single examples, and BatchNorm can't take statistics of one ("):
+        trainer.fit(made, made.view(Tables()))
