@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -128,11 +129,15 @@ class ByHand:
 
     def _meta_batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return some examples of the memory, drawn with replacement, and the batch."""
-        drawn = []
-        for _ in range(min(self.replay, len(self.memory))):
-            drawn.append(self.memory[random.randrange(len(self.memory))])
-        xs, ys = [each[0] for each in drawn], [each[1] for each in drawn]
-        return torch.stack([*xs, *x]), torch.stack([*ys, *y])
+        xs, ys, order = [], [], list(range(len(self.memory)))
+        for place in range(min(self.replay, len(self.memory))):
+            random.shuffle(order)  # anew for each, which is drawing with replacement
+            old_x, old_y = self.memory[order[place]]
+            xs.append(np.array(old_x))
+            ys.append(np.array(old_y))
+        xs.extend(np.array(x))
+        ys.extend(np.array(y))
+        return torch.from_numpy(np.array(xs)), torch.from_numpy(np.array(ys))
 
     def _push(self, pair: tuple[Tensor, Tensor]) -> None:
         if len(self.memory) < self.memories:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -72,7 +73,7 @@ class Lamaml(RehearsingLearner):
 
     Args:
         network: ``auto`` (by the inputs), a registered network, a class path, or a module.
-        strategy: What keeps α, and adapts to a task after the stream by it: ``meta_sgd``, or another
+        strategy: What keeps α, and adapts to a task after the stream by it: ``meta_sgd``, or one
             with a rate for each entry.
         variant: ``official`` or ``paper``: what the options that are None are.
         order: ``second`` differentiates the inner steps, ``first`` takes their gradients for constant.
@@ -238,8 +239,8 @@ class Lamaml(RehearsingLearner):
         """Return by what gradients are multiplied so that their norm is not above the limit."""
         if not self.grad_clip_norm or not slopes:
             return 1.0
-        norm = torch.nn.utils.get_total_norm(list(slopes.values()))
-        return min(1.0, self.grad_clip_norm / (norm.item() + 1e-6))
+        norms = [torch.linalg.vector_norm(slope).item() for slope in slopes.values()]
+        return min(1.0, self.grad_clip_norm / (math.hypot(*norms) + 1e-6))
 
     # What a look is taken at
 

@@ -29,6 +29,7 @@ class Trace:
         pairs: P of each step and row ``[k, rows, out]``.
         hidden: What layers but the last gave for the example of each step ``[k, out]``.
         slopes: The slope δ by each layer's pre-activation ``[k, out]``.
+        products: Those by the weights, δ ⊗ h ``[k, out, in]``; item 0 is not used.
         backs: That by each hidden layer's output ``[k, out]``.
         kept: What the loss needs for its second derivative ``[k, outputs]``.
     """
@@ -42,6 +43,7 @@ class Trace:
     pairs: Array
     hidden: list[Array]
     slopes: list[Array]
+    products: list[Array]
     backs: list[Array]
     kept: Array
 
@@ -64,6 +66,7 @@ class Trace:
             room(steps + 1, rows, outs[0]), room(steps, rows, outs[0]),
             [room(steps, out) for out in outs[:-1]],
             [room(steps, out) for out in outs],
+            [none, *(room(steps, outs[i], outs[i - 1]) for i in layers)],
             [room(steps, out) for out in outs[:-1]],
             room(steps, outs[-1]),
         )  # fmt: skip
@@ -114,9 +117,9 @@ class Trace:
         for layer in reversed(range(1, len(self.weights))):
             self.slopes[layer][i] = slope
             weights, hidden = self.weights[layer], self.hidden[layer - 1][i]
-            moved = weights[i + 1]
-            np.multiply(self.rates[layer], slope[:, None], out=moved)
-            moved *= hidden
+            product, moved = self.products[layer][i], weights[i + 1]
+            np.dot(slope[:, None], hidden[None], out=product)
+            np.multiply(self.rates[layer], product, out=moved)
             np.subtract(weights[i], moved, out=moved)
             self.biases[layer][i + 1] = self.biases[layer][i] - self.bias_rates[layer] * slope
             back = slope @ weights[i]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 Array = NDArray[Any]
 
@@ -29,20 +29,23 @@ class CrossEntropy:
     """Of classes ``y [n]``; `shut` ``[n, classes]`` is -inf for classes that don't count, else 0."""
 
     def __init__(self, y: Tensor, shut: Tensor | None) -> None:
-        self.y, self.shut = y, shut
         self.classes: list[int] = y.tolist()
+        self._rows = np.arange(len(self.classes))
         self._shut = None if shut is None else shut.numpy()
 
     def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean loss and its slopes."""
-        if self.shut is not None:
-            scores = scores + self.shut
-        logs = F.log_softmax(scores, -1)
-        places = self.y.expand(scores.shape[:-1]).unsqueeze(-1)
-        loss = -logs.gather(-1, places).mean()
-        slopes = logs.exp_()
-        slopes.scatter_add_(-1, places, slopes.new_full((1, 1, 1), -1.0).expand(places.shape))
-        return loss, slopes.div_(scores.shape[-2])
+        given = scores.numpy()
+        if self._shut is not None:
+            given = given + self._shut
+        given = given - given.max(-1, keepdims=True)
+        shares = np.exp(given)
+        sums = shares.sum(-1, keepdims=True)
+        loss = np.log(sums).mean() - given[:, self._rows, self.classes].mean()
+        shares /= sums
+        shares[:, self._rows, self.classes] -= 1
+        shares /= shares.shape[-2]
+        return torch.from_numpy(np.asarray(loss)), torch.from_numpy(shares)
 
     def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
         """Return the slope, and the classes' probabilities."""

@@ -71,7 +71,8 @@ def outer_slopes(trace: Trace, layers: Layers, recipe: Recipe, loss: ByHand, x: 
     for weight, given in zip(reversed(weights), reversed(hidden), strict=True):
         by_weights.insert(0, torch.bmm(slopes.transpose(1, 2), given).numpy())
         by_biases.insert(0, slopes.sum(1).numpy())
-        slopes = torch.bmm(slopes, weight) * (1 - given * given if trace.tanh else given > 0)
+        slopes = torch.bmm(slopes, weight)
+        slopes *= 1 - given * given if trace.tanh else given.sign()
     return Outer(value, by_weights, by_biases, slopes.numpy(), moved)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,18 +21,22 @@ class Pairs:
 
     def __init__(self, own: int, replayed: int, like: Tensor) -> None:
         self.own, self.replayed = own, replayed
-        upper = torch.triu_indices(own, own, 1)
-        same = torch.arange(own)
-        # The diagonal first, which is not to be counted twice.
-        self.first, self.second = torch.cat([same, upper[0]]), torch.cat([same, upper[1]])
+        self.first, self.second = torch.triu_indices(own, own)
+        # A pair that is one example is met twice, as (i, j) and as (j, i).
+        self.share = torch.where(self.first == self.second, 0.5, 1.0).to(like)[:, None]
         self.products = like.new_empty(len(self.first) + own * replayed, like.shape[1])
 
     def fill(self, x: Tensor) -> None:
         """Take inputs ``[replayed + own, d]``."""
-        replay, own = x[: self.replayed], x[self.replayed :]
-        mine, theirs = self._divided(self.products)
-        torch.mul(own[self.first], own[self.second], out=mine)
-        torch.mul(own[:, None], replay, out=theirs.view(self.own, self.replayed, theirs.shape[1]))
+        rows, products, place = x.numpy(), self.products.numpy(), 0
+        replay, own = rows[: self.replayed], rows[self.replayed :]
+        for i in range(self.own):
+            end = place + self.own - i
+            np.multiply(own[i], own[i:], out=products[place:end])
+            place = end
+        if self.replayed:
+            theirs = products[place:].reshape(self.own, self.replayed, x.shape[1])
+            np.multiply(own[:, None], replay, out=theirs)
 
     def moved(self, rates: Tensor, bias_rates: Tensor, out: Tensor) -> None:
         """Write ``P[i, n] = A (x_i ∘ x_n) + a`` into ``[own, replayed + own, out]``."""
@@ -44,8 +49,8 @@ class Pairs:
     def folded(self, weights: Tensor) -> Tensor:
         """Return Σ w[i, n] ⊗ (x_i ∘ x_n) ``[out, d]`` for ``w [own, replayed + own, out]``."""
         block = weights[:, self.replayed :]
-        mine = block[self.first, self.second]
-        mine[self.own :] += block[self.second[self.own :], self.first[self.own :]]
+        mine = block[self.first, self.second] + block[self.second, self.first]
+        mine *= self.share
         theirs = weights[:, : self.replayed].reshape(self.own * self.replayed, weights.shape[2])
         return torch.cat([mine, theirs]).T @ self.products
 
