@@ -42,6 +42,7 @@ class FeatureLearner(InPlaceLearner):
     """
 
     counts: Tensor
+    aligns: ClassVar[bool] = False
     unused: ClassVar[tuple[str, ...]] = (*InPlaceLearner.unused, "lr", "weight_decay")
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,7 @@ class GDumb(InPlaceLearner, MemoryLearner):
         TlmlError: An option is out of range, targets are values, or the network does not fit.
     """
 
+    aligns: ClassVar[bool] = False  # the network changes at the ends of tasks alone
     unused = ("glances",)
     buffer: BalancedMemory | None
 

@@ -160,7 +160,7 @@ class Lamaml(RehearsingLearner):
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
         """Look at a batch some times; the optimiser only counts it."""
         loss = self.observe(batch)
-        self.log_sparsely({"train_loss": loss, **self._of_rates()}, batch_size=len(batch.task))
+        self.log_sparsely({"train_loss": loss}, batch_size=len(batch.task))
         self.optimizers().step()  # type: ignore[union-attr]
         return loss
 
@@ -322,17 +322,6 @@ class Lamaml(RehearsingLearner):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return one that changes nothing: no parameter has a gradient, and its steps are counted."""
         return torch.optim.SGD(self.parameters(), lr=1.0)
-
-    def _of_rates(self) -> dict[str, Tensor | float]:
-        """Return what is logged of α: its mean, and the share that stands still."""
-        if not self.learns_alpha or not self._logs_now():
-            return {}
-        rates = torch.cat([rate.detach().flatten() for rate in self.alpha.values()])
-        return {"alpha_mean": rates.mean(), "alpha_frozen": (rates <= 0).float().mean()}
-
-    def _logs_now(self) -> bool:
-        every = getattr(self._trainer, "log_every_n_steps", 0)
-        return bool(every) and (self.global_step == 0 or (self.global_step + 1) % every == 0)
 
     def _advice(self) -> str:
         clipped = "" if self.grad_clip_norm else "set grad_clip_norm (the authors' is 2), or "
