@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -137,7 +138,7 @@ class StreamLearner(GradientLearner):
         Raises:
             DivergedError: It isn't.
         """
-        if not bool(torch.isfinite(loss)):
+        if not math.isfinite(loss.item()):
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
                 f"{self.global_step}{self._in_task()}; {self._advice()}"

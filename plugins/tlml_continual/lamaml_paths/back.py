@@ -16,8 +16,8 @@ from scipy.linalg.blas import dger, sger
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.contract import Recipe
-from tlml_continual.lamaml_paths.example import Array, Trace
-from tlml_continual.lamaml_paths.losses import ByHand
+from tlml_continual.lamaml_paths.example import Trace
+from tlml_continual.lamaml_paths.losses import Array, ByHand
 from tlml_continual.lamaml_paths.outer import Layers, Outer
 from tlml_continual.lamaml_paths.pairs import Pairs
 
