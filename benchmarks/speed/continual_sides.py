@@ -19,7 +19,7 @@ from benchmarks.speed.lamaml_by_hand import ByHand, convolutions, perceptron
 from tlml import Batch, Step
 
 BY_HAND, AUTHORS = "by hand", "authors"
-BATCH, REPLAY, MEMORY = 10, 10, 200
+BATCH, REPLAY, MEMORY, CLASSES = 10, 10, 200, 10
 ALPHA, ALPHA_LR, CLIP = 0.05, 0.1, 2.0
 
 
@@ -44,12 +44,7 @@ class Case:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of an input."""
-        return (3, 32, 32) if self.images else (784,)
-
-    @property
-    def classes(self) -> int:
-        """Outputs of the network."""
-        return 20 if self.images else 10
+        return (1, 28, 28) if self.images else (784,)
 
     def network(self) -> nn.Sequential:
         """Make the network, always with the same weights."""
@@ -57,9 +52,9 @@ class Case:
             torch.manual_seed(0)
             if self.images:
                 return nn.Sequential(
-                    nn.Conv2d(3, 32, 3, stride=2, padding=1), nn.ReLU(),
-                    nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.ReLU(),
-                    nn.Flatten(), nn.Linear(4096, 20),
+                    nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU(),
+                    nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
+                    nn.Flatten(), nn.Linear(1568, 64), nn.ReLU(), nn.Linear(64, 10),
                 )  # fmt: skip
             return nn.Sequential(
                 nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10)
@@ -71,22 +66,22 @@ class Case:
         found = []
         for _ in range(number):
             x = torch.rand(BATCH, *self.shape, generator=rng)
-            if not self.images:
-                x *= torch.rand(x.shape, generator=rng) < 0.2
-            found.append(Batch(x, torch.randint(self.classes, (BATCH,), generator=rng)))
+            x *= torch.rand(x.shape, generator=rng) < 0.2
+            found.append(Batch(x, torch.randint(CLASSES, (BATCH,), generator=rng)))
         return found
 
 
 def cases() -> Iterator[Case]:
     """Yield all workloads."""
     mlp: dict[str, dict[str, Any]] = {
-        "auto": {}, "adjoint": {"path": "adjoint"}, "compiled": {"path": "compiled"},
+        "auto": {}, "plain": {"path": "plain"}, "adjoint": {"path": "adjoint"},
+        "compiled": {"path": "compiled"},
     }  # fmt: skip
     for loss_at in ("mean", "last"):
         for second in (False, True):
             yield Case(_name("perceptron", second, loss_at), False, second, loss_at, mlp)
     for loss_at in ("mean", "last"):
-        ways = {"auto": {}, "compiled": {"path": "compiled"}}
+        ways = {"auto": {}, "plain": {"path": "plain"}, "compiled": {"path": "compiled"}}
         yield Case(_name("convolutions", True, loss_at), True, True, loss_at, ways)
 
 
@@ -140,7 +135,7 @@ def _spaces(case: Case) -> Any:
 
     from tlml.views import ViewSpaces
 
-    return ViewSpaces(Box(0.0, 1.0, case.shape), Discrete(case.classes))
+    return ViewSpaces(Box(0.0, 1.0, case.shape), Discrete(CLASSES))
 
 
 def _by_hand(case: Case) -> Side:

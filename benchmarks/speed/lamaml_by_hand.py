@@ -28,10 +28,13 @@ def perceptron(x: Tensor, values: Sequence[Tensor]) -> Tensor:
 
 
 def convolutions(x: Tensor, values: Sequence[Tensor]) -> Tensor:
-    """Map images through convolutions of stride 2 with ReLU, and a linear layer."""
+    """Map images through convolutions of stride 2 and linear layers, with ReLU between them."""
     for weight, bias in zip(values[:-2:2], values[1:-2:2], strict=True):
-        x = F.relu(F.conv2d(x, weight, bias, stride=2, padding=1))
-    return F.linear(x.flatten(1), values[-2], values[-1])
+        if weight.dim() == 4:
+            x = F.relu(F.conv2d(x, weight, bias, stride=2, padding=1))
+        else:
+            x = F.relu(F.linear(x.flatten(1), weight, bias))
+    return F.linear(x, values[-2], values[-1])
 
 
 @dataclass
