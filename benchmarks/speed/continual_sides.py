@@ -148,7 +148,7 @@ def _by_hand(case: Case) -> Side:
 
 
 def _authors(case: Case, root: str) -> Side:
-    """Return the authors' code, from a checkout, on the perceptron."""
+    """Return the authors' code, from a checkout."""
     kind = authors_net(root) if case.loss_at == "mean" else _at_the_end(authors_net(root))
     options = SimpleNamespace(
         n_layers=2, n_hiddens=100, arch="linear", dataset="mnist_rotations", xav_init=False,
@@ -156,7 +156,10 @@ def _authors(case: Case, root: str) -> Side:
         replay_batch_size=REPLAY, cuda=False, second_order=case.second, learn_lr=True,
         sync_update=False, use_old_task_memory=False, grad_clip_norm=CLIP,
     )  # fmt: skip
-    net = kind(784, 10, 20, options)
+    if case.images:
+        factory = importlib.import_module("model.meta.modelfactory").ModelFactory
+        factory.get_model = staticmethod(lambda **_: _IMAGES)
+    net = kind(784, CLASSES, 20, options)
     with torch.no_grad():
         for to, value in zip(net.net.parameters(), case.network().parameters(), strict=True):
             to.copy_(value)
@@ -165,6 +168,14 @@ def _authors(case: Case, root: str) -> Side:
         lambda batch: net.observe(batch.x, batch.y, 0), list(net.net.parameters()),
         list(net.net.alpha_lr),
     )  # fmt: skip
+
+
+# The network of images, as their factory of networks describes one.
+_IMAGES = [
+    ("conv2d", [16, 1, 3, 3, 2, 1], ""), ("relu", [True], ""),
+    ("conv2d", [32, 16, 3, 3, 2, 1], ""), ("relu", [True], ""), ("flatten", [], ""),
+    ("linear", [64, 1568], ""), ("relu", [True], ""), ("linear", [10, 64], ""), ("rep", [], ""),
+]  # fmt: skip
 
 
 def _at_the_end(kind: Any) -> Any:
@@ -195,11 +206,9 @@ def authors_net(root: str | Path) -> Any:
             "https://github.com/montrealrobotics/La-MAML"
         )
     sys.modules.setdefault("ipdb", ModuleType("ipdb"))  # a debugger, imported and not used
-    sys.path.insert(0, str(root))
-    try:
-        return importlib.import_module("model.lamaml").Net
-    finally:
-        sys.path.remove(str(root))
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return importlib.import_module("model.lamaml").Net
 
 
 def seed(number: int) -> None:

@@ -1,7 +1,7 @@
 """La-MAML as its authors write it: a list as memory, and autograd through everything.
 
-The parameters are a list, the network is a function of an input and such a list. Examples go through
-it one by one, all replay after each of them, and `backward` goes through the graph of all steps.
+The parameters are a list, the network is a function of an input and such a list. Examples go
+through it one by one, all replay after each of them, and `backward` through the graph of all steps.
 """
 
 from __future__ import annotations

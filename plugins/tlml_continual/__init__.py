@@ -35,7 +35,7 @@ _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
      "Chaudhry et al. 2019, arXiv 1902.10486"),
     ("der", "Der", _ANY, "DER++: replay of targets and of what the network gave for them",
      "Buzzega et al. 2020, arXiv 2004.07211"),
-    ("lamaml", "Lamaml", _RATES, "La-MAML: look-ahead steps by learned rates, meta-loss on a memory",
+    ("lamaml", "Lamaml", _RATES, "La-MAML: looks ahead by learned rates, and at a memory",
      _GUPTA),
     ("sync_lamaml", "SyncLamaml", _RATES, "La-MAML that steps weights by a rate of their own",
      _GUPTA),

@@ -21,8 +21,8 @@ class Cmaml(SyncLamaml):
         **options: Those of `Lamaml`; `alpha_lr` is not looked at.
 
     Raises:
-        TlmlError: An option is out of range, the strategy has no such rates, or the network does not
-            fit the view.
+        TlmlError: An option is out of range, the strategy has no such rates, or the network does
+            not fit the view.
     """
 
     learns_alpha: ClassVar[bool] = False

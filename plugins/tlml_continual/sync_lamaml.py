@@ -23,8 +23,8 @@ class SyncLamaml(Lamaml):
         **options: Those of `Lamaml`.
 
     Raises:
-        TlmlError: An option is out of range, the strategy has no such rates, or the network does not
-            fit the view.
+        TlmlError: An option is out of range, the strategy has no such rates, or the network does
+            not fit the view.
     """
 
     refused: ClassVar[tuple[str, ...]] = ("optimizer", "momentum", "weight_decay", "fused")
