@@ -105,6 +105,7 @@ class Lamaml(RehearsingLearner):
 
     problem_type = LamamlProblem
     learns_alpha: ClassVar[bool] = True
+    steers: ClassVar[tuple[str, ...]] = ("alpha_init", "alpha_lr")
     refused: ClassVar[tuple[str, ...]] = ("lr", "optimizer", "momentum", "weight_decay", "fused")
 
     def __init__(
@@ -305,21 +306,25 @@ class Lamaml(RehearsingLearner):
                 )
 
     def check(self, view: View) -> None:
-        """Raise where a Trainer does something that looks at a batch would lack.
+        """Raise where a Trainer scales losses.
 
         Raises:
-            TlmlError: It scales gradients.
+            TlmlError: It does.
         """
         super().check(view)
-        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+        precision = getattr(self._trainer, "precision_plugin", None)
+        if getattr(precision, "scaler", None) is not None:
             raise TlmlError(
                 f"precision: 16-mixed scales losses, which {self._name()} does not; take "
                 "precision bf16-mixed or 32-true"
             )
+
+    def remarks(self, view: StreamView) -> Iterator[str]:
+        """Yield what a user should know of the network."""
         if has_batchnorm(self.built()):
-            rank_zero_info(
-                f"{self._name()}: BatchNorm keeps to the statistics that it has, as single "
-                "examples have none; R is measured by them too"
+            yield (
+                "BatchNorm keeps to the statistics that it begins with, as single examples have "
+                "none; R is measured by them too. GroupNorm stores none"
             )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -336,10 +341,6 @@ class Lamaml(RehearsingLearner):
     def _logs_now(self) -> bool:
         every = getattr(self._trainer, "log_every_n_steps", 0)
         return bool(every) and (self.global_step == 0 or (self.global_step + 1) % every == 0)
-
-    def _advice(self) -> str:
-        clipped = "" if self.grad_clip_norm else "set grad_clip_norm (the authors' is 2), or "
-        return f"{clipped}lower alpha_init ({self.alpha_init}) or alpha_lr ({self.alpha_lr})"
 
     def _name(self) -> str:
         return default_registry().name_of(type(self))
