@@ -1,11 +1,11 @@
 """La-MAML's step on a stream: tlml, a loop by hand, and the authors' code.
 
 The loop by hand is what the authors write: a list as memory, single examples through autograd, a
-graph of all steps. Their own code is run from its source, where its path is given, on the
-perceptron; for the paper's loss its meta-losses before the last are left out. All sides get the same batches, one look at each, and are compared on a
-batch before anything is timed. They are timed in turn, in one process and one thread, by CPU time,
-and ratios are taken within each round. Then a Trainer is timed against a bare loop, and late batches
-of a long stream against early ones.
+graph of all steps. Their own code is run from its source, where its path is given; for the paper's
+loss its meta-losses before the last are left out. All sides get the same batches, one look at each,
+and are compared on a batch before anything is timed. They are timed in turn, in one process and one
+thread, by CPU time, and ratios are taken within each round. Then a Trainer is timed against a bare
+loop, and late batches of a long stream against early ones.
 
     python -m benchmarks.speed.continual                        all cases; compiling takes minutes
     python -m benchmarks.speed.continual --authors PATH         against their checkout as well
@@ -98,8 +98,7 @@ def measure(case: Case, rounds: int | None = None, authors: str | None = None) -
     Raises:
         SystemExit: Two sides step elsewhere: they don't compute the same.
     """
-    theirs = authors is not None and not case.images
-    others = [BY_HAND, AUTHORS] if theirs else [BY_HAND]
+    others = [BY_HAND, AUTHORS] if authors else [BY_HAND]
     names = [*case.variants, *others]
     error = check(case, names, authors)
     sides = {name: side(case, name, authors) for name in names}
@@ -137,8 +136,8 @@ def check(case: Case, names: Sequence[str], authors: str | None) -> float:
     worst = max(errors, key=errors.__getitem__)
     if not errors[worst] <= CLOSE:
         raise SystemExit(
-            f"{case.name}: the step of {worst} is {errors[worst]:.1e} of its norm away from that of "
-            "the loop by hand, so nothing is timed"
+            f"{case.name}: the step of {worst} is {errors[worst]:.1e} of its norm away from that "
+            "of the loop by hand, so nothing is timed"
         )
     return float(f"{errors[worst]:.1e}")
 

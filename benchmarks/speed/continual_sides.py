@@ -19,7 +19,7 @@ from benchmarks.speed.lamaml_by_hand import ByHand, convolutions, perceptron
 from tlml import Batch, Step
 
 BY_HAND, AUTHORS = "by hand", "authors"
-BATCH, REPLAY, MEMORY = 10, 10, 200
+BATCH, REPLAY, MEMORY, CLASSES = 10, 10, 200, 10
 ALPHA, ALPHA_LR, CLIP = 0.05, 0.1, 2.0
 
 
@@ -44,12 +44,7 @@ class Case:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of an input."""
-        return (3, 32, 32) if self.images else (784,)
-
-    @property
-    def classes(self) -> int:
-        """Outputs of the network."""
-        return 20 if self.images else 10
+        return (1, 28, 28) if self.images else (784,)
 
     def network(self) -> nn.Sequential:
         """Make the network, always with the same weights."""
@@ -57,9 +52,9 @@ class Case:
             torch.manual_seed(0)
             if self.images:
                 return nn.Sequential(
-                    nn.Conv2d(3, 32, 3, stride=2, padding=1), nn.ReLU(),
-                    nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.ReLU(),
-                    nn.Flatten(), nn.Linear(4096, 20),
+                    nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU(),
+                    nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
+                    nn.Flatten(), nn.Linear(1568, 64), nn.ReLU(), nn.Linear(64, 10),
                 )  # fmt: skip
             return nn.Sequential(
                 nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10)
@@ -71,22 +66,22 @@ class Case:
         found = []
         for _ in range(number):
             x = torch.rand(BATCH, *self.shape, generator=rng)
-            if not self.images:
-                x *= torch.rand(x.shape, generator=rng) < 0.2
-            found.append(Batch(x, torch.randint(self.classes, (BATCH,), generator=rng)))
+            x *= torch.rand(x.shape, generator=rng) < 0.2
+            found.append(Batch(x, torch.randint(CLASSES, (BATCH,), generator=rng)))
         return found
 
 
 def cases() -> Iterator[Case]:
     """Yield all workloads."""
     mlp: dict[str, dict[str, Any]] = {
-        "auto": {}, "adjoint": {"path": "adjoint"}, "compiled": {"path": "compiled"},
+        "auto": {}, "plain": {"path": "plain"}, "adjoint": {"path": "adjoint"},
+        "compiled": {"path": "compiled"},
     }  # fmt: skip
     for loss_at in ("mean", "last"):
         for second in (False, True):
             yield Case(_name("perceptron", second, loss_at), False, second, loss_at, mlp)
     for loss_at in ("mean", "last"):
-        ways = {"auto": {}, "compiled": {"path": "compiled"}}
+        ways = {"auto": {}, "plain": {"path": "plain"}, "compiled": {"path": "compiled"}}
         yield Case(_name("convolutions", True, loss_at), True, True, loss_at, ways)
 
 
@@ -140,7 +135,7 @@ def _spaces(case: Case) -> Any:
 
     from tlml.views import ViewSpaces
 
-    return ViewSpaces(Box(0.0, 1.0, case.shape), Discrete(case.classes))
+    return ViewSpaces(Box(0.0, 1.0, case.shape), Discrete(CLASSES))
 
 
 def _by_hand(case: Case) -> Side:
@@ -153,7 +148,7 @@ def _by_hand(case: Case) -> Side:
 
 
 def _authors(case: Case, root: str) -> Side:
-    """Return the authors' code, from a checkout, on the perceptron."""
+    """Return the authors' code, from a checkout."""
     kind = authors_net(root) if case.loss_at == "mean" else _at_the_end(authors_net(root))
     options = SimpleNamespace(
         n_layers=2, n_hiddens=100, arch="linear", dataset="mnist_rotations", xav_init=False,
@@ -161,7 +156,10 @@ def _authors(case: Case, root: str) -> Side:
         replay_batch_size=REPLAY, cuda=False, second_order=case.second, learn_lr=True,
         sync_update=False, use_old_task_memory=False, grad_clip_norm=CLIP,
     )  # fmt: skip
-    net = kind(784, 10, 20, options)
+    if case.images:
+        factory = importlib.import_module("model.meta.modelfactory").ModelFactory
+        factory.get_model = staticmethod(lambda **_: _IMAGES)
+    net = kind(784, CLASSES, 20, options)
     with torch.no_grad():
         for to, value in zip(net.net.parameters(), case.network().parameters(), strict=True):
             to.copy_(value)
@@ -170,6 +168,14 @@ def _authors(case: Case, root: str) -> Side:
         lambda batch: net.observe(batch.x, batch.y, 0), list(net.net.parameters()),
         list(net.net.alpha_lr),
     )  # fmt: skip
+
+
+# The network of images, as their factory of networks describes one.
+_IMAGES = [
+    ("conv2d", [16, 1, 3, 3, 2, 1], ""), ("relu", [True], ""),
+    ("conv2d", [32, 16, 3, 3, 2, 1], ""), ("relu", [True], ""), ("flatten", [], ""),
+    ("linear", [64, 1568], ""), ("relu", [True], ""), ("linear", [10, 64], ""), ("rep", [], ""),
+]  # fmt: skip
 
 
 def _at_the_end(kind: Any) -> Any:
@@ -200,11 +206,9 @@ def authors_net(root: str | Path) -> Any:
             "https://github.com/montrealrobotics/La-MAML"
         )
     sys.modules.setdefault("ipdb", ModuleType("ipdb"))  # a debugger, imported and not used
-    sys.path.insert(0, str(root))
-    try:
-        return importlib.import_module("model.lamaml").Net
-    finally:
-        sys.path.remove(str(root))
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return importlib.import_module("model.lamaml").Net
 
 
 def seed(number: int) -> None:

@@ -1,4 +1,4 @@
-"""What a Trainer adds to a batch of a stream, and whether late batches cost more than early ones."""
+"""What a Trainer adds to a batch of a stream, and whether late batches cost more."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """La-MAML as its authors write it: a list as memory, and autograd through everything.
 
-The parameters are a list, the network is a function of an input and such a list. Examples go through
-it one by one, all replay after each of them, and `backward` goes through the graph of all steps.
+The parameters are a list, the network is a function of an input and such a list. Examples go
+through it one by one, all replay after each of them, and `backward` through the graph of all steps.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ def perceptron(x: Tensor, values: Sequence[Tensor]) -> Tensor:
 
 
 def convolutions(x: Tensor, values: Sequence[Tensor]) -> Tensor:
-    """Map images through convolutions of stride 2 with ReLU, and a linear layer."""
+    """Map images through convolutions of stride 2 and linear layers, with ReLU between them."""
     for weight, bias in zip(values[:-2:2], values[1:-2:2], strict=True):
-        x = F.relu(F.conv2d(x, weight, bias, stride=2, padding=1))
-    return F.linear(x.flatten(1), values[-2], values[-1])
+        if weight.dim() == 4:
+            x = F.relu(F.conv2d(x, weight, bias, stride=2, padding=1))
+        else:
+            x = F.relu(F.linear(x.flatten(1), weight, bias))
+    return F.linear(x, values[-2], values[-1])
 
 
 @dataclass

@@ -55,7 +55,7 @@ _LEARNERS: tuple[tuple[str, str, str, str, str], ...] = (
      "Chaudhry et al. 2019, arXiv 1812.00420"),
     ("gem", "Gem", _ANY, "gradients projected against those on each old task",
      "Lopez-Paz & Ranzato 2017, arXiv 1706.08840"),
-    ("lamaml", "Lamaml", _RATES, "La-MAML: look-ahead steps by learned rates, meta-loss on a memory",
+    ("lamaml", "Lamaml", _RATES, "La-MAML: looks ahead by learned rates, and at a memory",
      _GUPTA),
     ("sync_lamaml", "SyncLamaml", _RATES, "La-MAML that steps weights by a rate of their own",
      _GUPTA),

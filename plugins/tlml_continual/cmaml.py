@@ -21,11 +21,12 @@ class Cmaml(SyncLamaml):
         **options: Those of `Lamaml`; `alpha_lr` is not looked at.
 
     Raises:
-        TlmlError: An option is out of range, the strategy has no such rates, or the network does not
-            fit the view.
+        TlmlError: An option is out of range, the strategy has no such rates, or the network does
+            not fit the view.
     """
 
     learns_alpha: ClassVar[bool] = False
+    steers: ClassVar[tuple[str, ...]] = ("lr", "alpha_init")
 
     def __init__(
         self,
@@ -37,6 +38,3 @@ class Cmaml(SyncLamaml):
         **options: Any,
     ) -> None:
         super().__init__(network, strategy, lr=lr, alpha_init=alpha_init, **options)
-
-    def _advice(self) -> str:
-        return f"lower lr ({self.lr}) or alpha_init ({self.alpha_init}), or set grad_clip_norm"

@@ -76,7 +76,7 @@ class Lamaml(RehearsingLearner):
         strategy: What keeps α, and adapts to a task after the stream by it: ``meta_sgd``, or one
             with a rate for each entry.
         variant: ``official`` or ``paper``: what the options that are None are.
-        order: ``second`` differentiates the inner steps, ``first`` takes their gradients for constant.
+        order: ``second`` differentiates inner steps, ``first`` takes their gradients for constant.
         loss_at: The meta-loss: at θ_k (``last``), or the ``mean`` over θ_1 … θ_k.
         inner_relu: Step by max(0, α) inside.
         inner_clip: What entries of inner gradients are clamped to; none where None.
@@ -92,18 +92,20 @@ class Lamaml(RehearsingLearner):
         memory_size: Examples that are kept, of all tasks together.
         alpha_init: Where every rate starts, unless `strategy` says it.
         alpha_lr: The rate η of α.
-        path: How gradients are computed: ``closed`` (perceptrons on a CPU, by hand), ``adjoint``
-            (any network, by Hessian-vector products), ``plain`` (autograd through all steps),
-            ``compiled``, or ``auto``, the fastest that is right.
+        path: How gradients are computed: ``closed`` (perceptrons on a CPU, by hand), ``plain``
+            (autograd through all steps), ``adjoint`` (by Hessian-vector products: no graph of the
+            steps is kept), ``compiled``, or ``auto``: what is fastest and right, ``adjoint`` where
+            memory is ``low``, and ``compiled`` where `compile` is set.
         **options: Those of `tlml.GradientLearner`.
 
     Raises:
-        TlmlError: An option is out of range, the strategy has no such rates, or the network does not
-            fit the view.
+        TlmlError: An option is out of range, the strategy has no such rates, or the network does
+            not fit the view.
     """
 
     problem_type = LamamlProblem
     learns_alpha: ClassVar[bool] = True
+    steers: ClassVar[tuple[str, ...]] = ("alpha_init", "alpha_lr")
     refused: ClassVar[tuple[str, ...]] = ("lr", "optimizer", "momentum", "weight_decay", "fused")
 
     def __init__(
@@ -142,7 +144,7 @@ class Lamaml(RehearsingLearner):
         )  # fmt: skip
         self.permute = _given(permute, preset.permute)
         self.with_replacement = _given(with_replacement, preset.with_replacement)
-        self.push = _given(push, preset.push)
+        self.push: str = _given(push, preset.push)
         check_choice("loss_at", self.recipe.loss_at, ("last", "mean"))
         check_choice("push", self.push, ("once", "epoch", "glance"))
         self.grad_clip_norm = _given(grad_clip_norm, preset.grad_clip_norm)
@@ -240,7 +242,7 @@ class Lamaml(RehearsingLearner):
         if not self.grad_clip_norm or not slopes:
             return 1.0
         norms = [torch.linalg.vector_norm(slope).item() for slope in slopes.values()]
-        return min(1.0, self.grad_clip_norm / (math.hypot(*norms) + 1e-6))
+        return float(min(1.0, self.grad_clip_norm / (math.hypot(*norms) + 1e-6)))
 
     # What a look is taken at
 
@@ -284,6 +286,8 @@ class Lamaml(RehearsingLearner):
             asked = self.asked_path
             if asked == "auto" and self.compiled is not None:
                 asked = "compiled"
+            elif asked == "auto" and self.memory == "low":
+                asked = "adjoint"
             chosen = choose_path(asked, objective, self.recipe, glance, self.replay)
             self._paths[key] = chosen
             rank_zero_info(f"{self._name()}: glances take path {chosen.path.name} ({chosen.why})")
@@ -302,30 +306,30 @@ class Lamaml(RehearsingLearner):
                 )
 
     def check(self, view: View) -> None:
-        """Raise where a Trainer does something that looks at a batch would lack.
+        """Raise where a Trainer scales losses.
 
         Raises:
-            TlmlError: It scales gradients.
+            TlmlError: It does.
         """
         super().check(view)
-        if self._trainer is not None and getattr(self._trainer.precision_plugin, "scaler", None):
+        precision = getattr(self._trainer, "precision_plugin", None)
+        if getattr(precision, "scaler", None) is not None:
             raise TlmlError(
                 f"precision: 16-mixed scales losses, which {self._name()} does not; take "
                 "precision bf16-mixed or 32-true"
             )
+
+    def remarks(self, view: StreamView) -> Iterator[str]:
+        """Yield what a user should know of the network."""
         if has_batchnorm(self.built()):
-            rank_zero_info(
-                f"{self._name()}: BatchNorm stays by the statistics that it has, as single examples "
-                "have none; R is measured by them too"
+            yield (
+                "BatchNorm keeps to the statistics that it begins with, as single examples have "
+                "none; R is measured by them too. GroupNorm stores none"
             )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return one that changes nothing: no parameter has a gradient, and its steps are counted."""
+        """Return one whose steps are counted and change nothing: no parameter has a gradient."""
         return torch.optim.SGD(self.parameters(), lr=1.0)
-
-    def _advice(self) -> str:
-        clipped = "" if self.grad_clip_norm else "set grad_clip_norm (the authors' is 2), or "
-        return f"{clipped}lower alpha_init ({self.alpha_init}) or alpha_lr ({self.alpha_lr})"
 
     def _name(self) -> str:
         return default_registry().name_of(type(self))
@@ -346,7 +350,7 @@ def _with_rate(strategy: Any, rate: float) -> Any:
     """Return what names a strategy, with the rate that it starts with unless it says one."""
     if strategy is None or isinstance(strategy, Strategy):
         return strategy
-    named = {"name": strategy} if isinstance(strategy, str) else dict(strategy)
+    named: dict[str, Any] = {"name": strategy} if isinstance(strategy, str) else dict(strategy)
     return {**named, "options": {"lr": rate, **named.get("options", {})}}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+import math
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -80,17 +82,21 @@ class StreamLearner(GradientLearner):
         """Say in the log what a stream makes of momentum and of BatchNorm."""
         super().on_train_start()
         view, name = self.current_view(), default_registry().name_of(type(self))
-        if not isinstance(view, StreamView) or view.joint:
-            return
+        if isinstance(view, StreamView) and not view.joint:
+            for remark in self.remarks(view):
+                rank_zero_info(f"{name}: {remark}")
+
+    def remarks(self, view: StreamView) -> Iterator[str]:
+        """Yield what a user should know of options and network, before tasks come one by one."""
         if self.optimizer == "sgd" and self.momentum and view.epochs == 1:
-            rank_zero_info(
-                f"{name}: each batch comes once, and momentum={self.momentum} carries gradients of "
-                "old batches into new tasks; recipes of single passes have momentum=0"
+            yield (
+                f"each batch comes once, and momentum={self.momentum} carries gradients of old "
+                "batches into new tasks; recipes of single passes have momentum=0"
             )
         if has_batchnorm(self.built()):
-            rank_zero_info(
-                f"{name}: the network has BatchNorm, so R measures it with the statistics stored "
-                "in training, which are those of the last tasks; GroupNorm stores none"
+            yield (
+                "the network has BatchNorm, so R measures it with the statistics stored in "
+                "training, which are those of the last tasks; GroupNorm stores none"
             )
 
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
@@ -147,7 +153,7 @@ class StreamLearner(GradientLearner):
                 f"{name}: it owns {len(memories)} memories; a learner has one, which all its parts "
                 "share, or the second would be filled unseen"
             )
-        if self.glances > 1 and self._trainer is not None:  # suites ask without one
+        if self.glances > 1:
             self._check_glances()
 
     def _watch(self) -> Watch | None:
@@ -156,8 +162,11 @@ class StreamLearner(GradientLearner):
 
     def _check_glances(self) -> None:
         """Raise where Lightning does something in a step that steps within a step would lack."""
-        several = self.trainer.world_size > 1
-        if several or getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+        trainer = self._trainer
+        if trainer is None:  # a suite asks before there is one
+            return
+        several = trainer.world_size > 1
+        if several or getattr(trainer.precision_plugin, "scaler", None) is not None:
             what = "devices=1" if several else "precision bf16-mixed"
             raise TlmlError(
                 "glances: steps within a training step have no gradient scaler and are not shared "
@@ -182,17 +191,13 @@ class StreamLearner(GradientLearner):
         Raises:
             DivergedError: It isn't.
         """
-        if not bool(torch.isfinite(loss)):
+        if not math.isfinite(loss.item()):
+            lower = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
-                f"{self.global_step}{self._in_task()}; {self._advice()}"
+                f"{self.global_step}{self._in_task()}; lower {lower}"
             )
         return loss
-
-    def _advice(self) -> str:
-        """Return what to do where the loss is not finite."""
-        steered = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
-        return f"lower {steered}"
 
     def _in_task(self) -> str:
         view = self.current_view()

@@ -23,10 +23,11 @@ class SyncLamaml(Lamaml):
         **options: Those of `Lamaml`.
 
     Raises:
-        TlmlError: An option is out of range, the strategy has no such rates, or the network does not
-            fit the view.
+        TlmlError: An option is out of range, the strategy has no such rates, or the network does
+            not fit the view.
     """
 
+    steers: ClassVar[tuple[str, ...]] = ("lr", "alpha_init", "alpha_lr")
     refused: ClassVar[tuple[str, ...]] = ("optimizer", "momentum", "weight_decay", "fused")
 
     def __init__(
@@ -47,6 +48,3 @@ class SyncLamaml(Lamaml):
         size = -self.lr * self._clip(slopes.theta)
         for name, slope in slopes.theta.items():
             theta[name].add_(slope, alpha=size)
-
-    def _advice(self) -> str:
-        return f"{super()._advice()}, or lr ({self.lr})"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Rows, Slopes
+from tlml_continual.lamaml_paths.unfolded import UnfoldedConvolutions
 
 
 class AdjointPath:
@@ -32,7 +33,7 @@ class AdjointPath:
         for number, rows in enumerate(own, 1):
             step = _inner_step(objective, recipe, names, at, rows)
             moves = zip(at, rates, step.ways, strict=True)
-            at = [p - rate * way for p, rate, way in moves]
+            at = [torch.addcmul(p, rate, way, value=-1) for p, rate, way in moves]
             steps.append(step)
             if recipe.loss_at == "mean" or number == len(own):
                 loss, slopes = _slopes(objective, names, at, meta)
@@ -42,11 +43,12 @@ class AdjointPath:
                 outer.append([])
         by_theta, by_alpha = _backwards(recipe, rates, steps, outer, 1 / len(losses))
         if recipe.inner_relu:
-            by_alpha = [slope * (rate > 0) for slope, rate in zip(by_alpha, rates, strict=True)]
+            for slope, rate in zip(by_alpha, rates, strict=False):
+                slope.mul_(rate.sign())  # rates are not negative
         return Slopes(
             torch.stack(losses).mean(),
             dict(zip(names, by_theta, strict=True)),
-            dict(zip(names, by_alpha, strict=True)) if recipe.learns_alpha else {},
+            dict(zip(names, by_alpha, strict=False)),
         )
 
 
@@ -63,7 +65,8 @@ def _inner_step(
 ) -> _Step:
     second = recipe.order == "second"
     leaves = [value.detach().requires_grad_() for value in at]
-    loss = objective.loss(dict(zip(names, leaves, strict=True)), rows)
+    with UnfoldedConvolutions():
+        loss = objective.loss(dict(zip(names, leaves, strict=True)), rows)
     found = torch.autograd.grad(loss, leaves, create_graph=second, materialize_grads=True)
     ways = [slope.detach() for slope in found]
     if recipe.inner_clip is not None:
@@ -89,16 +92,15 @@ def _backwards(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Return ∂L/∂θ and ∂L/∂α, the latter by the rates that were stepped by."""
     v = [torch.zeros_like(rate) for rate in rates]
-    by_alpha = v
+    by_alpha = [torch.zeros_like(rate) for rate in rates] if recipe.learns_alpha else []
     for step, slopes in zip(reversed(steps), reversed(outer), strict=True):
-        if slopes:
-            v = [each + weight * slope for each, slope in zip(v, slopes, strict=True)]
-        if recipe.learns_alpha:
-            parts = zip(by_alpha, step.ways, v, strict=True)
-            by_alpha = [total - way * each for total, way, each in parts]
+        for each, slope in zip(v, slopes, strict=False):
+            each.add_(slope, alpha=weight)
+        for total, way, each in zip(by_alpha, step.ways, v, strict=False):
+            total.addcmul_(way, each, value=-1)
         if recipe.order == "second":
-            turned = _turned(recipe, rates, step, v)
-            v = [each - turn for each, turn in zip(v, turned, strict=True)]
+            for each, turn in zip(v, _turned(recipe, rates, step, v), strict=True):
+                each.sub_(turn)
     return v, by_alpha
 
 

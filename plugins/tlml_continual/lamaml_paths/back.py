@@ -1,11 +1,12 @@
 """The way back through a perceptron's inner steps, as `adjoint` goes it, by hand.
 
-Of the first layer no matrix is made. Its v = ∂L/∂W is a sum of rows, v = Vᵀ X with the rows X of the
-meta-batch: step i changes one row of V by the change of δ_i, and ∂L/∂A = −Σ (δ_i ∘ V[n]) ⊗ (x_i ∘ x_n)
-is one product in the end. A direction A ∘ v changes the pre-activation of x_i by Σ V[n] ∘ P[i, n].
+Of the first layer no matrix is made. Its v = ∂L/∂W is a sum of rows, v = Vᵀ X with the rows X of
+the meta-batch: step i changes one row of V by the change of δ_i, and
+∂L/∂A = −Σ (δ_i ∘ V[n]) ⊗ (x_i ∘ x_n) is one product in the end. A direction A ∘ v changes the
+pre-activation of x_i by Σ V[n] ∘ P[i, n].
 
-Where the meta-loss is at θ_k alone, the rows of V that belong to replayed examples stay as they are:
-what they add is one matrix, and only pairs of the batch's own examples are left.
+Where the meta-loss is at θ_k alone, the rows of V that belong to replayed examples stay as they
+are: what they add is one matrix, and only pairs of the batch's own examples are left.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from scipy.linalg.blas import dger, sger
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.contract import Recipe
-from tlml_continual.lamaml_paths.example import Array, Trace
-from tlml_continual.lamaml_paths.losses import ByHand
+from tlml_continual.lamaml_paths.example import Trace
+from tlml_continual.lamaml_paths.losses import Array, ByHand
 from tlml_continual.lamaml_paths.outer import Layers, Outer
 from tlml_continual.lamaml_paths.pairs import Pairs
 

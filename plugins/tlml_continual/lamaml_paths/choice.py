@@ -52,7 +52,7 @@ def choose_path(
         return Chosen(ClosedPath(perceptron), "the network is a perceptron")
     if asked == "closed":
         raise TlmlError(f"path: 'closed' can't be taken: {lack}; take 'auto'")
-    return Chosen(AdjointPath(), lack)
+    return Chosen(PlainPath(), lack)
 
 
 def _lack(

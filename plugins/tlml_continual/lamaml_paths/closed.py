@@ -58,10 +58,11 @@ class ClosedPath:
     def _room(self, layers: Layers, recipe: Recipe, own: int, x: Tensor) -> tuple[Trace, Pairs]:
         """Return room for a glance of this shape; it is made once, as pages of memory cost time."""
         replayed = len(x) - own if recipe.loss_at == "mean" else 0
-        key = (own, replayed, x.dtype, layers.sizes)
+        keeps = recipe.order == "second" or recipe.loss_at == "mean"
+        key = (own, replayed, x.dtype, layers.sizes, keeps)
         if key not in self._rooms:
-            tanh = self.perceptron.activation == "tanh"
-            made = Trace.empty(tanh, layers.sizes, own, replayed + own, x[:0].numpy().dtype)
+            tanh, dtype = self.perceptron.activation == "tanh", x[:0].numpy().dtype
+            made = Trace.empty(tanh, layers.sizes, own, replayed + own, dtype, keeps)
             self._rooms[key] = made, Pairs(own, replayed, x)
         return self._rooms[key]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -111,12 +112,16 @@ class Objective:
     def scores(self, params: Params, x: Tensor) -> Tensor:
         """Return what the network gives."""
         found: Tensor
-        if not has_batchnorm(self.network):
+        if not self._normalises:
             found = call_with(self.network, {**self.still, **params}, x)
         else:
             with statistics(self.network, "stored"):
                 found = call_with(self.network, {**self.still, **params}, x)
         return found
+
+    @cached_property
+    def _normalises(self) -> bool:
+        return has_batchnorm(self.network)
 
 
 class Path(Protocol):

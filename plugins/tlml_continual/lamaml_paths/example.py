@@ -8,6 +8,7 @@ step i moves the pre-activations of row n by −δ_i ∘ P[i, n].
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Trace:
         hidden: What layers but the last gave for the example of each step ``[k, out]``.
         slopes: The slope δ by each layer's pre-activation ``[k, out]``.
         products: Those by the weights, δ ⊗ h ``[k, out, in]``; item 0 is not used.
+        moves: What a step subtracts from weights ``[out, in]``; item 0 is not used.
         backs: That by each hidden layer's output ``[k, out]``.
         kept: What the loss needs for its second derivative ``[k, outputs]``.
     """
@@ -44,29 +46,53 @@ class Trace:
     hidden: list[Array]
     slopes: list[Array]
     products: list[Array]
+    moves: list[Array]
     backs: list[Array]
     kept: Array
 
     @classmethod
     def empty(
-        cls, tanh: bool, sizes: tuple[int, ...], steps: int, rows: int, dtype: np.dtype
+        cls,
+        tanh: bool,
+        sizes: tuple[int, ...],
+        steps: int,
+        rows: int,
+        dtype: np.dtype[Any],
+        keeps: bool = True,
     ) -> Trace:
-        """Make room for `steps` steps of layers of some `sizes`, the inputs' first."""
+        """Make room for some steps of layers of some `sizes`, the inputs' first.
+
+        Args:
+            tanh: The activation.
+            sizes: Of the inputs and of all layers.
+            steps: How many.
+            rows: Rows that matter.
+            dtype: Of all numbers.
+            keeps: Whether weights and their slopes are looked at after the step that follows; else
+                those of all steps are one place in memory, which stays in the caches.
+        """
         outs, layers = sizes[1:], range(1, len(sizes) - 1)
         none = np.empty(0, dtype)
 
         def room(*shape: int) -> Array:
             return np.empty(shape, dtype)
 
+        def rolling(*shape: int) -> Array:
+            if keeps:
+                return room(*shape)
+            one = room(*shape[1:])
+            return np.lib.stride_tricks.as_strided(one, shape, (0, *one.strides))
+
         return cls(
             tanh,
-            [none, *(room(steps + 1, outs[i], outs[i - 1]) for i in layers)],
+            [none, *(rolling(steps + 1, outs[i], outs[i - 1]) for i in layers)],
             [none, *(room(steps + 1, outs[i]) for i in layers)],
             [none] * len(outs), [none] * len(outs),
             room(steps + 1, rows, outs[0]), room(steps, rows, outs[0]),
             [room(steps, out) for out in outs[:-1]],
             [room(steps, out) for out in outs],
-            [none, *(room(steps, outs[i], outs[i - 1]) for i in layers)],
+            [none, *(rolling(steps, outs[i], outs[i - 1]) for i in layers)],
+            [none, *(room(outs[i], outs[i - 1]) for i in layers)],
             [room(steps, out) for out in outs[:-1]],
             room(steps, outs[-1]),
         )  # fmt: skip
@@ -74,12 +100,12 @@ class Trace:
     @property
     def steps(self) -> int:
         """How many steps there are."""
-        return len(self.kept)
+        return int(self.kept.shape[0])
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return self.pairs.shape[1]
+        return int(self.pairs.shape[1])
 
     @property
     def first_own(self) -> int:
@@ -101,7 +127,7 @@ class Trace:
             np.subtract(self.before[i], self.before[i + 1], out=self.before[i + 1])
 
     def _forward(self, i: int) -> Array:
-        given = self.before[i, self.first_own + i]
+        given: Array = self.before[i, self.first_own + i]
         for layer in range(1, len(self.weights)):
             hidden = self.hidden[layer - 1][i]
             if self.tanh:
@@ -117,12 +143,13 @@ class Trace:
         for layer in reversed(range(1, len(self.weights))):
             self.slopes[layer][i] = slope
             weights, hidden = self.weights[layer], self.hidden[layer - 1][i]
-            product, moved = self.products[layer][i], weights[i + 1]
-            np.dot(slope[:, None], hidden[None], out=product)
-            np.multiply(self.rates[layer], product, out=moved)
-            np.subtract(weights[i], moved, out=moved)
-            self.biases[layer][i + 1] = self.biases[layer][i] - self.bias_rates[layer] * slope
+            product, move = self.products[layer][i], self.moves[layer]
             back = slope @ weights[i]
+            np.dot(slope[:, None], hidden[None], out=product)
+            np.multiply(self.rates[layer], product, out=move)
+            np.subtract(weights[i], move, out=weights[i + 1])
+            biases = self.biases[layer]
+            np.subtract(biases[i], self.bias_rates[layer] * slope, out=biases[i + 1])
             self.backs[layer - 1][i] = back
             slope = back * self._bend(hidden)
         self.slopes[0][i] = slope

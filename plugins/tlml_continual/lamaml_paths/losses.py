@@ -26,7 +26,7 @@ class ByHand(Protocol):
 
 
 class CrossEntropy:
-    """Of classes ``y [n]``; `shut` ``[n, classes]`` is -inf for classes that don't count, else 0."""
+    """Of classes ``y [n]``; `shut` ``[n, classes]`` is -inf where a class is shut, else 0."""
 
     def __init__(self, y: Tensor, shut: Tensor | None) -> None:
         self.classes: list[int] = y.tolist()

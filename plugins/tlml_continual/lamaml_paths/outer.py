@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.contract import Recipe
-from tlml_continual.lamaml_paths.example import Array, Trace
-from tlml_continual.lamaml_paths.losses import ByHand
+from tlml_continual.lamaml_paths.example import Trace
+from tlml_continual.lamaml_paths.losses import Array, ByHand
 
 
 class Layers(NamedTuple):
@@ -67,7 +67,8 @@ def outer_slopes(trace: Trace, layers: Layers, recipe: Recipe, loss: ByHand, x: 
         given = torch.baddbmm(bias, hidden[-1], weight.transpose(1, 2))
     value, slopes = loss.of_rows(given)
     slopes /= len(slopes)
-    by_weights, by_biases = [], []
+    by_weights: list[Array] = []
+    by_biases: list[Array] = []
     for weight, given in zip(reversed(weights), reversed(hidden), strict=True):
         by_weights.insert(0, torch.bmm(slopes.transpose(1, 2), given).numpy())
         by_biases.insert(0, slopes.sum(1).numpy())
@@ -82,4 +83,6 @@ def _at_the_end(trace: Trace, layers: Layers, x: Tensor) -> tuple[Tensor, Tensor
     moved = slopes.T @ x[len(x) - trace.steps :]
     weight = torch.addcmul(layers.weights[0], layers.rates[0], moved, value=-1)
     bias = layers.biases[0] - layers.bias_rates[0] * slopes.sum(0)
-    return moved, torch.addmm(bias, x, weight.T).unsqueeze(0)
+    own = torch.from_numpy(trace.before[-1])
+    replayed = torch.addmm(bias, x[: len(x) - trace.steps], weight.T)
+    return moved, torch.cat([replayed, own]).unsqueeze(0)

@@ -25,6 +25,7 @@ class Pairs:
         # A pair that is one example is met twice, as (i, j) and as (j, i).
         self.share = torch.where(self.first == self.second, 0.5, 1.0).to(like)[:, None]
         self.products = like.new_empty(len(self.first) + own * replayed, like.shape[1])
+        self.moves = like.new_empty(0, 0)
 
     def fill(self, x: Tensor) -> None:
         """Take inputs ``[replayed + own, d]``."""
@@ -40,7 +41,10 @@ class Pairs:
 
     def moved(self, rates: Tensor, bias_rates: Tensor, out: Tensor) -> None:
         """Write ``P[i, n] = A (x_i ∘ x_n) + a`` into ``[own, replayed + own, out]``."""
-        mine, theirs = self._divided(torch.addmm(bias_rates, self.products, rates.T))
+        if self.moves.shape[1] != len(rates):
+            self.moves = rates.new_empty(len(self.products), len(rates))
+        torch.addmm(bias_rates, self.products, rates.T, out=self.moves)
+        mine, theirs = self.moves[: len(self.first)], self.moves[len(self.first) :]
         out[:, : self.replayed] = theirs.view(self.own, self.replayed, theirs.shape[1])
         block = out[:, self.replayed :]
         block[self.first, self.second] = mine
@@ -53,6 +57,3 @@ class Pairs:
         mine *= self.share
         theirs = weights[:, : self.replayed].reshape(self.own * self.replayed, weights.shape[2])
         return torch.cat([mine, theirs]).T @ self.products
-
-    def _divided(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return rows[: len(self.first)], rows[len(self.first) :]

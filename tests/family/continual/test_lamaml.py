@@ -372,9 +372,11 @@ def test_a_fit_that_diverges_says_where() -> None:
         "lamaml", network="mlp", variant="paper", alpha_init=1e20, alpha_lr=0.3, memory_size=10
     )
     trainer = quiet_trainer(max_epochs=-1)
-    with pytest.raises(DivergedError, match=r"lamaml: the loss is (nan|inf) in step \d, in task 0; "
-                       r"set grad_clip_norm \(the authors' is 2\), or lower alpha_init \(1e\+20\) "
-                       r"or alpha_lr \(0\.3\)"):  # fmt: skip
+    message = (
+        r"lamaml: the loss is (nan|inf) in step \d, in task 0; lower alpha_init \(1e\+20\) or "
+        r"alpha_lr \(0\.3\)"
+    )
+    with pytest.raises(DivergedError, match=message):
         trainer.fit(learner, learner.view(Tables()))
 
 
