@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from tlml import GradientLearner, Step, Strategy, StreamView, TlmlError, View
 from tlml.data import Batch, outputs
 from tlml.errors import DivergedError, check_positive
 from tlml.metrics import criterion
+from tlml.networks import has_batchnorm
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
 from tlml_continual.memory import Memory
@@ -42,6 +45,7 @@ class StreamLearner(GradientLearner):
     """
 
     view_type: ClassVar[type[View]] = StreamView
+    steers: ClassVar[tuple[str, ...]] = ("lr",)  # options too large a value of which diverges
 
     def __init__(
         self,
@@ -69,6 +73,27 @@ class StreamLearner(GradientLearner):
     def remember(self, step: Step) -> None:
         """Keep something of a batch; called once, with the last look."""
 
+    def on_train_start(self) -> None:
+        """Say in the log what a stream makes of momentum and of BatchNorm."""
+        super().on_train_start()
+        view, name = self.current_view(), default_registry().name_of(type(self))
+        if isinstance(view, StreamView) and not view.joint:
+            for remark in self.remarks(view):
+                rank_zero_info(f"{name}: {remark}")
+
+    def remarks(self, view: StreamView) -> Iterator[str]:
+        """Yield what a user should know of options and network, before tasks come one by one."""
+        if self.optimizer == "sgd" and self.momentum and view.epochs == 1:
+            yield (
+                f"each batch comes once, and momentum={self.momentum} carries gradients of old "
+                "batches into new tasks; recipes of single passes have momentum=0"
+            )
+        if has_batchnorm(self.built()):
+            yield (
+                "the network has BatchNorm, so R measures it with the statistics stored in "
+                "training, which are those of the last tasks; GroupNorm stores none"
+            )
+
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
         """Look at a batch some times, and return the loss of the last look."""
         for _ in range(self.glances - 1):
@@ -83,7 +108,7 @@ class StreamLearner(GradientLearner):
         scores: Tensor = self.built()(self._like(x))
         return scores
 
-    def loss_of(self, scores: Tensor, y: Tensor, task: Tensor) -> Tensor:
+    def loss_of(self, scores: Tensor, y: Tensor, task: Tensor | int) -> Tensor:
         """Return the mean loss of scores; classes of other tasks don't count where it is told."""
         view = self.current_view()
         if isinstance(view, StreamView):
@@ -140,9 +165,10 @@ class StreamLearner(GradientLearner):
             DivergedError: It isn't.
         """
         if not bool(torch.isfinite(loss)):
+            lower = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
-                f"{self.global_step}{self._in_task()}; lower lr ({self.lr})"
+                f"{self.global_step}{self._in_task()}; lower {lower}"
             )
         return loss
 

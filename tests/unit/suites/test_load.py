@@ -143,10 +143,10 @@ def test_the_suites_that_the_documentation_shows_are_right(here: Path) -> None:
     shown = blocks(ROOT / "docs" / "suites.md")
     registry = Registry()
     for block in shown:  # one of them learns a stream, which the page's plugin does
-        if block.file_name == "tlml_naive.py":
-            module = ModuleType("tlml_naive")
+        if block.file_name == "tlml_plain.py":
+            module = ModuleType("tlml_plain")
             exec(block.text, vars(module))
-            registry.register(module, "tlml_naive")
+            registry.register(module, "tlml_plain")
     suites = [block.text for block in shown if block.language == "yaml"]
     assert len(suites) > 2
     for text in suites:
