@@ -138,8 +138,11 @@ class StreamLearner(GradientLearner):
 
     def _check_glances(self) -> None:
         """Raise where Lightning does something in a step that steps within a step would lack."""
-        several = self.trainer.world_size > 1
-        if several or getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+        trainer = self._trainer
+        if trainer is None:  # a suite asks before there is one
+            return
+        several = trainer.world_size > 1
+        if several or getattr(trainer.precision_plugin, "scaler", None) is not None:
             what = "devices=1" if several else "precision bf16-mixed"
             raise TlmlError(
                 "glances: steps within a training step have no gradient scaler and are not shared "
