@@ -247,8 +247,8 @@ def write_all(root: Path) -> None:
     office31(root / "office31")
     visda(root / "visda")
     digits_three(root / "digits_three")
-    mnist(root / "mnist")
-    mnist(root / "fashion_mnist")
+    mnist(root / "mnist", train=1600)
+    mnist(root / "fashion_mnist", train=1600)
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
