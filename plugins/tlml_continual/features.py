@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -75,6 +76,10 @@ class FeatureLearner(InPlaceLearner):
             x, y = step.batch
             self.learn(self.features(x).double(), y)
             self.counts += torch.bincount(y, minlength=len(self.counts))
+
+    def remarks(self, view: StreamView) -> Iterator[str]:
+        """Yield nothing: the network stays as it is."""
+        yield from ()
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the head is given for inputs ``[n, ...]``, flat ``[n, d]``."""

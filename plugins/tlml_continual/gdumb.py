@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from tlml import Step, Strategy, TlmlError
+from tlml import Step, Strategy, StreamView, TlmlError
 from tlml.data import Batch
 from tlml.errors import check_not_negative, check_positive
 from tlml.networks import fresh_parameters, frozen_parameters
@@ -89,6 +89,10 @@ class GDumb(InPlaceLearner, MemoryLearner):
     def new_memory(self, spaces: ViewSpaces) -> BalancedMemory:
         """Return room for examples that are balanced by class."""
         return BalancedMemory(self.memory_size, spaces, class_count(self, spaces))
+
+    def remarks(self, view: StreamView) -> Iterator[str]:
+        """Yield nothing: it is the memory that is trained on, in many epochs."""
+        yield from ()
 
     def update(self, step: Step) -> None:
         """Show the examples to the memory."""

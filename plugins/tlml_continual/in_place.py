@@ -64,7 +64,9 @@ class InPlaceLearner(StreamLearner):
             TlmlError: Its gradient scaler does.
         """
         super().check(view)
-        if self._trainer is not None and getattr(self._trainer.precision_plugin, "scaler", None):
+        # A suite asks before there is a Trainer.
+        plugin = None if self._trainer is None else self._trainer.precision_plugin
+        if getattr(plugin, "scaler", None) is not None:
             raise TlmlError(
                 f"precision: {default_registry().name_of(type(self))} leaves no gradients for the "
                 "scaler of 16-mixed; take bf16-mixed, or 32"

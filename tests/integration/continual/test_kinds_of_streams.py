@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from refusals import fails
+from refusals import fails, stops
 from tiny import MLP, Letters, Tables
 from trainers import quiet_trainer
 
@@ -67,3 +67,15 @@ def test_a_gradient_scaler_is_refused(name: str) -> None:
         f"precision: {name} leaves no gradients for the scaler of 16-mixed; take bf16-mixed, or 32"
     ):
         learner.check(view)
+
+
+@pytest.mark.parametrize("name", [*LEARNERS, "er"])
+def test_a_view_is_checked_without_a_trainer_as_suites_do(name: str) -> None:
+    options = LEARNERS.get(name, {"memory_size": 8, "replay": 2, "glances": 2})
+    learner = tlml.learner(name, **MLP, **options)
+    view = learner.view(Letters(), ways=2)
+    learner.check(view)
+    if "memory_size" in options:
+        learner.memory_size = 1000
+        with stops("memory_size: 1000 examples are more than the stream's 39"):
+            learner.check(view)

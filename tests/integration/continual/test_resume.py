@@ -38,6 +38,11 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "lamaml": {**MEMORY, "order": "second", "alpha_init": 0.05, "alpha_lr": 0.05},
     "sync_lamaml": {**MEMORY, "glances": 2, "alpha_init": 0.05, "path": "plain"},
     "cmaml": {**MEMORY, "variant": "paper", "alpha_init": 0.05},
+    "mer": {**MEMORY, "s": 2},
+    "icarl": MEMORY,
+    "gdumb": {"memory_size": 8, "epochs_on_memory": 2},
+    "ncm": {"lr": 0.03},  # takes no other
+    "ranpac": {"lr": 0.03, "projection": 8},
 }
 
 
