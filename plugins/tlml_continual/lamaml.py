@@ -155,16 +155,18 @@ class Lamaml(RehearsingLearner):
             network, _with_rate(strategy, alpha_init), glances=_given(glances, preset.glances),
             replay=replay, memory_size=memory_size, **options,
         )  # fmt: skip
-        self.automatic_optimization = False
 
     # The algorithm
 
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
-        """Look at a batch some times; the optimiser only counts it."""
+        """Look at a batch some times, and return the loss of the last look.
+
+        All is done then: no parameter gets a gradient of what is returned, and the optimiser's step
+        only counts the batch. (Lightning's manual optimisation warns of every checkpoint.)
+        """
         loss = self.observe(batch)
         self.log_sparsely({"train_loss": loss}, batch_size=len(batch.task))
-        self.optimizers().step()  # type: ignore[union-attr]
-        return loss
+        return loss.detach().requires_grad_()
 
     def observe(self, batch: Step) -> Tensor:
         """Look at a batch as often as `glances` says, with Sample(R), and show it to R.
@@ -306,17 +308,24 @@ class Lamaml(RehearsingLearner):
                 )
 
     def check(self, view: View) -> None:
-        """Raise where a Trainer scales losses.
+        """Raise where a Trainer would do something to gradients that it does not see.
 
         Raises:
-            TlmlError: It does.
+            TlmlError: It would.
         """
         super().check(view)
-        precision = getattr(self._trainer, "precision_plugin", None)
-        if getattr(precision, "scaler", None) is not None:
+        trainer = self._trainer
+        if trainer is None:  # a suite asks before there is one
+            return
+        if getattr(trainer.precision_plugin, "scaler", None) is not None:
             raise TlmlError(
                 f"precision: 16-mixed scales losses, which {self._name()} does not; take "
                 "precision bf16-mixed or 32-true"
+            )
+        if trainer.gradient_clip_val or trainer.accumulate_grad_batches != 1:
+            raise TlmlError(
+                f"gradient_clip_val, accumulate_grad_batches: {self._name()} takes its steps "
+                "itself, one a look; take its grad_clip_norm, or a larger batch_size"
             )
 
     def remarks(self, view: StreamView) -> Iterator[str]:

@@ -433,3 +433,20 @@ def test_learners_are_copied_and_pickled_with_their_paths() -> None:
 def test_options_that_cannot_be_are_refused(kind: str, options: Any, message: str) -> None:
     with fails(message):
         tlml.learner(kind, network=network(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gradient_clip_val": 1.0},
+         "gradient_clip_val, accumulate_grad_batches: lamaml takes its steps itself, one a look; "
+         "take its grad_clip_norm, or a larger batch_size"),
+        ({"accumulate_grad_batches": 2},
+         "gradient_clip_val, accumulate_grad_batches: lamaml takes its steps itself, one a look; "
+         "take its grad_clip_norm, or a larger batch_size"),
+    ],
+)  # fmt: skip
+def test_what_a_trainer_does_to_gradients_is_refused(options: Any, message: str) -> None:
+    learner = tlml.learner("lamaml", network="mlp", memory_size=10)
+    with fails(message):
+        quiet_trainer(max_epochs=-1, **options).fit(learner, learner.view(Tables()))
