@@ -37,7 +37,7 @@ from benchmarks.speed.continual_sides import (
     seed,
     side,
 )
-from benchmarks.speed.continual_trainer import TRAINER, TrainerCost, trainer_cost
+from benchmarks.speed.continual_trainer import TRAINER, trainer_cost
 from benchmarks.speed.timing import Ratio, Time, faster, time_in_turn, typical
 
 MARK = "<!-- continual speed table -->\n"
@@ -76,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = []
     for case in chosen:
         found.append(measure(case, options.rounds, options.authors))
-        print(_table(found[-1:], None), file=sys.stderr, flush=True)
+        print(_table(found[-1:]), file=sys.stderr, flush=True)
     cost = trainer_cost() if asks_trainer else None
-    table = _table(found, cost)
+    table = _table(found)
     content = {
         "command": command("benchmarks.speed.continual"),
         "versions": {"tlml": tlml.__version__, "torch": torch.__version__},
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "cases": [asdict(one) for one in found],
         "trainer": None if cost is None else asdict(cost),
     }
-    write(content, table, options.out)
+    write(content, table if cost is None else f"{table}\n{cost.text()}", options.out)
     if options.readme:
         fill(README, MARK, table)
 
@@ -154,7 +154,7 @@ def _chosen(pattern: str) -> Iterator[Case]:
             yield replace(case, variants=kept)
 
 
-def _table(found: Sequence[Measured], cost: TrainerCost | None) -> str:
+def _table(found: Sequence[Measured]) -> str:
     heads = ("case", "tlml", "ms a batch", "by hand ms", "authors ms", "against by hand",
              "against authors")  # fmt: skip
     lines = [heads, ("---", "---", *["--:"] * 5)]
@@ -166,8 +166,7 @@ def _table(found: Sequence[Measured], cost: TrainerCost | None) -> str:
                 one.case, variant, f"{one.times[variant].cpu_ms:.2f}", *middle,
                 _ratio(ratios.get(BY_HAND)), _ratio(ratios.get(AUTHORS)),
             ))  # fmt: skip
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-    return text if cost is None else f"{text}\n{cost.text()}\n"
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _ratio(ratio: Ratio | None) -> str:

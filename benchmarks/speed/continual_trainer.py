@@ -19,6 +19,7 @@ from tlml.data import Part, Split
 
 TRAINER = "Trainer: cost"
 TASKS, SAMPLES, BATCH = 50, 2200, 10  # 11,000 batches
+AROUND = 400  # batches of which medians are taken
 SIZE, CLASSES = 20, 10
 
 
@@ -29,7 +30,7 @@ class TrainerCost:
     Args:
         bare_ms: In a loop over the same batches.
         trainer_ms: In a Trainer.
-        late: The 10,000th batch against the 100th; the median of a hundred around each.
+        late: The 10,000th batch against the 100th; medians of `AROUND` from each on.
         last_task: Task 50 against task 2.
     """
 
@@ -101,8 +102,8 @@ def trainer_cost(tasks: int = TASKS) -> TrainerCost:
     spent = np.diff(clock.times) * 1000
     each = SAMPLES // BATCH
     per_task = [float(np.median(spent[t * each : (t + 1) * each - 1])) for t in range(tasks)]
-    late = min(10_000, len(spent) - 60)
-    around = {place: float(np.median(spent[place - 50 : place + 50])) for place in (100, late)}
+    late = min(10_000, len(spent) - 10)
+    around = {place: float(np.median(spent[place : place + AROUND])) for place in (100, late)}
     return TrainerCost(
         round(_bare(clock.batches), 3), round(float(np.median(spent[50:500])), 3),
         round(around[late] / around[100], 3), round(per_task[-1] / per_task[1], 3),

@@ -136,10 +136,10 @@ class ByHand:
         for place in range(min(self.replay, len(self.memory))):
             random.shuffle(order)  # anew for each, which is drawing with replacement
             old_x, old_y = self.memory[order[place]]
-            xs.append(np.array(old_x))
-            ys.append(np.array(old_y))
-        xs.extend(np.array(x))
-        ys.extend(np.array(y))
+            xs.append(old_x.numpy())
+            ys.append(old_y.numpy())
+        xs.extend(x.numpy())
+        ys.extend(y.numpy())
         return torch.from_numpy(np.array(xs)), torch.from_numpy(np.array(ys))
 
     def _push(self, pair: tuple[Tensor, Tensor]) -> None:
