@@ -98,11 +98,13 @@ class Side:
         observe: Look once at a batch, with replay from the side's own memory, and keep it.
         theta: The parameters.
         alpha: Their rates, in the same order.
+        look: Look at a batch with given replay; None where a side draws it itself.
     """
 
     observe: Callable[[Batch], object]
     theta: Sequence[Tensor]
     alpha: Sequence[Tensor]
+    look: Callable[[Batch, Batch], object] | None = None
 
     def values(self) -> Tensor:
         """Return all parameters and rates as one vector."""
@@ -144,7 +146,12 @@ def _by_hand(case: Case) -> Side:
         convolutions if case.images else perceptron, theta, ALPHA, alpha_lr=ALPHA_LR,
         second=case.second, loss_at=case.loss_at, clip=CLIP, memories=MEMORY, replay=REPLAY,
     )  # fmt: skip
-    return Side(lambda batch: slow.observe(*batch), theta, slow.alpha)
+
+    def look(own: Batch, replay: Batch) -> float:
+        both = [torch.cat(pair) for pair in zip(replay, own, strict=True)]
+        return slow.look(*own, *both)
+
+    return Side(lambda batch: slow.observe(*batch), theta, slow.alpha, look)
 
 
 def _authors(case: Case, root: str) -> Side:
