@@ -48,6 +48,7 @@ EVERY = 5  # steps between two looks
 LEARNERS: dict[str, dict[str, Any]] = {
     "naive": {"lr": 0.1},
     "er": {"lr": 0.1, "memory_size": 100},
+    "lamaml": {"memory_size": 100, "glances": 1},
 }
 SHOWN = "er"  # whose moments are drawn
 REACH = 1.6  # of the drawn plane, in lengths of an arrow

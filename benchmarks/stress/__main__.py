@@ -1,6 +1,6 @@
 """Tries what happens to runs of suites, and prints tried and held.
 
-    python -m benchmarks.stress [--parts runs disks suites lines files] [--minutes 8]
+    python -m benchmarks.stress [--parts runs disks suites lines files] [--minutes 6]
                                 [--number 1000] [--seed 0]
 
 runs: kills, stops and doubles commands at random moments, with one and two jobs, and damages what
@@ -33,7 +33,7 @@ def main() -> int:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--minutes", type=float, default=8, help="for the part runs")
+    parser.add_argument("--minutes", type=float, default=6, help="for the part runs")
     parser.add_argument("--number", type=int, default=1000, help="of suites, lines and files")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -21,8 +21,17 @@ from tlml.testing import domain as domain_checks
 CHECKS = {"domain": check_domain, "learner": check_learner, "strategy": check_strategy}
 # What makes a check small; a name without an entry is checked as it is.
 SMALL: dict[str, dict[str, Any]] = {
+    "agem": {"options": {"memory_size": 20}},
     "der": {"options": {"memory_size": 20}},
+    "gdumb": {"options": {"memory_size": 20, "epochs_on_memory": 2}},
+    "icarl": {"options": {"memory_size": 20}},
+    "mer": {"options": {"memory_size": 20, "s": 2}},
+    "ranpac": {"options": {"projection": 20}},
     "er": {"options": {"memory_size": 20}},
+    "gem": {"options": {"memory_size": 20}},
+    "lamaml": {"options": {"memory_size": 20}},
+    "sync_lamaml": {"options": {"memory_size": 20}},
+    "cmaml": {"options": {"memory_size": 20}},
     "digits": {"options": {"size": 8, "variants": 8}},
     "digits_three": {"options": {"size": 8}},
     "digit_vectors": {"options": {"variants": 8}},

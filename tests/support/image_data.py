@@ -197,6 +197,7 @@ def labels_of_digits(number: int) -> NDArray[np.uint8]:
 
 
 def mnist(root: Path, train: int = 200, test: int = 30) -> None:
+    root.mkdir(parents=True, exist_ok=True)
     for seed, (part, number) in enumerate((("train", train), ("t10k", test))):
         for kind, array in (
             ("images-idx3", noise(number, 28, 28, seed=30_000 + seed)),
@@ -229,9 +230,7 @@ def usps(root: Path, train: int = 200, test: int = 30) -> None:
 
 def digits_three(root: Path) -> None:
     """The files of the three, each in the folder that torchvision downloads it to."""
-    raw = root / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    mnist(raw)
+    mnist(root / "MNIST" / "raw")
     svhn(root)
     usps(root)
 
@@ -248,6 +247,8 @@ def write_all(root: Path) -> None:
     office31(root / "office31")
     visda(root / "visda")
     digits_three(root / "digits_three")
+    mnist(root / "mnist", train=1600)
+    mnist(root / "fashion_mnist", train=1600)
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import yaml
@@ -13,8 +15,13 @@ from tlml.suites import Plan, Suite, plan
 
 def example(**changes: Any) -> dict[str, Any]:
     """Return the example as plain data, with parts exchanged."""
-    data = yaml.safe_load(EXAMPLE.replace("1e-3", "0.001"))
-    return {**data, **changes}
+    return {**deepcopy(_data()), **changes}
+
+
+@cache
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(EXAMPLE.replace("1e-3", "0.001"))
+    return data
 
 
 def planned(registry: Registry, **changes: Any) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from tlml import Spec, hookimpl
@@ -27,9 +28,12 @@ def stub_registry() -> Registry:
     """Return a registry that holds this plugin and nothing else but the core."""
     import suite_stubs
 
-    registry = Registry(block=installed_plugins())
+    registry = Registry(block=_installed())
     registry.register(suite_stubs, "stubs")
     return registry
+
+
+_installed = cache(installed_plugins)  # it reads the metadata of all packages
 
 
 @hookimpl

@@ -99,7 +99,8 @@ def shown(plan: Plan, out: Path, anew: Iterable[Cell] = ()) -> Iterator[str]:
         yield f"  {place[0]}: method {place[1]}, {_extent(mine)}"
     for refusal in plan.refused:
         where = f" over {refusal.protocol}" if refusal.protocol else ""
-        yield f"  {refusal.where}: method {refusal.name} is not run{where}: {refusal.reason}"
+        what = f"{refusal.kind} {refusal.name}"
+        yield f"  {refusal.where}: {what} is not run{where}: {refusal.reason}"
 
 
 def _extent(cells: Sequence[AdaptCell]) -> str:

@@ -40,6 +40,8 @@ from tlml.views.base import KeyedLoader, View, ViewSpaces, begin_epoch, view_of
 from tlml.views.contract import Place
 from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
+from tlml.views.stream import StreamView
+from tlml.views.stream_identity import check_same_stream, stream_identity
 from tlml.views.table import view_type_of
 
 
@@ -302,25 +304,33 @@ class Learner(Recorded, SafelyLoaded, ABC):
         self._stop_after(self.current_epoch + 1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write down which learner and strategy this is."""
+        """Write down which learner, strategy and stream this is."""
         checkpoint["tlml"] = {
             "learner": default_registry().name_of(type(self)),
             "strategy": plain(self.strategy)["name"],
             "version": tlml_version(),
         }
+        view = self._stream()
+        if view is not None:
+            checkpoint["tlml"]["stream"] = stream_identity(view)
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = plain(dict(self.hparams))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that the checkpoint is this learner's, and drop another strategy's state.
+        """Check that the checkpoint is this learner's, and of the stream to go on with.
+
+        The state of another strategy is dropped.
 
         Raises:
-            TlmlError: It is another learner's.
+            TlmlError: It is another learner's, or another stream's.
         """
         name = default_registry().name_of(type(self))
         theirs = checkpoint.get("tlml", {}).get("learner")
         if theirs != name:
             whose = f"the checkpoint of learner {theirs}" if theirs else "not a tlml checkpoint"
             raise TlmlError(f"learner {name}: this is {whose}; load it with tlml.load(path)")
+        view, saved = self._stream(), checkpoint["tlml"].get("stream")
+        if view is not None and saved is not None:
+            check_same_stream(saved, view)
         self._drop_other_strategy(checkpoint)
 
     def log_sparsely(self, values: dict[str, Tensor | float], batch_size: int) -> None:
@@ -370,6 +380,11 @@ class Learner(Recorded, SafelyLoaded, ABC):
         found: KeyedLoader | None = loaders[place.loader] if isinstance(loaders, list) else loaders
         return found
 
+    def _stream(self) -> StreamView | None:
+        """Return the stream that the Trainer fits this to, if it does."""
+        fits = self._trainer is not None and self._trainer.state.fn == "fit"
+        return stream_of(self.trainer) if fits else None
+
     def _stop_after(self, epochs: int) -> None:
         view = stream_of(self.trainer)
         if view is not None and epochs >= view.length:
@@ -379,7 +394,7 @@ class Learner(Recorded, SafelyLoaded, ABC):
         return type(self).consolidate is not Learner.consolidate
 
     def _of_streams(self) -> list[type[Callback]]:
-        if self.trainer.state.fn != "fit" or stream_of(self.trainer) is None:
+        if self._stream() is None:
             return []
         return [Consolidation, Retention] if self._consolidates() else [Retention]
 

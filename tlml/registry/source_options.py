@@ -9,6 +9,7 @@ import sys
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
@@ -137,11 +138,17 @@ def _read_module(name: str) -> _Module | None:
 def _parse(spec: ModuleSpec) -> ast.Module | None:
     try:
         source = _source(spec)
-        return None if source is None else ast.parse(source)
+        return None if source is None else _parsed(source)
     except ImportError:
         return None
     except SyntaxError as error:
         raise TlmlError(f"{spec.origin}:{error.lineno}: {error.msg}") from error
+
+
+@lru_cache(maxsize=256)
+def _parsed(source: str) -> ast.Module:
+    """Parse a source, that of bases once for all classes; nobody changes what it returns."""
+    return ast.parse(source)
 
 
 def _source(spec: ModuleSpec) -> str | None:

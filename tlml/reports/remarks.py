@@ -57,8 +57,25 @@ def _remarks(report: Report) -> Iterator[str]:
         refused.setdefault((where, refusal.reason), []).append(refusal.name)
     for (where, reason), methods in refused.items():
         yield f"not run on {where}: {', '.join(methods)}: {reason}"
+    yield from _lost_choices(report)
     yield from _unequal_budgets(report)
     yield from _edges(report)
+
+
+def _lost_choices(report: Report) -> Iterator[str]:
+    """List the choices that could not be made, or diverged, with a reason."""
+    reasons: dict[tuple[str, str], str] = {}
+    methods: dict[tuple[str, str], list[str]] = {}
+    for row in report.scores:
+        for one in row.get("tried", ()):
+            if one.get("error"):
+                options = ", ".join(f"{name}={value}" for name, value in one["options"].items())
+                where = row["domain"], options
+                reasons.setdefault(where, one["error"])
+                methods.setdefault(where, []).append(row["method"])
+    for (domain, options), reason in reasons.items():
+        who = ", ".join(dict.fromkeys(methods[domain, options]))
+        yield f"not chosen from on {domain}: {options} ({who}): {reason}"
 
 
 def _unequal_budgets(report: Report) -> Iterator[str]:

@@ -102,14 +102,15 @@ class AdaptCell:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A method that cannot be run on a domain, with the reason.
+    """A method that cannot be run on a domain, or a choice of its fit, with the reason.
 
     Args:
         domain: The label of the domain.
-        name: The label of the method.
+        name: The label of the method; of a choice of a fit ``NAME with OPTION=VALUE``.
         reason: Why.
         protocol: In which of the domain's protocols; "" in all.
         at: At which value of the protocol's axis, in words; "" at all.
+        kind: What is refused: ``method`` or ``fit``.
     """
 
     domain: str
@@ -117,6 +118,7 @@ class Refusal:
     reason: str
     protocol: str = ""
     at: str = ""
+    kind: str = "method"
 
     @property
     def where(self) -> str:
@@ -191,6 +193,20 @@ class Plan:
             self, adapts=left, fits=tuple(fit for fit in self.fits if fit.id in ids),
             refused=tuple(dict.fromkeys((*self.refused, *self._refusals(why)))),
         )  # fmt: skip
+
+    def refused_choices(self, reasons: Mapping[str, str]) -> tuple[Refusal, ...]:
+        """Return which choices of its fits are refused, each once for all seeds.
+
+        Args:
+            reasons: Why, by the id of a cell.
+        """
+        found = []
+        for fit in self.fits:
+            if fit.tried and fit.id in reasons:
+                tried = ", ".join(f"{name}={value}" for name, value in fit.tried.items())
+                name = f"{fit.name} with {tried}"
+                found.append(Refusal(fit.domain, name, reasons[fit.id], kind="fit"))
+        return tuple(dict.fromkeys(found))
 
     def _refusals(self, why: Mapping[str, str | None]) -> Iterator[Refusal]:
         reasons: dict[tuple[str, str, str], set[str | None]] = {}

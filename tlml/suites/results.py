@@ -126,10 +126,11 @@ Cost = dict[str, float]
 
 
 class Tried(_Read):
-    """A choice of options, and the risk by which it was judged."""
+    """A choice of options, and the risk by which it was judged; infinite with why it was not."""
 
     options: dict[str, Any]
     risk: float
+    error: str = ""
 
 
 class Record(_Read):
@@ -164,7 +165,8 @@ class Record(_Read):
         chosen_by: By what options were chosen.
         choices: Among how many.
         tried: The choices with their risks, of which the least was taken: ``{"options": {"lr":
-            0.1}, "risk": -0.8}``; an infinite risk is one that diverged.
+            0.1}, "risk": -0.8}``; of an infinite risk is what diverged or was refused, and
+            ``error`` says why.
         edges: The chosen values that are the least or greatest of those tried, by option.
         effective_sample_size: Of weighted source examples.
         versions: Of what it was made with.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -108,6 +109,8 @@ def run_plan(
 def preview(plan: Plan, out: str | Path, executor: str = LOCAL) -> tuple[Plan, Mapping[str, str]]:
     """Return a plan as it would be run, and which domains can't be looked at here, with why.
 
+    Choices of a fit that are refused are among what is refused; others are chosen from.
+
     Args:
         plan: What to run.
         out: The suite's folder; what is done there is not checked.
@@ -121,7 +124,9 @@ def preview(plan: Plan, out: str | Path, executor: str = LOCAL) -> tuple[Plan, M
         return plan, {}
     with closing(find_executor(executor)(1)) as pool:
         found = look_ahead(pool, todo, plan.fits)
-    return plan.without(_refused(plan, found._replace(unread={}))), found.unread
+    left = plan.without(_refused(plan, found._replace(unread={})))
+    refused = (*left.refused, *left.refused_choices(found.refused))
+    return replace(left, refused=refused), found.unread
 
 
 def _is_open(cell: Cell, out: Path) -> bool:

@@ -11,7 +11,7 @@ from tlml.files import write_atomic
 from tlml.lightning_notes import quiet
 from tlml.registry.registry import default_registry
 from tlml.suites.inside.adapt import check_head
-from tlml.suites.inside.checks import check_each, check_fit
+from tlml.suites.inside.checks import REFUSALS, check_each, check_fit, told
 from tlml.suites.inside.choice import check_choices, check_tuning, choose_on_stream
 from tlml.suites.inside.fit import run_fit, try_fit
 from tlml.suites.inside.ingredients import make_learner, make_strategy
@@ -46,8 +46,8 @@ def check_cell(config: dict[str, Any], fit: dict[str, Any] | None = None) -> Non
             check_head(config, fit)
     except OptionError:
         raise
-    except (TlmlError, TypeError, ValueError) as error:
-        raise RefusedError(str(error)) from error
+    except REFUSALS as error:
+        raise RefusedError(told(error)) from error
 
 
 def _choices(config: dict[str, Any]) -> Iterator[dict[str, Any]]:

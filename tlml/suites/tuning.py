@@ -142,14 +142,21 @@ def tuning_of_fits(found: Sequence[dict[str, Any]]) -> Tuning:
             on_edge[name] = sorted({*on_edge.get(name, ()), value})
     seconds = [one["cost"]["tuning_seconds"] for one in found if "tuning_seconds" in one["cost"]]
     alone = found[0] if len(found) == 1 else {}
-    risks = zip(alone.get("choices", ()), alone.get("risks", ()), strict=True)
     return Tuning(
         max((len(one.get("choices", ())) for one in found), default=0),
-        [Tried(options=in_full(options), risk=risk) for options, risk in risks],
+        tried_of(alone),
         on_edge,
         in_full(alone.get("options", {})),
         {"tuning_seconds": round(sum(seconds), 3)} if seconds else {},
     )
+
+
+def tried_of(found: Mapping[str, Any]) -> list[Tried]:
+    """Return the choices that the result of a fit says it has tried, with their risks."""
+    choices = found.get("choices", ())
+    errors = found.get("errors") or [""] * len(choices)  # earlier versions kept none
+    trials = zip(choices, found.get("risks", ()), errors, strict=True)
+    return [Tried(options=in_full(own), risk=risk, error=why) for own, risk, why in trials]
 
 
 def edges(choices: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> dict[str, float]:

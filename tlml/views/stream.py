@@ -125,7 +125,12 @@ class StreamView(View):
     @property
     def number_of_examples(self) -> int:
         """The examples of the whole stream; each task is read for it, once."""
-        return self.number_of_tasks * self._tasks.size()
+        return self.number_of_tasks * self.samples_of_a_task
+
+    @property
+    def samples_of_a_task(self) -> int:
+        """The examples of each task that are learned from; each task is read for it, once."""
+        return self._tasks.size()
 
     @property
     def length(self) -> int:

@@ -187,6 +187,11 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
         train, test = self._checked(place, "train"), self._checked(place, "test")
         if test and train:
             return Sizes(train, test, divided=False)
+        if test:
+            raise TlmlError(
+                f"task {place} of the stream: it has no examples to learn from, only {test} to "
+                "judge it by; leave it out of the domain"
+            )
         if train < LEAST:
             raise TlmlError(
                 f"task {place} of the stream: it has {train} examples and no test part; {LEAST} "

@@ -18,7 +18,7 @@ from tlml_vision.drawn.digits import DigitTask, handwriting
 from tlml_vision.drawn.rendering import check_size
 
 # Rows of scikit-learn's digits. No image is in two splits or parts, whatever the angle.
-_ROWS: dict[Split, dict[Part, slice]] = {
+ROWS: dict[Split, dict[Part, slice]] = {
     "source": {"train": slice(0, 450), "val": slice(450, 500), "test": slice(500, 700)},
     "validation": {"train": slice(700, 800), "val": slice(800, 800), "test": slice(800, 1000)},
     "target": {"train": slice(1000, 1300), "val": slice(1300, 1300), "test": slice(1300, 1797)},
@@ -65,7 +65,7 @@ class RotatedDigits(Domain[DigitTask]):
         if split not in self._tasks:
             x, y = handwriting(self.size)
             self._tasks[split] = [
-                _turned_task(angle, x, y, _ROWS[split]) for angle in self.angles[split]
+                _turned_task(angle, x, y, ROWS[split]) for angle in self.angles[split]
             ]
         return self._tasks[split]
 

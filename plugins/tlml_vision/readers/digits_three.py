@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from tlml.errors import TlmlError
 from tlml_vision.readers.image_domains import HELD_OUT, ImageDomains, Rows
 from tlml_vision.readers.torchvision_data import download as torchvision_download
 from tlml_vision.storage.decoding import fit_images, scaled
+from tlml_vision.storage.idx import damage_error, read_idx
 from tlml_vision.storage.image_data import FoundImages
 from tlml_vision.storage.image_store import Classes
 
@@ -127,21 +126,7 @@ def _group(data: Data, path: Path, size: int) -> Classes:
 
 
 def _mnist(images: Path, labels: Path) -> Data:
-    return _idx(images, 3), _idx(labels, 1).astype(np.int64)
-
-
-def _idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """Read bytes in IDX: two zeros, type 8, the number of dimensions, their sizes, the values."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = file.read()
-        start = 4 + 4 * dimensions
-        shape = np.frombuffer(raw[4:start], ">u4")
-        if raw[:4] != bytes([0, 0, 8, dimensions]):
-            raise ValueError("its head is another one")
-        return np.frombuffer(raw[start:], np.uint8).reshape(shape)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _damage_error(path, "IDX", error) from error
+    return read_idx(images, 3), read_idx(labels, 1).astype(np.int64)
 
 
 def _svhn(path: Path) -> Data:
@@ -151,7 +136,7 @@ def _svhn(path: Path) -> Data:
         held = loadmat(path, variable_names=("X", "y"))
         images, labels = held["X"].transpose(3, 0, 1, 2), held["y"].ravel().astype(np.int64)
     except Exception as error:  # a damaged file raises what its bytes happen to lead to
-        raise _damage_error(path, "MATLAB with X and y", error) from error
+        raise damage_error(path, "MATLAB with X and y", error) from error
     return np.ascontiguousarray(images), labels % 10  # 0 is called 10 there
 
 
@@ -161,13 +146,9 @@ def _usps(path: Path) -> Data:
     try:
         values, labels = load_svmlight_file(str(path), n_features=256)
     except (OSError, EOFError, ValueError) as error:
-        raise _damage_error(path, "libsvm", error) from error
+        raise damage_error(path, "libsvm", error) from error
     grey = np.rint((values.toarray() + 1) / 2 * 255).clip(0, 255).astype(np.uint8)
     return grey.reshape(-1, 16, 16), labels.astype(np.int64) - 1  # digits count from 1 there
-
-
-def _damage_error(path: Path, form: str, error: Exception) -> TlmlError:
-    return TlmlError(f"{path}: is damaged or not in the format {form} ({error}); get it again")
 
 
 _READERS: dict[str, Callable[..., Data]] = {"mnist": _mnist, "svhn": _svhn, "usps": _usps}

@@ -283,3 +283,16 @@ def test_the_teacher_has_the_statistics_that_it_began_with() -> None:
         expected = teacher[:4](xs[-1])
     torch.testing.assert_close(seen[-1][0], expected)
     assert not seen[-1][0].requires_grad
+
+
+def test_the_teacher_leaves_layers_in_two_places_to_the_network() -> None:
+    act, block = nn.PReLU(), nn.Linear(4, 4)
+    net = nn.Sequential(nn.Linear(2, 4), act, block, act, block, nn.Linear(4, 3))
+    before = dict(net.named_parameters())
+    start = {name: value.detach().clone() for name, value in before.items()}
+    view = PairView(Tables(classes=3), source=False, shots=3, queries=1)
+    adapted(net, tlml.strategy("rkd", lr=0.05), view, max_epochs=1)
+    after = dict(net.named_parameters(remove_duplicate=False))
+    assert all(after[name] is value for name, value in before.items())
+    assert after["3.weight"] is act.weight and after["4.weight"] is block.weight
+    assert not any(torch.equal(value, start[name]) for name, value in before.items())

@@ -187,6 +187,23 @@ def test_a_fit_that_is_interrupted_goes_on_from_that_batch(
         assert torch.equal(resumed.state_dict()[name], value), name
 
 
+def test_an_adaptation_that_is_interrupted_goes_on_from_that_step(
+    in_fitted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = "--data.domain sinusoid --data.shots 3 --strategy full --strategy.steps 5".split()
+    command = ["adapt", "--ckpt_path", str(in_fitted / LAST), *words, *QUICK]
+    assert main(command) == 0
+    whole = tlml.load("runs/adapt/version_0/checkpoints/last.ckpt")
+    assert main([*command, "--trainer.callbacks", f"{__name__}.StopsAt"]) == 130
+    stopped = torch.load("runs/adapt/version_1/checkpoints/last.ckpt", weights_only=True)
+    assert stopped["global_step"] == 3
+    assert main([*command, "--resume", "last"]) == 0
+    resumed = tlml.load("runs/adapt/version_2/checkpoints/last.ckpt")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+
 def test_the_users_logger_and_checkpoints_take_the_place_of_ours() -> None:
     assert main([*FIT, "--trainer.logger", "false", "--trainer.enable_checkpointing", "false"]) == 0
     assert list(Path().rglob("*")) == []

@@ -39,17 +39,26 @@ class Heard(DummyLogger):
         return [(told["step"], told[name]) for told in self.told if name in told]
 
 
-def made(name: str = "er", **options: Any) -> Any:
+def made(name: str, **options: Any) -> Any:
     """A learner whose network draws, and the stream that it learns."""
     torch.manual_seed(3)
     net = nn.Sequential(nn.Flatten(), nn.Linear(2, 6), nn.BatchNorm1d(6), nn.Dropout(0.3),
                         nn.Linear(6, 6))  # fmt: skip
-    learner = tlml.learner(name, network=net, lr=0.1, **options)
+    learner = tlml.learner(name, network=net, **options)
     return learner, learner.view(Letters(), ways=2, batch_size=3, samples=12)
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "naive": {"lr": 0.1},
+    "joint": {"lr": 0.1},
+    "er": {"lr": 0.1, "memory_size": 6, "replay": 3},
+    "gdumb": {"memory_size": 6},
+    "lamaml": {"memory_size": 6, "replay": 3, "alpha_init": 0.01, "alpha_lr": 0.01},
+}
+
+
 def fitted(name: str = "er", logger: Any = False, **options: Any) -> Any:
-    learner, view = made(name, **({"memory_size": 6, "replay": 3} if name == "er" else {}))
+    learner, view = made(name, **OPTIONS.get(name, {}))
     trainer = quiet_trainer(
         max_epochs=-1, logger=logger, log_every_n_steps=EVERY, num_sanity_val_steps=-1, **options
     )
@@ -88,7 +97,7 @@ def test_speed_is_told_and_rates_of_those_who_have_none_are_not(heard: tuple[Hea
     assert not any(name.startswith("alpha") for told in logger.told for name in told)
 
 
-@pytest.mark.parametrize("name", ["er", "naive"])
+@pytest.mark.parametrize("name", ["er", "naive", "lamaml"])
 def test_watching_changes_nothing(name: str, heard: tuple[Heard, Any]) -> None:
     watched, alone = fitted(name, logger=Heard()), fitted(name)
     assert course(watched) and not course(alone)
@@ -100,7 +109,7 @@ def test_a_resumed_fit_tells_what_the_uninterrupted_one_tells(
     heard: tuple[Heard, Any], tmp_path: Path
 ) -> None:
     _, whole = heard
-    learner, view = made(memory_size=6, replay=3)
+    learner, view = made("er", **OPTIONS["er"])
     stop = Stop(whole.trainer.global_step - 2, stop=_killed)
     saved = ModelCheckpoint(tmp_path, save_last=True, every_n_train_steps=1)
     options = {"max_epochs": -1, "log_every_n_steps": EVERY, "num_sanity_val_steps": -1}
@@ -109,7 +118,7 @@ def test_a_resumed_fit_tells_what_the_uninterrupted_one_tells(
     )
     with pytest.raises(Interruption):
         first.fit(learner, view)
-    again, view = made(memory_size=6, replay=3)
+    again, view = made("er", **OPTIONS["er"])
     saved = ModelCheckpoint(tmp_path, save_last=True, every_n_train_steps=1)
     second = quiet_trainer(**options, logger=Heard(), callbacks=[saved], enable_checkpointing=True)
     second.fit(again, view, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
@@ -142,3 +151,26 @@ def test_what_is_kept_is_told_as_a_cost(name: str, memory: int) -> None:
 
 def _killed() -> None:
     raise Interruption
+
+
+def test_learned_rates_are_told_by_layer() -> None:
+    logger = Heard()
+    learner = fitted("lamaml", logger=logger)
+    assert {name for told in logger.told for name in told if name.startswith("alpha")} == {
+        "alpha/frozen",
+        *(
+            f"alpha/{name}/{word}"
+            for name in learner.alpha
+            for word in ("mean", "q10", "q50", "q90")
+        ),
+    }
+    assert all(0 <= share <= 1 for _, share in logger.of("alpha/frozen"))
+    assert logger.of("alpha/4.weight/mean")[0][1] == pytest.approx(0.01, abs=0.01)
+    assert course(learner)
+
+
+@pytest.mark.parametrize("name", ["ncm", "ranpac", "gdumb"])
+def test_who_steps_down_no_gradient_of_batches_is_aligned_with_nothing(name: str) -> None:
+    logger = Heard()
+    learner = fitted(name, logger=logger)
+    assert not course(learner) and logger.of("samples_per_second")

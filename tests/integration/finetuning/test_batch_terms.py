@@ -295,6 +295,18 @@ def test_the_teacher_is_the_submodule_at_the_start_in_evaluation_mode(network: s
     assert not torch.equal(module.backbone[1].running_mean, teacher[1].running_mean)
 
 
+def test_the_teacher_leaves_layers_in_two_places_to_the_module() -> None:
+    module, act = Mine(), nn.PReLU()
+    module.backbone = nn.Sequential(nn.Linear(2, 4), act, nn.Linear(4, 4), act)
+    before = dict(module.named_parameters())
+    start = {name: value.detach().clone() for name, value in before.items()}
+    fit(module, Adapt("rkd", features="backbone"), max_epochs=2)
+    after = dict(module.named_parameters(remove_duplicate=False))
+    assert all(after[name] is value for name, value in before.items())
+    assert after["backbone.3.weight"] is act.weight
+    assert not any(torch.equal(value, start[name]) for name, value in before.items())
+
+
 def test_a_pull_to_the_start_holds_parameters_there() -> None:
     moved = []
     for alpha in (0.0, 10.0):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from built import TwoHeads
 from gymnasium.spaces import Box
+from peoples_networks import snapshot, unchanged
+from tiny import Tables
 from torch import Tensor, nn
 
 import tlml
@@ -33,6 +37,23 @@ def test_a_shared_activation_is_after_a_test_as_it_was_before() -> None:
         assert _tested(learner, view) == [0.0715, 0.0724, 0.5762]
     assert act.weight.item() == 0.25
     assert isinstance(act.weight, nn.Parameter)
+
+
+@pytest.mark.parametrize("name", ["full", "batchnorm", "tent"])
+def test_a_batchnorm_in_two_places_is_after_a_test_as_it_was_before(name: str) -> None:
+    norm = nn.BatchNorm1d(4)
+    net = nn.Sequential(nn.Linear(2, 4), norm, nn.Tanh(), nn.Linear(4, 4), norm, nn.Linear(4, 3))
+    domain, learner = Tables(classes=3), tlml.learner("supervised", network=net)
+    learner.view(domain)
+    before, buffers = snapshot(net), {key: value.clone() for key, value in net.named_buffers()}
+    view = tlml.EpisodeView(domain, shots=2, queries=2, episodes=3, adapt=tlml.strategy(name))
+    found = []
+    for _ in range(2):
+        pl.Trainer(**LIGHT).test(learner, view, verbose=False)
+        found.append([record["loss"] for record in learner.records])
+    assert found[0] == found[1]
+    assert unchanged(net, before)
+    assert all(torch.equal(value, buffers[key]) for key, value in net.named_buffers())
 
 
 @pytest.mark.parametrize("vectorize", ["auto", "loop", "vmap"])
@@ -97,10 +118,16 @@ def test_a_head_that_is_not_called_is_refused_by_what_treats_it_otherwise(name: 
         adapter_for(learner, view)
 
 
-@pytest.mark.parametrize("name", ["anil", "boil"])
-def test_a_head_that_is_not_called_is_refused_by_inner_loops_of_it(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("anil", {}), ("boil", {}), ("maml", {"strategy": "head_sgd"}),
+     ("maml", {"strategy": "body_sgd"}), ("supervised", {"strategy": "linear_probe"})],
+)  # fmt: skip
+def test_a_head_that_is_not_called_is_refused_by_learners_that_adapt_it(
+    name: str, options: dict[str, str]
+) -> None:
     with pytest.raises(TlmlError, match=NOT_CALLED):
-        tlml.learner(name, network=TwoHeads()).view(tlml.domain("sinusoid"))
+        tlml.learner(name, network=TwoHeads(), **options).view(tlml.domain("sinusoid"))
 
 
 def test_who_needs_no_head_takes_a_network_whose_head_is_not_found() -> None:
@@ -134,6 +161,34 @@ def test_a_head_inside_the_body_is_the_head(name: str) -> None:
     assert moved == expected.get(name, head)
 
 
+class Tied(nn.Module):
+    """Scores words by the weight that embeds them."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self.embedding, self.body = nn.Embedding(7, 6), nn.Linear(6, 6)
+        self.head = nn.Linear(6, 7, bias=bias)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map words ``[n]`` to ``[n, 7]``."""
+        scores: Tensor = self.head(self.body(self.embedding(x.long())))
+        return scores
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", [*HEADS, "head_sgd", "body_sgd"])
+def test_a_head_that_is_tied_is_refused_by_what_treats_it_otherwise(name: str, bias: bool) -> None:
+    with pytest.raises(TlmlError, match=r"^head: its weight is tied to 'embedding.weight'; untie"):
+        tlml.param_groups(Tied(bias), tlml.strategy(name))
+
+
+@pytest.mark.parametrize("name", ["full", "sgd"])
+def test_who_treats_all_alike_takes_a_head_that_is_tied(name: str) -> None:
+    (group,) = tlml.param_groups(Tied(bias=True), tlml.strategy(name))
+    assert group["names"] == ["embedding.weight", "body.weight", "body.bias", "head.bias"]
+
+
 def test_a_new_head_takes_every_place_of_the_old() -> None:
     net = Inside()
     learner = tlml.learner("supervised", network=net)
@@ -164,7 +219,10 @@ def _meta_loss(learner: tlml.GradientLearner, **options: int) -> Tensor:
     return learner.meta_loss(next(iter(view.train_dataloader())))
 
 
-@pytest.mark.parametrize("options", [{}, {"memory": "low"}, {"strategy": "implicit"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"memory": "low"}, {"strategy": "implicit"}, {"vectorize": "loop"}, {"vectorize": "vmap"}],
+)
 def test_attention_is_differentiated_twice(options: dict[str, str]) -> None:
     torch.manual_seed(0)
     learner = tlml.learner("maml", network=Attending(), **options)
@@ -191,26 +249,72 @@ def test_what_can_not_be_differentiated_twice_is_named() -> None:
     _meta_loss(tlml.learner("maml", network=Bags(), first_order=True)).backward()
 
 
-def test_a_network_that_gives_no_tensor_is_refused() -> None:
-    with pytest.raises(TlmlError, match=r"^Maml: the network gives a tuple; the view needs a ten"):
-        tlml.learner("maml", network=nn.LSTM(1, 1)).view(tlml.domain("sinusoid"))
+class Saying(nn.Module):
+    """A head whose outputs come as people like them."""
+
+    def __init__(self, say: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.head, self.say = nn.Linear(1, 1), say
+
+    def forward(self, x: Tensor) -> object:
+        """Say it."""
+        return self.say(self.head(x))
 
 
-def test_batchnorm_on_one_example_is_refused_in_one_line() -> None:
-    def normed() -> nn.Module:
-        return nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+@pytest.mark.parametrize(
+    ("say", "kind"),
+    [(lambda y: (y, y), "tuple"), (lambda y: {"y": y}, "dict"), (lambda y: None, "NoneType")],
+)
+@pytest.mark.parametrize("name", ["maml", "supervised"])
+def test_a_network_that_gives_no_tensor_is_refused(
+    name: str, say: Callable[[Tensor], object], kind: str
+) -> None:
+    said = rf"^{name.title()}: the network gives a {kind}; the view needs a tensor \[n, 1\]$"
+    with pytest.raises(TlmlError, match=said):
+        tlml.learner(name, network=Saying(say)).view(tlml.domain("sinusoid"))
 
-    said = r"BatchNorm can't take statistics of 1 example; take batchnorm='stored', or shots and qu"
-    learner, domain = tlml.learner("supervised", network=normed()), tlml.domain("sinusoid")
+
+def _normed() -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+
+
+ALONE = r"BatchNorm can't take statistics of 1 example; take batchnorm='stored', or shots and que"
+
+
+@pytest.mark.parametrize("path", ["loop", "stack", "vmap"])
+@pytest.mark.parametrize("options", [{"shots": 1}, {"queries": 1}])
+def test_batchnorm_on_one_example_is_refused_in_training(
+    path: str, options: dict[str, int]
+) -> None:
+    learner = tlml.learner("maml", network=_normed(), vectorize=path)
+    with pytest.raises(TlmlError, match=f"^{ALONE}"):
+        _meta_loss(learner, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("supervised", {"shots": 1, "adapt": "scratch"}),
+        ("supervised", {"queries": 1, "adapt": "tent"}),
+        ("maml", {"shots": 1}),
+        ("maml", {"queries": 1}),
+    ],
+)
+def test_batchnorm_on_one_example_is_refused_in_a_test(name: str, options: dict[str, Any]) -> None:
+    learner, domain = tlml.learner(name, network=_normed()), tlml.domain("sinusoid")
     learner.view(domain)
-    view = tlml.EpisodeView(domain, shots=1, episodes=2, adapt=tlml.strategy("scratch"))
-    with pytest.raises(TlmlError, match=rf"^episode 0: {said}"):
+    if "adapt" in options:
+        options = {**options, "adapt": tlml.strategy(options["adapt"])}
+    view = tlml.EpisodeView(domain, episodes=2, **options)
+    with pytest.raises(TlmlError, match=rf"^episode 0: {ALONE}"):
         _tested(learner, view)
-    for options in ({"shots": 1}, {"queries": 1}):
-        for path in ("loop", "stack", "vmap"):
-            learner = tlml.learner("maml", network=normed(), vectorize=path)
-            with pytest.raises(TlmlError, match=f"^{said}"):
-                _meta_loss(learner, **options)
+
+
+def test_one_example_is_enough_where_stored_statistics_are_used() -> None:
+    learner, domain = tlml.learner("supervised", network=_normed()), tlml.domain("sinusoid")
+    learner.view(domain)
+    view = tlml.EpisodeView(domain, shots=1, episodes=2, adapt=tlml.strategy("full"))
+    assert len(_tested(learner, view)) == 2
 
 
 def test_batchnorm_takes_moments_in_32_bits_where_passes_are_of_16() -> None:

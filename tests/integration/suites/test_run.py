@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import zipfile
@@ -199,3 +200,26 @@ def test_a_fit_whose_own_checkpoint_is_damaged_begins_anew(
         file.writestr("data", "of no learner")
     assert run_suite(made, copy, jobs=1) == []
     assert scores(copy) == scores(out)
+
+
+def test_fits_on_a_full_disk_fail_and_are_made_once_there_is_room(
+    done: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, out = done
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "last.ckpt" in path.name:
+            write(path, content[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    failed = run_suite(made, tmp_path / "out", jobs=1)
+    assert set(failed) == {cell.id for cell in made.distinct() if cell in made.fits or cell.fits}
+    for cell in made.fits:
+        note = json.loads((tmp_path / "out" / "work" / cell.id / "failed.json").read_text())
+        assert "last.ckpt: the disk is full; make room and run again" in note["error"]
+    monkeypatch.undo()
+    assert run_suite(made, tmp_path / "out", jobs=1) == []
+    assert scores(tmp_path / "out") == scores(out)

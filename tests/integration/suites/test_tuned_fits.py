@@ -13,6 +13,7 @@ import pytest
 import yaml
 from small_suite import SUITE, results
 
+from tlml.cli.bench import main
 from tlml.registry import default_registry
 from tlml.reports import report, to_json
 from tlml.suites import Plan, load_suite, plan, run_suite
@@ -135,3 +136,40 @@ def test_the_report_tells_choices_and_budgets(done: tuple[Plan, Path, Any]) -> N
     assert rows["maml"]["fit"] == "maml"
     assert [one["options"] for one in rows["maml"]["tried"]][-1] == {"strategy.lr": GOOD}
     assert next(one["risk"] for one in rows["maml"]["tried"]) is None  # infinite
+
+
+def test_choices_that_can_not_work_are_listed_and_the_others_chosen_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune = {"learner.network": {"values": ["conv4", "mlp", "gru"]}}
+    fits = {"pretrained": {**TUNED["fits"]["pretrained"], "tune": tune}}
+    methods = {
+        "scratch": {"strategy": "scratch", "options": {"steps": 1}},
+        "full": {"fit": "pretrained", "strategy": "full", "options": {"steps": 1}},
+        "lora": {
+            "fit": "pretrained", "strategy": "lora", "options": {"steps": 1},
+            "tune": {"rank": {"values": [1, 1000]}},
+        },
+    }  # fmt: skip
+    suite = {**TUNED, "fits": fits, "methods": methods}
+    made = planned(tmp_path, suite)
+    command = ["bench", str(tmp_path / "suite.yaml"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--dry-run"]) == 0
+    listed = [line for line in capsys.readouterr().out.splitlines() if "is not run" in line]
+    start = "  sinusoid: fit pretrained with learner.network={0} is not run: network {0}: needs in"
+    assert len(listed) == 2
+    for line, name in zip(listed, ("conv4", "gru"), strict=True):
+        assert line.startswith(start.format(name))
+    for _ in range(2):  # once it is done, too
+        assert main([*command, "--jobs", "1"]) == 0
+        said = capsys.readouterr().out.splitlines()
+        lost = [line.partition(": network")[0] for line in said if line.startswith("not chosen")]
+        assert lost[:2] == [
+            f"not chosen from on sinusoid: learner.network={name} (full)"
+            for name in ("conv4", "gru")
+        ]
+        assert any("learner.network=mlp, rank=1000 (lora): lora: rank=1000" in one for one in said)
+    found = {one.method: results(tmp_path / "out")[one.id] for one in made.adapts}
+    assert found["full"]["options"]["learner.network"] == "mlp"
+    assert [math.isinf(one["risk"]) for one in found["full"]["tried"]] == [True, False, True]
+    assert found["lora"]["options"] == {"steps": 1, "rank": 1, "learner.network": "mlp"}

@@ -15,6 +15,7 @@ from places import TESTS
 HERE = Path(__file__).parent
 FITS = ("mlp", "convnet, first order", "convnet, second order", "supervised")
 EPISODES = FITS[:3]
+PENALISED = ("ewc", "si", "lwf")  # whose buffers are the same in all processes
 Ranks = list[dict[str, Any]]
 
 
@@ -57,7 +58,7 @@ def test_the_ranks_together_see_the_tasks_of_one_process_and_none_twice(ranks, a
     assert {*first, *second} == {*alone[name]["tasks"]}
 
 
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", [*FITS, *PENALISED])
 def test_parameters_equal_those_of_one_process(ranks, alone, name):
     expected = alone[name]["state"]
     for rank in ranks:

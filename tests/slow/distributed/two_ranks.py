@@ -166,6 +166,15 @@ def adapting(world: int, strategy: Any) -> dict[str, Any]:
     return {"state": state_of(module), "moved": module.moved}
 
 
+def penalised(world: int, name: str) -> dict[str, Any]:
+    """Learn a stream with a penalty; 6 examples in a batch of all processes together."""
+    learner = tlml.learner(name, network="mlp", network_options={"hidden": [5]}, lr=0.05)
+    view = learner.view(Letters(), ways=2, batch_size=6 // world, samples=12)
+    trainer = trainer_for(world, max_epochs=-1)
+    trainer.fit(learner, datamodule=view)
+    return {"state": state_of(learner), "rows": tlml.Retention.of(trainer).rows}
+
+
 def refusals() -> list[str]:
     """Return the errors for what two processes can't divide."""
     found = []
@@ -205,6 +214,7 @@ def work(world: int, folder: Path) -> dict[str, Any]:
         "unfreezing": adapting(world, {"name": "gradual_unfreeze", "options": {"unfrozen": 0.5}}),
         "pulled": adapting(world, {"name": "l2_sp", "options": {"alpha": 1.0}}),
         "distilled": adapting(world, "rkd"),
+        **{name: penalised(world, name) for name in ("ewc", "si", "lwf")},
         "refusals": refusals() if world > 1 else [],
     }
 

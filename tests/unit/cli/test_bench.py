@@ -227,6 +227,9 @@ def test_what_is_to_run_anew_and_where_is_checked_first(runs: Runs) -> None:
     assert error_of("bench", "mine.yaml", "--rerun", "fill").startswith("rerun: 'fill' matches no")
     unknown = error_of("bench", "mine.yaml", "--executor", "lokal")
     assert unknown.startswith("no executor is called 'lokal'; did you mean local?")
+    gone = error_of("bench", "mine.yaml", "--backend", "ray")
+    assert gone.startswith("bench: '--backend' is not understood")
+    assert error_of("bench", "mine.yaml", "--executor", "ray").startswith("no executor is called")
     assert runs == []
 
 

@@ -107,7 +107,7 @@ def test_all_views_ask_here_and_before_training(view):
         view(Mine(X[:0], Y[:0])).setup("fit")
 
 
-@pytest.mark.parametrize("name", ["supervised", "maml", "estimator"])
+@pytest.mark.parametrize("name", ["supervised", "maml", "estimator", "protonet"])
 def test_the_fault_that_a_user_met_is_one_line(name):
     learner = tlml.learner(name)
     with fails("task mine: labels are 1 to 3; the space is Discrete(3): number them 0 to 2"):
@@ -197,3 +197,34 @@ def test_the_cost_is_linear_and_no_example_is_read_twice():
 
     check_data(Counted(X, Y), "source")
     assert read == ["train", "val", "test"]
+
+
+class EmptyTarget(Tables):
+    """A family whose target holds nothing in some parts."""
+
+    def __init__(self, empty):
+        super().__init__(3, test=9)
+        self.empty = empty
+
+    def tasks(self, split):
+        found = super().tasks(split)
+        return [Hollow(task, self.empty) for task in found] if split == "target" else found
+
+
+class Hollow:
+    def __init__(self, task, empty):
+        self.task, self.empty, self.name = task, empty, task.name
+
+    def split(self, part):
+        whole = self.task.split(part)
+        return Examples(whole.x[:0], whole.y[:0]) if part in self.empty else whole
+
+
+@pytest.mark.parametrize("empty", [("train", "val", "test"), ("train",)])
+@pytest.mark.parametrize("options", [{"shots": 1}, {"unlabelled": True}])
+def test_an_empty_target_is_named_before_training(empty, options):
+    text = r"^(the target tasks of EmptyTarget hold no examples|task target \d: .*)$"
+    with pytest.raises(TlmlError, match=text):
+        PairView(EmptyTarget(empty), **options).setup("fit")
+    with pytest.raises(TlmlError, match=text):
+        EpisodeView(EmptyTarget(empty), shots=1).setup("test")

@@ -103,6 +103,7 @@ def test_the_length_of_a_fit_and_what_is_done_of_it() -> None:
 def test_a_batch_is_a_step_where_optimisers_are_stepped_by_hand() -> None:
     assert steps_done(trainer(10, 4)) == 4
     assert steps_done(trainer(10, 8, batches=4)) == 4
+    assert progress(trainer(10, 8, batches=4)) == 0.4
     assert steps_done(trainer(10, 8, batches=4, max_steps=10)) == 8
 
 

@@ -159,6 +159,12 @@ class Skipped(BaseException):
 def test_whatever_a_plugin_raises_breaks_it_alone(error: BaseException, text: str) -> None:
     assert load(tlml_domains=error).error == text
 
+    def importing() -> object:
+        raise error
+
+    plugin, failure = load_plugin("made", importing)
+    assert (plugin.error, failure) == (text, error)
+
 
 def test_ctrl_c_stops_the_command() -> None:
     with pytest.raises(KeyboardInterrupt):

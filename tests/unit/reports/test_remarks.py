@@ -85,3 +85,13 @@ def test_edges_of_grids_are_told_with_their_place() -> None:
     assert remarks(made)[1:] == [
         "glyphs, 5 shots, maml: lr=0.1 is the edge of its grid: a better value may lie beyond it"
     ]
+
+
+def test_choices_that_could_not_be_made_are_listed_once_with_a_reason() -> None:
+    lost = {"options": {"learner.network": "conv4"}, "risk": float("inf"), "error": "no images"}
+    good = {"options": {"learner.network": "mlp"}, "risk": 1.0, "error": ""}
+    scores = [score(name, 0.5, choices=2, tried=[lost, good], seed=seed)
+              for name in ("maml", "full") for seed in (0, 1)]  # fmt: skip
+    assert remarks(report(scores=tuple(scores)))[1:] == [
+        "not chosen from on d: learner.network=conv4 (maml, full): no images"
+    ]

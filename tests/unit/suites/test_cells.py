@@ -116,6 +116,9 @@ def test_a_refused_choice_of_a_fit_is_one_choice_less() -> None:
     plan = Plan("s", "m", ("m",), ("d",), fits, (adapt("a", "f", "g"),), (),
                 {"episodes": EPISODES})  # fmt: skip
     assert plan.without({"f": "too large"}) == plan
+    (told,) = plan.refused_choices({"f": "too large", "a": "no"})
+    assert (told.where, told.kind, told.name) == ("d", "fit", "f with lr=f")
+    assert told.reason == "too large"
     left = plan.without({"f": "too large", "g": "too small"})
     assert (left.adapts, left.fits) == ((), ())
     assert [one.reason for one in left.refused] == ["fit f: too large"]

@@ -178,6 +178,9 @@ TUNED_FITS = [
         ("seeds: 2", "trainer: {enable_progress_bar: true}",
          "2: trainer: 'enable_progress_bar' is not an option here, it is set by the suite: it "
          "shows the progress of all cells, and keeps their checkpoints"),
+        ("seeds: 2", "trainer: {enable_model_summary: true}",
+         "2: trainer: 'enable_model_summary' is not an option here, it is set by the suite: it "
+         "shows the progress of all cells, and keeps their checkpoints"),
         ("seeds: 2", "trainer: {logger: true}",
          "2: trainer: 'logger' is not an option here, it is set by the suite: each fit logs to its "
          "own folder"),

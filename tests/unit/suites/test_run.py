@@ -164,7 +164,7 @@ def test_what_is_refused_is_left_out_with_all_that_starts_from_it(
     written = json.loads((tmp_path / "plan.json").read_text())
     assert written["refused"] == [
         {"domain": "waves", "name": "maml", "reason": "fit maml: too many ways", "protocol": "",
-         "at": ""}
+         "at": "", "kind": "method"}
     ]  # fmt: skip
     shown, unread = preview(plan, tmp_path)
     assert shown == plan and unread == {}  # nothing more was found

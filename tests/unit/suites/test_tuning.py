@@ -85,6 +85,9 @@ def test_what_fits_have_chosen_by_themselves_is_told() -> None:
     assert (tuning_of_fits(fits).choices, tuning_of_fits(fits).tried) == (3, [])
     alone = tuning_of_fits(fits[:1])
     assert [one.risk for one in alone.tried] == [1, 2, 3]
+    assert {one.error for one in alone.tried} == {""}
+    lost = {**fits[0], "errors": ["", "it diverged", ""]}
+    assert [one.error for one in tuning_of_fits([lost]).tried] == ["", "it diverged", ""]
     assert alone.of_fit == {"strategy.weight": 1}
     assert tuning_of_fits([]) == Tuning()
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tlml.errors import TlmlError
 from tlml.suites.cells import Cell, FitCell
 from tlml.suites.execution.data_state import tell
+from tlml.suites.execution.failures import reason_for
 from tlml.suites.execution.scheduler import TRIES
 from tlml.suites.executors.base import Executor, Job, Outcome
 
@@ -96,9 +97,9 @@ def check_here(configs: Mapping[str, Configs]) -> Outcome:
             found[_UNREAD + config["domain"]] = _line(error)
         except RefusedError as error:
             found[id] = _line(error)
-        except (TlmlError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever the code of strangers raises
             where = f"{config['domain']}, {config['learner']}"
-            return Outcome("failed", f"{where}: {_line(error)}")
+            return Outcome("failed", f"{where}: {reason_for(error)}")
     return Outcome("done", found=found | {_DATA + name: state for name, state in data.items()})
 
 

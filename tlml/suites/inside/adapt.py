@@ -20,7 +20,7 @@ from tlml.networks.batchnorm import has_batchnorm, uses_batch_statistics
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.suites.cells import TARGET_LABELS, VALIDATION_TASKS
-from tlml.suites.inside.checks import check_each, fault_of_choice
+from tlml.suites.inside.checks import REFUSALS, check_each, fault_of_choice, told
 from tlml.suites.inside.drawn_units import paired
 from tlml.suites.inside.ingredients import (
     load_fitted,
@@ -89,7 +89,7 @@ def check_head(config: dict[str, Any], fit: dict[str, Any]) -> None:
     domain, learner = make_domain(config), make_learner(fit)
     try:
         make_training_view(fit, learner, domain)
-    except (TypeError, ValueError):
+    except REFUSALS:
         if "tried" in fit:  # it is one choice less, as its own check says
             return
         raise
@@ -184,7 +184,10 @@ def _choose(
     on_edge = {name: [value] for name, value in edges(every, chosen.options).items()}
     return chosen, Tuning(
         of_fits.choices + len(every),
-        [Tried(options=o, risk=result.risk) for o, (result, _) in zip(every, trials, strict=True)],
+        [
+            Tried(options=own, risk=found.risk, error=found.error)
+            for own, (found, _) in zip(every, trials, strict=True)
+        ],
         of_fits.edges | on_edge,
         of_fits.of_fit | {k: v for k, v in chosen.options.items() if k not in config["tune"]},
         {"tuning_seconds": round(of_fits.cost.get("tuning_seconds", 0) + seconds, 3)},
@@ -206,10 +209,10 @@ def _try(candidate: Candidate, domain: Any, report: Report) -> tuple[TrialResult
     learner = load_fitted(path, config) if path else make_learner(config)
     try:
         view = _tested(learner, config, domain, report)
-    except (TypeError, ValueError) as error:  # mostly it diverged; the other choices go on
+    except REFUSALS as error:  # mostly it diverged; the other choices go on
         if not fault_of_choice(error, config, _check_choice):
             raise
-        return TrialResult(math.inf, str(error)), 0.0
+        return TrialResult(math.inf, told(error)), 0.0
     metric, higher = primary(view.test_spaces.y, domain)
     mean = float(np.mean([record[metric] for record in learner.records]))
     seconds = sum(record["seconds"] for record in learner.records)

@@ -18,6 +18,10 @@ from tlml.suites.inside.ingredients import (
 )
 from tlml.views.base import View
 
+# What says that parts don't go together: torch raises RuntimeErrors where shapes don't fit, and, as
+# Python a MemoryError, where a network is too large to be made here.
+REFUSALS = (TypeError, ValueError, RuntimeError, MemoryError)
+
 
 class UnreadError(TlmlError):
     """The data of a domain is not here, or not as it should be."""
@@ -51,7 +55,7 @@ def check_domain(config: dict[str, Any]) -> None:
         raise
     except (TypeError, ValueError) as error:
         raise UnreadError(str(error)) from error
-    except (OSError, LookupError) as error:  # of a plugin that trusts its files
+    except Exception as error:  # of a plugin that trusts its files
         raise UnreadError(f"{type(error).__name__}: {error}") from error
 
 
@@ -69,7 +73,7 @@ def check_each(choices: Iterable[Any], check: Callable[[Any], object]) -> None:
             refusals.append(None)
         except OptionError:
             raise
-        except (TypeError, ValueError) as error:
+        except REFUSALS as error:
             refusals.append(error)
     first = next(iter(refusals), None)
     if first is not None and None not in refusals:
@@ -114,9 +118,14 @@ def fault_of_choice(
         check(config)
     except OptionError:
         return False
-    except (TypeError, ValueError):
+    except REFUSALS:
         return True
     return False
+
+
+def told(error: Exception) -> str:
+    """Return what an error says in one line, or its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _look_at(domain: Domain[Any], split: Split) -> None:

@@ -19,7 +19,7 @@ from tlml.metrics.targets import primary
 from tlml.metrics.tasks import measure_predictions
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
-from tlml.suites.inside.checks import check_each, check_fit, fault_of_choice
+from tlml.suites.inside.checks import REFUSALS, check_each, check_fit, fault_of_choice, told
 from tlml.suites.inside.ingredients import (
     make_domain,
     make_learner,
@@ -40,8 +40,8 @@ def choose(config: dict[str, Any], folder: Path, report: Report, risk: Risk) -> 
     """Train every choice of options in a folder of its own, and return the best.
 
     Returns:
-        ``options`` (the best), ``number`` (which it is), ``criterion``, ``risks``, ``choices`` and
-        ``cost`` (of all together).
+        ``options`` (the best), ``number`` (which it is), ``criterion``, ``risks``, ``errors``,
+        ``choices`` and ``cost`` (of all together).
     """
     choices = list(choices_of(config["tune"]))
     tried = []
@@ -57,6 +57,7 @@ def choose(config: dict[str, Any], folder: Path, report: Report, risk: Risk) -> 
         "number": best,
         "criterion": config["criterion"],
         "risks": [one["risk"] for one in tried],
+        "errors": [one["error"] for one in tried],
         "choices": choices,
         "cost": {
             name: sum(one["cost"][name] for one in tried) for name in ("fit_seconds", "steps")
@@ -119,10 +120,10 @@ def _try_choice(
         trained = train(config, folder, report)
         cost = trained.cost
         found = TrialResult(risk(config, trained))
-    except (TypeError, ValueError) as error:  # mostly it diverged; the other choices go on
+    except REFUSALS as error:  # mostly it diverged; the other choices go on
         if not fault_of_choice(error, config, check_fit):
             raise
-        found = TrialResult(math.inf, str(error))
+        found = TrialResult(math.inf, told(error))
     text = json.dumps({"options": options, **found._asdict(), "cost": cost})
     write_atomic(folder / "choice.json", text + "\n")
 

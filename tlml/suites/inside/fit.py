@@ -8,7 +8,7 @@ from typing import Any
 
 from tlml.files import write_atomic
 from tlml.learners.gradient_learner import GradientLearner
-from tlml.suites.inside.checks import check_fit, fault_of_choice
+from tlml.suites.inside.checks import REFUSALS, check_fit, fault_of_choice, told
 from tlml.suites.inside.choice import choose, fit_risk
 from tlml.suites.inside.feature_plane import write_projection
 from tlml.suites.inside.ingredients import load_fitted, make_domain, make_training_view
@@ -17,6 +17,8 @@ from tlml.suites.inside.training import TrainingOutcome, train
 from tlml.suites.results import CHECKPOINT, FEATURES
 from tlml.suites.tuning import with_options
 from tlml.views.pair import PairView
+
+_CHOSEN = ("options", "criterion", "risks", "errors", "choices")  # what a result says of it
 
 
 def run_fit(
@@ -41,7 +43,7 @@ def run_fit(
         trained, chosen = _best(config, folder, report)
     elif choice is not None:
         found = json.loads(choice.read_text(encoding="utf-8"))
-        chosen = {name: found[name] for name in ("options", "criterion", "risks", "choices")}
+        chosen = {name: found[name] for name in _CHOSEN if name in found}
         trained = train(with_options(config, found["options"]), folder, report)
         trained.cost["tuning_seconds"] = found["cost"]["fit_seconds"]
     else:
@@ -68,11 +70,11 @@ def try_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
     """
     try:
         return run_fit(config, folder, report)
-    except (TypeError, ValueError) as error:
+    except REFUSALS as error:
         if not fault_of_choice(error, config, check_fit):
             raise
         said = {name: config[name] for name in ("learner", "strategy")}
-        return {**said, "error": str(error), "cost": {"fit_seconds": 0.0, "steps": 0}}
+        return {**said, "error": told(error), "cost": {"fit_seconds": 0.0, "steps": 0}}
 
 
 def _best(

@@ -13,10 +13,10 @@ from tlml.errors import TlmlError
 from tlml.suites.description import Description
 from tlml.suites.option_problems import TAKEN, check_given
 from tlml.suites.protocols.base import Keys, Protocol, Trial
-from tlml.suites.results import Record, Tried
+from tlml.suites.results import Record
 from tlml.suites.schema import Count
 from tlml.suites.sources import STREAM as VIEW
-from tlml.suites.tuning import edges, in_full
+from tlml.suites.tuning import edges, in_full, tried_of
 
 if TYPE_CHECKING:
     from tlml.suites.inside.share import Report
@@ -122,7 +122,7 @@ class StreamProtocol(Protocol[StreamKeys]):
         if not joint and len(rows) < len(rows[-1]):
             raise TlmlError(f"the stream ended after {len(rows)} of {len(rows[-1])} tasks")
         choices = [in_full(one) for one in found.get("choices", [])]
-        risks, chosen = found.get("risks", []), in_full(found.get("options", {}))
+        chosen = in_full(found.get("options", {}))
         summary = {name: value for name, value in found["summary"].items() if name != "RA"}
         return [
             Record(
@@ -142,7 +142,7 @@ class StreamProtocol(Protocol[StreamKeys]):
                 options=chosen,
                 chosen_by=found.get("criterion"),
                 choices=len(choices),
-                tried=[Tried(options=o, risk=r) for o, r in zip(choices, risks, strict=True)],
+                tried=tried_of(found),
                 edges={name: [value] for name, value in edges(choices, chosen).items()},
             )
         ]

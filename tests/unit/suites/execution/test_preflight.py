@@ -134,3 +134,38 @@ def test_splits_of_one_domain_are_looked_at_one_by_one(monkeypatch: pytest.Monke
     assert check_here({"a": (here, None), "b": (adapts(), None)}).found == {
         "unread sinusoid": "the target is away"
     }
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("can't allocate memory:\n 4 TB"), MemoryError(), NotImplementedError()]
+)
+def test_what_torch_and_memory_refuse_is_left_out(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def together(config: dict[str, Any]) -> None:
+        if config["seed"] == 1:
+            raise error
+
+    monkeypatch.setattr(run_cell, "_check_together", together)
+    outcome = check_here({"a": (adapts(seed=1), None), "b": (adapts(), None)})
+    said = "can't allocate memory: 4 TB" if error.args else type(error).__name__
+    assert (outcome.ending, dict(outcome.found)) == ("done", {"a": said})
+
+
+def test_a_network_that_does_not_fit_into_memory_is_left_out() -> None:
+    huge = adapts(options={"network": "mlp", "network_options": {"hidden": [10**17]}})
+    outcome = check_here({"huge": (huge, None), "good": (adapts(), None)})
+    assert (outcome.ending, set(outcome.found)) == ("done", {"huge"})
+
+
+@pytest.mark.parametrize("where", ["_check_together", "make_learner"])
+def test_a_crash_of_strangers_is_one_line_before_anything_runs(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any) -> None:
+        raise KeyError("missing")
+
+    monkeypatch.setattr(run_cell, where, crash)
+    outcome = check_here({"a": (adapts(), None)})
+    assert outcome.ending == "failed"
+    assert outcome.reason == "sinusoid, supervised: KeyError: 'missing'"

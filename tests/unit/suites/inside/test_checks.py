@@ -15,6 +15,7 @@ from tlml.suites.inside.checks import (
     check_fit,
     fault_of_choice,
     splits_of,
+    told,
 )
 from tlml.testing.toys import Planes
 
@@ -57,8 +58,11 @@ class Away(Planes):
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(Away.error, "FileNotFoundError: .*a.npy"), (KeyError("a"), "KeyError: 'a'")],
-)
+    [
+        (Away.error, "FileNotFoundError: .*a.npy"), (KeyError("a"), "KeyError: 'a'"),
+        (RuntimeError("PytorchStreamReader failed"), "RuntimeError: Pytorch"), (EOFError(), "EOFE"),
+    ],
+)  # fmt: skip
 def test_data_that_cannot_be_looked_at_is_told_where_a_cell_uses_it(
     error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +76,8 @@ def test_data_that_cannot_be_looked_at_is_told_where_a_cell_uses_it(
 def refuse(choice: int) -> None:
     if choice == 0:
         raise OptionError("0 is wrong")
+    if choice == 7:
+        raise RuntimeError("can't allocate memory")
     if choice > 5:
         raise ValueError(f"{choice} is too large")
 
@@ -80,6 +86,9 @@ def test_a_refused_choice_is_one_choice_less() -> None:
     check_each([], refuse)
     check_each([9, 1], refuse)
     check_each([1, 9], refuse)
+    check_each([7, 1], refuse)
+    with pytest.raises(RuntimeError, match="allocate"):
+        check_each([7, 9], refuse)
     with pytest.raises(ValueError, match="9 is too large"):
         check_each([9, 8], refuse)
     with pytest.raises(OptionError):
@@ -100,13 +109,23 @@ def test_only_divergence_and_refusals_are_the_fault_of_a_choice() -> None:
     def refuses(config: dict[str, Any]) -> None:
         raise ValueError("rank is too large")
 
+    def too_large(config: dict[str, Any]) -> None:
+        raise RuntimeError("can't allocate memory")
+
     def wrong(config: dict[str, Any]) -> None:
         raise OptionError("rank must be positive")
 
     away, gone = TlmlError("the data is away"), {**ADAPT, "domain_options": {"folder": "/no"}}
     assert fault_of_choice(DivergedError("the loss is nan"), gone, passes)
     assert fault_of_choice(away, ADAPT, refuses)
+    assert fault_of_choice(RuntimeError("can't allocate memory"), ADAPT, too_large)
+    assert not fault_of_choice(RuntimeError("can't allocate memory"), ADAPT, passes)
     assert not fault_of_choice(away, ADAPT, passes)  # it was away, and is back
     assert not fault_of_choice(away, ADAPT, wrong)
     assert not fault_of_choice(away, gone, refuses)
     assert not fault_of_choice(OptionError("lr"), ADAPT, refuses)
+
+
+def test_an_error_says_something_in_one_line() -> None:
+    assert told(RuntimeError("two\n lines")) == "two lines"
+    assert told(MemoryError()) == "MemoryError"

@@ -1,0 +1,242 @@
+"""MNIST as a stream: turned, with its pixels in other orders, and divided by digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from tlml import ClassPool
+from tlml.data import SPLITS, Part, Split
+from tlml.errors import check_choice
+from tlml_vision.streams.changed import ChangedImagesDomain, Source, reorder, turn
+from tlml_vision.streams.written import CLASSES, FASHION, MNIST, SIDE, Collection, WrittenImages
+
+# Shares of the file ``train``, in its order; the file ``t10k`` tests the source tasks.
+_VALIDATION, _TARGET = 0.8, 0.95
+
+
+def divided(total: int) -> dict[Split, dict[Part, tuple[str, range]]]:
+    """Divide files of which the first has `total` images among splits and parts.
+
+    Of ``train`` four fifths are to learn from, 15% are for validation and 5% for the target;
+    ``t10k`` tests the source tasks.
+    """
+    first, second = int(_VALIDATION * total), int(_TARGET * total)
+    inner, half = first + (second - first) * 5 // 6, (second + total) // 2
+    none = ("train", range(0))
+    return {
+        "source": {"train": ("train", range(first)), "val": none, "test": ("t10k", range(0))},
+        "validation": {
+            "train": ("train", range(first, inner)), "val": none,
+            "test": ("train", range(inner, second)),
+        },
+        "target": {
+            "train": ("train", range(second, half)), "val": none,
+            "test": ("train", range(half, total)),
+        },
+    }  # fmt: skip
+
+
+class _ChangedMnist(ChangedImagesDomain):
+    """MNIST's digits ``[1, 28, 28]`` in [0, 1], changed from task to task."""
+
+    instead = ""
+
+    def __init__(
+        self, root: str | None, tasks: int, validation: int, target: int, seed: int, download: bool
+    ) -> None:
+        super().__init__(tasks, validation, target, seed, SIDE)
+        self.root, self.download = root, download
+        self._written = WrittenImages(MNIST, root, download, self.instead)
+
+    def source(self) -> Source:
+        """Return what reads the files."""
+        return self._written
+
+    def rows(self, split: Split) -> dict[Part, tuple[str, range]]:
+        """Return the images of a split.
+
+        Raises:
+            TlmlError: The data is missing or damaged.
+        """
+        found = divided(len(self._written.labels("train")))[split]
+        if split == "source":
+            found["test"] = ("t10k", range(len(self._written.labels("t10k"))))
+        return found
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the folder of the data."""
+        return self._written.fingerprint()
+
+
+class RotatedMnist(_ChangedMnist):
+    """MNIST's handwritten digits; a task is an angle that they are turned by.
+
+    The angle of task t of T is drawn evenly from 180 t / T to 180 (t + 1) / T degrees, turned
+    counter-clockwise and bilinearly. Source tasks are tested on the file ``t10k``; of the file
+    ``train`` they have the first four fifths, validation tasks the next 15%, target tasks the rest.
+
+    Args:
+        root: The folder of the data; ``$TLML_DATA/mnist`` where None.
+        tasks: How many source tasks there are: the stream.
+        validation: How many validation tasks.
+        target: How many target tasks.
+        seed: The key of the angles.
+        download: Whether to download MNIST through torchvision where it isn't there.
+
+    Raises:
+        TlmlError: A number is out of range.
+    """
+
+    instead = "rotated_digits, which needs no files"
+
+    def __init__(
+        self,
+        root: str | None = None,
+        tasks: int = 20,
+        validation: int = 20,
+        target: int = 5,
+        seed: int = 0,
+        download: bool = False,
+    ) -> None:
+        super().__init__(root, tasks, validation, target, seed, download)
+
+    def change(self, split: Split, number: int) -> tuple[str, Callable[[Tensor], Tensor]]:
+        """Return the angle of a task, and what turns by it."""
+        return turn(self.seed, split, number, self.numbers[split])
+
+
+class PermutedMnist(_ChangedMnist):
+    """MNIST's handwritten digits; a task is an order of their pixels (Kirkpatrick et al. 2017).
+
+    Images are divided as those of `rotated_mnist`.
+
+    Args:
+        root: The folder of the data; ``$TLML_DATA/mnist`` where None.
+        tasks: How many source tasks there are: the stream.
+        validation: How many validation tasks.
+        target: How many target tasks.
+        seed: The key of the orders.
+        download: Whether to download MNIST through torchvision where it isn't there.
+
+    Raises:
+        TlmlError: A number is out of range.
+    """
+
+    instead = "permuted_digits, which needs no files"
+
+    def __init__(
+        self,
+        root: str | None = None,
+        tasks: int = 20,
+        validation: int = 20,
+        target: int = 5,
+        seed: int = 0,
+        download: bool = False,
+    ) -> None:
+        super().__init__(root, tasks, validation, target, seed, download)
+
+    def change(self, split: Split, number: int) -> tuple[str, Callable[[Tensor], Tensor]]:
+        """Return a task's number, and what orders by its key."""
+        return reorder(self.seed, split, number)
+
+
+class ManyPermutations(PermutedMnist):
+    """A hundred orders of the pixels of MNIST's digits (Riemer et al. 2019); 200 images each there.
+
+    Args:
+        root: The folder of the data; ``$TLML_DATA/mnist`` where None.
+        tasks: How many source tasks there are: the stream.
+        validation: How many validation tasks.
+        target: How many target tasks.
+        seed: The key of the orders.
+        download: Whether to download MNIST through torchvision where it isn't there.
+
+    Raises:
+        TlmlError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        root: str | None = None,
+        tasks: int = 100,
+        validation: int = 20,
+        target: int = 5,
+        seed: int = 0,
+        download: bool = False,
+    ) -> None:
+        super().__init__(root, tasks, validation, target, seed, download)
+
+
+class _SplitImages(ClassPool):
+    """Ten classes ``[1, 28, 28]`` in [0, 1], to be divided into tasks of some of them."""
+
+    collection: Collection
+    instead = ""
+
+    def __init__(self, root: str | None = None, download: bool = False) -> None:
+        self.root, self.download = root, download
+        self.x = Box(0.0, 1.0, (1, SIDE, SIDE), np.float32)
+        self._written = WrittenImages(self.collection, root, download, self.instead)
+        self._classes: dict[Split, dict[str, Tensor]] = {}
+
+    def classes(self, split: Split) -> Mapping[str, Tensor]:
+        """Map each class to its images ``[n, 1, 28, 28]`` in a split.
+
+        Raises:
+            TlmlError: The data is missing or damaged, or too little for a split.
+        """
+        check_choice("split", split, SPLITS)
+        if split not in self._classes:
+            self._classes[split] = self._of(split)
+        return self._classes[split]
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the folder of the data."""
+        return self._written.fingerprint()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The images are read again: copies for workers stay small.
+        return {**self.__dict__, "_classes": {}}
+
+    def _of(self, split: Split) -> dict[str, Tensor]:
+        x, y = self._written.images("train"), self._written.labels("train")
+        parts = divided(len(y))[split].values()
+        own = [rows for _, rows in parts if len(rows)]
+        rows = slice(own[0].start, own[-1].stop)
+        x, y = x[rows].float() / 255, y[rows]
+        return {f"{split} {label}": x[y == label] for label in range(CLASSES)}
+
+
+class SplitMnist(_SplitImages):
+    """MNIST's digits as a pool of ten classes, two of which make a task of a stream.
+
+    All splits have the ten digits, and images of their own of the file ``train``: the source the
+    first four fifths, validation 15%, the target the rest. So target tasks are new images of known
+    digits, and no new classes.
+
+    Args:
+        root: The folder of the data; ``$TLML_DATA/mnist`` where None.
+        download: Whether to download MNIST through torchvision where it isn't there.
+    """
+
+    collection = MNIST
+    instead = "split_digits, which needs no files"
+
+
+class SplitFashion(_SplitImages):
+    """Fashion-MNIST (Xiao et al. 2017) as a pool of ten classes, two of which make a task.
+
+    Images are divided as those of `split_mnist`.
+
+    Args:
+        root: The folder of the data; ``$TLML_DATA/fashion_mnist`` where None.
+        download: Whether to download the data through torchvision where it isn't there.
+    """
+
+    collection = FASHION
+    instead = "split_digits, which needs no files"
