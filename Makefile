@@ -8,12 +8,14 @@ READY := $(VENV)/.ready
 TORCH := 2.13.0
 # What the command line leans on, in pure Python.
 OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
+# What reads data that is downloaded: run where TLML_DATA says where that is.
+READING := benchmarks/suites/continual.yaml
 EXTRAS := vision,peft,ot,rl,dev,docs
 # A file's tests share what they make once; the order is that of testpaths, the slowest first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-cells bench-optimiser bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,11 +44,14 @@ format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
-	for suite in $(wildcard benchmarks/suites/*.yaml); do $(BIN)/tlml bench "$$suite" || exit 1; done
+	for suite in $(filter-out $(if $(TLML_DATA),,$(READING)),$(wildcard benchmarks/suites/*.yaml)); do $(BIN)/tlml bench "$$suite" || exit 1; done
 	$(MAKE) bench-meta
 
 bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compares with it
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
+
+bench-continual: $(READY) ## time La-MAML's step on a stream; AUTHORS=their checkout compares with it
+	$(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")
 
 bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jobs gain
 	$(BIN)/python -m benchmarks.speed.cells

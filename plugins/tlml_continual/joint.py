@@ -15,6 +15,12 @@ class Joint(StreamLearner):
         """Return the stream of a domain with all its tasks shuffled into one."""
         return super().view(domain, **{"joint": True, **options})
 
+    def costs(self) -> dict[str, float]:
+        """Return that all examples are there at once."""
+        view = self.current_view()
+        kept = view.number_of_examples if isinstance(view, StreamView) else 0
+        return {**super().costs(), "memory_examples": kept}
+
     def check(self, view: View) -> None:
         """Raise where tasks come one after the other.
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete
-from torch import Tensor, nn
+from torch import Tensor
 
 from tlml.data import Batch
-from tlml.errors import check_positive
 from tlml.views import ViewSpaces
+from tlml_continual.memory import Memory
 
 
-class ReservoirBuffer(nn.Module):
+class ReservoirBuffer(Memory):
     """Keeps `capacity` examples, each example that came with the same probability.
-
-    All that it holds are registered buffers: checkpoints have them, and a resumed fit goes on with
-    them. What it draws comes from torch's generator, which a learner's training keys by seed,
-    epoch and batch.
 
     Args:
         capacity: Examples that are kept, of all tasks together.
@@ -35,21 +30,11 @@ class ReservoirBuffer(nn.Module):
         TlmlError: The capacity is not above 0.
     """
 
-    x: Tensor
-    y: Tensor
-    task: Tensor
     logits: Tensor
     age: Tensor
 
     def __init__(self, capacity: int, spaces: ViewSpaces, scores: int = 0) -> None:
-        super().__init__()
-        check_positive(memory_size=capacity)
-        self.capacity = capacity
-        self.register_buffer("x", _empty(capacity, spaces.x.shape or (), spaces.x.dtype))
-        whole = isinstance(spaces.y, Discrete)
-        shape, dtype = ((), np.int64) if whole else (spaces.y.shape or (), spaces.y.dtype)
-        self.register_buffer("y", _empty(capacity, shape, dtype))
-        self.register_buffer("task", torch.zeros(capacity, dtype=torch.int64))
+        super().__init__(capacity, spaces)
         self.register_buffer("logits", torch.zeros(capacity, scores))
         self.register_buffer("age", torch.zeros((), dtype=torch.int64))
 
@@ -83,19 +68,3 @@ class ReservoirBuffer(nn.Module):
             if logits is not None:
                 self.logits[at] = logits.detach()[rows].to(self.logits)
         self.age += n
-
-    def draw(self, n: int) -> Tensor:
-        """Return the places of `n` examples, drawn with replacement ``[n]``."""
-        return torch.randint(len(self), (n,)).to(self.x.device)
-
-    def sample(self, n: int) -> Batch:
-        """Return `n` examples, drawn with replacement."""
-        return self.at(self.draw(n))
-
-    def at(self, places: Tensor) -> Batch:
-        """Return the examples at some places."""
-        return Batch(self.x[places], self.y[places])
-
-
-def _empty(capacity: int, shape: tuple[int, ...], dtype: np.dtype | type | None) -> Tensor:
-    return torch.from_numpy(np.zeros((capacity, *shape), dtype))

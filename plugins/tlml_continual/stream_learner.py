@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
+from pytorch_lightning import Callback
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
@@ -15,7 +19,9 @@ from tlml.metrics import criterion
 from tlml.networks import has_batchnorm
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
+from tlml_continual.memory import Memory
 from tlml_continual.reservoir import ReservoirBuffer
+from tlml_continual.watch import Watch
 
 
 class StreamLearner(GradientLearner):
@@ -42,6 +48,8 @@ class StreamLearner(GradientLearner):
     """
 
     view_type: ClassVar[type[View]] = StreamView
+    # Whether it steps down gradients of batches, so that comparing these says something of it.
+    aligns: ClassVar[bool] = True
     steers: ClassVar[tuple[str, ...]] = ("lr",)  # options too large a value of which diverges
 
     def __init__(
@@ -74,17 +82,21 @@ class StreamLearner(GradientLearner):
         """Say in the log what a stream makes of momentum and of BatchNorm."""
         super().on_train_start()
         view, name = self.current_view(), default_registry().name_of(type(self))
-        if not isinstance(view, StreamView) or view.joint:
-            return
+        if isinstance(view, StreamView) and not view.joint:
+            for remark in self.remarks(view):
+                rank_zero_info(f"{name}: {remark}")
+
+    def remarks(self, view: StreamView) -> Iterator[str]:
+        """Yield what a user should know of options and network, before tasks come one by one."""
         if self.optimizer == "sgd" and self.momentum and view.epochs == 1:
-            rank_zero_info(
-                f"{name}: each batch comes once, and momentum={self.momentum} carries gradients of "
-                "old batches into new tasks; recipes of single passes have momentum=0"
+            yield (
+                f"each batch comes once, and momentum={self.momentum} carries gradients of old "
+                "batches into new tasks; recipes of single passes have momentum=0"
             )
         if has_batchnorm(self.built()):
-            rank_zero_info(
-                f"{name}: the network has BatchNorm, so R measures it with the statistics stored "
-                "in training, which are those of the last tasks; GroupNorm stores none"
+            yield (
+                "the network has BatchNorm, so R measures it with the statistics stored in "
+                "training, which are those of the last tasks; GroupNorm stores none"
             )
 
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
@@ -112,6 +124,21 @@ class StreamLearner(GradientLearner):
         """Predict with the network as it is."""
         return self.scores_of(x)
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Bring what watches a stream, beside what every learner brings."""
+        brought = super().configure_callbacks()
+        # Also for tests: Lightning warns where the callbacks of a checkpoint are not there.
+        return [*brought, Watch()] if self._watch() is None else brought
+
+    def costs(self) -> dict[str, float]:
+        """Return how many examples are kept, of all tasks together."""
+        return {**super().costs(), "memory_examples": getattr(self, "memory_size", 0)}
+
+    def courses(self) -> dict[str, list[tuple[int, float]]]:
+        """Return the alignment of gradients over the stream."""
+        watch = self._watch()
+        return {"alignment": watch.course} if watch is not None and watch.course else {}
+
     def check(self, view: View) -> None:
         """Raise where two memories would be filled, or glances can't be taken.
 
@@ -120,7 +147,7 @@ class StreamLearner(GradientLearner):
         """
         super().check(view)
         name = default_registry().name_of(type(self))
-        memories = [part for part in self.modules() if isinstance(part, ReservoirBuffer)]
+        memories = [part for part in self.modules() if isinstance(part, Memory)]
         if len(memories) > 1:
             raise TlmlError(
                 f"{name}: it owns {len(memories)} memories; a learner has one, which all its parts "
@@ -129,10 +156,17 @@ class StreamLearner(GradientLearner):
         if self.glances > 1:
             self._check_glances()
 
+    def _watch(self) -> Watch | None:
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next((one for one in callbacks if isinstance(one, Watch)), None)
+
     def _check_glances(self) -> None:
         """Raise where Lightning does something in a step that steps within a step would lack."""
-        several = self.trainer.world_size > 1
-        if several or getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+        trainer = self._trainer
+        if trainer is None:  # a suite asks before there is one
+            return
+        several = trainer.world_size > 1
+        if several or getattr(trainer.precision_plugin, "scaler", None) is not None:
             what = "devices=1" if several else "precision bf16-mixed"
             raise TlmlError(
                 "glances: steps within a training step have no gradient scaler and are not shared "
@@ -157,7 +191,7 @@ class StreamLearner(GradientLearner):
         Raises:
             DivergedError: It isn't.
         """
-        if not bool(torch.isfinite(loss)):
+        if not math.isfinite(loss.item()):
             lower = " or ".join(f"{name} ({getattr(self, name)})" for name in self.steers)
             raise DivergedError(
                 f"{default_registry().name_of(type(self))}: the loss is {loss.item()} in step "
@@ -172,7 +206,73 @@ class StreamLearner(GradientLearner):
         return f", in task {view.task_of(self.current_epoch)}"
 
 
-class RehearsingLearner(StreamLearner):
+class MemoryLearner(StreamLearner):
+    """Keeps examples of the stream in a memory.
+
+    Args:
+        network: ``auto`` (by the inputs), a registered network, a class path, or a module.
+        strategy: What adapts to a task after the stream, unless a test names another.
+        memory_size: Examples that are kept, of all tasks together.
+        **options: Those of `StreamLearner`.
+
+    Attributes:
+        buffer: The memory; None until the spaces are known.
+
+    Raises:
+        TlmlError: An option is out of range, or the network does not fit the view.
+    """
+
+    buffer: Memory | None
+
+    def __init__(
+        self,
+        network: str | nn.Module = "auto",
+        strategy: Strategy | str | dict[str, Any] | None = "full",
+        *,
+        memory_size: int = 200,
+        **options: Any,
+    ) -> None:
+        check_positive(memory_size=memory_size)
+        self.memory_size = memory_size
+        super().__init__(network, strategy, **options)
+        self.buffer = None
+
+    @abstractmethod
+    def new_memory(self, spaces: ViewSpaces) -> Memory:
+        """Return room for examples of a view."""
+
+    def prepare(self, spaces: ViewSpaces) -> None:
+        """Make room for examples of a view."""
+        super().prepare(spaces)
+        self.buffer = self.new_memory(spaces)
+
+    def kept_examples(self) -> Memory:
+        """Return the memory.
+
+        Raises:
+            TlmlError: No view told its sizes yet.
+        """
+        if self.buffer is None:
+            raise TlmlError(
+                f"{type(self).__name__}: there is no memory yet; call learner.view(...)"
+            )
+        return self.buffer
+
+    def check(self, view: View) -> None:
+        """Raise where the memory is larger than the stream.
+
+        Raises:
+            TlmlError: It is.
+        """
+        super().check(view)
+        if isinstance(view, StreamView) and self.memory_size > view.number_of_examples:
+            raise TlmlError(
+                f"memory_size: {self.memory_size} examples are more than the stream's "
+                f"{view.number_of_examples}, so that nothing could be forgotten; lower it"
+            )
+
+
+class RehearsingLearner(MemoryLearner):
     """Keeps a uniform sample of the stream in a memory, and learns from it again.
 
     Args:
@@ -189,7 +289,6 @@ class RehearsingLearner(StreamLearner):
         TlmlError: An option is out of range, or the network does not fit the view.
     """
 
-    buffer: ReservoirBuffer | None
     kept_scores: ClassVar[bool] = False  # whether the memory keeps what the network gave
 
     def __init__(
@@ -207,26 +306,23 @@ class RehearsingLearner(StreamLearner):
                 f"replay: {replay} examples of a memory of {memory_size} can't be drawn; lower "
                 "replay, or raise memory_size"
             )
-        self.memory_size, self.replay = memory_size, replay
-        super().__init__(network, strategy, **options)
+        self.replay = replay
+        super().__init__(network, strategy, memory_size=memory_size, **options)
 
-    def prepare(self, spaces: ViewSpaces) -> None:
-        """Make room for examples of a view."""
-        super().prepare(spaces)
+    def new_memory(self, spaces: ViewSpaces) -> Memory:
+        """Return room for a uniform sample of a view's examples."""
         scores = outputs(spaces.y) if self.kept_scores else 0
-        self.buffer = ReservoirBuffer(self.memory_size, spaces, scores)
+        return ReservoirBuffer(self.memory_size, spaces, scores)
 
     def reservoir(self) -> ReservoirBuffer:
-        """Return the memory.
+        """Return the uniform sample.
 
         Raises:
             TlmlError: No view told its sizes yet.
         """
-        if self.buffer is None:
-            raise TlmlError(
-                f"{type(self).__name__}: there is no memory yet; call learner.view(...)"
-            )
-        return self.buffer
+        memory = self.kept_examples()
+        assert isinstance(memory, ReservoirBuffer), f"the memory is a {type(memory).__name__}"
+        return memory
 
     def remember(self, step: Step) -> None:
         """Show the examples to the memory."""
@@ -234,7 +330,7 @@ class RehearsingLearner(StreamLearner):
 
     def rehearsed(self, step: Step) -> Step:
         """Return a batch with `replay` examples of the memory behind its own."""
-        memory = self.reservoir()
+        memory = self.kept_examples()
         if not len(memory):
             return step
         places = memory.draw(self.replay)
@@ -242,16 +338,3 @@ class RehearsingLearner(StreamLearner):
         x = torch.cat([self._like(step.batch.x), self._like(old.x)])
         y = torch.cat([step.batch.y, old.y])
         return Step(Batch(x, y), torch.cat([step.task, memory.task[places]]))
-
-    def check(self, view: View) -> None:
-        """Raise where the memory is larger than the stream.
-
-        Raises:
-            TlmlError: It is.
-        """
-        super().check(view)
-        if isinstance(view, StreamView) and self.memory_size > view.number_of_examples:
-            raise TlmlError(
-                f"memory_size: {self.memory_size} examples are more than the stream's "
-                f"{view.number_of_examples}, so that nothing could be forgotten; lower it"
-            )

@@ -114,6 +114,7 @@ def test_what_is_retained_is_measured_and_the_stream_ends_by_itself() -> None:
         {
             "RA": np.mean(after[1]),
             "LA": np.mean([after[0][0], after[1][1]]),
+            "AIA": np.mean([after[0][0], np.mean(after[1])]),
             "BTI": (after[1][0] - after[0][0]) / 2,
             "BWT": after[1][0] - after[0][0],
             "FWT": forward_transfer(after, before),

@@ -17,7 +17,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 STREAM = Description(
     axis="tasks", unit="tasks seen", one="task", many="tasks", paired="task of the stream",
     columns={"LA": "LA", "BTI": "BTI", "fit_seconds": "fit s", "steps": "steps"},
-    pictures=("retention", "tasks", "against", "of a later version"),
+    pictures=("retention", "tasks", "against", "courses", "of a later version"),
 )  # fmt: skip
 PROTOCOLS = {"episodes": EPISODES, "stream": STREAM}
 COST = {"fit_seconds": 10.5, "adapt_seconds": 1.0, "gradient_steps": 50.0, "labels": 5.0}

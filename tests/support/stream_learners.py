@@ -59,6 +59,14 @@ class Replay(Naive):
         self.register_buffer("kept_y", torch.zeros(self.capacity).long())
         self.register_buffer("seen", torch.zeros((), dtype=torch.long))
 
+    def costs(self) -> dict[str, float]:
+        """Return how much is kept."""
+        return {"memory_examples": self.capacity}
+
+    def courses(self) -> dict[str, list[tuple[int, float]]]:
+        """Return how many had been kept by when."""
+        return {"kept": [(0, 0.0), (self.global_step, float(self.seen))]}
+
     def training_step(self, batch: Step, batch_idx: int) -> Tensor:
         """Return the loss on the batch and on kept examples."""
         (x, y), seen = batch.batch, int(self.seen)

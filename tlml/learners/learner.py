@@ -131,6 +131,20 @@ class Learner(Recorded, SafelyLoaded, ABC):
     def check(self, view: View) -> None:
         """Raise where this learner can't train on a view; called before a fit, and by suites."""
 
+    def costs(self) -> dict[str, float]:
+        """Return what a fit took beside time, by name, such as ``memory_examples``.
+
+        Suites ask when the fit has ended, and show what their tables have a column for.
+        """
+        return {}
+
+    def courses(self) -> dict[str, list[tuple[int, float]]]:
+        """Return what was measured on the way of a fit, by name: steps with a value each.
+
+        Suites ask when the fit has ended, keep it with the result, and draw it.
+        """
+        return {}
+
     def current_view(self) -> View | None:
         """Return the view that the Trainer uses: its datamodule, or whose loaders it has."""
         return None if self._trainer is None else view_of(self._trainer)

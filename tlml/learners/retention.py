@@ -17,6 +17,7 @@ from tlml.data.tasks import Step
 from tlml.errors import TlmlError
 from tlml.learners.consolidation import stream_of
 from tlml.metrics.streams import (
+    average_incremental_accuracy,
     backward_transfer,
     backward_transfer_and_interference,
     forgetting,
@@ -36,7 +37,8 @@ class Retention(pl.Callback):
     training comes from the sanity check: ``Trainer(num_sanity_val_steps=-1)``. Where targets are
     values R holds the mean squared error instead, of which less is better, and where a domain has
     a metric of its own, that: the mean over batches, by their examples. Checkpoints hold all rows,
-    so a resumed stream has them too; loggers get `summary` in the end.
+    so a resumed stream has them too; loggers get `summary` in the end, and those that take tables,
+    such as W&B, all of R as ``R``.
 
     Attributes:
         metric: What R holds, such as ``accuracy``; empty before the first validation.
@@ -70,11 +72,12 @@ class Retention(pl.Callback):
         return np.array(self.rows, dtype=np.float64)
 
     def summary(self) -> dict[str, float]:
-        """Return RA, LA and, from the second task on, BTI, BWT, forgetting and FWT, so far.
+        """Return RA, LA, AIA and, from the second task on, BTI, BWT, forgetting and FWT, so far.
 
         They are over the tasks so far. RA is the mean on all of them after the last, LA that on
-        each just after it was learned; FWT needs the row before training. Where all tasks are
-        shuffled into one, RA is the mean on all, and there is nothing else.
+        each just after it was learned, AIA the mean over t of the mean on the tasks up to t after
+        task t; FWT needs the row before training. Where all tasks are shuffled into one, RA is the
+        mean on all, and there is nothing else.
 
         Raises:
             TlmlError: No task has been learned.
@@ -85,7 +88,11 @@ class Retention(pl.Callback):
         if self.joint:
             return {"RA": float(self.matrix[-1].mean())}
         square = self.matrix[:, :learned]
-        found = {"RA": retained_accuracy(square), "LA": learning_accuracy(square)}
+        found = {
+            "RA": retained_accuracy(square),
+            "LA": learning_accuracy(square),
+            "AIA": average_incremental_accuracy(square),
+        }
         if learned > 1:
             found["BTI"] = backward_transfer_and_interference(square)
             found["BWT"] = backward_transfer(square)
@@ -152,10 +159,12 @@ class Retention(pl.Callback):
             self.rows = [*self.rows[:task], row]
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell the loggers the summary."""
+        """Tell the loggers the summary, and those that take tables R."""
         if self.rows:
             for logger in trainer.loggers:
                 logger.log_metrics(self.summary(), step=trainer.global_step)
+                if takes_tables := getattr(logger, "log_table", None):
+                    takes_tables("R", **self._table(), step=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all rows as plain data."""
@@ -176,6 +185,13 @@ class Retention(pl.Callback):
             )
         missing = learned - len(self.rows)
         self.rows = [*self.rows, *([float("nan")] * tasks for _ in range(missing))]
+
+    def _table(self) -> dict[str, Any]:
+        """Return R as the columns and the rows of a table, with the row before training."""
+        rows = [("before", self.before)] if self.before else []
+        rows += [("all" if self.joint else str(task), row) for task, row in enumerate(self.rows)]
+        columns = ["after task", *(f"on task {task}" for task in range(len(self.rows[-1])))]
+        return {"columns": columns, "data": [[name, *row] for name, row in rows]}
 
 
 def _validate(trainer: pl.Trainer, after: int) -> None:

@@ -12,9 +12,18 @@ The trip of MAML's meta-gradient, file by file:
 `compiled` traces step 5 once into one program. `contract` says what all of this asks of a learner.
 """
 
+from tlml.meta.compiled import compile_function
 from tlml.meta.loop import LoopPath
 from tlml.meta.outer_gradient import first_divergence, mean_over_tasks, one_task
 from tlml.meta.path import Path
 from tlml.meta.problem import InnerProblem
 
-__all__ = ["InnerProblem", "LoopPath", "Path", "first_divergence", "mean_over_tasks", "one_task"]
+__all__ = [
+    "InnerProblem",
+    "LoopPath",
+    "Path",
+    "compile_function",
+    "first_divergence",
+    "mean_over_tasks",
+    "one_task",
+]

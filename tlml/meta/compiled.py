@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -55,9 +56,6 @@ class CompiledSteps:
 
 
 def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
-    import torch._inductor
-    from torch.fx.experimental.proxy_tensor import make_fx
-
     held = LearnerCall(problem.learner, problem.task_slopes)
 
     def flat(*given: Tensor) -> list[Tensor]:
@@ -67,7 +65,24 @@ def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
         loss, slopes = call_with(held, params, Episode(Batch(sx, sy), Batch(qx, qy)))
         return [loss.detach(), *(slopes[name] for name in names)]
 
-    graph = make_fx(flat)(*inputs)
+    return compile_function(flat, inputs)
+
+
+def compile_function(function: Callable[..., list[Tensor]], inputs: Sequence[Tensor]) -> Any:
+    """Trace a function of tensors into one graph, and compile that.
+
+    Args:
+        function: It may differentiate inside; all that it depends on beside its arguments, numbers
+            and modes among it, is taken as it is now.
+        inputs: Arguments like those that the program will be given.
+
+    Raises:
+        TlmlError: There is no compiler, or it failed.
+    """
+    import torch._inductor
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(function)(*inputs)
     _spell_out(graph)
     _turn_narrow_products(graph)
     try:
@@ -125,7 +140,7 @@ def _turn_narrow_products(graph: GraphModule) -> None:
     graph.recompile()
 
 
-def _check(program: Any, graph: GraphModule, inputs: list[Tensor]) -> None:
+def _check(program: Any, graph: GraphModule, inputs: Sequence[Tensor]) -> None:
     """Raise where a program does not compute what was traced, beyond rounding.
 
     What draws at random is passed over: a program draws otherwise.

@@ -17,6 +17,7 @@ from tlml.metrics.losses import (
     summed_criterion,
 )
 from tlml.metrics.streams import (
+    average_incremental_accuracy,
     backward_transfer,
     backward_transfer_and_interference,
     forgetting,
@@ -31,6 +32,7 @@ __all__ = [
     "LOSSES",
     "Criterion",
     "Difference",
+    "average_incremental_accuracy",
     "backward_transfer",
     "backward_transfer_and_interference",
     "bootstrap_interval",

@@ -27,6 +27,16 @@ def learning_accuracy(matrix: ArrayLike) -> float:
     return float(np.diagonal(_square(matrix)).mean())
 
 
+def average_incremental_accuracy(matrix: ArrayLike) -> float:
+    """Return AIA, the mean over t of the mean accuracy on the tasks so far: mean R[t, 0..t].
+
+    iCaRL (Rebuffi et al. 2017, arXiv:1611.07725), section 4, "average incremental accuracy". It
+    counts what was known on the way, which RA does not.
+    """
+    table = _square(matrix)
+    return float(np.mean([row[: task + 1].mean() for task, row in enumerate(table)]))
+
+
 def backward_transfer_and_interference(matrix: ArrayLike) -> float:
     """Return BTI, mean over all T tasks of R[T-1, j] - R[j, j]: RA - LA.
 

@@ -15,13 +15,14 @@ from tlml.networks.image import conv4, resnet12
 from tlml.networks.layers import layers_of
 from tlml.networks.modes import evaluating
 from tlml.networks.named_tensors import NamedBuffers, NamedParameters
-from tlml.networks.network import Network, flat, size_option, sizes_option
+from tlml.networks.network import Flat, Network, flat, size_option, sizes_option
 from tlml.networks.parameters import fresh_parameters, frozen_parameters
 from tlml.networks.sequence import gru, transformer
 from tlml.networks.vector import mlp
 
 __all__ = [
     "NETWORKS",
+    "Flat",
     "NamedBuffers",
     "NamedParameters",
     "Network",

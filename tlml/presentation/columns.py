@@ -12,7 +12,7 @@ from tlml.presentation.rows import Row
 from tlml.presentation.wording import printable
 
 # Figures and costs that a narrow terminal keeps.
-_KEPT = frozenset({"BTI", "adapt_seconds", "fit_seconds"})
+_KEPT = frozenset({"BTI", "adapt_seconds", "fit_seconds", "memory_examples"})
 
 
 class Mark(StrEnum):

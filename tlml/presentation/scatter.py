@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from tlml.presentation.figure import FRAME, Look, bars, entitle, new_figure, png, tidy
 from tlml.presentation.rows import Interval
@@ -12,6 +13,7 @@ from tlml.presentation.rows import Interval
 def draw_scatter(
     points: Mapping[str, tuple[Interval, Interval]], looks: Mapping[str, Look], *,
     x_label: str, y_label: str, title: str, zero: bool = False,
+    levels: Mapping[str, Interval] = MappingProxyType({}),
 ) -> bytes:  # fmt: skip
     """Draw points with their intervals as a PNG; what is not finite is left out.
 
@@ -22,6 +24,7 @@ def draw_scatter(
         y_label: What y is.
         title: What is seen.
         zero: Draw the line where x is 0.
+        levels: y alone by method, of those that have no x: lines across.
     """
     figure = new_figure()
     axes = figure.add_subplot()
@@ -35,6 +38,10 @@ def draw_scatter(
                 marker=look.marker, markersize=7, capsize=3, elinewidth=1, linestyle="none",
                 label=f"{name} (baseline)" if look.dashed else name,
             )  # fmt: skip
+    for name, level in levels.items():
+        if _finite((level.mean,)):
+            colour = looks[name].colour
+            axes.axhline(level.mean, color=colour, linestyle=":", linewidth=1.5, label=name)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     entitle(axes, title)

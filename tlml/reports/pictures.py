@@ -12,7 +12,7 @@ from tlml.reports.feature_plot import panels, plot_features
 from tlml.reports.option_plot import curves, plot_curve, tuned_curves
 from tlml.reports.scene import Picture, Scene
 from tlml.reports.size_plot import plot_sizes, sizes
-from tlml.reports.stream_plots import against, retention, tasks
+from tlml.reports.stream_plots import against, courses, retention, tasks
 from tlml.reports.summary import Report
 from tlml.suites.results import Planned
 
@@ -78,5 +78,6 @@ _DRAWN: Mapping[str, Callable[[Scene], Iterator[Picture]]] = MappingProxyType(
         "retention": retention,
         "tasks": tasks,
         "against": against,
+        "courses": courses,
     }
 )

@@ -22,10 +22,12 @@ _MEANINGS = MappingProxyType(
     {
         "RA": "each task after the last",
         "LA": "each task just after it was learned",
+        "AIA": "after each task, those so far",
         "BTI": "mean change from there to the end of the stream",
         "BWT": "the same sum divided by one task less",
         "FWT": "a task just before it is learned, less the same before all training",
         "forgetting": "what was lost of the best that a task had, over all tasks but the last",
+        "memory_examples": "examples kept, of all tasks together",
         "samples_per_second": "examples trained on in a second",
     }
 )

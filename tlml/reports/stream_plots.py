@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlml.presentation.courses import draw_courses
 from tlml.presentation.figure import looks
 from tlml.presentation.heat_map import draw_heat_maps
 from tlml.presentation.over_stream import draw_over_stream
@@ -51,20 +52,38 @@ def tasks(scene: Scene) -> Iterator[Picture]:
 
 
 def against(scene: Scene) -> Iterator[Picture]:
-    """Draw what is retained against what changed since each task was learned."""
+    """Draw what is retained against what changed since each task was learned.
+
+    A method that learned all tasks at once has no change: its level is a line across.
+    """
     for block in scene.blocks:
         changes = _changes(scene, block)
         scores = {row.method: row.score for row in block.rows if row.score is not None}
         points = {name: (change, scores[name]) for name, change in changes.items()}
+        levels = {name: score for name, score in scores.items() if name not in changes}
         if points:
             told = "what is retained against what was lost or gained since it was learned"
             drawn = draw_scatter(
                 points, looks(scene.report.methods, scene.report.baseline), zero=True,
+                levels=levels,
                 x_label="BTI: mean change since each task was learned",
                 y_label=f"RA: mean {block.metric} after the last task",
                 title=f"{place(block)}: RA against BTI with 95% intervals",
             )  # fmt: skip
             yield scene.picture(_name(scene, block, "against"), told, drawn)
+
+
+def courses(scene: Scene) -> Iterator[Picture]:
+    """Draw what learners measured while they were trained, such as the alignment of gradients."""
+    for block in scene.blocks:
+        rows = _rows(scene, block, "courses")
+        for name in dict.fromkeys(name for row in rows for name in row["courses"]):
+            told = f"{name} over the stream"
+            drawn = draw_courses(
+                _courses(scene, block, name), looks(scene.report.methods, scene.report.baseline),
+                y_label=name, ends=_ends(scene, block), title=f"{place(block)}: {told}",
+            )  # fmt: skip
+            yield scene.picture(_name(scene, block, name), told, drawn)
 
 
 def _rows(scene: Scene, block: Block, name: str) -> Iterator[dict[str, Any]]:
@@ -79,6 +98,29 @@ def _matrices(scene: Scene, block: Block, name: str) -> dict[str, Matrix]:
     for row in _rows(scene, block, name):
         found.setdefault(row["method"], []).append(row[name])
     return {method: np.mean(np.array(own, float), axis=0) for method, own in found.items()}
+
+
+def _courses(scene: Scene, block: Block, name: str) -> dict[str, Matrix]:
+    """Return a course by method: at each step the mean over those seeds that measured it."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for row in _rows(scene, block, "courses"):
+        for step, value in row["courses"].get(name, ()):
+            found.setdefault(row["method"], {}).setdefault(step, []).append(value)
+    return {
+        method: np.array([(step, np.mean(own[step])) for step in sorted(own)])
+        for method, own in found.items()
+    }
+
+
+def _ends(scene: Scene, block: Block) -> list[float]:
+    """Return the steps at which tasks end, where they are the same for all methods."""
+    steps = {
+        row["cost"]["steps"] for row in _rows(scene, block, "R") if "steps" in row.get("cost", {})
+    }
+    tasks = int(block.value)
+    return (
+        [end * task / tasks for end in steps for task in range(1, tasks)] if len(steps) == 1 else []
+    )
 
 
 def _changes(scene: Scene, block: Block) -> dict[str, Interval]:

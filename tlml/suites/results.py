@@ -147,6 +147,7 @@ class Record(_Read):
         cost: What it took, by name.
         R: Of a stream: accuracies ``[T, T]``, R[t][j] on task j after task t.
         before: Of a stream: accuracies ``[T]`` before training.
+        courses: What was measured on the way of the fit, by name: steps with a value each.
         episodes: The numbers of the target episodes, where those are the units.
         losses: One for each unit.
         tasks: The task of each unit, where tasks repeat or are few; five and more are paired units
@@ -181,6 +182,7 @@ class Record(_Read):
     cost: Cost = {}
     R: list[list[float]] | None = None
     before: list[float] | None = None
+    courses: dict[str, list[tuple[int, float]]] = {}
     episodes: list[int] = []
     losses: list[float] = []
     tasks: list[str] = []

@@ -129,3 +129,10 @@ def test_what_cannot_be_learned_is_refused_before_training() -> None:
         "be filled unseen"
     ):
         trainer.fit(made, made.view(Tables()))
+
+
+@pytest.mark.parametrize("name", ["naive", "er", "joint"])
+def test_suites_ask_before_there_is_a_trainer(name: str) -> None:
+    options = {"memory_size": 6, "replay": 3} if name == "er" else {}
+    made = tlml.learner(name, network=nn.Linear(2, 1), glances=2, **options)
+    made.check(made.view(Tables(), batch_size=4))

@@ -35,6 +35,14 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "lwf": {},
     "agem": {**MEMORY, "glances": 2},
     "gem": {**MEMORY, "momentum": 0.5},
+    "lamaml": {**MEMORY, "order": "second", "alpha_init": 0.05, "alpha_lr": 0.05},
+    "sync_lamaml": {**MEMORY, "glances": 2, "alpha_init": 0.05, "path": "plain"},
+    "cmaml": {**MEMORY, "variant": "paper", "alpha_init": 0.05},
+    "mer": {**MEMORY, "s": 2},
+    "icarl": MEMORY,
+    "gdumb": {"memory_size": 8, "epochs_on_memory": 2},
+    "ncm": {"lr": 0.03},  # takes no other
+    "ranpac": {"lr": 0.03, "projection": 8},
 }
 
 
@@ -59,7 +67,8 @@ def fit(name: str, folder: Path | None = None, at: int = 0) -> Any:
     Returns:
         Parameters and buffers, the optimiser's state, and the rows of R.
     """
-    options = {"lr": 0.05, "network_options": {"hidden": [5]}, **LEARNERS[name]}
+    rate = {} if name == "lamaml" else {"lr": 0.05}  # which has rates of its own
+    options = {**rate, "network_options": {"hidden": [5]}, **LEARNERS[name]}
     learner = tlml.learner(name, network="mlp", **options)
     view = learner.view(Letters(), ways=2, batch_size=BATCH, samples=SAMPLES)
     callbacks: list[pl.Callback] = []
@@ -108,12 +117,13 @@ def test_a_fit_killed_where_a_task_ends_equals_it_too(name, tmp_path):
     assert equal(resumed(name, A_TASK, tmp_path), uninterrupted(name))
 
 
-def test_experience_replay_may_be_killed_at_twenty_places(tmp_path):
+@pytest.mark.parametrize("name", ["er", "lamaml"])
+def test_rehearsal_may_be_killed_at_twenty_places(name, tmp_path):
     places = np.random.default_rng(0).permutation(np.arange(1, STEPS))[:20]
     assert len(places) == 20
     for place in places.tolist():
-        found = resumed("er", place, tmp_path / f"{place}")
-        assert equal(found, uninterrupted("er")), f"step {place}"
+        found = resumed(name, place, tmp_path / f"{place}")
+        assert equal(found, uninterrupted(name)), f"step {place}"
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -43,9 +43,11 @@ def test_a_stream_of_values_is_measured_by_its_squared_error() -> None:
     assert retention.matrix.shape == (3, 3)
     assert len(retention.before) == 3
     found, matrix = retention.summary(), retention.matrix
-    assert set(found) == {"RA", "LA", "BTI", "BWT", "FWT", "forgetting"}
+    assert set(found) == {"RA", "LA", "AIA", "BTI", "BWT", "FWT", "forgetting"}
     assert found["RA"] == pytest.approx(matrix[-1].mean())
     assert found["LA"] == pytest.approx(np.diagonal(matrix).mean())
+    so_far = [row[: t + 1].mean() for t, row in enumerate(matrix)]
+    assert found["AIA"] == pytest.approx(np.mean(so_far))
     assert found["FWT"] == pytest.approx(forward_transfer(matrix, retention.before))
     assert found["LA"] < np.mean(retention.before)
 

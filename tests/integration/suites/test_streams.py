@@ -96,6 +96,7 @@ def test_a_record_of_a_stream_is_what_its_fit_retained(made: Made) -> None:
         assert record.metrics == pytest.approx(
             {
                 "LA": np.diagonal(matrix).mean(),
+                "AIA": np.mean([row[: t + 1].mean() for t, row in enumerate(matrix)]),
                 "BTI": (matrix[-1] - np.diagonal(matrix)).mean(),
                 "BWT": backward_transfer(matrix),
                 "FWT": forward_transfer(matrix, record.before),
@@ -105,6 +106,19 @@ def test_a_record_of_a_stream_is_what_its_fit_retained(made: Made) -> None:
         assert record.cost["steps"] == 3 * 6
         assert record.cost["samples_per_second"] > 0
         assert record.cost["fit_seconds"] > 0
+
+
+def test_what_a_learner_says_of_its_fit_is_kept_shown_and_drawn(made: Made) -> None:
+    _, out = made
+    for record in records(made, "replay"):
+        assert record.cost["memory_examples"] == 30
+        (first, last) = record.courses["kept"]
+        assert first == (0, 0.0) and last[0] == 18 and last[1] > 0
+    assert [record.courses for record in records(made, "naive")] == [{}, {}]
+    report(out)
+    text = (out / "report.md").read_text()
+    assert "| memory |" in text and "memory: examples kept, of all tasks together" in text
+    assert (out / "rotated_digits-kept.png").is_file()
 
 
 def test_what_comes_again_is_forgotten_less(made: Made) -> None:

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from measures import message
 
 from tlml.metrics import (
+    average_incremental_accuracy,
     backward_transfer,
     backward_transfer_and_interference,
     forgetting,
@@ -26,6 +27,7 @@ R = np.array([[0.9, 0.3, 0.2], [0.7, 0.8, 0.4], [0.6, 0.5, 1.0]])
 def test_metrics_of_a_stream_by_hand():
     assert retained_accuracy(R) == pytest.approx((0.6 + 0.5 + 1.0) / 3)
     assert learning_accuracy(R) == pytest.approx((0.9 + 0.8 + 1.0) / 3)
+    assert average_incremental_accuracy(R) == pytest.approx((0.9 + (0.7 + 0.8) / 2 + 2.1 / 3) / 3)
     assert backward_transfer_and_interference(R) == pytest.approx((-0.3 - 0.3 + 0) / 3)
     assert backward_transfer(R) == pytest.approx((-0.3 - 0.3) / 2)
     assert forward_transfer(R, [0.1, 0.2, 0.1]) == pytest.approx((0.1 + 0.3) / 2)
@@ -42,6 +44,8 @@ def test_metrics_of_a_stream_equal_loops_over_tasks(matrix):
     forgotten = [matrix[tasks - 1, j] - matrix[j, j] for j in range(tasks)]
     assert backward_transfer_and_interference(matrix) == pytest.approx(sum(forgotten) / tasks)
     assert backward_transfer(matrix) == pytest.approx(sum(forgotten[:-1]) / (tasks - 1))
+    so_far = [sum(matrix[t, j] for j in range(t + 1)) / (t + 1) for t in range(tasks)]
+    assert average_incremental_accuracy(matrix) == pytest.approx(sum(so_far) / tasks)
     lost = [max(matrix[t, j] for t in range(tasks - 1)) - matrix[-1, j] for j in range(tasks - 1)]
     assert forgetting(matrix) == pytest.approx(sum(lost) / (tasks - 1))
     gained = [matrix[-1, j] - min(matrix[t, j] for t in range(tasks - 1)) for j in range(tasks - 1)]
@@ -54,6 +58,7 @@ def test_what_was_not_measured_does_not_spoil_the_rest():
     lower = np.where(np.tri(3, dtype=bool), R, np.nan)
     assert backward_transfer(lower) == pytest.approx(-0.3)
     assert forgetting(lower) == pytest.approx(0.3)
+    assert average_incremental_accuracy(lower) == pytest.approx(average_incremental_accuracy(R))
     assert math.isnan(forward_transfer(lower, [0, 0, 0]))
 
 

@@ -66,6 +66,7 @@ def test_figures_and_costs_are_found_by_name() -> None:
     assert described_column("gradient_steps", "steps", "accuracy").text(shown) == "50"
     assert described_column("gradient_steps", "steps", "accuracy").place == "wide"
     assert described_column("BTI", "BTI", "accuracy").place == "always"
+    assert described_column("memory_examples", "memory", "accuracy").place == "always"
 
 
 def test_without_a_baseline_there_are_no_differences() -> None:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from presented import PNG, report, row, scene, stream_block, stream_score
 
+from tlml.reports import stream_plots
 from tlml.reports.scene import Picture, Scene
-from tlml.reports.stream_plots import _changes, _matrices, _padded, against, retention, tasks
+from tlml.reports.stream_plots import (
+    _changes,
+    _courses,
+    _ends,
+    _matrices,
+    _padded,
+    against,
+    courses,
+    retention,
+    tasks,
+)
 
 R = [[0.9, 0.1], [0.5, 0.8]]
 Draw = Callable[[Scene], Iterator[Picture]]
@@ -63,3 +75,47 @@ def test_bti_is_paired_by_task_and_averaged_over_seeds() -> None:
 
 def test_a_method_without_a_row_before_training_has_an_empty_one() -> None:
     assert np.isnan(_padded(np.eye(2), 3)).tolist() == [[True, True], [False] * 2, [False] * 2]
+
+
+def test_what_was_measured_on_the_way_has_a_picture_by_its_name() -> None:
+    course = {"alignment": [(10, 0.5), (20, -0.5)], "speed": [(10, 9.0)]}
+    found = made(stream_score("naive", R, courses=course), stream_score("er", R))
+    assert [p.name for p in courses(found)] == ["glyphs-alignment", "glyphs-speed"]
+    assert all(p.png.startswith(PNG) for p in courses(found))
+    assert list(courses(made(stream_score("er", R)))) == []
+
+
+def test_a_course_is_the_mean_over_the_seeds_that_measured_a_step() -> None:
+    found = made(
+        stream_score("er", R, courses={"alignment": [(20, 0.5), (10, 0.1)]}),
+        stream_score("er", R, seed=1, courses={"alignment": [(10, 0.3)]}),
+        stream_score("naive", R, courses={"speed": [(10, 9.0)]}),
+    )
+    (block,) = found.blocks
+    course = _courses(found, block, "alignment")
+    assert {*course} == {"er"}
+    assert course["er"] == pytest.approx(np.array([[10, 0.2], [20, 0.5]]))
+
+
+def test_tasks_end_where_they_do_for_all_methods() -> None:
+    def ends(*steps: float) -> list[float]:
+        scores = [stream_score(f"m{n}", R, cost={"steps": n}) for n in steps]
+        found = made(*scores)
+        return _ends(found, found.blocks[0])
+
+    assert ends(40, 40) == [20.0]
+    assert ends(40, 20) == ends() == []
+
+
+def test_a_method_without_r_is_a_level_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def draw(points: Any, looks: Any, **options: Any) -> bytes:
+        seen.update(points=points, **options)
+        return PNG
+
+    monkeypatch.setattr(stream_plots, "draw_scatter", draw)
+    shown = stream_block(row("naive"), row("joint", 0.9))
+    list(against(scene(report(shown, baseline="naive", scores=(stream_score("naive", R),)))))
+    assert {*seen["points"]} == {"naive"}
+    assert {name: level.mean for name, level in seen["levels"].items()} == {"joint": 0.9}

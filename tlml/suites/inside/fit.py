@@ -48,7 +48,7 @@ def run_fit(
         trained.cost["tuning_seconds"] = found["cost"]["fit_seconds"]
     else:
         trained = train(config, folder, report)
-    learner, view, cost, retained = trained
+    learner, view, cost, retained, courses = trained
     if isinstance(view, PairView) and isinstance(learner, GradientLearner):
         write_projection(learner, view, folder / FEATURES)
     return {
@@ -58,6 +58,7 @@ def run_fit(
         **chosen,
         "effective_sample_size": learner.strategy.effective_sample_size,
         **retained,
+        "courses": courses,
         "cost": cost,
     }
 
@@ -87,4 +88,4 @@ def _best(
         found.pop("cost"),
     )
     view = make_training_view(config, learner, make_domain(config))
-    return TrainingOutcome(learner, view, cost, {}), found
+    return TrainingOutcome(learner, view, cost, {}, {}), found

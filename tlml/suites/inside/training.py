@@ -38,12 +38,14 @@ class TrainingOutcome(NamedTuple):
         view: What it was trained on.
         cost: What that took, by name.
         retained: Of a stream: what ``result.json`` says of R; else nothing.
+        courses: What was measured on the way, by name: steps with a value each.
     """
 
     learner: Learner
     view: View
     cost: dict[str, float]
     retained: dict[str, Any]
+    courses: dict[str, list[tuple[int, float]]]
 
 
 def train(config: dict[str, Any], folder: Path, report: Report) -> TrainingOutcome:
@@ -69,10 +71,11 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> TrainingOutco
     cost: dict[str, float] = {
         "fit_seconds": round(clock.time_elapsed("train"), 3),
         "steps": trainer.global_step,
+        **learner.costs(),
     }
     for counted in throughput:
         cost["samples_per_second"] = round(counted.rate, 1)
-    return TrainingOutcome(learner, view, cost, _retained(trainer))
+    return TrainingOutcome(learner, view, cost, _retained(trainer), learner.courses())
 
 
 class Throughput(Callback):

@@ -65,12 +65,13 @@ class StreamProtocol(Protocol[StreamKeys]):
         many="tasks",
         paired="task of the stream",
         columns={
-            **{name: name for name in ("LA", "BTI", "BWT", "FWT", "forgetting")},
+            **{name: name for name in ("LA", "AIA", "BTI", "BWT", "FWT", "forgetting")},
+            "memory_examples": "memory",
             "fit_seconds": "fit s",
             "samples_per_second": "samples/s",
             "steps": "steps",
         },
-        pictures=("retention", "tasks", "against"),
+        pictures=("retention", "tasks", "against", "courses"),
     )
     shared = frozenset({"tasks", "samples", "ways", "order", "scenario"})
     # The stream says how long training is, and R when to measure.
@@ -135,6 +136,7 @@ class StreamProtocol(Protocol[StreamKeys]):
                 cost=found["cost"],
                 R=None if joint else rows,
                 before=found["before"] or None,
+                courses=found.get("courses", {}),
                 learner=config["learner"],
                 strategy=config["strategy"],
                 options=chosen,

@@ -28,7 +28,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def train(config: dict[str, Any], folder: Path, report: Any) -> TrainingOutcome:
         seen.append(config)
         view = EpisodeView(tlml.domain("sinusoid"))
-        return TrainingOutcome(tlml.learner("maml"), view, {"fit_seconds": 2.0}, {"R": [[1.0]]})
+        return TrainingOutcome(tlml.learner("maml"), view, {"fit_seconds": 2.0}, {"R": [[1.0]]},
+                               {"alignment": [(5, 0.25)]})  # fmt: skip
 
     monkeypatch.setattr(fit, "train", train)
     return seen
@@ -41,6 +42,7 @@ def test_a_fit_says_what_it_took_and_what_it_retained(
     assert trained == [CONFIG]
     assert (found["learner"], found["checkpoint"], found["R"]) == ("maml", "last.ckpt", [[1.0]])
     assert found["cost"] == {"fit_seconds": 2.0}
+    assert found["courses"] == {"alignment": [(5, 0.25)]}
     assert found["effective_sample_size"] is None
     assert list(tmp_path.iterdir()) == []  # no picture of features without pairs
 

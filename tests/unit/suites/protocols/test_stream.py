@@ -80,6 +80,9 @@ def test_a_stream_is_read_off_its_fit(here: Path) -> None:
     (record,) = records()
     assert (record.units, record.scores, record.R) == ([0, 1], [0.5, 0.8], matrix)
     assert (record.metrics, record.cost) == ({"LA": 0.85}, {"steps": 4.0})
+    assert record.courses == {}  # of a folder of before there were any
+    (record,) = records(courses={"alignment": [[5, 0.25], [10, -0.5]]})
+    assert record.courses == {"alignment": [(5, 0.25), (10, -0.5)]}
     (joint,) = records(joint=True, R=[[0.9, 0.7]], summary={"RA": 0.8})
     assert (joint.scores, joint.R, joint.metrics) == ([0.9, 0.7], None, {})
     with pytest.raises(TlmlError, match="the stream ended after 1 of 2 tasks"):

@@ -1,0 +1,76 @@
+"""Which path a glance takes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from tlml import TlmlError
+from tlml_continual.lamaml_paths.adjoint import AdjointPath
+from tlml_continual.lamaml_paths.closed import ClosedPath
+from tlml_continual.lamaml_paths.compiled import CompiledPath
+from tlml_continual.lamaml_paths.contract import Glance, Objective, Path, Recipe
+from tlml_continual.lamaml_paths.layers import Perceptron, perceptron_of
+from tlml_continual.lamaml_paths.losses import has_by_hand
+from tlml_continual.lamaml_paths.plain import PlainPath
+
+PATHS = ("auto", "plain", "adjoint", "closed", "compiled")
+
+
+class Chosen(NamedTuple):
+    """A path, and why it is taken."""
+
+    path: Path
+    why: str
+
+
+def choose_path(
+    asked: str, objective: Objective, recipe: Recipe, glance: Glance, replay: int
+) -> Chosen:
+    """Choose how glances of this kind are computed.
+
+    Args:
+        asked: One of `PATHS`; ``auto`` takes the fastest that is right.
+        objective: The network and its loss.
+        recipe: The algorithm's options.
+        glance: One of them.
+        replay: Rows of a whole replay.
+
+    Raises:
+        TlmlError: The path that was asked for can't be taken.
+    """
+    if asked == "plain":
+        return Chosen(PlainPath(), "as path says")
+    if asked == "adjoint":
+        return Chosen(AdjointPath(), "as path says")
+    if asked == "compiled":
+        return Chosen(CompiledPath(replay), "as path says")
+    perceptron = perceptron_of(objective.network)
+    lack = _lack(perceptron, objective, recipe, glance)
+    if perceptron is not None and not lack:
+        return Chosen(ClosedPath(perceptron), "the network is a perceptron")
+    if asked == "closed":
+        raise TlmlError(f"path: 'closed' can't be taken: {lack}; take 'auto'")
+    return Chosen(PlainPath(), lack)
+
+
+def _lack(
+    perceptron: Perceptron | None, objective: Objective, recipe: Recipe, glance: Glance
+) -> str:
+    """Return why slopes can't be written by hand; empty where they can."""
+    x, y = glance.own.x, glance.own.y
+    if perceptron is None:
+        return "the network is no perceptron of linear layers with relu or tanh, all of them free"
+    theta = glance.theta[perceptron.biases[-1]]
+    if theta.device.type != "cpu" or theta.dtype not in (torch.float32, torch.float64):
+        return f"the network is on {theta.device.type}, in {theta.dtype}"
+    if torch.is_autocast_enabled("cpu"):
+        return "precision is mixed"
+    if recipe.inner_batch != 1 or recipe.inner_clip is not None:
+        return "inner steps of several examples, or clamped ones, are not written by hand"
+    if not has_by_hand(objective.criterion, y, len(theta)):
+        return "the loss is neither cross-entropy of classes nor the squared error of rows"
+    if x.dim() != 2 and not perceptron.flattens:
+        return "the network does not flatten its inputs"
+    return ""

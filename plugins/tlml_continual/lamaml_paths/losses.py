@@ -1,0 +1,105 @@
+"""The losses whose slopes are written by hand, of many rows at once and of one example."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[Any]
+
+
+class ByHand(Protocol):
+    """A loss of rows of scores and their targets."""
+
+    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss of scores ``[m, n, outputs]``, and m times its slope by them."""
+
+    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
+        """Return the slope of one row's loss by its scores, and what `turned` needs of it."""
+
+    def turned(self, kept: Array, along: Array) -> Array:
+        """Return the second derivative of one row's loss times a direction of its scores."""
+
+
+class CrossEntropy:
+    """Of classes ``y [n]``; `shut` ``[n, classes]`` is -inf where a class is shut, else 0."""
+
+    def __init__(self, y: Tensor, shut: Tensor | None) -> None:
+        self.classes: list[int] = y.tolist()
+        self._rows = np.arange(len(self.classes))
+        self._shut = None if shut is None else shut.numpy()
+
+    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its slopes."""
+        given = scores.numpy()
+        if self._shut is not None:
+            given = given + self._shut
+        given = given - given.max(-1, keepdims=True)
+        shares = np.exp(given)
+        sums = shares.sum(-1, keepdims=True)
+        loss = np.log(sums).mean() - given[:, self._rows, self.classes].mean()
+        shares /= sums
+        shares[:, self._rows, self.classes] -= 1
+        shares /= shares.shape[-2]
+        return torch.from_numpy(np.asarray(loss)), torch.from_numpy(shares)
+
+    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
+        """Return the slope, and the classes' probabilities."""
+        if self._shut is not None:
+            scores = scores + self._shut[row]
+        shares = np.exp(scores - scores.max())
+        shares /= shares.sum()
+        slope = shares.copy()
+        slope[self.classes[row]] -= 1
+        return slope, shares
+
+    def turned(self, kept: Array, along: Array) -> Array:
+        """Return p ∘ (r − p·r)."""
+        found: Array = kept * (along - kept @ along)
+        return found
+
+
+class SquaredError:
+    """Of values ``y [n, d]``: the mean over rows and entries."""
+
+    def __init__(self, y: Tensor) -> None:
+        self.y, self._y = y, y.numpy()
+
+    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its slopes."""
+        errors = scores - self.y
+        loss = errors.square().mean()
+        return loss, errors.mul_(2 / self.y.numel())
+
+    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
+        """Return the slope twice, as its derivative depends on nothing."""
+        slope = (scores - self._y[row]) * (2 / len(scores))
+        return slope, slope
+
+    def turned(self, kept: Array, along: Array) -> Array:
+        """Return 2 r / d."""
+        return along * (2 / len(along))
+
+
+def by_hand(y: Tensor, shut: Tensor | None, like: Tensor) -> ByHand:
+    """Return the loss of some rows' targets, of which `has_by_hand` says that it is known.
+
+    Args:
+        y: Classes ``[n]`` or values ``[n, d]``.
+        shut: -inf where a class does not count for a row, else 0.
+        like: Of the scores' type.
+    """
+    if y.is_floating_point():
+        return SquaredError(y.detach().to(like.dtype))
+    return CrossEntropy(y.long(), None if shut is None else shut.to(like.dtype))
+
+
+def has_by_hand(name: str | None, y: Tensor, outputs: int) -> bool:
+    """Say whether a loss is known for targets of this kind."""
+    if y.is_floating_point():
+        return name in (None, "mse") and y.dim() == 2 and y.shape[1] == outputs
+    return name in (None, "cross_entropy") and y.dim() == 1
