@@ -24,22 +24,34 @@ from tlml_vision.streams.written import (
     WrittenImages,
 )
 
+# Shares of the file ``train``, in its order, where what is learned and what tests validation end.
+_SHOWN = (0.875, 0.95)
 
-def divided(total: int) -> dict[Split, dict[Part, tuple[str, range]]]:
-    """Divide files of which the first has `total` images among splits and parts.
 
-    Of ``train`` four fifths are to learn from, 15% are for validation and 5% for the target;
-    ``t10k`` tests the source tasks.
-    """
+def divided(total: int) -> dict[Split, range]:
+    """Divide the images of the file ``train`` among splits: four fifths, 15% and 5%."""
     first, second = (int(end * total) for end in ENDS)
-    inner, half = first + (second - first) * 5 // 6, (second + total) // 2
-    none = ("train", range(0))
     return {
-        "source": {"train": ("train", range(first)), "val": none, "test": ("t10k", range(0))},
-        "validation": {
-            "train": ("train", range(first, inner)), "val": none,
-            "test": ("train", range(inner, second)),
-        },
+        "source": range(first), "validation": range(first, second), "target": range(second, total)
+    }  # fmt: skip
+
+
+def shown(total: int, tests: int) -> dict[Split, dict[Part, tuple[str, range]]]:
+    """Return the files and rows of all parts, where each task shows all images of its split.
+
+    Validation tasks learn from the images that source tasks learn from, changed in other ways, and
+    are tested on images of their own: so a sample of MNIST is enough for a stream of each.
+
+    Args:
+        total: Images in ``train``.
+        tests: Images in ``t10k``.
+    """
+    first, second = (int(end * total) for end in _SHOWN)
+    half = (second + total) // 2
+    learned, none = ("train", range(first)), ("train", range(0))
+    return {
+        "source": {"train": learned, "val": none, "test": ("t10k", range(tests))},
+        "validation": {"train": learned, "val": none, "test": ("train", range(first, second))},
         "target": {
             "train": ("train", range(second, half)), "val": none,
             "test": ("train", range(half, total)),
@@ -69,10 +81,8 @@ class _ChangedMnist(ChangedImagesDomain):
         Raises:
             TlmlError: The data is missing or damaged.
         """
-        found = divided(len(self._written.labels("train")))[split]
-        if split == "source":
-            found["test"] = ("t10k", range(len(self._written.labels("t10k"))))
-        return found
+        total, tests = (len(self._written.labels(file)) for file in ("train", "t10k"))
+        return shown(total, tests)[split]
 
     def fingerprint(self) -> str | None:
         """Return the state of the folder of the data."""
@@ -83,8 +93,9 @@ class RotatedMnist(_ChangedMnist):
     """MNIST's handwritten digits; a task is an angle that they are turned by.
 
     The angle of task t of T is drawn evenly from 180 t / T to 180 (t + 1) / T degrees, turned
-    counter-clockwise and bilinearly. Source tasks are tested on the file ``t10k``; of the file
-    ``train`` they have the first four fifths, validation tasks the next 15%, target tasks the rest.
+    counter-clockwise and bilinearly. Source tasks are tested on the file ``t10k``. Source and
+    validation tasks learn from the first seven eighths of the file ``train``; what is left of it
+    tests validation tasks (7.5%) and is that of target tasks (5%).
 
     Args:
         root: The folder of the data; ``$TLML_DATA/mnist`` where None.
@@ -202,9 +213,8 @@ class _SplitImages(ClassPool):
         """Map each class of a split to its images, which lie in memory as bytes."""
         check_choice("split", split, SPLITS)
         if split not in self._classes:
-            rows = divided(len(self._written.labels("train")))[split].values()
-            own = [one for file, one in rows if file == "train" and len(one)]
-            self._classes[split] = self._by_class(split, "train", slice(own[0].start, own[-1].stop))
+            own = divided(len(self._written.labels("train")))[split]
+            self._classes[split] = self._by_class(split, "train", slice(own.start, own.stop))
         return self._classes[split]
 
     def test_samples(self, split: Split) -> dict[str, Bytes]:
