@@ -39,7 +39,7 @@ from tlml.presentation.figure import (
     png,
     tidy,
 )
-from tlml_continual.watch import cosine_between, gradient_on
+from tlml_continual.base.watch import cosine_between, gradient_on
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "directions.png"
 ANGLES = (0.0, 180.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.optim import Optimizer
 
-from tlml_continual.flat import put_slopes, slopes_of
-from tlml_continual.projecting import ProjectingLearner, draw_from
+from tlml_continual.base.flat import put_slopes, slopes_of
+from tlml_continual.base.projecting import ProjectingLearner, draw_from
 
 
 class Agem(ProjectingLearner):

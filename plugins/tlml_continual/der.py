@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tlml import Step, Strategy, TlmlError
 from tlml.errors import check_not_negative
-from tlml_continual.stream_learner import RehearsingLearner
+from tlml_continual.base.stream_learner import RehearsingLearner
 
 
 class Der(RehearsingLearner):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from tlml import Step
-from tlml_continual.stream_learner import RehearsingLearner
+from tlml_continual.base.stream_learner import RehearsingLearner
 
 
 class Er(RehearsingLearner):

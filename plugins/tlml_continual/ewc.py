@@ -20,8 +20,8 @@ from tlml.data import Params, Step
 from tlml.errors import check_choice, check_not_negative
 from tlml.networks import call_with, evaluating
 from tlml.views import ViewSpaces
-from tlml_continual.anchored import AnchoredLearner
-from tlml_continual.flat import vector_of
+from tlml_continual.base.anchored import AnchoredLearner
+from tlml_continual.base.flat import vector_of
 
 Fisher = Literal["empirical", "batch", "exact", "sampled"]
 ExampleLoss = Callable[[Params, Tensor, Tensor], Tensor]

@@ -15,10 +15,10 @@ from tlml.errors import check_not_negative, check_positive
 from tlml.networks import fresh_parameters, frozen_parameters
 from tlml.strategies import make_optimizer
 from tlml.views import ViewSpaces
-from tlml_continual.balanced import BalancedMemory
-from tlml_continual.features import class_count
-from tlml_continual.in_place import InPlaceLearner
-from tlml_continual.stream_learner import MemoryLearner
+from tlml_continual.base.features import class_count
+from tlml_continual.base.in_place import InPlaceLearner
+from tlml_continual.base.stream_learner import MemoryLearner
+from tlml_continual.memories.balanced import BalancedMemory
 
 
 class GDumb(InPlaceLearner, MemoryLearner):

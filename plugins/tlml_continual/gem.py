@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from tlml import Strategy
 from tlml.errors import check_not_negative
-from tlml_continual.flat import put_slopes, slopes_of
-from tlml_continual.projecting import ProjectingLearner, draw_from
+from tlml_continual.base.flat import put_slopes, slopes_of
+from tlml_continual.base.projecting import ProjectingLearner, draw_from
 
 _Values = NDArray[np.float64]
 

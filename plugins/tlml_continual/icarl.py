@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from tlml import Examples, Step, StoredExamples, Strategy, StreamView, TlmlError
 from tlml.networks import NamedBuffers, call_with, evaluating
 from tlml.views import ViewSpaces
-from tlml_continual.exemplars import ExemplarSets, herd
-from tlml_continual.features import class_count, examples_that_ended, features_of, nearest_mean
-from tlml_continual.stream_learner import RehearsingLearner
+from tlml_continual.base.features import class_count, examples_that_ended, features_of, nearest_mean
+from tlml_continual.base.stream_learner import RehearsingLearner
+from tlml_continual.memories.exemplars import ExemplarSets, herd
 
 Held = Examples | StoredExamples
 _CHUNK = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tlml import Domain, StreamView, TlmlError, View
-from tlml_continual.stream_learner import StreamLearner
+from tlml_continual.base.stream_learner import StreamLearner
 
 
 class Joint(StreamLearner):

@@ -17,10 +17,10 @@ from tlml.errors import OptionError, check_choice, check_not_negative, check_pos
 from tlml.meta import InnerProblem
 from tlml.networks import has_batchnorm
 from tlml.registry import default_registry
+from tlml_continual.base.stream_learner import RehearsingLearner
 from tlml_continual.lamaml_paths import PATHS, Glance, Recipe, Rows, Slopes, choose_path
 from tlml_continual.lamaml_paths.choice import Chosen
 from tlml_continual.lamaml_paths.contract import Objective
-from tlml_continual.stream_learner import RehearsingLearner
 
 
 class _Preset(NamedTuple):

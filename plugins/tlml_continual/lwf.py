@@ -12,7 +12,7 @@ from tlml import Step, Strategy, StreamView
 from tlml.errors import check_not_negative, check_positive
 from tlml.networks import NamedBuffers, call_with, evaluating
 from tlml.views import ViewSpaces
-from tlml_continual.stream_learner import StreamLearner
+from tlml_continual.base.stream_learner import StreamLearner
 
 
 class Lwf(StreamLearner):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from tlml import Batch, Step, Strategy, TlmlError, View
 from tlml.errors import check_choice, check_positive
 from tlml.networks import evaluating, has_batchnorm, statistics
-from tlml_continual.in_place import InPlaceLearner
-from tlml_continual.memory import zeros
-from tlml_continual.stream_learner import RehearsingLearner
+from tlml_continual.base.in_place import InPlaceLearner
+from tlml_continual.base.stream_learner import RehearsingLearner
+from tlml_continual.memories.memory import zeros
 
 
 class Mer(InPlaceLearner, RehearsingLearner):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlml_continual.stream_learner import StreamLearner
+from tlml_continual.base.stream_learner import StreamLearner
 
 
 class Naive(StreamLearner):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from tlml import Strategy
 from tlml.errors import check_choice
 from tlml.views import ViewSpaces
-from tlml_continual.features import FeatureLearner, behind, nearest_mean
+from tlml_continual.base.features import FeatureLearner, behind, nearest_mean
 
 
 class Ncm(FeatureLearner):

@@ -12,7 +12,7 @@ from tlml import Strategy
 from tlml.errors import check_positive, check_share
 from tlml.networks import seeded_draws
 from tlml.views import ViewSpaces
-from tlml_continual.features import FeatureLearner, behind, examples_that_ended
+from tlml_continual.base.features import FeatureLearner, behind, examples_that_ended
 
 RIDGES = tuple(10.0**power for power in range(-8, 9))  # as in the authors' code
 _CHUNK = 256

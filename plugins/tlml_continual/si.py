@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 from tlml import Step, Strategy
 from tlml.errors import check_positive
 from tlml.views import ViewSpaces
-from tlml_continual.anchored import AnchoredLearner
-from tlml_continual.flat import slopes_of, vector_of
+from tlml_continual.base.anchored import AnchoredLearner
+from tlml_continual.base.flat import slopes_of, vector_of
 
 
 class Si(AnchoredLearner):

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 import tlml
 from tlml.data import Batch, Step
 from tlml.views import ViewSpaces
-from tlml_continual.balanced import BalancedMemory
+from tlml_continual.memories.balanced import BalancedMemory
 
 SPACES = ViewSpaces(Box(-np.inf, np.inf, (1,), np.float32), Discrete(5))
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import tlml
 from tlml.data import Batch, Step
-from tlml_continual.exemplars import herd
+from tlml_continual.memories.exemplars import herd
 
 DOMAIN = Letters({"source": [12] * 6, "validation": [4] * 2, "target": [4] * 2})
 

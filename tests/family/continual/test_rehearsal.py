@@ -16,7 +16,7 @@ from trainers import quiet_trainer
 import tlml
 from tlml import StreamView
 from tlml.data import Batch, Step
-from tlml_continual.reservoir import ReservoirBuffer
+from tlml_continual.memories.reservoir import ReservoirBuffer
 
 
 def step(first: int, n: int = 4) -> Step:

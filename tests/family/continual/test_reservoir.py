@@ -10,7 +10,7 @@ from scipy import stats
 
 from tlml.data import Batch
 from tlml.views import ViewSpaces
-from tlml_continual.reservoir import ReservoirBuffer
+from tlml_continual.memories.reservoir import ReservoirBuffer
 
 SPACES = ViewSpaces(Box(-np.inf, np.inf, (2,), np.float32), Discrete(5))
 

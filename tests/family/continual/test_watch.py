@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import tlml
 from tlml import Batch, Step
-from tlml_continual.watch import _of_rates, cosine_between, gradient_on
+from tlml_continual.base.watch import _of_rates, cosine_between, gradient_on
 
 
 def learner(network: nn.Module) -> Any:

@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector
 import tlml
 from benchmarks.directions import Moment, arrows, chosen, losses, plane_of
 from tlml import Batch, Step
-from tlml_continual.watch import gradient_on
+from tlml_continual.base.watch import gradient_on
 
 
 def moment(step: int, angle: float) -> Moment:

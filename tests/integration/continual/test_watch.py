@@ -16,7 +16,7 @@ from torch import nn
 from trainers import quiet_trainer
 
 import tlml
-from tlml_continual.watch import Watch
+from tlml_continual.base.watch import Watch
 
 EVERY = 2
 

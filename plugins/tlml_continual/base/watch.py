@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tlml import Step, StreamView
 from tlml.networks import evaluating, seeded_draws
-from tlml_continual.reservoir import ReservoirBuffer
+from tlml_continual.memories.reservoir import ReservoirBuffer
 
 _PROBE = 64  # examples that gradients of old tasks are taken on
 _QUANTILES = (0.1, 0.5, 0.9)

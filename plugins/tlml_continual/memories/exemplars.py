@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tlml.views import ViewSpaces
-from tlml_continual.memory import Memory
+from tlml_continual.memories.memory import Memory
 
 
 class ExemplarSets(Memory):

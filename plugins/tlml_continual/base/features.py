@@ -15,8 +15,8 @@ from tlml.learners import load
 from tlml.networks import evaluating, head_inputs, head_name
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
-from tlml_continual.in_place import InPlaceLearner
-from tlml_continual.memory import zeros
+from tlml_continual.base.in_place import InPlaceLearner
+from tlml_continual.memories.memory import zeros
 
 
 class FeatureLearner(InPlaceLearner):

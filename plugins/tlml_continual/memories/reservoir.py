@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tlml.data import Batch
 from tlml.views import ViewSpaces
-from tlml_continual.memory import Memory
+from tlml_continual.memories.memory import Memory
 
 
 class ReservoirBuffer(Memory):

@@ -19,9 +19,9 @@ from tlml.metrics import criterion
 from tlml.networks import has_batchnorm
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
-from tlml_continual.memory import Memory
-from tlml_continual.reservoir import ReservoirBuffer
-from tlml_continual.watch import Watch
+from tlml_continual.base.watch import Watch
+from tlml_continual.memories.memory import Memory
+from tlml_continual.memories.reservoir import ReservoirBuffer
 
 
 class StreamLearner(GradientLearner):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from tlml import Step
-from tlml_continual.flat import slopes_by
-from tlml_continual.stream_learner import RehearsingLearner
+from tlml_continual.base.flat import slopes_by
+from tlml_continual.base.stream_learner import RehearsingLearner
 
 
 class ProjectingLearner(RehearsingLearner):

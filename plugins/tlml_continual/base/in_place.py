@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tlml import Step, Strategy, TlmlError, View
 from tlml.registry import default_registry
-from tlml_continual.stream_learner import StreamLearner
+from tlml_continual.base.stream_learner import StreamLearner
 
 
 class InPlaceLearner(StreamLearner):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tlml import Strategy
 from tlml.errors import check_not_negative
 from tlml.views import ViewSpaces
-from tlml_continual.flat import vector_of
-from tlml_continual.stream_learner import StreamLearner
+from tlml_continual.base.flat import vector_of
+from tlml_continual.base.stream_learner import StreamLearner
 
 
 class AnchoredLearner(StreamLearner):

@@ -1,0 +1,1 @@
+"""Memories: room for examples of a stream, and which of them stay."""
