@@ -33,7 +33,8 @@ def make_learner(config: dict[str, Any]) -> Learner:
     """Make the learner of a cell, untrained and without a network."""
     options = dict(config["options"])
     if config["kind"] == "fit" and config["strategy"] is not None:
-        options["strategy"] = make_strategy(config["strategy"], config["strategy_options"])
+        # By name: a learner may have an option of its own for what is not said of the strategy.
+        options["strategy"] = {"name": config["strategy"], "options": config["strategy_options"]}
     takes = inspect.signature(default_registry().resolve("learner", config["learner"])).parameters
     if "seed" in takes or any(one.kind is one.VAR_KEYWORD for one in takes.values()):
         options["seed"] = config["seed"]

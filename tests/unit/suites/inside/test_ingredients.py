@@ -37,6 +37,17 @@ def test_a_learner_has_the_seed_of_its_cell_and_in_a_fit_its_strategy() -> None:
     assert plain.strategy.options["steps"] == tlml.learner("maml").strategy.options["steps"]
 
 
+def test_a_learners_own_option_holds_for_what_is_not_said_of_its_strategy() -> None:
+    """As `alpha_init` of `lamaml`, where the rates of its strategy start."""
+    config = {**FIT, "learner": "lamaml", "options": {"alpha_init": 0.2}, "strategy": "meta_sgd"}
+    starts = {}
+    for said in ({}, {"lr": 0.3}):
+        starts[len(said)] = make_learner({**config, "strategy_options": said}).strategy.options[
+            "lr"
+        ]
+    assert starts == {0: 0.2, 1: 0.3}
+
+
 def test_a_view_takes_of_the_defaults_what_it_knows() -> None:
     learner = make_learner({**FIT, "options": {"network": "mlp"}})
     view = make_training_view(FIT, learner, make_domain(FIT))
