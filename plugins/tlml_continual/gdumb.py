@@ -28,7 +28,8 @@ class GDumb(InPlaceLearner, MemoryLearner):
     balancing sampler). At the end of each task the network begins anew, from weights drawn by the
     seed, and learns from the memory for `epochs_on_memory` epochs, with a rate that falls from
     `lr` to `lr_min` by half a cosine (the dumb learner). The authors restart the cosine with
-    doubled periods, and mix images by CutMix.
+    doubled periods, and mix images by CutMix. Once each class has its share of the memory, only
+    rarer ones are let in: where all classes come with each task, it stays with the first task.
 
     What it costs: T tasks take T · `epochs_on_memory` · `memory_size` / `batch_on_memory` steps of
     the optimiser, none of which the Trainer counts, and whose time does not depend on the length of
