@@ -19,7 +19,7 @@ def _spec(name: str, kind: str, needs: str, summary: str, paper: str) -> Spec:
         summary,
         paper=paper,
         approach="continual learning",
-        gives=frozenset({"loss", "features"}),
+        gives=frozenset({"loss"}),
         needs=("stream", *needs.split()),
     )
 
