@@ -112,6 +112,7 @@ def test_nan_in_data_is_found_before_training(
 ) -> None:
     (here / "broken_waves.py").write_text(NAN)
     monkeypatch.syspath_prepend(here)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)  # beside the module, where all is compared
     domain = ["--data.domain", "broken_waves.Broken", "--trainer.accelerator", "cpu"]
     domain += ["--trainer.max_epochs", "1"]
     line = refused(["fit", "--model", "maml", *domain], capsys, here)
