@@ -131,29 +131,25 @@ class Lamaml(RehearsingLearner):
         path: Literal["auto", "plain", "adjoint", "closed", "compiled"] = "auto",
         **options: Any,
     ) -> None:
-        check_choice("variant", variant, _VARIANTS)
-        preset = _VARIANTS[variant]
         self._check_options(options)
         check_choice("order", order, ("first", "second"))
         check_choice("path", path, PATHS)
         check_positive(inner_batch=inner_batch, inner_clip=inner_clip, alpha_init=alpha_init)
-        check_not_negative(alpha_lr=alpha_lr, grad_clip_norm=grad_clip_norm)
-        self.recipe = Recipe(
-            order, _given(loss_at, preset.loss_at), _given(inner_relu, preset.inner_relu),
-            inner_clip, inner_batch, self.learns_alpha,
+        chosen = _preset(
+            variant, loss_at=loss_at, inner_relu=inner_relu, grad_clip_norm=grad_clip_norm,
+            glances=glances, permute=permute, with_replacement=with_replacement, push=push,
         )  # fmt: skip
-        self.permute = _given(permute, preset.permute)
-        self.with_replacement = _given(with_replacement, preset.with_replacement)
-        self.push: str = _given(push, preset.push)
-        check_choice("loss_at", self.recipe.loss_at, ("last", "mean"))
-        check_choice("push", self.push, ("once", "epoch", "glance"))
-        self.grad_clip_norm = _given(grad_clip_norm, preset.grad_clip_norm)
-        self.alpha_init, self.alpha_lr = alpha_init, alpha_lr
-        self.asked_path = path
+        check_not_negative(alpha_lr=alpha_lr, grad_clip_norm=chosen.grad_clip_norm)
+        self.recipe = Recipe(
+            order, chosen.loss_at, chosen.inner_relu, inner_clip, inner_batch, self.learns_alpha
+        )
+        self.permute, self.with_replacement = chosen.permute, chosen.with_replacement
+        self.push, self.grad_clip_norm = chosen.push, chosen.grad_clip_norm
+        self.alpha_init, self.alpha_lr, self.asked_path = alpha_init, alpha_lr, path
         self._paths: dict[Any, Chosen] = {}
         super().__init__(
-            network, _with_rate(strategy, alpha_init), glances=_given(glances, preset.glances),
-            replay=replay, memory_size=memory_size, **options,
+            network, _with_rate(strategy, alpha_init), glances=chosen.glances, replay=replay,
+            memory_size=memory_size, **options,
         )  # fmt: skip
 
     # The algorithm
@@ -351,8 +347,13 @@ class Lamaml(RehearsingLearner):
                 )
 
 
-def _given(value: Any, otherwise: Any) -> Any:
-    return otherwise if value is None else value
+def _preset(variant: str, **given: Any) -> _Preset:
+    """Return what a variant says, but for what is given."""
+    check_choice("variant", variant, _VARIANTS)
+    chosen = _VARIANTS[variant]._replace(**{k: v for k, v in given.items() if v is not None})
+    check_choice("loss_at", chosen.loss_at, ("last", "mean"))
+    check_choice("push", chosen.push, ("once", "epoch", "glance"))
+    return chosen
 
 
 def _with_rate(strategy: Any, rate: float) -> Any:

@@ -165,7 +165,7 @@ def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
     network: nn.Module | None = getattr(learner, "network", None)
     strategy = learner.strategy
     if view.adapt is not None and view.adapt is not strategy:
-        strategy = copy.deepcopy(view.adapt).to(learner.device)
+        strategy = copy.deepcopy(view.adapt).to(learner.device).train(learner.training)
         if network is not None and overrides(strategy, "attach"):
             network = copy.deepcopy(network)
         with seeded_draws(learner.seed):

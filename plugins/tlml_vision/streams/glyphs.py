@@ -20,20 +20,7 @@ class SplitGlyphs(Glyphs):
     tests what is retained of it, in all its variants: no print is learned in one font and tested in
     the same one. Letters of the target have all their prints, for episodes after the stream.
 
-    Args:
-        size: Side of the images in pixels, 8 to 56.
-        jitter: Whether samples are turned (15 degrees), scaled (15%), slanted (0.2) and shifted
-            (2 pixels of 28), at most, by random amounts that never change.
-        variants: Samples from each print; without jitter there is one.
-        fonts: A folder with more fonts (.otf, .ttf).
-        source: Alphabets to learn from, by Unicode name; all that are in no other split if None.
-        validation: Alphabets of the validation split.
-        target: Alphabets of the target split.
-        min_forms: Fewest different prints with which a letter becomes a class.
-
-    Raises:
-        TlmlError: An option is out of range, an alphabet is unknown or in two splits, or the
-            folder isn't there.
+    Options are those of `glyphs`.
     """
 
     def classes(self, split: Split) -> Mapping[str, Tensor]:

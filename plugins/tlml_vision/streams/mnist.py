@@ -60,12 +60,30 @@ def shown(total: int, tests: int) -> dict[Split, dict[Part, tuple[str, range]]]:
 
 
 class _ChangedMnist(ChangedImagesDomain):
-    """MNIST's digits ``[1, 28, 28]`` in [0, 1], changed from task to task."""
+    """MNIST's digits ``[1, 28, 28]`` in [0, 1], changed from task to task.
+
+    Args:
+        root: The folder of the data; ``$TLML_DATA/mnist`` where None.
+        tasks: How many source tasks there are: the stream.
+        validation: How many validation tasks.
+        target: How many target tasks.
+        seed: The key of the changes.
+        download: Whether to download MNIST through torchvision where it isn't there.
+
+    Raises:
+        TlmlError: A number is out of range.
+    """
 
     instead = ""
 
     def __init__(
-        self, root: str | None, tasks: int, validation: int, target: int, seed: int, download: bool
+        self,
+        root: str | None = None,
+        tasks: int = 20,
+        validation: int = 20,
+        target: int = 5,
+        seed: int = 0,
+        download: bool = False,
     ) -> None:
         super().__init__(tasks, validation, target, seed, SIDE)
         self.root, self.download = root, download
@@ -96,31 +114,9 @@ class RotatedMnist(_ChangedMnist):
     counter-clockwise and bilinearly. Source tasks are tested on the file ``t10k``. Source and
     validation tasks learn from the first seven eighths of the file ``train``; what is left of it
     tests validation tasks (7.5%) and is that of target tasks (5%).
-
-    Args:
-        root: The folder of the data; ``$TLML_DATA/mnist`` where None.
-        tasks: How many source tasks there are: the stream.
-        validation: How many validation tasks.
-        target: How many target tasks.
-        seed: The key of the angles.
-        download: Whether to download MNIST through torchvision where it isn't there.
-
-    Raises:
-        TlmlError: A number is out of range.
     """
 
     instead = "rotated_digits, which needs no files"
-
-    def __init__(
-        self,
-        root: str | None = None,
-        tasks: int = 20,
-        validation: int = 20,
-        target: int = 5,
-        seed: int = 0,
-        download: bool = False,
-    ) -> None:
-        super().__init__(root, tasks, validation, target, seed, download)
 
     def change(self, split: Split, number: int) -> tuple[str, Callable[[Tensor], Tensor]]:
         """Return the angle of a task, and what turns by it."""
@@ -131,31 +127,9 @@ class PermutedMnist(_ChangedMnist):
     """MNIST's handwritten digits; a task is an order of their pixels (Kirkpatrick et al. 2017).
 
     Images are divided as those of `rotated_mnist`.
-
-    Args:
-        root: The folder of the data; ``$TLML_DATA/mnist`` where None.
-        tasks: How many source tasks there are: the stream.
-        validation: How many validation tasks.
-        target: How many target tasks.
-        seed: The key of the orders.
-        download: Whether to download MNIST through torchvision where it isn't there.
-
-    Raises:
-        TlmlError: A number is out of range.
     """
 
     instead = "permuted_digits, which needs no files"
-
-    def __init__(
-        self,
-        root: str | None = None,
-        tasks: int = 20,
-        validation: int = 20,
-        target: int = 5,
-        seed: int = 0,
-        download: bool = False,
-    ) -> None:
-        super().__init__(root, tasks, validation, target, seed, download)
 
     def change(self, split: Split, number: int) -> tuple[str, Callable[[Tensor], Tensor]]:
         """Return a task's number, and what orders by its key."""

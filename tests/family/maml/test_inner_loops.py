@@ -188,6 +188,17 @@ def test_the_steps_of_a_test_are_those_of_a_lightning_test():
     assert len(list(learner.train().strategy.steps(learner.loss, learner.start(), support()))) == 1
 
 
+@pytest.mark.parametrize("name", ["sgd", "meta_sgd"])
+def test_the_steps_of_a_test_are_those_of_the_strategy_that_its_view_names(name):
+    learner = tlml.learner("maml", network=trained_network(), strategy=tlml.strategy(name, steps=1))
+    learner.view(Tables(), shots=4, queries=4)
+    adapt = tlml.strategy(name, steps=1, test_steps=7)
+    view = tlml.EpisodeView(Tables(), shots=4, queries=4, episodes=2, adapt=adapt)
+    fitting_trainer().test(learner, view, verbose=False)
+    assert {record["gradient_steps"] for record in learner.records} == {7}
+    assert adapt.training  # what was given stays as it is
+
+
 @pytest.mark.parametrize("name", ["sgd", "meta_sgd", "head_sgd"])
 def test_rollouts_are_collected_once_in_each_step(name):
     learner = Reinforce(tlml.strategy(name, lr=0.5, steps=3), policy())
