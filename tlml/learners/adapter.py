@@ -32,6 +32,7 @@ class Adaptable(Protocol):
 
     strategy: Strategy
     seed: int
+    training: bool
     view_spaces: ViewSpaces | None
 
     @property
