@@ -257,7 +257,7 @@ def test_spaces_that_no_network_serves_are_refused():
         "network: inputs must be a Box, the space is Discrete(3); encode them"
     )
     assert message(build_network, "mlp", box(2), MultiBinary(3)) == (
-        "network: targets must be Discrete or a Box, the space is MultiBinary(3)"
+        "network: targets must be of Box, Discrete, MultiBinary, MultiDiscrete, the space is Text(1, 3, charset=ab)"
     )
 
 
