@@ -89,9 +89,7 @@ class Summing(OffPolicy, Learner):
     """Adds up what it is rewarded with, by place, and goes where that is more."""
 
     def __init__(self, max_env_steps: int = 100, block_steps: int = 4, **options: Any) -> None:
-        super().__init__(
-            max_env_steps=max_env_steps, block_steps=block_steps, gamma=0.9, **options
-        )
+        super().__init__(max_env_steps=max_env_steps, block_steps=block_steps, gamma=0.9, **options)
 
     def prepare(self, spaces: Any) -> None:
         super().prepare(spaces)

@@ -58,13 +58,14 @@ def outputs(space: Space[Any]) -> int:
 
 def same_space(a: Space[Any], b: Space[Any]) -> bool:
     """Return whether two spaces hold values of the same kind and shape (bounds don't matter)."""
-    if isinstance(a, Discrete) or isinstance(b, Discrete):
-        return isinstance(a, Discrete) and isinstance(b, Discrete) and bool(a.n == b.n)
+    counted = (Discrete, MultiBinary, MultiDiscrete)
+    if [isinstance(a, kind) for kind in counted] != [isinstance(b, kind) for kind in counted]:
+        return False
+    if isinstance(a, Discrete) and isinstance(b, Discrete):
+        return bool(a.n == b.n)
     if isinstance(a, MultiDiscrete) and isinstance(b, MultiDiscrete):
         return bool(np.array_equal(a.nvec, b.nvec))
-    several = (MultiBinary, MultiDiscrete)
-    alike = type(a) is type(b) or not isinstance(a, several) | isinstance(b, several)
-    return alike and a.shape == b.shape
+    return a.shape == b.shape
 
 
 def _bound_to_plain(bound: np.ndarray[Any, Any]) -> Any:
