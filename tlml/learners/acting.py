@@ -239,6 +239,12 @@ class Acting(Learner):
         super().on_train_start()
         self._stop_in_time()
 
+    def on_validation_epoch_end(self) -> None:
+        """Let loggers count steps in environments here, too."""
+        super().on_validation_epoch_end()
+        if self.trainer.state.fn == "fit":
+            self.log("step", float(self.env_steps))
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down where the environments of all processes were left."""
         super().on_save_checkpoint(checkpoint)
