@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +57,7 @@ class Acting(Learner):
     rollouts: Tensor
     _entered: EnvStream | None = None
     _left: dict[str, Tensor] | None = None
+    _told: tuple[float, int] | None = None  # when steps were logged, and how many there were
 
     @abstractmethod
     def explorer(self, steps: int) -> Explorer:
@@ -267,7 +269,11 @@ class Acting(Learner):
         trainer = self._trainer
         if trainer is None or not trainer._logger_connector.should_update_logs:
             return
-        shown = {"env_steps": float(self.env_steps)}
+        now, steps = time.perf_counter(), int(self.env_steps)
+        (since, before), self._told = self._told or (now, steps), (now, steps)
+        shown = {"env_steps": float(steps)}
+        if now > since:
+            shown["steps_per_second"] = (steps - before) / (now - since)
         if self.finished:
             shown |= {
                 "train_return": float(np.mean([one.total for one in self.finished])),
