@@ -27,6 +27,7 @@ VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
         {*VIEWS, "finite"}
         | {"regression", "classification", "reconstruction", "control", "triples"}
+        | {"discrete_actions", "continuous_actions", "multi_actions", "tabular", "model"}
     ),
     "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
     "strategy": frozenset(
