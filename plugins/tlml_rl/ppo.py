@@ -11,7 +11,7 @@ from torch import nn
 from tlml import EnvView, Strategy, View
 from tlml.data import Rollout
 from tlml.errors import check_choice, check_positive
-from tlml_rl.base.minibatches import check_batch, minibatches, summed
+from tlml_rl.base.minibatches import check_batch, epochs, summed
 from tlml_rl.base.objective import Objective, Terms
 from tlml_rl.base.policy_learner import (
     SCHEDULES,
@@ -115,20 +115,19 @@ class PPO(PolicyLearner):
         ).reshape(-1).to(rows.values)  # fmt: skip
         rows = rows._replace(advantages=advantages, returns=advantages + rows.values)
         objective = self.objective()
-        parts, steps = self._parts(len(valid)), []
-        draws = self.draws()
-        for epoch in range(self.epochs):
-            last = epoch == self.epochs - 1
-            for part in minibatches(rows, valid, parts, draws, self.normalise_advantages):
-                steps.append(self.step_down(objective, part, last or self.target_kl is not None))
-            if self._went_far(steps[-parts:]):
+        parts = self._parts(len(valid))
+        rounds = epochs(rows, valid, parts, self.draws(), self.normalise_advantages)
+        for epoch, minibatches in zip(range(1, self.epochs + 1), rounds, strict=False):
+            tell = epoch == self.epochs or self.target_kl is not None
+            terms = [self.step_down(objective, each, tell) for each in minibatches]
+            if self._went_far(terms):
                 break
         self.take_in_observations(rollout)
         return {
-            **told(steps[-parts:]),
+            **told(terms),
             "lr": self.flat_optimizer().param_groups[0]["lr"],
             "clip": objective.clip,
-            "epochs": epoch + 1,
+            "epochs": epoch,
             "explained_variance": explained_variance(rows.values, rows.returns, valid),
         }
 

@@ -134,6 +134,19 @@ class Room(NamedTuple):
     ones: Array
 
 
+class Given(NamedTuple):
+    """The `Rows` of a loss as arrays, inputs as rows of numbers ``[n, size]``."""
+
+    inputs: Array
+    actions: Array
+    log_probs: Array
+    advantages: Array
+    returns: Array
+    values: Array
+    weights: Array
+    masks: Array | None = None
+
+
 class ByHandPath:
     """Two perceptrons on a CPU.
 
@@ -165,6 +178,7 @@ class ByHandPath:
         self._tanh = isinstance(network.actor[2], nn.Tanh)
         self._rooms: dict[int, Room] = {}
         self._small: list[Array] = []
+        self._latest: tuple[Rows, Given] | None = None
 
     def outputs(self, inputs: Array) -> Array:
         """Return the policy's outputs ``[n, size]``; they are overwritten by the next call."""
@@ -193,22 +207,28 @@ class ByHandPath:
     def slopes(self, objective: Objective, rows: Rows, tell: bool) -> Terms:
         """Go forward and back by hand."""
         self.flat.attach()
-        inputs = _rows(rows.inputs.numpy(), self._value.weight.dtype)
-        room = self._forward(inputs)
-        outputs = room.outputs
-        if rows.masks is not None:
-            outputs = ruled_out(outputs, rows.masks.numpy())
-        weights = rows.weights.numpy()
-        log_probs = self._slopes.at(outputs, rows.actions.numpy(), self._log_std)
-        policy_loss, by_log_prob = _of_policy(objective, log_probs, rows)
-        value_loss, by_values = _of_values(objective, room.values, rows)
-        by_entropy = -objective.entropy * weights if objective.entropy else None
+        given = self._given(rows)
+        room = self._forward(given.inputs)
+        outputs = room.outputs if given.masks is None else ruled_out(room.outputs, given.masks)
+        log_probs = self._slopes.at(outputs, given.actions, self._log_std)
+        policy_loss, by_log_prob = _of_policy(objective, log_probs, given)
+        value_loss, by_values = _of_values(objective, room.values, given)
+        by_entropy = -objective.entropy * given.weights if objective.entropy else None
         terms = Terms(policy_loss, value_loss)
         if tell:
-            terms = self._terms(objective, log_probs, rows, terms)
+            terms = self._terms(objective, log_probs, given, terms)
         self._slopes.back(by_log_prob, by_entropy, room.by_outputs, self._by_log_std)
-        self._backward(room, inputs, by_values)
+        self._backward(room, given.inputs, by_values)
         return terms
+
+    def _given(self, rows: Rows) -> Given:
+        """Return rows as arrays; those of an epoch may come again in the next one."""
+        if self._latest is None or self._latest[0] is not rows:
+            arrays = (None if each is None else each.numpy() for each in rows)
+            given = Given(*arrays)  # type: ignore[arg-type]
+            given = given._replace(inputs=_rows(given.inputs, self._value.weight.dtype))
+            self._latest = rows, given
+        return self._latest[1]
 
     def _forward(self, inputs: Array) -> Room:
         room = self._room(len(inputs))
@@ -283,8 +303,8 @@ class ByHandPath:
             )  # fmt: skip
         return self._rooms[rows]
 
-    def _terms(self, objective: Objective, log_probs: Array, rows: Rows, terms: Terms) -> Terms:
-        weights, changes = rows.weights.numpy(), log_probs - rows.log_probs.numpy()
+    def _terms(self, objective: Objective, log_probs: Array, rows: Given, terms: Terms) -> Terms:
+        weights, changes = rows.weights, log_probs - rows.log_probs
         ratio = np.exp(changes)
         far = np.abs(ratio - 1) > (np.inf if objective.clip is None else objective.clip)
         return terms._replace(
@@ -333,12 +353,12 @@ def _is_plain(body: nn.Module) -> bool:
     )
 
 
-def _of_policy(objective: Objective, log_probs: Array, rows: Rows) -> tuple[float, Array]:
+def _of_policy(objective: Objective, log_probs: Array, rows: Given) -> tuple[float, Array]:
     """Return the policy's loss, and its slopes by log-probabilities ``[n]``."""
-    weighted = rows.weights.numpy() * rows.advantages.numpy()
+    weighted = rows.weights * rows.advantages
     if objective.clip is None:
         return -float(weighted @ log_probs), -weighted
-    ratio = np.exp(log_probs - rows.log_probs.numpy())
+    ratio = np.exp(log_probs - rows.log_probs)
     low, high = 1 - objective.clip, 1 + objective.clip
     whole = weighted * ratio
     cut = weighted * np.minimum(np.maximum(ratio, low), high)
@@ -346,14 +366,14 @@ def _of_policy(objective: Objective, log_probs: Array, rows: Rows) -> tuple[floa
     return -float(np.minimum(whole, cut).sum()), -whole * (whole <= cut)
 
 
-def _of_values(objective: Objective, values: Array, rows: Rows) -> tuple[float, Array]:
+def _of_values(objective: Objective, values: Array, rows: Given) -> tuple[float, Array]:
     """Return the mean squared error of values, and the loss's slopes by them ``[n]``."""
-    weights, returns = rows.weights.numpy(), rows.returns.numpy()
+    weights, returns = rows.weights, rows.returns
     errors = values - returns
     slopes = weights * errors
     if objective.value_clip is None:
         return float(slopes @ errors), 2 * objective.value_weight * slopes
-    squares, old = errors**2, rows.values.numpy()
+    squares, old = errors**2, rows.values
     moves = values - old
     moved = np.clip(moves, -objective.value_clip, objective.value_clip)
     others = (old + moved - returns) ** 2

@@ -48,6 +48,7 @@ class FlatParameters:
         self._slopes = list(self.views(self.gradients))
         for parameter, view in zip(self.parameters, self.views(self.values), strict=True):
             parameter.data = view
+        self._addresses = [view.data_ptr() for view in self.views(self.values)]
         self.attach()
 
     def views(self, memory: Tensor) -> Iterator[Tensor]:
@@ -57,10 +58,7 @@ class FlatParameters:
 
     def intact(self) -> bool:
         """Say whether all parameters still lie in the shared memory."""
-        return all(
-            p.data_ptr() == view.data_ptr()
-            for p, view in zip(self.parameters, self.views(self.values), strict=True)
-        )
+        return [p.data_ptr() for p in self.parameters] == self._addresses
 
     def attach(self) -> None:
         """Let gradients lie in the shared memory; what does not learn has none."""
@@ -121,7 +119,8 @@ class FlatAdam(Optimizer):
         self._known = [self._place(p) for group in self.param_groups for p in group["params"]]
         self.mean, self.square = torch.zeros_like(flat.values), torch.zeros_like(flat.values)
         self.steps = torch.zeros(len(flat.parameters))
-        self._rooms: list[NDArray[Any]] = []
+        self._counts = self.steps.numpy()
+        self._memory: tuple[NDArray[Any], ...] = ()
         self._share()
 
     def zero_grad(self, set_to_none: bool = False) -> None:
@@ -145,10 +144,10 @@ class FlatAdam(Optimizer):
         scale = self._clipped()
         rates = self._rates(learning)
         if isinstance(rates, float):
-            self.steps += 1
-            self._go(scale, rates, float(self.steps[0]))
+            self._counts += 1
+            self._go(scale, rates, float(self._counts[0]))
         else:
-            self.steps += torch.from_numpy(rates > 0)
+            self._counts += rates > 0
             self._go_apart(scale, rates)
         return loss
 
@@ -184,20 +183,18 @@ class FlatAdam(Optimizer):
         if self.clip_norm is None:
             self.norm = None
             return 1.0
-        slopes = self.flat.gradients
-        if slopes.device.type == "cpu":
-            array = slopes.numpy()
-            self.norm = math.sqrt(float(np.dot(array, array)))
+        if self.flat.values.is_cpu:
+            slopes = self._arrays()[3]
+            self.norm = math.sqrt(float(np.dot(slopes, slopes)))
         else:
-            self.norm = float(slopes.norm())
+            self.norm = float(self.flat.gradients.norm())
         return min(1.0, self.clip_norm / (self.norm + 1e-6))
 
     def _rates(self, learning: list[bool] | None) -> float | NDArray[np.float64]:
         """Return the learning rate, or one for each parameter where they differ; 0 freezes."""
         rates = {float(group["lr"]) for group in self.param_groups if group["params"]}
         everyone = learning is None and len(self._known) == len(self.flat.parameters)
-        on_cpu = self.flat.values.device.type == "cpu"
-        if everyone and len(rates) == 1 and on_cpu and self._in_step():
+        if everyone and len(rates) == 1 and self.flat.values.is_cpu and self._in_step():
             return rates.pop()
         found, place = np.zeros(len(self.flat.parameters)), 0
         for group in self.param_groups:
@@ -209,7 +206,7 @@ class FlatAdam(Optimizer):
 
     def _in_step(self) -> bool:
         """Say whether all parameters have taken as many steps."""
-        return bool((self.steps == self.steps[0]).all())
+        return bool((self._counts == self._counts[0]).all())
 
     def _go(self, scale: float, rate: float, steps: float) -> None:
         """Step all elements alike (algorithm 1), in the order of operations of torch."""
@@ -235,7 +232,7 @@ class FlatAdam(Optimizer):
         """Step each parameter by its own rate and count of steps, on any device."""
         (first, second), eps = self.param_groups[0]["betas"], self.param_groups[0]["eps"]
         values, slopes = self.flat.values, self.flat.gradients
-        steps = np.maximum(self.steps.numpy().astype(np.float64), 1.0)
+        steps = np.maximum(self._counts.astype(np.float64), 1.0)
         moving = self._spread(rates > 0)
         slopes *= scale
         self.mean += (1 - first) * moving * (slopes - self.mean)
@@ -248,11 +245,12 @@ class FlatAdam(Optimizer):
         return torch.from_numpy(np.repeat(numbers, self.flat.sizes)).to(self.flat.values)
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
-        tensors = (self.mean, self.square, self.flat.values, self.flat.gradients)
-        arrays: list[NDArray[Any]] = [tensor.numpy() for tensor in tensors]
-        if not self._rooms:
-            self._rooms = [np.empty_like(arrays[0]) for _ in range(2)]
-        return (*arrays, *self._rooms)
+        """Return the memory of all tensors, and two rooms to compute in."""
+        if not self._memory:
+            tensors = (self.mean, self.square, self.flat.values, self.flat.gradients)
+            arrays: list[NDArray[Any]] = [tensor.numpy() for tensor in tensors]
+            self._memory = (*arrays, np.empty_like(arrays[0]), np.empty_like(arrays[0]))
+        return self._memory
 
 
 def average(tensor: Tensor) -> None:

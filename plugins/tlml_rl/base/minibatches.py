@@ -16,28 +16,29 @@ from tlml_rl.base.objective import Rows
 _EPS = 1e-8
 
 
-def minibatches(
+def epochs(
     rows: Rows, valid: Tensor, number: int, rng: np.random.Generator, normalise: bool
-) -> Iterator[Rows]:
-    """Divide rows at random into parts of the same size, in each of which weights sum to 1.
+) -> Iterator[list[Rows]]:
+    """Yield rows again and again, each time divided at random into parts of the same size.
 
-    Advantages and weights are those of a minibatch over all processes.
+    Advantages and weights are those of a minibatch over all processes; weights sum to 1 in each.
 
     Args:
         rows: Of this process.
         valid: Which of them count ``[n]``.
-        number: Parts.
-        rng: Draws the order; of one part there is none.
+        number: Parts; of one the order would make no difference, and there is none.
+        rng: Draws the order.
         normalise: Whether advantages are brought to mean 0 and variance 1.
     """
-    if number > 1:
-        order = torch.from_numpy(rng.permutation(len(valid)))
-        rows, valid = _taken(rows, order), valid[order]
-    weights, advantages = weighed(rows.advantages, valid, number, normalise)
-    rows = rows._replace(advantages=advantages, weights=weights)
     size = len(valid) // number
-    for first in range(0, len(valid), size):
-        yield _taken(rows, slice(first, first + size)) if number > 1 else rows
+    whole = [] if number > 1 else [_weighed(rows, valid, 1, normalise)]
+    while True:
+        if whole:
+            yield whole
+            continue
+        order = torch.from_numpy(rng.permutation(len(valid)))
+        taken = _weighed(_taken(rows, order), valid[order], number, normalise)
+        yield [_taken(taken, slice(n, n + size)) for n in range(0, len(valid), size)]
 
 
 def weighed(
@@ -94,6 +95,11 @@ def summed(array: NDArray[np.float64]) -> int:
     dist.all_reduce(on)
     tensor.copy_(on)
     return dist.get_world_size()
+
+
+def _weighed(rows: Rows, valid: Tensor, number: int, normalise: bool) -> Rows:
+    weights, advantages = weighed(rows.advantages, valid, number, normalise)
+    return rows._replace(advantages=advantages, weights=weights)
 
 
 def _taken(rows: Rows, which: Tensor | slice) -> Rows:

@@ -197,7 +197,8 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         Raises:
             DivergedError: The loss is not finite.
         """
-        terms = self.path().slopes(objective, rows, tell)
+        path, optimizer = self._path or self.path(), self._stepping()
+        terms = path.slopes(objective, rows, tell)
         if not math.isfinite(terms.policy_loss + terms.value_loss):
             raise DivergedError(
                 f"{type(self).__name__}: the loss is {terms.policy_loss} (policy) and "
@@ -207,7 +208,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
             extra = self.adapt(rows)
             if extra.requires_grad:
                 extra.backward()
-        self._stepping().step()
+        optimizer.step()
         return terms
 
     def remaining(self) -> float:
@@ -274,8 +275,9 @@ class PolicyLearner(OnPolicy, NetworkLearner):
 
     def _stepping(self) -> Any:
         """Return what steps: in a fit the Trainer's, whose steps it counts."""
-        own = self.flat_optimizer()
-        return own if self._trainer is None or not self.trainer.optimizers else self.optimizers()
+        if self._trainer is None or not self.trainer.optimizers:
+            return self._own_optimizer or self.flat_optimizer()
+        return self.optimizers()
 
     def _reading_path(self) -> Path:
         """Return how to compute outputs alone, without touching the parameters' memory."""
