@@ -155,7 +155,9 @@ def _table(found: Sequence[Measured]) -> str:
         low, high = one.ratio.quartiles
         share = "" if one.collecting is None else f"{one.collecting:.2f}"
         speeds = (f"{speed:.0f}" for speed in one.steps_a_second)
-        lines.append((one.name, *speeds, f"{one.ratio.median:.2f} ({low:.2f} to {high:.2f})", share))
+        lines.append(
+            (one.name, *speeds, f"{one.ratio.median:.2f} ({low:.2f} to {high:.2f})", share)
+        )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 

@@ -178,7 +178,7 @@ def update_error() -> float:
     No episode of so short a rollout is truncated, so that what a reset hides is not needed.
     """
     model = peer(0, falls=False)
-    total, callback = model._setup_learn(ENVS * STEPS)
+    _, callback = model._setup_learn(ENVS * STEPS)
     model.collect_rollouts(model.env, callback, model.rollout_buffer, STEPS)
     agent = _agent(ENVS * STEPS, "auto", 0, lr_schedule="constant", clip_schedule="constant")
     agent.view(tlml.domain("cartpole"), envs=ENVS)
@@ -193,7 +193,11 @@ def update_error() -> float:
     agent.update(rollout)
     state = model.policy.state_dict()
     return max(
-        float((mine - state[f"{_PLACES[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}"]).abs().max())
+        float(
+            (mine - state[f"{_PLACES[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}"])
+            .abs()
+            .max()
+        )
         for name, mine in agent.built().state_dict().items()
     )
 
@@ -205,18 +209,14 @@ def _rollout(model: Any) -> Rollout:
     over = np.concatenate([buffer.episode_starts[1:], last[None]]).astype(bool)
     never = torch.zeros(STEPS, ENVS, dtype=torch.bool)
     rewards, actions = torch.from_numpy(buffer.rewards.copy()), _actions(buffer.actions)
-    return Rollout(
-        torch.from_numpy(seen), actions, rewards, torch.from_numpy(over), never, ~never
-    )
+    return Rollout(torch.from_numpy(seen), actions, rewards, torch.from_numpy(over), never, ~never)
 
 
 def _actions(actions: Any) -> Tensor:
     return torch.from_numpy(actions.copy()).long().reshape(STEPS, ENVS)
 
 
-def _agent(
-    steps: int, network: str | Callable[[], nn.Module], seed: int, **options: Any
-) -> PPO:
+def _agent(steps: int, network: str | Callable[[], nn.Module], seed: int, **options: Any) -> PPO:
     made = network if isinstance(network, str) else network()
     return PPO(
         made, max_env_steps=steps, rollout_steps=STEPS, batch_size=BATCH, epochs=EPOCHS, lr=LR,

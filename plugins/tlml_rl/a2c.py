@@ -74,9 +74,7 @@ class A2C(PolicyLearner):
             self.gamma, self.gae_lambda, seen.valid,
         ).reshape(-1).to(rows.values)  # fmt: skip
         weights, normal = weighed(advantages, valid, 1, self.normalise_advantages)
-        rows = rows._replace(
-            advantages=normal, returns=advantages + rows.values, weights=weights
-        )
+        rows = rows._replace(advantages=normal, returns=advantages + rows.values, weights=weights)
         terms = self.step_down(Objective(None, self.entropy, self.value_weight), rows, tell=True)
         self.take_in_observations(rollout)
         return {

@@ -114,9 +114,7 @@ class Ahead(NamedTuple):
     discount: Tensor
 
 
-def n_step(
-    rewards: Tensor, terminated: Tensor, truncated: Tensor, gamma: float, n: int
-) -> Ahead:
+def n_step(rewards: Tensor, terminated: Tensor, truncated: Tensor, gamma: float, n: int) -> Ahead:
     """Return what lies up to n steps ahead of each step, in the same episode.
 
     Args:
@@ -130,7 +128,11 @@ def n_step(
     _check_shapes(rewards, terminated=terminated, truncated=truncated)
     over, cut = _flags(terminated, truncated)
     given, rows = _array(rewards), len(rewards)
-    found, steps, goes_on = np.zeros_like(given), np.zeros(given.shape, np.int64), np.ones(given.shape, bool)
+    found, steps, goes_on = (
+        np.zeros_like(given),
+        np.zeros(given.shape, np.int64),
+        np.ones(given.shape, bool),
+    )
     for ahead in range(min(n, rows)):  # all rows at once look one step further
         here = goes_on[: rows - ahead]
         found[: rows - ahead] += np.where(here, gamma**ahead * given[ahead:], 0.0)

@@ -328,11 +328,10 @@ def lack(network: ActorCritic) -> str:
     bodies = (network.actor, network.critic)
     if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
         return f"the network is on {like.device.type}, in {like.dtype}"
-    if network.shares or not all(_is_plain(body) for body in bodies):
+    kinds = [_kind(body) for body in bodies]
+    if network.shares or None in kinds:
         return "actor and critic are no perceptrons of their own with tanh or relu"
-    if len(network.actor) != len(network.critic) or type(network.actor[2]) is not type(
-        network.critic[2]
-    ):
+    if kinds[0] != kinds[1]:
         return "actor and critic differ in depth or activation"
     if any(getattr(each, hooks) for each in network.modules() for hooks in _HOOKS):
         return "the network has hooks"
@@ -341,16 +340,15 @@ def lack(network: ActorCritic) -> str:
     return ""
 
 
-def _is_plain(body: nn.Module) -> bool:
-    """Say whether a body is as `Perceptron` builds it."""
+def _kind(body: nn.Module) -> tuple[int, type[nn.Module]] | None:
+    """Return depth and activation of a body as `Perceptron` builds it; None of any other."""
     if type(body) is not Perceptron or len(body) < 3:
-        return False
-    kinds = {type(each) for each in list(body)[2::2]}
-    return (
-        len(kinds) == 1
-        and kinds <= {nn.Tanh, nn.ReLU}
-        and all(type(each) is nn.Linear and each.bias is not None for each in list(body)[1::2])
-    )
+        return None
+    linear, between = list(body)[1::2], {type(each) for each in list(body)[2::2]}
+    plain = all(type(each) is nn.Linear and each.bias is not None for each in linear)
+    if len(between) != 1 or not between <= {nn.Tanh, nn.ReLU} or not plain:
+        return None
+    return len(linear), between.pop()
 
 
 def _of_policy(objective: Objective, log_probs: Array, rows: Given) -> tuple[float, Array]:

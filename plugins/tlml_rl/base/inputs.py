@@ -55,7 +55,8 @@ def _floats(seen: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _shares(seen: NDArray[Any]) -> NDArray[np.float32]:
-    return np.divide(seen, _BYTE, dtype=np.float32)
+    found: NDArray[np.float32] = np.divide(seen, _BYTE, dtype=np.float32)
+    return found
 
 
 def _one_hot(sizes: list[int], start: NDArray[Any]) -> Inputs:

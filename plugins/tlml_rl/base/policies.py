@@ -82,7 +82,8 @@ class Policy(ABC):
             TlmlError: Actions can't be ruled out, or the mask has another shape.
         """
         raise TlmlError(
-            f"action_mask: only numbered actions can be ruled out, not those of {type(self).__name__}"
+            "action_mask: only numbered actions can be ruled out, not those of "
+            f"{type(self).__name__}"
         )
 
     @abstractmethod
@@ -102,11 +103,13 @@ class Categorical(Policy):
         self, outputs: NDArray[Any], noise: NDArray[Any], log_std: NDArray[Any] | None = None
     ) -> NDArray[Any]:
         """Draw actions ``[n]``."""
-        return (outputs + noise).argmax(-1)
+        found: NDArray[Any] = (outputs + noise).argmax(-1)
+        return found
 
     def best(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the actions of the largest logit ``[n]``."""
-        return outputs.argmax(-1)
+        found: NDArray[Any] = outputs.argmax(-1)
+        return found
 
     def log_prob(self, outputs: Tensor, actions: Tensor, log_std: Tensor | None = None) -> Tensor:
         """Return log-probabilities ``[n]``."""
@@ -260,7 +263,8 @@ class DiagonalGaussian(Policy):
     ) -> NDArray[Any]:
         """Draw numbers ``[n, size]``."""
         assert log_std is not None
-        return outputs + np.exp(log_std) * noise
+        found: NDArray[Any] = outputs + np.exp(log_std) * noise
+        return found
 
     def best(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the means ``[n, size]``."""
@@ -282,7 +286,8 @@ class DiagonalGaussian(Policy):
         if not self._as_they_are:
             actions = self._middle + self._half * actions
         kept = np.clip(actions, self._low, self._high)
-        return kept.astype(self._dtype).reshape(*actions.shape[:-1], *self.shape)
+        found: NDArray[Any] = kept.astype(self._dtype).reshape(*actions.shape[:-1], *self.shape)
+        return found
 
     def from_env(self, actions: Tensor) -> Tensor:
         """Scale numbers of the Box to −1 to 1."""
@@ -312,11 +317,14 @@ class SquashedGaussian(DiagonalGaussian):
         self, outputs: NDArray[Any], noise: NDArray[Any], log_std: NDArray[Any] | None = None
     ) -> NDArray[Any]:
         """Draw numbers from −1 to 1 ``[n, size]``."""
-        return np.clip(np.tanh(super().choose(outputs, noise, log_std)), -_NEAREST, _NEAREST)
+        squashed = np.tanh(super().choose(outputs, noise, log_std))
+        found: NDArray[Any] = np.clip(squashed, -_NEAREST, _NEAREST)
+        return found
 
     def best(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the hyperbolic tangents of the means ``[n, size]``."""
-        return np.tanh(outputs)
+        found: NDArray[Any] = np.tanh(outputs)
+        return found
 
     def log_prob(self, outputs: Tensor, actions: Tensor, log_std: Tensor | None = None) -> Tensor:
         """Return the logarithms of densities ``[n]``."""

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.plugins import Precision
 from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 
 import tlml
@@ -92,7 +94,12 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         check_positive(clip_norm=clip_norm, eps=eps)
         check_choice("lr_schedule", lr_schedule, SCHEDULES)
         check_choice("boxes", boxes, BOXES)
-        self.gamma, self.gae_lambda, self.lr_schedule, self.eps = gamma, gae_lambda, lr_schedule, eps
+        self.gamma, self.gae_lambda, self.lr_schedule, self.eps = (
+            gamma,
+            gae_lambda,
+            lr_schedule,
+            eps,
+        )
         self.entropy, self.value_weight, self.clip_norm = entropy, value_weight, clip_norm
         self.boxes: Literal["gaussian", "squashed"] = boxes
         self.log_std = log_std
@@ -197,18 +204,18 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         Raises:
             DivergedError: The loss is not finite.
         """
-        path, optimizer = self._path or self.path(), self._stepping()
-        terms = path.slopes(objective, rows, tell)
+        terms = (self._path or self.path()).slopes(objective, rows, tell)
         if not math.isfinite(terms.policy_loss + terms.value_loss):
             raise DivergedError(
                 f"{type(self).__name__}: the loss is {terms.policy_loss} (policy) and "
                 f"{terms.value_loss} (values) after {int(self.env_steps)} steps; take a lower lr"
             )
         if self._has_terms():
-            extra = self.adapt(rows)
+            adapt: Any = self.adapt
+            extra = adapt(rows)
             if extra.requires_grad:
                 extra.backward()
-        optimizer.step()
+        self._step()
         return terms
 
     def remaining(self) -> float:
@@ -222,6 +229,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
             group["lr"] = rate * whole
 
     _shares: Sequence[float] = ()
+    _watched = True  # whether anything is to be told before a step
 
     def draws(self) -> np.random.Generator:
         """Return the generator of the minibatches of the rollout; the same in all processes."""
@@ -254,6 +262,10 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         """Choose how to compute, now that everything is where it will be."""
         super().on_train_start()
         self.path()
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        self._watched = type(self.trainer.precision_plugin) is not Precision or any(
+            is_overridden("on_before_optimizer_step", each) for each in (*callbacks, self)
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what shares memory: a copy makes its own."""
@@ -273,11 +285,19 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         self._own_optimizer = made
         return made
 
-    def _stepping(self) -> Any:
-        """Return what steps: in a fit the Trainer's, whose steps it counts."""
+    def _step(self) -> None:
+        """Step, and let the Trainer count it where there is one."""
         if self._trainer is None or not self.trainer.optimizers:
-            return self._own_optimizer or self.flat_optimizer()
-        return self.optimizers()
+            (self._own_optimizer or self.flat_optimizer()).step()
+            return
+        counted: Any = self.optimizers()
+        if self._watched:
+            counted.step()
+            return
+        # A step takes about as long as what the Trainer asks callbacks around it.
+        counted._on_before_step()
+        counted.optimizer.step()
+        counted._on_after_step()
 
     def _reading_path(self) -> Path:
         """Return how to compute outputs alone, without touching the parameters' memory."""
@@ -360,8 +380,10 @@ def told(terms: Sequence[Terms]) -> dict[str, float]:
 
 def explained_variance(values: Tensor, returns: Tensor, valid: Tensor) -> float:
     """Return the share of the variance of returns that values tell; 1 at best."""
-    errors, wanted = (returns - values)[valid], returns[valid]
-    spread = float(wanted.var()) if len(wanted) > 1 else 0.0
+    kept = valid.cpu().numpy()
+    wanted = returns.cpu().numpy()[kept]
+    spread = float(wanted.var()) if len(wanted) else 0.0
+    errors = wanted - values.cpu().numpy()[kept]
     return 1.0 - float(errors.var()) / spread if spread > 0 else math.nan
 
 

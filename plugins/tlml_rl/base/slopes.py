@@ -70,7 +70,8 @@ class OfCategorical(Slopes):
         self._logs -= np.log(total)
         number = outputs.shape[1]
         self._chosen = actions.reshape(-1) * number + np.arange(number)
-        return self._logs.reshape(-1).take(self._chosen)
+        found: Array = self._logs.reshape(-1).take(self._chosen)
+        return found
 
     def entropy(self) -> Array:
         """Return −Σ p log p."""

@@ -66,7 +66,9 @@ def some_rows(
         outputs, values = network(inputs)
         if masks is not None:
             outputs = torch.where(masks, outputs, -torch.inf)
-        noise = policy.noise(np.random.default_rng(int(torch.randint(99, (), generator=rng))), number)
+        noise = policy.noise(
+            np.random.default_rng(int(torch.randint(99, (), generator=rng))), number
+        )
         spread = None if network.log_std is None else network.log_std.detach().numpy()
         actions = torch.from_numpy(np.asarray(policy.choose(outputs.numpy(), noise, spread)))
         now = policy.log_prob(outputs, actions, network.log_std)

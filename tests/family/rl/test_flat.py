@@ -141,7 +141,9 @@ def test_parameters_in_no_group_stay_as_they_are() -> None:
 
 def test_a_parameter_from_elsewhere_is_refused() -> None:
     with pytest.raises(TlmlError, match=r"FlatAdam: a parameter \[2\] of a group is none of"):
-        FlatAdam(FlatParameters(network().parameters()), [{"params": [nn.Parameter(torch.ones(2))]}])
+        FlatAdam(
+            FlatParameters(network().parameters()), [{"params": [nn.Parameter(torch.ones(2))]}]
+        )
 
 
 @pytest.mark.parametrize("kind", ["flat", "torch"])

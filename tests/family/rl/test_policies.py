@@ -165,7 +165,9 @@ def test_wrong_masks_are_told() -> None:
 
 def test_the_likeliest_action_is_chosen_without_noise() -> None:
     assert policy_for(Discrete(3)).best(np.array([[0.0, 2.0, 1.0]])).tolist() == [1]
-    assert policy_for(MultiDiscrete([2, 2])).best(np.array([[0.0, 2.0, 1.0, 0.0]])).tolist() == [[1, 0]]
+    assert policy_for(MultiDiscrete([2, 2])).best(np.array([[0.0, 2.0, 1.0, 0.0]])).tolist() == [
+        [1, 0]
+    ]
     assert policy_for(MultiBinary(2)).best(np.array([[-1.0, 2.0]])).tolist() == [[0, 1]]
     assert policy_for(BOX).best(np.array([[0.5, -0.5]])).tolist() == [[0.5, -0.5]]
     squashed = policy_for(BOX, "squashed").best(np.array([[0.5, -9.0]]))
@@ -188,7 +190,7 @@ def test_actions_are_numbered_and_shaped_as_the_space_says() -> None:
 
 def test_spaces_without_a_policy_are_refused() -> None:
     for space in (Dict({"a": Discrete(2)}), Box(0, 5, (2,), np.int64)):
-        with pytest.raises(TlmlError, match="no policy chooses from .* Discrete, MultiDiscrete"):
+        with pytest.raises(TlmlError, match=r"no policy chooses from .* Discrete, MultiDiscrete"):
             policy_for(space)
     with pytest.raises(TlmlError, match="must be of one dimension"):
         policy_for(MultiDiscrete([[2, 2], [3, 3]]))
