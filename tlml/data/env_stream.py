@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tlml.data.env_places import EnvPlace, Running, SeededEpisodes
+from tlml.data.env_places import EnvPlace, Running, SeededEpisodes, remembers
 from tlml.data.rollouts import Rollout
 from tlml.errors import TlmlError
 
@@ -216,8 +216,9 @@ def vectorized(
     """
     if how == "native":
         return _native(places)
+    anew = {index: remembers(place) for index, place in {p.index: p for p in places}.items()}
     made = [
-        functools.partial(SeededEpisodes, place, episode)
+        functools.partial(SeededEpisodes, place, episode, anew[place.index])
         for place, episode in zip(places, running or [None] * len(places), strict=True)
     ]
     mode = AutoresetMode.NEXT_STEP
