@@ -60,6 +60,11 @@ class Exploring(Values):
         self.epsilon, self.epsilon_end, self.epsilon_share = epsilon, epsilon_end, epsilon_share
         super().__init__(**options)
 
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Act, and learn from what comes of it."""
+        super().training_step(batch, batch_idx)
+        self.count_batch()
+
     def chance(self, steps: NDArray[Any]) -> NDArray[np.float64]:
         """Return ε after so many steps in environments."""
         length = self.epsilon_share * self.max_env_steps

@@ -61,5 +61,6 @@ class Planning(Values):
         change = float((after - self.q).abs().max())
         self.q.copy_(after)
         self.log_progress({"change": change})
+        self.count_batch()
         if change <= self.tolerance:
             self.trainer.should_stop = True

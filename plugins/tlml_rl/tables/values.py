@@ -63,6 +63,10 @@ class Values(Acting):
     def configure_optimizers(self) -> None:
         """Need no optimiser: tables are learned by sums."""
 
+    def count_batch(self) -> None:
+        """Let Lightning see that a batch was learned from: it counts steps of optimisers."""
+        self.optimizers().step()  # type: ignore[union-attr]
+
 
 def check_gamma(gamma: float) -> None:
     """Raise where a discount is not from 0 to 1."""
