@@ -47,6 +47,9 @@ class Planning(Values):
         """Return how it would act: as it knows best."""
         return self.decide
 
+    def begin_anew(self, max_env_steps: int) -> None:
+        """Go on in another world; the table is what it begins with."""
+
     def on_train_start(self) -> None:
         """Read the transitions."""
         super().on_train_start()
