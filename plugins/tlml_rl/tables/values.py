@@ -60,12 +60,24 @@ class Values(Acting):
         """Return the value of each state ``[states]``: that of its best action."""
         return self.q.amax(1)
 
-    def configure_optimizers(self) -> None:
-        """Need no optimiser: tables are learned by sums."""
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return what only counts: tables are learned by sums."""
+        return Counting()
 
     def count_batch(self) -> None:
-        """Let Lightning see that a batch was learned from: it counts steps of optimisers."""
+        """Let Lightning see that a batch was learned from."""
         self.optimizers().step()  # type: ignore[union-attr]
+
+
+class Counting(torch.optim.Optimizer):
+    """An optimiser of nothing, by whose steps Lightning counts."""
+
+    def __init__(self) -> None:
+        super().__init__([torch.zeros(0)], {})
+
+    def step(self, closure: Any = None) -> Any:
+        """Change nothing."""
+        return None if closure is None else closure()
 
 
 def check_gamma(gamma: float) -> None:

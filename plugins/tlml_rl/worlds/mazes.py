@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from tlml import TlmlError
 from tlml.errors import did_you_mean, shorten
 
-_CELLS = "#.SGO"
-WALL, FREE, START, GOAL, PIT = _CELLS
+_CELLS = WALL, FREE, START, GOAL, PIT = ("#", ".", "S", "G", "O")
 CELLS = f"{WALL} wall, {FREE} free, {START} start, {GOAL} goal, {PIT} pit"
 # Mazes by name. The first is that of the lecture, which is David Silver's (2015).
 MAZES = {

@@ -32,15 +32,21 @@ def entered(kind, **options):
     return learner
 
 
+def _columns(rows):
+    return zip(*rows, strict=True)
+
+
 def transitions(*rows):
     """Return what came of single steps: state, action, reward, next state, ended."""
-    seen, actions, rewards, after, ended = (torch.tensor(column) for column in zip(*rows))
+    seen, actions, rewards, after, ended = (torch.tensor(column) for column in _columns(rows))
     return Transitions(seen, actions, rewards, after, ended, torch.full((len(rows),), 0.9))
 
 
 def rollout(rows, cut=(), resets=()):
     """Return a rollout of one environment; `resets` are rows that only reset it."""
-    seen, actions, rewards, after, ended = (torch.tensor(column)[:, None] for column in zip(*rows))
+    seen, actions, rewards, after, ended = (
+        torch.tensor(column)[:, None] for column in _columns(rows)
+    )
     flags = torch.zeros(2, len(rows), 1, dtype=torch.bool)
     flags[0, list(cut)], flags[1, list(resets)] = True, True
     seen = torch.cat([seen, after[-1:]])
