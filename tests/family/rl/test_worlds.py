@@ -80,7 +80,8 @@ def test_what_a_constructor_takes_goes_there_and_else_an_attribute_is_set():
     assert len(played(env)) == 2 + 7 * 3
 
 
-def test_keywords_are_found_through_constructors_that_pass_them_on():
+def test_keywords_are_found_through_constructors_that_pass_them_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where MuJoCo writes its log
     made = EnvFamily("HalfCheetah-v5", source=[{"frame_skip": 2, "reset_noise_scale": 0.0}])
     assert made.tasks("source")[0].attributes == {}
 
