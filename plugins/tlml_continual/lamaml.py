@@ -246,7 +246,7 @@ class Lamaml(RehearsingLearner):
 
     def _replayed(self) -> Rows | None:
         """Return Sample(R): as many examples as `replay` says, or as there are."""
-        memory = self.reservoir()
+        memory = self.kept_examples()
         n = min(self.replay, len(memory))
         if not n:
             return None
