@@ -123,7 +123,7 @@ class Meeting:
         return self.misfit_in_training() or in_test or self._idle(strategy, trained)
 
     def misfit_in_training(self) -> str:
-        """Say why the fit, or one that it starts from, cannot be made on the domain; "" if none."""
+        """Say why the fit, or what it starts from, cannot be made on the domain; "" if both can."""
         if self.own.fit is None:
             return ""
         before = self.suite.started_from(self.own.fit)

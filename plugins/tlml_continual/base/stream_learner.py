@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.utilities import rank_zero_info
@@ -133,8 +134,8 @@ class StreamLearner(GradientLearner):
         return [*brought, Watch()] if self._watch() is None else brought
 
     def costs(self) -> dict[str, float]:
-        """Return how many examples are kept, of all tasks together."""
-        return {**super().costs(), "memory_examples": getattr(self, "memory_size", 0)}
+        """Return how many examples are kept, of all tasks together: none."""
+        return {**super().costs(), "memory_examples": 0}
 
     def courses(self) -> dict[str, list[tuple[int, float]]]:
         """Return the alignment of gradients over the stream."""
@@ -168,7 +169,7 @@ class StreamLearner(GradientLearner):
         if trainer is None:  # a suite asks before there is one
             return
         several = trainer.world_size > 1
-        if several or getattr(trainer.precision_plugin, "scaler", None) is not None:
+        if several or scales_losses(trainer):
             what = "devices=1" if several else "precision bf16-mixed"
             raise TlmlError(
                 "glances: steps within a training step have no gradient scaler and are not shared "
@@ -206,6 +207,11 @@ class StreamLearner(GradientLearner):
         if not isinstance(view, StreamView) or view.joint:
             return ""
         return f", in task {view.task_of(self.current_epoch)}"
+
+
+def scales_losses(trainer: pl.Trainer) -> bool:
+    """Say whether a Trainer scales losses and gradients, as for 16-mixed."""
+    return getattr(trainer.precision_plugin, "scaler", None) is not None
 
 
 class MemoryLearner(StreamLearner, Generic[M]):
@@ -259,6 +265,10 @@ class MemoryLearner(StreamLearner, Generic[M]):
                 f"{type(self).__name__}: there is no memory yet; call learner.view(...)"
             )
         return self.buffer
+
+    def costs(self) -> dict[str, float]:
+        """Return how many examples are kept, of all tasks together."""
+        return {**super().costs(), "memory_examples": self.memory_size}
 
     def rehearsed(self, step: Step, n: int) -> Step:
         """Return a batch with `n` examples of the memory behind it, drawn with replacement."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,3 +122,16 @@ def test_what_a_trainer_does_to_gradients_is_refused(options: Any, message: str)
     learner = tlml.learner("lamaml", network="mlp", memory_size=10)
     with fails(message):
         quiet_trainer(max_epochs=-1, **options).fit(learner, learner.view(Tables()))
+
+
+def test_a_gradient_scaler_is_refused_whatever_the_glances() -> None:
+    learner = tlml.learner("lamaml", network="mlp", memory_size=10)
+    view = learner.view(Tables())
+    learner._trainer = SimpleNamespace(
+        precision_plugin=SimpleNamespace(scaler=object()), world_size=1
+    )
+    with fails(
+        "precision: 16-mixed scales losses, which lamaml does not; take precision bf16-mixed or "
+        "32-true"
+    ):
+        learner.check(view)
