@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tlml import Spec, hookimpl
 from tlml.suites import Description, Keys, Meeting, Numbers, Protocol, Record, Trial
 
@@ -79,7 +81,7 @@ class Control(Protocol[ControlKeys]):
                 units.append(f"{task}/{seed}")
                 tasks.append(str(task))
                 walk = Environments(drawn.task, drawn.index, drawn.number, seed)
-                scores.append(learner.play(walk))
+                scores.append(float(np.mean(learner.play(walk))))
         return Record(
             protocol=self.name, point={"env_steps": steps}, metric="return", higher_is_better=True,
             units=units, tasks=tasks, scores=scores, metrics={"length": HORIZON},

@@ -201,7 +201,7 @@ def _trainer() -> pl.Trainer:
 
 def _test_view(trial: Trial, learner: Learner) -> View:
     if issubclass(learner.view_type, EnvView):
-        return EnvView(trial.domain, envs=2, test_tasks=_TASKS)
+        return EnvView(trial.domain, envs=2, test_tasks=_TASKS, test_episodes=2)
     return EpisodeView(trial.domain, shots=2, queries=2, episodes=_TASKS, tasks_per_batch=1)
 
 
