@@ -199,6 +199,17 @@ class Acting(Learner):
         self.finished += stream.follow(np.array(done), rewards, over, valid)
         self._count(int(valid.sum()))
 
+    def begin_anew(self, max_env_steps: int) -> None:
+        """Count steps from 0 again, as for a fit on other tasks; what was learned stays."""
+        self.max_env_steps = max_env_steps
+        self.hparams["max_env_steps"] = max_env_steps
+        self.env_steps.zero_()
+        self._left = None
+
+    def costs(self) -> dict[str, float]:
+        """Return how many steps in environments a fit took."""
+        return {**super().costs(), "env_steps": int(self.env_steps)}
+
     # Being judged
 
     def predict(self, support: Batch, x: Tensor) -> Tensor:
@@ -331,7 +342,7 @@ class OffPolicy(Acting):
     """
 
     def __init__(
-        self, *args: Any, max_env_steps: int, block_steps: int, gamma: float, **options: Any
+        self, *args: Any, max_env_steps: int, block_steps: int, gamma: float = 0.99, **options: Any
     ) -> None:
         check_positive(max_env_steps=max_env_steps, block_steps=block_steps)
         if not 0 <= gamma <= 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError, shorten, unknown
@@ -49,9 +49,9 @@ def problems(suite: Suite, registry: Registry) -> Iterator[Problem]:
     protocols = Protocols(registry)
     found = list(protocols.problems(_written(suite)))
     yield from found
-    yield from _references(suite)
-    yield from _names(suite, registry)
     sources = Sources(registry)
+    yield from _references(suite, sources.acts)
+    yield from _names(suite, registry)
     if not found:
         yield from _protocol_options(suite, protocols, sources)
     yield from _domain_options(suite, sources)
@@ -71,7 +71,7 @@ def _protocol_options(suite: Suite, protocols: Protocols, sources: Sources) -> I
         yield from protocol.problems(suite, keys, sources)
 
 
-def _references(suite: Suite) -> Iterator[Problem]:
+def _references(suite: Suite, acting: Callable[[str], bool]) -> Iterator[Problem]:
     for label, fit in suite.fits.items():
         if fit.fit is not None and fit.fit not in suite.fits:
             yield Problem(("fits", label, "fit"), str(unknown("fit", fit.fit, suite.fits)))
@@ -81,7 +81,7 @@ def _references(suite: Suite) -> Iterator[Problem]:
         where = ("methods", label)
         if method.fit is not None and method.fit not in suite.fits:
             yield Problem((*where, "fit"), str(unknown("fit", method.fit, suite.fits)))
-        elif method.fit is None and method.strategy is None:
+        elif method.fit is None and method.strategy is None and not acting(method.learner):
             yield Problem(where, "needs a strategy, or a fit to start from")
         elif method.fit is not None and "learner" in method.model_fields_set:
             message = f"the learner is that of the fit {method.fit}; leave it out"

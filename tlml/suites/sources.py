@@ -65,6 +65,13 @@ class Sources:
         """Return whether a learner can start from another's checkpoint."""
         return any(option.name == PRETRAINED for option in self.of("learner", learner).known)
 
+    def acts(self, learner: str) -> bool:
+        """Return whether a learner trains in environments, by itself; false of unknown ones."""
+        try:
+            return self.words(learner) == {"env"}
+        except TlmlError:
+            return False
+
     def takes_part(self, learner: str, strategy: str) -> bool:
         """Say whether training is another with this strategy: it aligns, it weighs, or is asked."""
         gives = self.registry.spec("strategy", strategy).gives

@@ -18,7 +18,7 @@ from tlml.data.env_places import EnvPlace
 from tlml.data.env_stream import VECTORIZATIONS, Vectorization
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
-from tlml.errors import TlmlError, check_choice, check_positive
+from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place
 
@@ -111,6 +111,8 @@ class EnvView(View):
         vectorization: Step environments one after the other in this process (``sync``), each in
             one of its own (``async``), or by arithmetic over all that tasks bring (``native``).
         seed: The key of tasks and rollouts.
+        judging_seed: The key of tasks and episodes that agents are judged by; as `seed` where
+            None.
         num_workers: Loader processes.
 
     Raises:
@@ -134,9 +136,11 @@ class EnvView(View):
         task: int | None = None,
         vectorization: Vectorization = "sync",
         seed: int = 0,
+        judging_seed: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__(domain, seed=seed, num_workers=num_workers)
+        check_not_negative(judging_seed=judging_seed or 0)
         check_positive(
             envs=envs, tasks_per_batch=tasks_per_batch, tasks=tasks, test_tasks=test_tasks,
             test_episodes=test_episodes,
@@ -149,6 +153,7 @@ class EnvView(View):
         self.split: Split = split
         self.train_split: Split = train_split
         self.task, self.vectorization = task, vectorization
+        self.judging_seed = seed if judging_seed is None else judging_seed
         self._check_task()
 
     @classmethod
@@ -193,7 +198,9 @@ class EnvView(View):
             TlmlError: There are fewer environments than tasks.
         """
         rank, world = self.world()
-        data = self.dataset(self.train_split)
+        # The one task is that which is judged, whatever the key of rollouts.
+        key = self.seed if self.task is None else self.judging_seed
+        data = EnvDataset(self.domain, self.train_split, self.envs, key)
         known = known_tasks(self.domain, self.train_split)
         if known is not None and self.task is None and self.envs * world < len(known):
             raise TlmlError(
@@ -236,7 +243,7 @@ class EnvView(View):
     def _judging(self, split: Split) -> KeyedLoader:
         known = known_tasks(self.domain, split)
         number = self.test_tasks if known is None else min(self.test_tasks, len(known))
-        data: Dataset[Any] = self.dataset(split, self.test_episodes)
+        data: Dataset[Any] = EnvDataset(self.domain, split, self.test_episodes, self.judging_seed)
         if self.task is not None and split == self.train_split:
             data, number = Subset(data, [self.task]), 1
         return self._loader(data, number)

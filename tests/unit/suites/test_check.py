@@ -64,7 +64,7 @@ TUNED_FITS = [
          "5: domains: duplicate key 'letters14' (first on line 4)"),
         ("name: quick", "episodes: 3", "1: the key 'name' is missing"),
         ("shots: 1, ", "", "5: domains.letters14: what to compare over is missing: give one of "
-         "shots, stream"),
+         "shots, stream, env_steps"),
         # Values
         ("shots: 1", "shots: -1", "5: domains.letters14.shots: must be at least 0, is -1"),
         ("[5, 10]", "[5,\n   -1]", "5: domains.waves.shots[1]: must be at least 0, is -1"),
