@@ -65,11 +65,11 @@ _WORLDS: tuple[tuple[str, str, str, str, str], ...] = (
 
 # Name, class, what it gives, what it needs beside environments, summary and paper.
 _POLICIES: tuple[tuple[str, str, str, str, str, str], ...] = (
-    ("ppo", "PPO", "rollouts", "", "steps clipped near the policy that collected",
+    ("ppo", "PPO", "policy", "", "steps clipped near the policy that collected",
      "Schulman et al. 2017, arXiv 1707.06347"),
-    ("a2c", "A2C", "rollouts", "", "advantage actor-critic: a step for each short rollout",
+    ("a2c", "A2C", "policy", "", "advantage actor-critic: a step for each short rollout",
      "Mnih et al. 2016, arXiv 1602.01783"),
-    ("reinforce", "Reinforce", "rollouts", "", "the policy gradient of whole episodes",
+    ("reinforce", "Reinforce", "policy", "", "the policy gradient of whole episodes",
      "Williams 1992, doi.org/10.1007/BF00992696"),
 )  # fmt: skip
 _TABLE = "tabular discrete_actions"

@@ -107,8 +107,8 @@ class Summing(OffPolicy, Learner):
         self.sums.index_add_(0, places, transitions.rewards.double())
         return {"sum": self.sums.sum()}
 
-    def configure_optimizers(self) -> None:
-        return None
+    def configure_optimizers(self) -> list[Any]:
+        return []
 
 
 class Gradients(OnPolicy, NetworkLearner):

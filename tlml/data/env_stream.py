@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tlml.data.env_places import EnvPlace, Running, SeededEpisodes
+from tlml.data.env_places import EnvPlace, Running, SeededEpisodes, remembers
 from tlml.data.rollouts import Rollout
 from tlml.errors import TlmlError
 
@@ -59,6 +60,7 @@ class EnvStream:
         self._pending = np.zeros(number, bool)  # whose episode ended at the last step
         self._actions: list[list[NDArray[Any]]] = [[] for _ in self.places]
         self.restarted: list[int] = []
+        self._stepping = False  # also after a step that failed
         if left is not None:
             self._take(left)
         self._open()
@@ -77,7 +79,9 @@ class EnvStream:
             Observations, rewards, what terminated and what was truncated, and what followed where
             that is something else than the observations.
         """
+        self._stepping = True
         seen, rewards, terminated, truncated, infos = self.envs.step(actions)
+        self._stepping = False
         followed = None
         if self.mode is not AutoresetMode.NEXT_STEP and (terminated | truncated).any():
             seen, followed = self._reset_at_once(seen, terminated | truncated, infos)
@@ -126,7 +130,11 @@ class EnvStream:
 
     def close(self) -> None:
         """Close the environments, and the processes that they have."""
-        self.envs.close()
+        # One that failed leaves the others in the middle of a step, which gymnasium waits for.
+        ends = {"terminate": True} if self._stepping and self.vectorization == "async" else {}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*Calling `close` while waiting")
+            self.envs.close(**ends)
 
     def _open(self) -> None:
         self.envs = vectorized(self.places, self.vectorization, self._running())
@@ -208,8 +216,9 @@ def vectorized(
     """
     if how == "native":
         return _native(places)
+    anew = {index: remembers(place) for index, place in {p.index: p for p in places}.items()}
     made = [
-        functools.partial(SeededEpisodes, place, episode)
+        functools.partial(SeededEpisodes, place, episode, anew[place.index])
         for place, episode in zip(places, running or [None] * len(places), strict=True)
     ]
     mode = AutoresetMode.NEXT_STEP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +57,7 @@ class Acting(Learner):
     rollouts: Tensor
     _entered: EnvStream | None = None
     _left: dict[str, Tensor] | None = None
+    _told: tuple[float, int] | None = None  # when steps were logged, and how many there were
 
     @abstractmethod
     def explorer(self, steps: int) -> Explorer:
@@ -239,6 +241,12 @@ class Acting(Learner):
         super().on_train_start()
         self._stop_in_time()
 
+    def on_validation_epoch_end(self) -> None:
+        """Let loggers count steps in environments here, too."""
+        super().on_validation_epoch_end()
+        if self.trainer.state.fn == "fit":
+            self.log("step", float(self.env_steps))
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down where the environments of all processes were left."""
         super().on_save_checkpoint(checkpoint)
@@ -261,7 +269,11 @@ class Acting(Learner):
         trainer = self._trainer
         if trainer is None or not trainer._logger_connector.should_update_logs:
             return
-        shown = {"env_steps": float(self.env_steps)}
+        now, steps = time.perf_counter(), int(self.env_steps)
+        (since, before), self._told = self._told or (now, steps), (now, steps)
+        shown = {"env_steps": float(steps)}
+        if now > since:
+            shown["steps_per_second"] = (steps - before) / (now - since)
         if self.finished:
             shown |= {
                 "train_return": float(np.mean([one.total for one in self.finished])),

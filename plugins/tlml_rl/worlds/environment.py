@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from gymnasium.spaces import Box, Dict, Space, flatten_space
 from gymnasium.wrappers import FlattenObservation
 
 from tlml import TlmlError
@@ -20,7 +20,6 @@ from tlml_rl.worlds import finding
 
 Env = gymnasium.Env[Any, Any]
 Spaces = tuple[Space[Any], Space[Any]]
-_FLAT = (Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple)
 _SETTINGS = (bool, int, float, str)
 
 
@@ -69,20 +68,19 @@ class EnvTask:
         """Return the environment with observations that a network can read: dicts made flat.
 
         Raises:
-            TlmlError: A dict can't be made flat, as it holds texts or sequences.
+            TlmlError: A part can't be made flat.
         """
         space = env.observation_space
         if not isinstance(space, Dict):
             return env
-        try:
-            return FlattenObservation(env)
-        except (NotImplementedError, ValueError) as error:
-            text = next((k for k, own in space.items() if not isinstance(own, _FLAT)), "")
-            raise TlmlError(
-                f"{self.name}: its observation '{text}' is {type(space[text]).__name__}, which "
-                "can't be made flat; register the environment with a wrapper that gives a Box (the "
-                "domain minigrid does so for MiniGrid)"
-            ) from error
+        for part, own in space.items():
+            if not _is_flat(own):
+                raise TlmlError(
+                    f"{self.name}: its observation '{part}' is {type(own).__name__}, which can't "
+                    "be made flat; register the environment with a wrapper that gives a Box (the "
+                    "domain minigrid does so for MiniGrid)"
+                )
+        return FlattenObservation(env)
 
 
 def make_task(kind: type[EnvTask], id: str | EnvSpec, changes: Mapping[str, Any]) -> EnvTask:
@@ -120,6 +118,13 @@ def spaces_of(task: EnvTask) -> Spaces:
         env = task.make(0)
         env.close()
     return env.observation_space, env.action_space
+
+
+def _is_flat(space: Space[Any]) -> bool:
+    try:
+        return isinstance(flatten_space(space), Box)
+    except NotImplementedError:
+        return False
 
 
 def _title(id: str, changes: Mapping[str, Any]) -> str:

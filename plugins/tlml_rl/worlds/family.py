@@ -97,7 +97,7 @@ class EnvFamily(World):
 
     def __init__(
         self,
-        id: str,
+        id: str = "FrozenLake-v1",
         source: Sequence[Mapping[str, Any]] | None = None,
         target: Sequence[Mapping[str, Any]] | None = None,
         validation: Sequence[Mapping[str, Any]] | None = None,

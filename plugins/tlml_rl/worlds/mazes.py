@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlml import TlmlError
-from tlml.errors import did_you_mean
+from tlml.errors import did_you_mean, shorten
 
-WALL, FREE, START, GOAL, PIT = "#.SGO"
+_CELLS = WALL, FREE, START, GOAL, PIT = ("#", ".", "S", "G", "O")
 CELLS = f"{WALL} wall, {FREE} free, {START} start, {GOAL} goal, {PIT} pit"
 # Mazes by name. The first is that of the lecture, which is David Silver's (2015).
 MAZES = {
@@ -88,9 +88,10 @@ def read_maze(text: str) -> Maze:
         TlmlError: There is no such name, a letter is unknown, lines differ in length, or there is
             no start or no goal.
     """
-    if "\n" not in text.strip() and text.strip() not in MAZES:
-        raise TlmlError(f"map: no maze is called '{text}'{did_you_mean(text, MAZES)}")
-    lines = MAZES.get(text.strip(), text).strip("\n").splitlines()
+    name = text.strip()
+    if "\n" not in name and name not in MAZES and not set(name) <= set(_CELLS):
+        raise TlmlError(f"map: no maze is called '{shorten(name)}'{did_you_mean(name, MAZES)}")
+    lines = MAZES.get(name, text).splitlines()
     rows = tuple(line.strip() for line in lines if line.strip())
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
@@ -98,7 +99,7 @@ def read_maze(text: str) -> Maze:
                 f"map: line {number} has {len(row)} cells and line 1 has {len(rows[0])}; make all "
                 f"lines equally long ({CELLS})"
             )
-        unknown = [cell for cell in row if cell not in (WALL, FREE, START, GOAL, PIT)]
+        unknown = [cell for cell in row if cell not in _CELLS]
         if unknown:
             raise TlmlError(f"map: line {number} holds '{unknown[0]}'; cells are {CELLS}")
     for kind, name in ((START, "start"), (GOAL, "goal")):
