@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gymnasium
+import numpy as np
 from numpy.typing import NDArray
 
 from tlml.data.sampling import keyed_rng
@@ -13,6 +15,7 @@ from tlml.data.tasks import MDP, Split
 from tlml.errors import TlmlError
 
 _SEEDS = 2**31
+_LOOKS = 8  # steps after which a world that is kept has shown itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,12 @@ class SeededEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
     Args:
         place: Where it is.
         running: The episode to go on with.
+        anew: Make a new environment for each episode, where an old one would remember.
     """
 
-    def __init__(self, place: EnvPlace, running: Running | None = None) -> None:
+    def __init__(self, place: EnvPlace, running: Running | None = None, anew: bool = False) -> None:
         super().__init__(_made(place, place.seed_of(running.episode if running else 0)))
-        self.place = place
+        self.place, self.anew = place, anew
         self.episode = running.episode - 1 if running else -1
         self.steps = 0
         self._replayed = None if running is None else running.actions
@@ -81,6 +85,9 @@ class SeededEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Begin the next episode; the first time, go to where a replayed one was left."""
         self.episode, self.steps, self._over = self.episode + 1, 0, False
         seeded = self.place.seed_of(self.episode)
+        if self.anew:
+            self.env.close()
+            self.env = _made(self.place, seeded)
         observation, info = self.env.reset(seed=seeded, options=options)
         actions, self._replayed = self._replayed, None
         for action in () if actions is None else actions:
@@ -102,6 +109,37 @@ class SeededEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
             ) from error
         self.steps += 1
         return stepped
+
+
+def remembers(place: EnvPlace) -> bool:
+    """Return whether an environment's episode is another one after an earlier episode in it.
+
+    So it is where a physical world is kept over resets, as in gymnasium's BipedalWalker. False
+    where new environments differ as well: then nothing helps.
+    """
+    used, new = SeededEpisodes(place), SeededEpisodes(place)
+    try:
+        first = _first_steps(used)
+        if all(map(np.array_equal, first, _first_steps(used))):
+            return False
+        return all(map(np.array_equal, first, _first_steps(new)))
+    finally:
+        used.close()
+        new.close()
+
+
+def _first_steps(env: SeededEpisodes) -> list[Any]:
+    """Return what is seen in some steps of the first episode."""
+    space = copy.deepcopy(env.action_space)
+    space.seed(0)
+    env.episode = -1
+    found = [env.reset()[0]]
+    for _ in range(_LOOKS):
+        seen, reward, terminated, truncated, _ = env.step(space.sample())
+        found += [np.array(seen), np.array(reward)]
+        if terminated or truncated:
+            break
+    return found
 
 
 def _made(place: EnvPlace, seed: int) -> gymnasium.Env[Any, Any]:

@@ -12,9 +12,11 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor, nn
 
 from tlml import TlmlError
+from tlml.errors import did_you_mean
 from tlml.networks import Flat, Network, build_network, seeded_draws, sizes_option
 
 _BODY_GAIN, _POLICY_GAIN, _VALUE_GAIN = math.sqrt(2), 0.01, 1.0
+_OPTIONS = ("hidden", "activation")
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 
@@ -182,10 +184,10 @@ def named(
 ) -> ActorCritic:
     """Build the network that a name says: two perceptrons by ``auto``, else shared features."""
     if name == "auto":
-        known = ("hidden", "activation")
         for key in options:
-            if key not in known:
-                raise TlmlError(f"network auto: has no option '{key}'; choose from {known}")
+            if key not in _OPTIONS:
+                near = did_you_mean(key, _OPTIONS)
+                raise TlmlError(f"network auto: has no option '{key}'{near}")
         return actor_critic(space, size, log_std=log_std, seed=seed, **options)
     network = build_network(name, space, Discrete(size), seed=seed, options=options)
     return over_features(network, size, log_std, seed)

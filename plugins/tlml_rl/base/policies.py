@@ -268,7 +268,7 @@ class DiagonalGaussian(Policy):
 
     def best(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the means ``[n, size]``."""
-        return outputs
+        return outputs.copy()
 
     def log_prob(self, outputs: Tensor, actions: Tensor, log_std: Tensor | None = None) -> Tensor:
         """Return the logarithms of densities ``[n]``."""

@@ -144,6 +144,11 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         if self.normalise_rewards:
             self.reward_scale = RewardScale(self.gamma)
 
+    @property
+    def head(self) -> nn.Module:
+        """The network's last layers, where strategies look for them."""
+        return self.built().head
+
     def built(self) -> ActorCritic:
         """Return the network."""
         network = super().built()
@@ -183,20 +188,19 @@ class PolicyLearner(OnPolicy, NetworkLearner):
             rollout = rollout._replace(rewards=self.reward_scale.apply(rollout.rewards))
         steps, number = rollout.rewards.shape
         inputs = self._tensor(self._encoder()(_joined(rollout.observations).numpy()))
-        actions = rollout.actions.reshape(steps * number, *rollout.actions.shape[2:])
-        values, log_probs = self.path().judge(inputs, actions.to(self.device), None)
+        actions = _joined(rollout.actions).to(self.device)
+        values, log_probs = self.path().judge(inputs, actions, None)
         if rollout.successors is None:
             after = values[number:]
         else:
             led_to = self._tensor(self._encoder()(_joined(rollout.successors).numpy()))
-            after, _ = self.path().judge(led_to, actions[:0].to(self.device), None)
-        first = steps * number
-        nothing = torch.zeros_like(log_probs)
+            after, _ = self.path().judge(led_to, actions[:0], None)
+        first, nothing = steps * number, torch.zeros_like(log_probs)
         rows = Rows(
-            inputs[:first], actions.to(self.device), log_probs, nothing, nothing, values[:first],
-            nothing,
+            inputs[:first], actions, log_probs, nothing, nothing, values[:first], nothing
         )  # fmt: skip
-        return rows, rollout, after.reshape(steps, number).to(rollout.rewards)
+        rollout = rollout._replace(rewards=rollout.rewards.to(values.dtype))
+        return rows, rollout, after.reshape(steps, number).cpu()
 
     def step_down(self, objective: Objective, rows: Rows, tell: bool = False) -> Terms:
         """Take a step of the optimiser down an objective on some rows, and return its parts.

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from agents import Line, LineTask
+from agents import Forgetful, Line, LineTask
 from gymnasium import Env
 from gymnasium.spaces import Box, Dict, Discrete
 from refusals import fails
 
-from tlml.data.env_places import EnvPlace, Running, SeededEpisodes
+from tlml.data.env_places import EnvPlace, Running, SeededEpisodes, remembers
 
 
 def place(number: int = 0, task: Any = None, **given: Any) -> EnvPlace:
@@ -99,3 +99,34 @@ class Parts(Env[Any, Any]):
 def test_observations_of_several_parts_are_flattened() -> None:
     env = SeededEpisodes(place(task=LineTask("parts", kind=lambda size: Parts())))
     assert env.reset()[0].tolist() == [1, 1, 0, 1, 0]
+
+
+class Worn(Line):
+    """A line that is another one after each episode."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.episodes = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        self.episodes += 1
+        return super().reset(seed=seed)
+
+    def seen(self) -> Any:
+        return super().seen() + np.float32(self.episodes * (self.steps > 1))
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(Line, False), (Worn, True), (Forgetful, False)])
+def test_it_is_found_out_what_remembers_an_earlier_episode(kind: Any, expected: bool) -> None:
+    assert remembers(place(task=LineTask("line", 50, kind))) is expected
+
+
+def test_what_remembers_is_made_anew_for_each_episode() -> None:
+    worn = place(task=LineTask("line", 50, Worn))
+    used, other = SeededEpisodes(worn, anew=True), SeededEpisodes(worn, anew=True)
+    used.reset()
+    walk(used, 5)
+    used.reset()
+    other.reset()
+    other.reset()
+    assert walk(used, 4) == walk(other, 4)

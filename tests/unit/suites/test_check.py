@@ -98,6 +98,16 @@ TUNED_FITS = [
          "5: domains.letters14.options: must be a mapping, is 14"),
         # References
         ("fit: pre", "fit: per", "11: methods.full.fit: no fit is called 'per'; did you mean pre?"),
+        ("sgd, strategy_options", "sgd, fit: per, strategy_options",
+         "8: fits.maml.fit: no fit is called 'per'; did you mean pre?"),
+        ("sgd, strategy_options", "sgd, fit: maml, strategy_options",
+         "8: fits.maml.fit: maml would start from itself"),
+        ("sgd, strategy_options", "sgd, fit: pre, strategy_options",
+         "8: fits.maml.fit: learner maml has no option pretrained to start from it; centroid can"),
+        ("learner: supervised, options: {lr: 1e-3}",
+         "learner: centroid, fit: maml, options: {pretrained: last.ckpt}",
+         "7: fits.pre.options: 'pretrained' is not an option here, it is set by fit, beside "
+         "options"),
         ("seeds: 2", "baseline: scrach",
          "2: baseline: no method is called 'scrach'; did you mean scratch?"),
         (SCRATCH, "  scratch: {}",

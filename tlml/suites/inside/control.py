@@ -154,15 +154,13 @@ def _record(
         units=[f"{task}/{n}" for task, own in enumerate(at) for n in range(len(own.returns))],
         tasks=[str(task) for task, own in enumerate(at) for _ in own.returns],
         scores=[total for own in at for total in own.returns],
-        metrics={
-            "length": float(np.mean([length for own in at for length in own.lengths])),
-            **_to_threshold(config, found),
-        },
+        metrics={"length": float(np.mean([length for own in at for length in own.lengths]))},
         cost={
             "fit_seconds": sum(fit["cost"]["fit_seconds"] for fit in fits),
             "source_steps": sum(fit["cost"].get("env_steps", 0) for fit in fits),
             "env_steps": steps,
             "adapt_seconds": round(sum(own.seconds for own in at), 3),
+            **_to_threshold(config, found),
         },
         learner=config["learner"],
         strategy=config["strategy"],
