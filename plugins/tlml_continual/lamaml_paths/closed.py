@@ -63,7 +63,7 @@ class ClosedPath:
         if key not in self._rooms:
             tanh, dtype = self.perceptron.activation == "tanh", x[:0].numpy().dtype
             made = Trace.empty(tanh, layers.sizes, own, replayed + own, dtype, keeps)
-            self._rooms[key] = made, Pairs(own, replayed, x)
+            self._rooms[key] = made, Pairs(own, replayed, layers.sizes[1], x)
         return self._rooms[key]
 
 
@@ -90,10 +90,8 @@ def _step_down(trace: Trace, pairs: Pairs, layers: Layers, loss: ByHand, x: Tens
     before = torch.from_numpy(trace.before[0])
     torch.addmm(layers.biases[0], seen, layers.weights[0].T, out=before)
     pairs.fill(seen)
-    pairs.moved(layers.rates[0], layers.bias_rates[0], torch.from_numpy(trace.pairs))
-    for layer in range(1, len(layers.weights)):
-        trace.weights[layer][0] = layers.weights[layer].numpy()
-        trace.biases[layer][0] = layers.biases[layer].numpy()
-        trace.rates[layer] = layers.rates[layer].numpy()
-        trace.bias_rates[layer] = layers.bias_rates[layer].numpy()
+    pairs.moved(layers.rates[0], layers.bias_rates[0], trace.pairs)
+    for layer, (weights, rates) in enumerate(zip(trace.weights, trace.rates, strict=True), 1):
+        weights[0, :, :-1], weights[0, :, -1] = layers.weights[layer], layers.biases[layer]
+        rates[:, :-1], rates[:, -1] = layers.rates[layer], layers.bias_rates[layer]
     trace.step_down(loss, len(x) - trace.steps)

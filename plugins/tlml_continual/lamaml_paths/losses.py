@@ -38,9 +38,9 @@ class CrossEntropy:
         given = scores.numpy()
         if self._shut is not None:
             given = given + self._shut
-        given = given - given.max(-1, keepdims=True)
+        given = given - np.maximum.reduce(given, -1, keepdims=True)
         shares = np.exp(given)
-        sums = shares.sum(-1, keepdims=True)
+        sums = np.add.reduce(shares, -1, keepdims=True)
         loss = np.log(sums).mean() - given[:, self._rows, self.classes].mean()
         shares /= sums
         shares[:, self._rows, self.classes] -= 1
@@ -51,8 +51,8 @@ class CrossEntropy:
         """Return the slope, and the classes' probabilities."""
         if self._shut is not None:
             scores = scores + self._shut[row]
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
+        shares = np.exp(scores - scores[scores.argmax()])
+        shares /= np.add.reduce(shares)
         slope = shares.copy()
         slope[self.classes[row]] -= 1
         return slope, shares

@@ -31,15 +31,13 @@ class Outer(NamedTuple):
 
     Args:
         loss: The meta-loss.
-        weights: By the weights of layers from 1 on ``[m, out, in]``.
-        biases: By their biases ``[m, out]``.
+        weights: By the weights of layers from 1 on, biases last ``[m, out, in + 1]``.
         rows: By the pre-activations of layer 0 ``[m, n, out]``.
-        moved: Σ δ_i ⊗ x_i of layer 0 ``[out, d]``, where the loss is at θ_k alone.
+        moved: −Σ δ_i ⊗ x_i of layer 0 ``[out, d]``, where the loss is at θ_k alone.
     """
 
     loss: Tensor
     weights: list[Array]
-    biases: list[Array]
     rows: Array
     moved: Tensor | None
 
@@ -55,34 +53,43 @@ def outer_slopes(trace: Trace, layers: Layers, recipe: Recipe, loss: ByHand, x: 
         x: The meta-batch.
     """
     if recipe.loss_at == "mean":
-        first, moved, given = 1, None, torch.from_numpy(trace.before[1:])
+        first, moved, before = 1, None, torch.from_numpy(trace.before[1:])
     else:
         first = trace.steps
-        moved, given = _at_the_end(trace, layers, x)
-    weights = [torch.from_numpy(w[first:]) for w in trace.weights[1:]]
-    biases = [torch.from_numpy(b[first:]).unsqueeze(1) for b in trace.biases[1:]]
+        moved, before = _at_the_end(trace, layers, x)
+    weights = [torch.from_numpy(weight[first:]) for weight in trace.weights]
     hidden = []
-    for weight, bias in zip(weights, biases, strict=True):
-        hidden.append(given.tanh() if trace.tanh else given.relu())
-        given = torch.baddbmm(bias, hidden[-1], weight.transpose(1, 2))
-    value, slopes = loss.of_rows(given)
+    for weight in weights:
+        hidden.append(_activated(before, trace.tanh))
+        before = torch.bmm(hidden[-1], weight.transpose(1, 2))
+    value, slopes = loss.of_rows(before)
     slopes /= len(slopes)
     by_weights: list[Array] = []
-    by_biases: list[Array] = []
     for weight, given in zip(reversed(weights), reversed(hidden), strict=True):
         by_weights.insert(0, torch.bmm(slopes.transpose(1, 2), given).numpy())
-        by_biases.insert(0, slopes.sum(1).numpy())
-        slopes = torch.bmm(slopes, weight)
-        slopes *= 1 - given * given if trace.tanh else given.sign()
-    return Outer(value, by_weights, by_biases, slopes.numpy(), moved)
+        below = given[..., :-1]
+        slopes = torch.bmm(slopes, weight)[..., :-1]
+        slopes *= 1 - below * below if trace.tanh else below.sign()
+    return Outer(value, by_weights, slopes.contiguous().numpy(), moved)
+
+
+def _activated(before: Tensor, tanh: bool) -> Tensor:
+    """Return what a layer gives ``[m, n, out + 1]``, ones behind it."""
+    found = before.new_empty(*before.shape[:2], before.shape[2] + 1)
+    found[..., -1] = 1
+    if tanh:
+        torch.tanh(before, out=found[..., :-1])
+    else:
+        torch.clamp_min(before, 0, out=found[..., :-1])
+    return found
 
 
 def _at_the_end(trace: Trace, layers: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what moved the first layer's weights, and pre-activations at θ_k ``[1, n, out]``."""
-    slopes = torch.from_numpy(trace.slopes[0])
+    """Return what moves the first layer's weights, and pre-activations at θ_k ``[1, n, out]``."""
+    slopes = torch.from_numpy(-trace.first_slopes)
     moved = slopes.T @ x[len(x) - trace.steps :]
-    weight = torch.addcmul(layers.weights[0], layers.rates[0], moved, value=-1)
-    bias = layers.biases[0] - layers.bias_rates[0] * slopes.sum(0)
+    weight = torch.addcmul(layers.weights[0], layers.rates[0], moved)
+    bias = torch.addcmul(layers.biases[0], layers.bias_rates[0], slopes.sum(0))
     own = torch.from_numpy(trace.before[-1])
     replayed = torch.addmm(bias, x[: len(x) - trace.steps], weight.T)
     return moved, torch.cat([replayed, own]).unsqueeze(0)
