@@ -76,13 +76,13 @@ class Way:
 
     def by_alpha(self, pairs: Pairs, theta: list[Tensor]) -> list[Tensor]:
         """Return ∂L/∂α in the same order, given ∂L/∂θ."""
-        found = _parted(*self._by_first(pairs, theta), self.alpha)
-        if self.recipe.inner_relu:
-            for slope, each in zip(
-                found, [*self.layers.rates, *self.layers.bias_rates], strict=True
-            ):
-                slope *= each.sign()  # rates are not negative; products with booleans are slow
-        return found
+        weight, bias = self._by_first(pairs, theta)
+        if self.recipe.inner_relu:  # rates are not negative
+            _keep_above_0(weight, self.layers.rates[0])
+            _keep_above_0(bias, self.layers.bias_rates[0])
+            for total, rates in zip(self.alpha, self.trace.rates, strict=True):
+                total *= np.sign(rates)  # products with booleans are slow
+        return _parted(weight, bias, self.alpha)
 
     def _meet(self, number: int) -> None:
         """Add the slopes of a meta-loss: v ← v + G."""
@@ -145,11 +145,15 @@ class Way:
         if moved is not None and self.constant:
             return moved.mul_(theta[0]), -slopes.sum(0) * theta[len(self.layers.weights)]
         rate, bias_rate = pairs.folded(self.marks)
-        rate, bias_rate = rate.neg_(), bias_rate.neg_()
         if moved is not None and self.replayed is not None:
             rate.addcmul_(moved, self.replayed[0])
             bias_rate -= slopes.sum(0) * self.replayed[1]
         return rate, bias_rate
+
+
+def _keep_above_0(slope: Tensor, rate: Tensor) -> None:
+    """Set slopes to 0 where a rate is: the way back through a ReLU, in one pass."""
+    torch.ops.aten.threshold_backward.grad_input(slope, rate, 0, grad_input=slope)
 
 
 def _parted(weight: Tensor, bias: Tensor, joined: list[Array]) -> list[Tensor]:

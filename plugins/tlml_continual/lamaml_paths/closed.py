@@ -16,7 +16,7 @@ from tlml_continual.lamaml_paths.back import Way
 from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Rows, Slopes
 from tlml_continual.lamaml_paths.example import Trace
 from tlml_continual.lamaml_paths.layers import Perceptron
-from tlml_continual.lamaml_paths.losses import ByHand, by_hand
+from tlml_continual.lamaml_paths.losses import Array, ByHand, by_hand
 from tlml_continual.lamaml_paths.outer import Layers, outer_slopes
 from tlml_continual.lamaml_paths.pairs import Pairs
 
@@ -57,12 +57,15 @@ class ClosedPath:
 
     def _room(self, layers: Layers, recipe: Recipe, own: int, x: Tensor) -> tuple[Trace, Pairs]:
         """Return room for a glance of this shape; it is made once, as pages of memory cost time."""
-        replayed = len(x) - own if recipe.loss_at == "mean" else 0
-        keeps = recipe.order == "second" or recipe.loss_at == "mean"
-        key = (own, replayed, x.dtype, layers.sizes, keeps)
+        mean = recipe.loss_at == "mean"
+        replayed, metas = (len(x) - own, own) if mean else (0, 1)
+        keeps = mean or recipe.order == "second"
+        key = (own, len(x), x.dtype, layers.sizes, keeps, metas)
         if key not in self._rooms:
             tanh, dtype = self.perceptron.activation == "tanh", x[:0].numpy().dtype
-            made = Trace.empty(tanh, layers.sizes, own, replayed + own, dtype, keeps)
+            made = Trace.empty(
+                tanh, layers.sizes, own, replayed + own, (metas, len(x)), dtype, keeps
+            )
             self._rooms[key] = made, Pairs(own, replayed, layers.sizes[1], x)
         return self._rooms[key]
 
@@ -92,6 +95,12 @@ def _step_down(trace: Trace, pairs: Pairs, layers: Layers, loss: ByHand, x: Tens
     pairs.fill(seen)
     pairs.moved(layers.rates[0], layers.bias_rates[0], trace.pairs)
     for layer, (weights, rates) in enumerate(zip(trace.weights, trace.rates, strict=True), 1):
-        weights[0, :, :-1], weights[0, :, -1] = layers.weights[layer], layers.biases[layer]
-        rates[:, :-1], rates[:, -1] = layers.rates[layer], layers.bias_rates[layer]
+        _join(layers.weights[layer], layers.biases[layer], weights[0])
+        _join(layers.rates[layer], layers.bias_rates[layer], rates)
     trace.step_down(loss, len(x) - trace.steps)
+
+
+def _join(weight: Tensor, bias: Tensor, out: Array) -> None:
+    """Write a matrix, and a vector as its last column."""
+    out[:, :-1] = weight.numpy()
+    out[:, -1] = bias.numpy()

@@ -116,6 +116,8 @@ class Trace:
         pairs: P of each step and row ``[k, rows, out]``.
         first_slopes: δ of layer 0 ``[k, out]``.
         kept: What the loss needs for its second derivative ``[k, outputs]``.
+        meta_given: What layers from 1 on are given for the rows of m meta-losses, and a 1 behind
+            ``[m, n, in + 1]``.
         tanh: Whether the activation is tanh, else relu.
     """
 
@@ -128,6 +130,7 @@ class Trace:
     pairs: Array
     first_slopes: Array
     kept: Array
+    meta_given: list[Array]
     tanh: bool
 
     @classmethod
@@ -137,6 +140,7 @@ class Trace:
         sizes: tuple[int, ...],
         steps: int,
         rows: int,
+        metas: tuple[int, int],
         dtype: np.dtype[Any],
         keeps: bool = True,
     ) -> Trace:
@@ -147,6 +151,7 @@ class Trace:
             sizes: Of the inputs and of all layers.
             steps: How many.
             rows: Rows that matter.
+            metas: How many meta-losses, and rows of each.
             dtype: Of all numbers.
             keeps: Whether weights and their slopes are looked at after the step that follows; else
                 those of all steps are one place in memory, which stays in the caches.
@@ -165,6 +170,7 @@ class Trace:
             np.empty((steps, rows, sizes[1]), dtype),
             np.empty((steps, sizes[1]), dtype),
             np.empty((steps, sizes[-1]), dtype),
+            [np.ones((*metas, below + 1), dtype) for below in sizes[1:-1]],
             tanh,
         )
 

@@ -15,8 +15,8 @@ Array = NDArray[Any]
 class ByHand(Protocol):
     """A loss of rows of scores and their targets."""
 
-    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss of scores ``[m, n, outputs]``, and m times its slope by them."""
+    def of_rows(self, scores: Array) -> tuple[float, Array]:
+        """Return the mean loss of scores ``[m, n, outputs]``, and its slope by them."""
 
     def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
         """Return the slope of one row's loss by its scores, and what `turned` needs of it."""
@@ -30,22 +30,22 @@ class CrossEntropy:
 
     def __init__(self, y: Tensor, shut: Tensor | None) -> None:
         self.classes: list[int] = y.tolist()
-        self._rows = np.arange(len(self.classes))
+        self._picked = np.arange(len(self.classes)), y.numpy()
         self._shut = None if shut is None else shut.numpy()
 
-    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def of_rows(self, scores: Array) -> tuple[float, Array]:
         """Return the mean loss and its slopes."""
-        given = scores.numpy()
         if self._shut is not None:
-            given = given + self._shut
-        given = given - np.maximum.reduce(given, -1, keepdims=True)
+            scores = scores + self._shut
+        given = scores - np.maximum.reduce(scores, -1, keepdims=True)
         shares = np.exp(given)
         sums = np.add.reduce(shares, -1, keepdims=True)
-        loss = np.log(sums).mean() - given[:, self._rows, self.classes].mean()
+        picked = (slice(None), *self._picked)
+        found = np.add.reduce(np.log(sums), None) - np.add.reduce(given[picked], None)
         shares /= sums
-        shares[:, self._rows, self.classes] -= 1
-        shares /= shares.shape[-2]
-        return torch.from_numpy(np.asarray(loss)), torch.from_numpy(shares)
+        shares[picked] -= 1
+        shares /= sums.size
+        return float(found) / sums.size, shares
 
     def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
         """Return the slope, and the classes' probabilities."""
@@ -67,13 +67,14 @@ class SquaredError:
     """Of values ``y [n, d]``: the mean over rows and entries."""
 
     def __init__(self, y: Tensor) -> None:
-        self.y, self._y = y, y.numpy()
+        self._y = y.numpy()
 
-    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def of_rows(self, scores: Array) -> tuple[float, Array]:
         """Return the mean loss and its slopes."""
-        errors = scores - self.y
-        loss = errors.square().mean()
-        return loss, errors.mul_(2 / self.y.numel())
+        errors = scores - self._y
+        loss = float(np.square(errors).mean())
+        errors *= 2 / errors.size
+        return loss, errors
 
     def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
         """Return the slope twice, as its derivative depends on nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,43 +54,38 @@ def outer_slopes(trace: Trace, layers: Layers, recipe: Recipe, loss: ByHand, x: 
         x: The meta-batch.
     """
     if recipe.loss_at == "mean":
-        first, moved, before = 1, None, torch.from_numpy(trace.before[1:])
+        first, moved, before = 1, None, trace.before[1:]
     else:
         first = trace.steps
         moved, before = _at_the_end(trace, layers, x)
     weights = [torch.from_numpy(weight[first:]) for weight in trace.weights]
-    hidden = []
-    for weight in weights:
-        hidden.append(_activated(before, trace.tanh))
-        before = torch.bmm(hidden[-1], weight.transpose(1, 2))
+    given = [torch.from_numpy(room) for room in trace.meta_given]
+    for weight, room, hidden in zip(weights, trace.meta_given, given, strict=True):
+        (np.tanh if trace.tanh else _relu)(before, out=room[..., :-1])
+        before = torch.bmm(hidden, weight.transpose(1, 2)).numpy()
     value, slopes = loss.of_rows(before)
-    slopes /= len(slopes)
     by_weights: list[Array] = []
-    for weight, given in zip(reversed(weights), reversed(hidden), strict=True):
-        by_weights.insert(0, torch.bmm(slopes.transpose(1, 2), given).numpy())
-        below = given[..., :-1]
-        slopes = torch.bmm(slopes, weight)[..., :-1]
-        slopes *= 1 - below * below if trace.tanh else below.sign()
-    return Outer(value, by_weights, slopes.contiguous().numpy(), moved)
+    for weight, room, hidden in zip(
+        reversed(weights), reversed(trace.meta_given), reversed(given), strict=True
+    ):
+        above, below = torch.from_numpy(slopes), room[..., :-1]
+        by_weights.insert(0, torch.bmm(above.transpose(1, 2), hidden).numpy())
+        slopes = torch.bmm(above, weight[..., :-1]).numpy()
+        slopes *= 1 - below * below if trace.tanh else np.sign(below)
+    return Outer(x.new_tensor(value), by_weights, slopes, moved)
 
 
-def _activated(before: Tensor, tanh: bool) -> Tensor:
-    """Return what a layer gives ``[m, n, out + 1]``, ones behind it."""
-    found = before.new_empty(*before.shape[:2], before.shape[2] + 1)
-    found[..., -1] = 1
-    if tanh:
-        torch.tanh(before, out=found[..., :-1])
-    else:
-        torch.clamp_min(before, 0, out=found[..., :-1])
-    return found
+def _relu(before: Array, out: Array) -> None:
+    np.maximum(before, 0, out=out)
 
 
-def _at_the_end(trace: Trace, layers: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
+def _at_the_end(trace: Trace, layers: Layers, x: Tensor) -> tuple[Tensor, Array]:
     """Return what moves the first layer's weights, and pre-activations at θ_k ``[1, n, out]``."""
-    slopes = torch.from_numpy(-trace.first_slopes)
-    moved = slopes.T @ x[len(x) - trace.steps :]
+    slopes, replayed = -trace.first_slopes, len(x) - trace.steps
+    moved = torch.from_numpy(slopes).T @ x[replayed:]
     weight = torch.addcmul(layers.weights[0], layers.rates[0], moved)
-    bias = torch.addcmul(layers.biases[0], layers.bias_rates[0], slopes.sum(0))
-    own = torch.from_numpy(trace.before[-1])
-    replayed = torch.addmm(bias, x[: len(x) - trace.steps], weight.T)
-    return moved, torch.cat([replayed, own]).unsqueeze(0)
+    bias = layers.biases[0].numpy() + layers.bias_rates[0].numpy() * np.add.reduce(slopes, 0)
+    before = np.empty((1, len(x), len(bias)), bias.dtype)
+    np.add((x[:replayed] @ weight.T).numpy(), bias, out=before[0, :replayed])
+    before[0, replayed:] = trace.before[-1]
+    return moved, before

@@ -57,7 +57,7 @@ class Pairs:
         np.take(self.mapped.numpy(), self.places, axis=0, out=out, mode="clip")
 
     def folded(self, weights: Array) -> tuple[Tensor, Tensor]:
-        """Return Σ w[i, n] ⊗ (x_i ∘ x_n) ``[out, d]`` and Σ w[i, n].
+        """Return −Σ w[i, n] ⊗ (x_i ∘ x_n) ``[out, d]`` and −Σ w[i, n].
 
         Args:
             weights: w ``[own, replayed + own, out]``.
@@ -69,4 +69,5 @@ class Pairs:
         mine[self.same] *= 0.5
         theirs = found[self.distinct :].reshape(self.own, self.replayed, found.shape[1])
         theirs[:] = weights[:, : self.replayed]
+        np.negative(found, out=found)
         return self.mapped.T @ self.products, self.mapped.sum(0)
