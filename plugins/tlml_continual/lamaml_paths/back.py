@@ -78,8 +78,8 @@ class Way:
         """Return ∂L/∂α in the same order, given ∂L/∂θ."""
         weight, bias = self._by_first(pairs, theta)
         if self.recipe.inner_relu:  # rates are not negative
-            _keep_above_0(weight, self.layers.rates[0])
-            _keep_above_0(bias, self.layers.bias_rates[0])
+            _keep_above_0(weight, self.layers.rate)
+            _keep_above_0(bias, self.layers.bias_rate)
             for total, rates in zip(self.alpha, self.trace.rates, strict=True):
                 total *= np.sign(rates)  # products with booleans are slow
         return _parted(weight, bias, self.alpha)
@@ -134,9 +134,9 @@ class Way:
         if self.replayed is None:
             return None
         weight, bias = self.replayed
-        turned = self.layers.rates[0] * weight
+        turned = self.layers.rate * weight
         own = self.x[self.still :]
-        found: Array = torch.addmm(self.layers.bias_rates[0] * bias, own, turned.T).numpy()
+        found: Array = torch.addmm(self.layers.bias_rate * bias, own, turned.T).numpy()
         return found
 
     def _by_first(self, pairs: Pairs, theta: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from tlml_continual.lamaml_paths.back import Way
 from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Rows, Slopes
 from tlml_continual.lamaml_paths.example import Trace
 from tlml_continual.lamaml_paths.layers import Perceptron
-from tlml_continual.lamaml_paths.losses import Array, ByHand, by_hand
+from tlml_continual.lamaml_paths.losses import Array, by_hand
 from tlml_continual.lamaml_paths.outer import Layers, outer_slopes
 from tlml_continual.lamaml_paths.pairs import Pairs
 
@@ -44,7 +44,8 @@ class ClosedPath:
         loss = by_hand(meta.y, _shut(objective, meta, layers.sizes[-1]), x)
         trace, pairs = self._room(layers, recipe, len(glance.own.x), x)
         with np.errstate(all="ignore"):  # what diverges is told by the loss, as on other paths
-            _step_down(trace, pairs, layers, loss, x)
+            _fill(trace, pairs, layers, recipe, x)
+            trace.step_down(loss, len(x) - trace.steps)
             outer = outer_slopes(trace, layers, recipe, loss, x)
             way = Way(trace, layers, recipe, loss, outer, x)
             way.go()
@@ -71,13 +72,13 @@ class ClosedPath:
 
 
 def _layers(perceptron: Perceptron, recipe: Recipe, glance: Glance) -> Layers:
-    theta, alpha = glance.theta, glance.alpha
-    return Layers(
-        [theta[name].detach() for name in perceptron.weights],
-        [theta[name].detach() for name in perceptron.biases],
-        [recipe.rate(alpha[name].detach()) for name in perceptron.weights],
-        [recipe.rate(alpha[name].detach()) for name in perceptron.biases],
+    weights, biases, alpha, bias_alpha = (
+        [held[name].detach() for name in names]
+        for held in (glance.theta, glance.alpha)
+        for names in (perceptron.weights, perceptron.biases)
     )
+    rate, bias_rate = recipe.rate(alpha[0]), recipe.rate(bias_alpha[0])
+    return Layers(weights, biases, alpha, bias_alpha, rate, bias_rate)
 
 
 def _shut(objective: Objective, rows: Rows, classes: int) -> Tensor | None:
@@ -87,17 +88,18 @@ def _shut(objective: Objective, rows: Rows, classes: int) -> Tensor | None:
     return objective.masked(torch.zeros(len(rows.x), classes), rows.task)
 
 
-def _step_down(trace: Trace, pairs: Pairs, layers: Layers, loss: ByHand, x: Tensor) -> None:
-    """Take the inner steps."""
+def _fill(trace: Trace, pairs: Pairs, layers: Layers, recipe: Recipe, x: Tensor) -> None:
+    """Write down what the inner steps begin with."""
     seen = x[len(x) - trace.rows :]
     before = torch.from_numpy(trace.before[0])
     torch.addmm(layers.biases[0], seen, layers.weights[0].T, out=before)
     pairs.fill(seen)
-    pairs.moved(layers.rates[0], layers.bias_rates[0], trace.pairs)
+    pairs.moved(layers.rate, layers.bias_rate, trace.pairs)
     for layer, (weights, rates) in enumerate(zip(trace.weights, trace.rates, strict=True), 1):
         _join(layers.weights[layer], layers.biases[layer], weights[0])
-        _join(layers.rates[layer], layers.bias_rates[layer], rates)
-    trace.step_down(loss, len(x) - trace.steps)
+        _join(layers.alpha[layer], layers.bias_alpha[layer], rates)
+        if recipe.inner_relu:
+            np.maximum(rates, 0, out=rates)
 
 
 def _join(weight: Tensor, bias: Tensor, out: Array) -> None:

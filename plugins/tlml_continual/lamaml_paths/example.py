@@ -9,6 +9,7 @@ of its weights, and what it is given ends in a 1, so that one operation does for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ class Layer:
         slope: δ, the loss's slope by the pre-activation ``[out]``.
         slope_turned: Its change.
         back: The slope by what was given ``[in + 1]``.
+        back_hidden: The beginning of it, by `hidden`.
+        slope_below: δ of the layer below ``[in]``.
         product: δ ⊗ given ``[out, in + 1]``, the slope by the weights.
         move: Room for what the weights move by.
         both_given: `given` and `given_turned` as two rows.
@@ -54,6 +57,8 @@ class Layer:
     slope: Array
     slope_turned: Array
     back: Array
+    back_hidden: Array
+    slope_below: Array
     product: Array
     move: Array
     both_given: Array
@@ -73,15 +78,13 @@ class Layer:
         found: Array = np.dot(self.weights, self.given)
         return found
 
-    def step(self, slope: Array) -> Array:
-        """Move the weights down the slope, and return that by the pre-activations below."""
-        self.slope[:] = slope
-        np.dot(slope, self.weights, out=self.back)  # first, as `after` may be the same place
+    def step(self) -> None:
+        """Move the weights down the slope, and find that by the pre-activations below."""
+        np.dot(self.slope, self.weights, out=self.back)  # first: `after` may be the same place
+        np.multiply(self.back_hidden, self.bend, out=self.slope_below)
         np.dot(self.column, self.row, out=self.product)
         np.multiply(self.rates, self.product, out=self.move)
         np.subtract(self.weights, self.move, out=self.after)
-        found: Array = self.back[:-1] * self.bend
-        return found
 
     def turn(self, change: Array, along: Array) -> Array:
         """Return how pre-activations change with those below, and with the weights `along`."""
@@ -97,7 +100,7 @@ class Layer:
         back += np.dot(self.slope, along)
         found: Array = back[:-1] * self.bend
         if self.tanh:
-            found -= 2 * self.hidden * self.turned * self.back[:-1]
+            found -= 2 * self.hidden * self.turned * self.back_hidden
         return found
 
 
@@ -156,19 +159,25 @@ class Trace:
             keeps: Whether weights and their slopes are looked at after the step that follows; else
                 those of all steps are one place in memory, which stays in the caches.
         """
-        rooms = [
-            _Room.empty(out, below, steps, dtype, keeps)
-            for below, out in zip(sizes[1:-1], sizes[2:], strict=True)
-        ]
+        rooms = [_Room.empty(out, below, steps, dtype, keeps) for below, out in pairwise(sizes[1:])]
+        first = np.empty((steps, sizes[1]), dtype)
         return cls(
             [room.weights for room in rooms],
             [room.rates for room in rooms],
             [room.given for room in rooms],
             [room.slopes for room in rooms],
-            [[room.layer(i, tanh) for room in rooms] for i in range(steps)],
+            [
+                [
+                    room.layer(i, tanh, below)
+                    for room, below in zip(
+                        rooms, [first[i], *(room.slopes[i, 1] for room in rooms)], strict=False
+                    )
+                ]
+                for i in range(steps)
+            ],
             np.empty((steps + 1, rows, sizes[1]), dtype),
             np.empty((steps, rows, sizes[1]), dtype),
-            np.empty((steps, sizes[1]), dtype),
+            first,
             np.empty((steps, sizes[-1]), dtype),
             [np.ones((*metas, below + 1), dtype) for below in sizes[1:-1]],
             tanh,
@@ -196,17 +205,15 @@ class Trace:
             loss: Of the rows of the meta-batch.
             first: Where the batch begins in these.
         """
-        own = self.first_own
         for i, layers in enumerate(self.layers):
             before, after = self.before[i], self.before[i + 1]
-            given = before[own + i]
+            given = before[self.first_own + i]
             for layer in layers:
                 given = layer.forward(given)
-            slope, self.kept[i] = loss.of_one(first + i, given)
+            loss.of_one(first + i, given, layers[-1].slope, self.kept[i])
             for layer in reversed(layers):
-                slope = layer.step(slope)
-            self.first_slopes[i] = slope
-            np.multiply(self.pairs[i], slope, out=after)
+                layer.step()
+            np.multiply(self.pairs[i], layers[0].slope_below, out=after)
             np.subtract(before, after, out=after)
 
     def turned(self, loss: ByHand, i: int, first: Array, along: list[Array]) -> Array:
@@ -261,11 +268,11 @@ class _Room:
             np.empty((steps, below + 1), dtype), rolling(steps), np.empty((out, below + 1), dtype),
         )  # fmt: skip
 
-    def layer(self, i: int, tanh: bool) -> Layer:
-        given, slopes = self.given[i], self.slopes[i]
+    def layer(self, i: int, tanh: bool, below: Array) -> Layer:
+        given, slopes, back = self.given[i], self.slopes[i], self.backs[i]
         return Layer(
             tanh, self.weights[i], self.weights[i + 1], self.rates, given[0, :-1], given[1, :-1],
-            self.bends[i], given[0], given[1], slopes[1], slopes[0], self.backs[i],
-            self.products[i], self.move, given, slopes.T, slopes[1][:, None], given[:1],
-            np.zeros_like(self.bends[i]),
+            self.bends[i], given[0], given[1], slopes[1], slopes[0], back, back[:-1],
+            below, self.products[i], self.move, given, slopes.T, slopes[1][:, None], given[:1],
+            np.zeros_like(below),
         )  # fmt: skip

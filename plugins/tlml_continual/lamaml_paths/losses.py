@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,8 +17,8 @@ class ByHand(Protocol):
     def of_rows(self, scores: Array) -> tuple[float, Array]:
         """Return the mean loss of scores ``[m, n, outputs]``, and its slope by them."""
 
-    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
-        """Return the slope of one row's loss by its scores, and what `turned` needs of it."""
+    def of_one(self, row: int, scores: Array, slope: Array, kept: Array) -> None:
+        """Write the slope of one row's loss by its scores, and what `turned` needs of it."""
 
     def turned(self, kept: Array, along: Array) -> Array:
         """Return the second derivative of one row's loss times a direction of its scores."""
@@ -47,15 +46,14 @@ class CrossEntropy:
         shares /= sums.size
         return float(found) / sums.size, shares
 
-    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
-        """Return the slope, and the classes' probabilities."""
+    def of_one(self, row: int, scores: Array, slope: Array, kept: Array) -> None:
+        """Write the slope, and the classes' probabilities."""
         if self._shut is not None:
             scores = scores + self._shut[row]
         shares = np.exp(scores - scores[scores.argmax()])
-        shares /= np.add.reduce(shares)
-        slope = shares.copy()
+        np.divide(shares, np.add.reduce(shares), out=kept)
+        slope[:] = kept
         slope[self.classes[row]] -= 1
-        return slope, shares
 
     def turned(self, kept: Array, along: Array) -> Array:
         """Return p ∘ (r − p·r)."""
@@ -76,10 +74,9 @@ class SquaredError:
         errors *= 2 / errors.size
         return loss, errors
 
-    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
-        """Return the slope twice, as its derivative depends on nothing."""
-        slope = (scores - self._y[row]) * (2 / len(scores))
-        return slope, slope
+    def of_one(self, row: int, scores: Array, slope: Array, kept: Array) -> None:
+        """Write the slope; its derivative depends on nothing."""
+        np.multiply(scores - self._y[row], 2 / len(scores), out=slope)
 
     def turned(self, kept: Array, along: Array) -> Array:
         """Return 2 r / d."""

@@ -12,14 +12,18 @@ from tlml_continual.lamaml_paths.contract import Recipe
 from tlml_continual.lamaml_paths.example import Trace
 from tlml_continual.lamaml_paths.losses import Array, ByHand
 
+_SMALL = 2**18  # multiplications, up to which OpenBLAS takes one thread
+
 
 class Layers(NamedTuple):
-    """Weights and biases by layer, and by what they are stepped."""
+    """Weights and biases by layer, their α, and by what the first layer's are stepped."""
 
     weights: list[Tensor]
     biases: list[Tensor]
-    rates: list[Tensor]
-    bias_rates: list[Tensor]
+    alpha: list[Tensor]
+    bias_alpha: list[Tensor]
+    rate: Tensor
+    bias_rate: Tensor
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -58,33 +62,45 @@ def outer_slopes(trace: Trace, layers: Layers, recipe: Recipe, loss: ByHand, x: 
     else:
         first = trace.steps
         moved, before = _at_the_end(trace, layers, x)
-    weights = [torch.from_numpy(weight[first:]) for weight in trace.weights]
-    given = [torch.from_numpy(room) for room in trace.meta_given]
-    for weight, room, hidden in zip(weights, trace.meta_given, given, strict=True):
-        (np.tanh if trace.tanh else _relu)(before, out=room[..., :-1])
-        before = torch.bmm(hidden, weight.transpose(1, 2)).numpy()
+    weights = [weight[first:] for weight in trace.weights]
+    for weight, given in zip(weights, trace.meta_given, strict=True):
+        (np.tanh if trace.tanh else _relu)(before, out=given[..., :-1])
+        before = _turned(_products(weight, _turned(given)))
     value, slopes = loss.of_rows(before)
     by_weights: list[Array] = []
-    for weight, room, hidden in zip(
-        reversed(weights), reversed(trace.meta_given), reversed(given), strict=True
-    ):
-        above, below = torch.from_numpy(slopes), room[..., :-1]
-        by_weights.insert(0, torch.bmm(above.transpose(1, 2), hidden).numpy())
-        slopes = torch.bmm(above, weight[..., :-1]).numpy()
+    for weight, given in zip(reversed(weights), reversed(trace.meta_given), strict=True):
+        by_weights.insert(0, _products(_turned(slopes), given))
+        slopes, below = _products(slopes, weight)[..., :-1], given[..., :-1]
         slopes *= 1 - below * below if trace.tanh else np.sign(below)
-    return Outer(x.new_tensor(value), by_weights, slopes, moved)
+    return Outer(torch.from_numpy(np.array(value, slopes.dtype)), by_weights, slopes, moved)
 
 
 def _relu(before: Array, out: Array) -> None:
     np.maximum(before, 0, out=out)
 
 
+def _turned(matrices: Array) -> Array:
+    return matrices.transpose(0, 2, 1)
+
+
+def _products(left: Array, right: Array) -> Array:
+    """Return products of m matrices.
+
+    NumPy's are quicker where they are small. It would share larger ones among threads of its own,
+    whatever torch was told.
+    """
+    if left.shape[1] * left.shape[2] * right.shape[2] <= _SMALL:
+        found: Array = np.matmul(left, right)
+        return found
+    return torch.bmm(torch.from_numpy(left), torch.from_numpy(right)).numpy()
+
+
 def _at_the_end(trace: Trace, layers: Layers, x: Tensor) -> tuple[Tensor, Array]:
     """Return what moves the first layer's weights, and pre-activations at θ_k ``[1, n, out]``."""
     slopes, replayed = -trace.first_slopes, len(x) - trace.steps
     moved = torch.from_numpy(slopes).T @ x[replayed:]
-    weight = torch.addcmul(layers.weights[0], layers.rates[0], moved)
-    bias = layers.biases[0].numpy() + layers.bias_rates[0].numpy() * np.add.reduce(slopes, 0)
+    weight = torch.addcmul(layers.weights[0], layers.rate, moved)
+    bias = layers.biases[0].numpy() + layers.bias_rate.numpy() * np.add.reduce(slopes, 0)
     before = np.empty((1, len(x), len(bias)), bias.dtype)
     np.add((x[:replayed] @ weight.T).numpy(), bias, out=before[0, :replayed])
     before[0, replayed:] = trace.before[-1]
