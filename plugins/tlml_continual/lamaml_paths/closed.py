@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.back import Way
-from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Rows, Slopes
+from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Slopes
 from tlml_continual.lamaml_paths.example import Trace
 from tlml_continual.lamaml_paths.layers import Perceptron
-from tlml_continual.lamaml_paths.losses import Array, by_hand
+from tlml_continual.lamaml_paths.losses import Array, by_hand, shut
 from tlml_continual.lamaml_paths.outer import Layers, outer_slopes
 from tlml_continual.lamaml_paths.pairs import Pairs
 
@@ -41,7 +41,7 @@ class ClosedPath:
         """Return the meta-loss and its gradients."""
         layers, meta = _layers(self.perceptron, recipe, glance), glance.meta
         x = meta.x.reshape(len(meta.x), -1).to(layers.weights[0].dtype)
-        loss = by_hand(meta.y, _shut(objective, meta, layers.sizes[-1]), x)
+        loss = by_hand(meta.y, shut(objective, meta, layers.sizes[-1]), x)
         trace, pairs = self._room(layers, recipe, len(glance.own.x), x)
         with np.errstate(all="ignore"):  # what diverges is told by the loss, as on other paths
             _fill(trace, pairs, layers, recipe, x)
@@ -79,13 +79,6 @@ def _layers(perceptron: Perceptron, recipe: Recipe, glance: Glance) -> Layers:
     )
     rate, bias_rate = recipe.rate(alpha[0]), recipe.rate(bias_alpha[0])
     return Layers(weights, biases, alpha, bias_alpha, rate, bias_rate)
-
-
-def _shut(objective: Objective, rows: Rows, classes: int) -> Tensor | None:
-    """Return -inf for classes that don't count for a row, and 0 for others."""
-    if objective.masked is None or rows.task is None:
-        return None
-    return objective.masked(torch.zeros(len(rows.x), classes), rows.task)
 
 
 def _fill(trace: Trace, pairs: Pairs, layers: Layers, recipe: Recipe, x: Tensor) -> None:

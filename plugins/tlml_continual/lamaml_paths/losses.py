@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from tlml_continual.lamaml_paths.contract import Objective, Rows
 
 Array = NDArray[Any]
 
@@ -83,17 +86,24 @@ class SquaredError:
         return along * (2 / len(along))
 
 
-def by_hand(y: Tensor, shut: Tensor | None, like: Tensor) -> ByHand:
+def by_hand(y: Tensor, closed: Tensor | None, like: Tensor) -> ByHand:
     """Return the loss of some rows' targets, of which `has_by_hand` says that it is known.
 
     Args:
         y: Classes ``[n]`` or values ``[n, d]``.
-        shut: -inf where a class does not count for a row, else 0.
+        closed: -inf where a class does not count for a row, else 0.
         like: Of the scores' type.
     """
     if y.is_floating_point():
         return SquaredError(y.detach().to(like.dtype))
-    return CrossEntropy(y.long(), None if shut is None else shut.to(like.dtype))
+    return CrossEntropy(y.long(), None if closed is None else closed.to(like.dtype))
+
+
+def shut(objective: Objective, rows: Rows, classes: int) -> Tensor | None:
+    """Return -inf for classes that don't count for a row, and 0 for others."""
+    if objective.masked is None or rows.task is None:
+        return None
+    return objective.masked(torch.zeros(len(rows.x), classes), rows.task)
 
 
 def has_by_hand(name: str | None, y: Tensor, outputs: int) -> bool:
