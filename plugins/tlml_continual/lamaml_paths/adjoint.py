@@ -87,7 +87,7 @@ def adjoint_slopes(
 
 
 class _Differentiated(NamedTuple):
-    """An inner loss by autograd: where it is taken, and its gradient with a graph (second order)."""
+    """An inner loss by autograd: where it is taken; its gradient with a graph (second order)."""
 
     leaves: list[Tensor]
     linked: list[Tensor]

@@ -1,18 +1,20 @@
 """Networks of convolutions and linear layers on single examples, by hand, in NumPy.
 
-A convolution is a product with patches of its input, of which a linear layer has one. Autograd takes
-a hundred operations for the product of such a network's Hessian and a vector, of which half a
-hundred are left here, and keeps no graph.
+A convolution is a product with patches of its input, of which a linear layer has one. Autograd
+keeps a graph of a hundred operations on small tensors for the product of such a network's Hessian
+and a vector; half as many are left here, and no graph.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,31 +57,9 @@ class ChainPath:
         """Return the layers for inputs of this shape."""
         shape = tuple(x.shape[1:])
         if shape not in self._chains:
-            held, made = dict(network.named_parameters()), []
-            for link in self.links:
-                weight = held[link.weight]
-                gather, shape_out = None, (len(weight),)
-                if link.patches is not None:
-                    gather, sides = _gather(shape, link.patches)
-                    shape_out = (len(weight), *sides)
-                made.append(
-                    Stage(names.index(link.weight), names.index(link.bias), gather,
-                          link.activation == "tanh")
-                )  # fmt: skip
-                shape = shape_out
-            self._chains[tuple(x.shape[1:])] = made
-        return self._chains[tuple(x.shape[1:])]
-
-
-def _gather(shape: tuple[int, ...], patches: tuple[Any, ...]) -> tuple[Array, tuple[int, int]]:
-    """Return where patches come from in a flat input with a 0 before it, and how many there are."""
-    numbers = torch.arange(1, 1 + math.prod(shape), dtype=torch.float64).view(1, *shape)
-    found = F.unfold(numbers, *patches)[0].long().numpy()
-    sides = [
-        (size + 2 * pad - gap * (kernel - 1) - 1) // step + 1
-        for size, kernel, gap, pad, step in zip(shape[1:], *patches, strict=True)
-    ]
-    return found, (sides[0], sides[1])
+            held = dict(network.named_parameters())
+            self._chains[shape] = list(_stages(self.links, held, shape, names))
+        return self._chains[shape]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +69,8 @@ class Stage:
     Args:
         weight: Which of the parameters its weights are.
         bias: Which its biases are.
-        gather: Where patches come from ``[in, places]``; None where the input is one.
+        gather: Where patches come from, in a flat input with a 0 before it ``[in, places]``; None
+            where the input is the only one.
         tanh: Whether the activation is tanh, else relu.
     """
 
@@ -108,11 +89,45 @@ class Stage:
         return found
 
     def folded(self, slopes: Array, size: int) -> Array:
-        """Return the slope by a flat input, given that by its patches."""
+        """Return the slope by a flat input of some size, given that by its patches."""
         if self.gather is None:
             return slopes[:, 0]
-        found = np.bincount(self.gather.ravel(), slopes.ravel(), size + 1)[1:]
+        found: Array = np.bincount(self.gather.ravel(), slopes.ravel(), size + 1)[1:]
         return found.astype(slopes.dtype, copy=False)
+
+    def activated(self, before: Array) -> tuple[Array, Array]:
+        """Return what flat pre-activations give, and the activation's derivative."""
+        if self.tanh:
+            found = np.tanh(before)
+            return found, 1 - found * found
+        found = np.maximum(before, 0)
+        return found, np.sign(found)
+
+
+def _stages(
+    links: tuple[Link, ...], held: dict[str, nn.Parameter], shape: tuple[int, ...], names: list[str]
+) -> Iterator[Stage]:
+    for link in links:
+        gather: Array | None = None
+        sides: tuple[int, ...] = ()
+        if link.patches is not None:
+            gather, sides = _gather(shape, link.patches)
+        yield Stage(
+            names.index(link.weight), names.index(link.bias), gather, link.activation == "tanh"
+        )
+        shape = (len(held[link.weight]), *sides)
+
+
+def _gather(
+    shape: tuple[int, ...], patches: tuple[Any, ...]
+) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+    """Return where patches come from, and how many there are along each side."""
+    numbers = torch.arange(1, 1 + math.prod(shape), dtype=torch.float64).view(1, *shape)
+    sides = tuple(
+        (size + 2 * pad - gap * (kernel - 1) - 1) // step + 1
+        for size, kernel, gap, pad, step in zip(shape[1:], *patches, strict=True)
+    )
+    return F.unfold(numbers, *patches)[0].long().numpy(), sides
 
 
 class Example:
@@ -124,64 +139,77 @@ class Example:
         x: The input, flat.
         loss: Of the batch.
         row: Which example it is.
+
+    Attributes:
+        slopes: The gradient, by all parameters.
     """
 
     def __init__(
         self, stages: list[Stage], at: list[Tensor], x: Array, loss: ByHand, row: int
     ) -> None:
-        self.stages, self.loss = stages, loss
+        self.stages, self.loss, self.given = stages, loss, [x]
         self.weights = [at[stage.weight].flatten(1).numpy() for stage in stages]
-        self.given, self.patches, self.bends = [x], [], []
-        for stage, weight in zip(stages, self.weights, strict=True):
-            self.patches.append(stage.patches(self.given[-1]))
-            before = weight @ self.patches[-1]
-            before += at[stage.bias].numpy()[:, None]
-            after = (np.tanh(before) if stage.tanh else np.maximum(before, 0)).ravel()
-            self.bends.append(1 - after * after if stage.tanh else np.sign(after))
-            self.given.append(after)
-        scores = before.ravel()
+        self.patches: list[Array] = []
+        self.bends: list[Array] = []
+        scores = self._forward(at)
         self.kept, slope = np.empty_like(scores), np.empty_like(scores)
         loss.of_one(row, scores, slope, self.kept)
-        self.deltas, self.backs = [slope[:, None]], []
-        for i in range(len(stages) - 1, 0, -1):
-            back = self.stages[i].folded(self.weights[i].T @ self.deltas[0], len(self.given[i]))
-            self.backs.insert(0, back)
-            delta = back * self.bends[i - 1]
-            self.deltas.insert(0, delta.reshape(len(self.weights[i - 1]), -1))
-        self.slopes = self._placed(
-            at, [d @ p.T for d, p in zip(self.deltas, self.patches, strict=True)], self.deltas
-        )
+        self.backs: list[Array] = []  # slopes by what layers are given, the last one's first
+        self.deltas = [slope[:, None]]  # and by pre-activations ``[out, places]``
+        self._backward()
+        by_weights = [d @ p.T for d, p in zip(reversed(self.deltas), self.patches, strict=True)]
+        self.slopes = self._placed(at, by_weights, self.deltas[::-1])
 
     def turned(self, along: list[Tensor]) -> list[Tensor]:
         """Return the product of the Hessian and a vector (Pearlmutter 1994)."""
-        turns, turned = [along[stage.weight].flatten(1).numpy() for stage in self.stages], []
-        changes, given = [], np.zeros(0)
+        turns = [along[stage.weight].flatten(1).numpy() for stage in self.stages]
+        patches: list[Array] = []  # how they change
+        given: list[Array] = []
         for i, stage in enumerate(self.stages):
             before = turns[i] @ self.patches[i]
             before += along[stage.bias].numpy()[:, None]
             if i:
-                changes.append(stage.patches(given))
-                before += self.weights[i] @ changes[-1]
-            given = self.bends[i] * before.ravel()
-            turned.append(given)
-        delta = self.loss.turned(self.kept, before.ravel())[:, None]
-        by_weights, deltas = [], []
-        for i in range(len(self.stages) - 1, -1, -1):
-            deltas.insert(0, delta)
-            if not i:
-                by_weights.insert(0, delta @ self.patches[0].T)
-                break
-            left = np.concatenate([delta, self.deltas[i]], 1)
-            right = np.concatenate([self.patches[i], changes[i - 1]], 1)
-            by_weights.insert(0, left @ right.T)
-            back = self.stages[i].folded(
-                self.weights[i].T @ delta + turns[i].T @ self.deltas[i], len(self.given[i])
-            )
-            back *= self.bends[i - 1]
-            if self.stages[i - 1].tanh:
-                back -= 2 * self.given[i] * turned[i - 1] * self.backs[i - 1]
-            delta = back.reshape(len(self.weights[i - 1]), -1)
+                patches.append(stage.patches(given[-1]))
+                before += self.weights[i] @ patches[-1]
+            given.append(self.bends[i] * before.ravel())
+        deltas = self._turned_back(self.loss.turned(self.kept, before.ravel()), turns, given)
+        by_weights = [deltas[0] @ self.patches[0].T]
+        for i, change in enumerate(patches, 1):
+            left = np.concatenate([deltas[i], self.deltas[-1 - i]], 1)
+            right = np.concatenate([self.patches[i], change], 1)
+            by_weights.append(left @ right.T)
         return self._placed(along, by_weights, deltas)
+
+    def _forward(self, at: list[Tensor]) -> Array:
+        """Return the scores."""
+        for stage, weight in zip(self.stages, self.weights, strict=True):
+            self.patches.append(stage.patches(self.given[-1]))
+            before = weight @ self.patches[-1]
+            before += at[stage.bias].numpy()[:, None]
+            given, bend = stage.activated(before.ravel())
+            self.given.append(given)
+            self.bends.append(bend)
+        scores: Array = before.ravel()
+        return scores
+
+    def _backward(self) -> None:
+        """Find the slopes by all pre-activations."""
+        for i in range(len(self.stages) - 1, 0, -1):
+            by_patches = self.weights[i].T @ self.deltas[-1]
+            self.backs.append(self.stages[i].folded(by_patches, len(self.given[i])))
+            delta = self.backs[-1] * self.bends[i - 1]
+            self.deltas.append(delta.reshape(len(self.weights[i - 1]), -1))
+
+    def _turned_back(self, change: Array, turns: list[Array], given: list[Array]) -> list[Array]:
+        """Return how the slopes by all pre-activations change, first layer first."""
+        found = [change[:, None]]
+        for i in range(len(self.stages) - 1, 0, -1):
+            by_patches = self.weights[i].T @ found[0] + turns[i].T @ self.deltas[-1 - i]
+            back = self.stages[i].folded(by_patches, len(self.given[i])) * self.bends[i - 1]
+            if self.stages[i - 1].tanh:
+                back -= 2 * self.given[i] * given[i - 1] * self.backs[-i]
+            found.insert(0, back.reshape(len(self.weights[i - 1]), -1))
+        return found
 
     def _placed(
         self, like: list[Tensor], by_weights: list[Array], deltas: list[Array]

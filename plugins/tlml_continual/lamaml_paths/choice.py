@@ -72,8 +72,8 @@ def _lack(
             "the network is no perceptron of linear layers with relu or tanh, nor are there "
             "convolutions before these, all of them free"
         )
-    name = perceptron.biases[-1] if perceptron is not None else chain[-1].bias
-    theta = glance.theta[name]
+    biases = perceptron.biases if perceptron is not None else [link.bias for link in chain or ()]
+    theta = glance.theta[biases[-1]]
     if theta.device.type != "cpu" or theta.dtype not in (torch.float32, torch.float64):
         return f"the network is on {theta.device.type}, in {theta.dtype}"
     if torch.is_autocast_enabled("cpu"):

@@ -70,28 +70,22 @@ class Link(NamedTuple):
 
 def chain_of(network: nn.Module) -> tuple[Link, ...] | None:
     """Return a network's layers where it is convolutions and then linear layers, else None."""
-    parts = list(_parts(network, ""))
-    if None in parts:
-        return None
+    parts = [part for part in _parts(network, "") if part is None or not _is_nothing(part[1])]
     known = [part for part in parts if part is not None]
-    kept = [(name, part) for name, part in known if not isinstance(part, nn.Identity)]
-    flat = [i for i, (_, part) in enumerate(kept) if _passes(part)]
-    if len(flat) != 1 or flat[0] == 0:
+    kinds = [type(part) for _, part in known]
+    flat = [i for i, (_, part) in enumerate(known) if _passes(part)]
+    if len(known) < len(parts) or len(flat) != 1 or flat[0] == 0:
         return None
-    before = [part for _, part in kept[: flat[0]]]
-    layers = kept[: flat[0]] + kept[flat[0] + 1 :]
-    if len(layers) % 2 == 0 or any(type(part) is nn.Linear for part in before):
+    if nn.Linear in kinds[: flat[0]] or nn.Conv2d in kinds[flat[0] :]:
         return None
-    if any(type(part) is nn.Conv2d for _, part in kept[flat[0] :]):
+    del known[flat[0]]
+    layers, between = known[::2], [_ACTIVATIONS.get(type(part)) for _, part in known[1::2]]
+    whole = len(known) % 2 == 1 and all(_is_whole(part) for _, part in layers)
+    if not whole or None in between or _shares(network, len(layers)):
         return None
-    whole = all(_is_whole(part) for _, part in layers[::2])
-    acts = all(type(part) in _ACTIVATIONS for _, part in layers[1::2])
-    if not whole or not acts or _shares(network, len(layers[::2])):
-        return None
-    between = [_ACTIVATIONS[type(part)] for _, part in layers[1::2]]
     return tuple(
-        Link(f"{name}.weight", f"{name}.bias", _patches(part), activation)
-        for (name, part), activation in zip(layers[::2], [*between, ""], strict=True)
+        Link(f"{name}.weight", f"{name}.bias", _patches(part), activation or "")
+        for (name, part), activation in zip(layers, [*between, ""], strict=True)
     )
 
 
@@ -121,7 +115,11 @@ def _passes(module: nn.Module) -> bool:
     """Say whether a module does nothing to rows of numbers."""
     if type(module) is nn.Flatten:
         return (module.start_dim, module.end_dim) == (1, -1)
-    return type(module) in (Flat, nn.Identity)
+    return type(module) is Flat or _is_nothing(module)
+
+
+def _is_nothing(module: nn.Module) -> bool:
+    return type(module) is nn.Identity
 
 
 def _is_whole(module: nn.Module) -> bool:
@@ -132,8 +130,8 @@ def _is_whole(module: nn.Module) -> bool:
             return False
     elif type(module) is not nn.Linear:
         return False
-    learns = (module.bias is not None, module.weight.requires_grad)
-    return all(learns) and module.bias.requires_grad
+    bias = module.bias
+    return bias is not None and module.weight.requires_grad and bias.requires_grad
 
 
 def _shares(network: nn.Module, layers: int) -> bool:
