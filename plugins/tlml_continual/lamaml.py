@@ -92,10 +92,11 @@ class Lamaml(RehearsingLearner):
         memory_size: Examples that are kept, of all tasks together.
         alpha_init: Where every rate starts, unless `strategy` says it.
         alpha_lr: The rate η of α.
-        path: How gradients are computed: ``closed`` (perceptrons on a CPU, by hand), ``plain``
-            (autograd through all steps), ``adjoint`` (by Hessian-vector products: no graph of the
-            steps is kept), ``compiled``, or ``auto``: what is fastest and right, ``adjoint`` where
-            memory is ``low``, and ``compiled`` where `compile` is set.
+        path: How gradients are computed: ``closed`` (by hand on a CPU: perceptrons, and single
+            examples in networks of convolutions), ``plain`` (autograd through all steps),
+            ``adjoint`` (by Hessian-vector products: no graph of the steps is kept), ``compiled``,
+            or ``auto``: what is fastest and right, ``adjoint`` where memory is ``low``, and
+            ``compiled`` where `compile` is set.
         **options: Those of `tlml.GradientLearner`.
 
     Raises:
