@@ -66,7 +66,8 @@ def adjoint_slopes(
     own, steps, outer, losses = list(recipe.steps(glance.own)), [], [], []
     for number, rows in enumerate(own):
         step = take(at, rows, number)
-        moves = zip(at, rates, _clamped(recipe, step.slopes), strict=True)
+        ways = [recipe.way(slope) for slope in step.slopes]
+        moves = zip(at, rates, ways, strict=True)
         at = [torch.addcmul(p, rate, way, value=-1) for p, rate, way in moves]
         steps.append(step)
         if recipe.loss_at == "mean" or number + 1 == len(own):
@@ -114,12 +115,6 @@ class _Differentiated(NamedTuple):
         return list(found)
 
 
-def _clamped(recipe: Recipe, slopes: list[Tensor]) -> list[Tensor]:
-    if recipe.inner_clip is None:
-        return slopes
-    return [slope.clamp(-recipe.inner_clip, recipe.inner_clip) for slope in slopes]
-
-
 def _slopes(
     objective: Objective, names: list[str], at: list[Tensor], rows: Rows
 ) -> tuple[Tensor, list[Tensor]]:
@@ -142,8 +137,8 @@ def _backwards(
     for step, slopes in zip(reversed(steps), reversed(outer), strict=True):
         for each, slope in zip(v, slopes, strict=False):
             each.add_(slope, alpha=weight)
-        for total, way, each in zip(by_alpha, _clamped(recipe, step.slopes), v, strict=False):
-            total.addcmul_(way, each, value=-1)
+        for total, slope, each in zip(by_alpha, step.slopes, v, strict=False):
+            total.addcmul_(recipe.way(slope), each, value=-1)
         if recipe.order == "second":
             for each, turn in zip(v, _turned(recipe, rates, step, v), strict=True):
                 each.sub_(turn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -41,12 +43,13 @@ def choose_path(
     Raises:
         TlmlError: The path that was asked for can't be taken.
     """
-    if asked == "plain":
-        return Chosen(PlainPath(), "as path says")
-    if asked == "adjoint":
-        return Chosen(AdjointPath(), "as path says")
-    if asked == "compiled":
-        return Chosen(CompiledPath(replay), "as path says")
+    for_any: Mapping[str, Callable[[], Path]] = {
+        "plain": PlainPath,
+        "adjoint": AdjointPath,
+        "compiled": partial(CompiledPath, replay),
+    }
+    if asked in for_any:
+        return Chosen(for_any[asked](), "as asked for")
     perceptron, chain = perceptron_of(objective.network), chain_of(objective.network)
     lack = _lack(perceptron, chain, objective, recipe, glance)
     if not lack and perceptron is not None:
