@@ -51,7 +51,7 @@ bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compare
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
 
 bench-continual: $(READY) ## time La-MAML's step on a stream; AUTHORS=their checkout compares with it
-	$(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")
 
 bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jobs gain
 	$(BIN)/python -m benchmarks.speed.cells
