@@ -45,8 +45,8 @@ def tlml_learners() -> list[Spec]:  # type: ignore[empty-body]
     """Return the plugin's learners: LightningModules that learn across source tasks.
 
     They are subclasses of `tlml.Learner`. ``gives`` says what a strategy can ask of it (``loss``,
-    ``rollouts``, ``features``, ``estimates``); ``needs`` what it asks of the domain and of the
-    strategy, such as ``("episodes", "regression|classification", "differentiable")``.
+    ``rollouts``, ``policy``, ``features``, ``estimates``); ``needs`` what it asks of the domain
+    and of the strategy, such as ``("episodes", "regression|classification", "differentiable")``.
     """
 
 

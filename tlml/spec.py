@@ -27,8 +27,10 @@ VOCABULARY: dict[Kind, frozenset[str]] = {
     "domain": frozenset(
         {*VIEWS, "finite"}
         | {"regression", "classification", "reconstruction", "control", "triples"}
+        # Of environments: their actions, whether all they show can be listed, and is known.
+        | {"discrete_actions", "continuous_actions", "multi_actions", "tabular", "model"}
     ),
-    "learner": frozenset({"loss", "rollouts", "features", "estimates"}),
+    "learner": frozenset({"loss", "rollouts", "policy", "features", "estimates"}),
     "strategy": frozenset(
         {"differentiable", "weighs", "aligns", "maps", "relates", "estimates", "unlabelled"}
     ),

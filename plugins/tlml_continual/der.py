@@ -54,7 +54,7 @@ class Der(RehearsingLearner):
         scores = self.scores_of(step.batch.x)
         self._given = scores.detach()
         loss = self.loss_of(scores, step.batch.y, step.task)
-        memory = self.reservoir()
+        memory = self.kept_examples()
         if not len(memory):
             return loss
         places = memory.draw(self.replay)
@@ -68,4 +68,4 @@ class Der(RehearsingLearner):
 
     def remember(self, step: Step) -> None:
         """Show the examples to the memory, with what the network gave for them."""
-        self.reservoir().push(step.batch, step.task, self._given)
+        self.kept_examples().push(step.batch, step.task, self._given)

@@ -17,4 +17,4 @@ class Er(RehearsingLearner):
 
     def glance_loss(self, step: Step) -> Tensor:
         """Return the mean loss over own and replayed examples."""
-        return super().glance_loss(self.rehearsed(step))
+        return super().glance_loss(self.rehearsed(step, self.replay))

@@ -21,7 +21,7 @@ from tlml_continual.base.stream_learner import MemoryLearner
 from tlml_continual.memories.balanced import BalancedMemory
 
 
-class GDumb(InPlaceLearner, MemoryLearner):
+class GDumb(InPlaceLearner, MemoryLearner[BalancedMemory]):
     """Keep a balanced memory; when a task ends, train a new network on the memory and nothing else.
 
     While batches come, nothing is learned but which examples are kept (algorithm 1, the greedy
@@ -56,7 +56,6 @@ class GDumb(InPlaceLearner, MemoryLearner):
 
     aligns: ClassVar[bool] = False  # the network changes at the ends of tasks alone
     unused = ("glances",)
-    buffer: BalancedMemory | None
 
     def __init__(
         self,
@@ -97,17 +96,7 @@ class GDumb(InPlaceLearner, MemoryLearner):
 
     def update(self, step: Step) -> None:
         """Show the examples to the memory."""
-        self.balanced().push(step.batch, step.task)
-
-    def balanced(self) -> BalancedMemory:
-        """Return the memory.
-
-        Raises:
-            TlmlError: No view told its sizes yet.
-        """
-        memory = self.kept_examples()
-        assert isinstance(memory, BalancedMemory), f"the memory is a {type(memory).__name__}"
-        return memory
+        self.kept_examples().push(step.batch, step.task)
 
     def consolidate(self, task: int) -> None:
         """Train the network anew, on the memory alone."""
@@ -135,7 +124,7 @@ class GDumb(InPlaceLearner, MemoryLearner):
 
     def _batches(self) -> Iterator[Step]:
         """Yield all of the memory in a drawn order, in nearly equal parts."""
-        memory = self.balanced()
+        memory = self.kept_examples()
         order = torch.randperm(len(memory)).to(memory.x.device)
         for places in order.tensor_split(math.ceil(len(order) / self.batch_on_memory)):
             x, y = memory.at(places)

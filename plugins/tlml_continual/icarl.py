@@ -13,14 +13,14 @@ from tlml import Examples, Step, StoredExamples, Strategy, StreamView, TlmlError
 from tlml.networks import NamedBuffers, call_with, evaluating
 from tlml.views import ViewSpaces
 from tlml_continual.base.features import class_count, examples_that_ended, features_of, nearest_mean
-from tlml_continual.base.stream_learner import RehearsingLearner
+from tlml_continual.base.stream_learner import MemoryLearner, check_replay
 from tlml_continual.memories.exemplars import ExemplarSets, herd
 
 Held = Examples | StoredExamples
 _CHUNK = 256
 
 
-class Icarl(RehearsingLearner):
+class Icarl(MemoryLearner[ExemplarSets]):
     """Classify by the nearest mean of exemplars, with features that distillation keeps.
 
     - Algorithm 1: the class whose exemplars' mean feature is nearest is predicted. Features φ and
@@ -65,7 +65,9 @@ class Icarl(RehearsingLearner):
         replay: int = 10,
         **options: Any,
     ) -> None:
-        super().__init__(network, strategy, memory_size=memory_size, replay=replay, **options)
+        check_replay(replay, memory_size)
+        self.replay = replay
+        super().__init__(network, strategy, memory_size=memory_size, **options)
         self.old = NamedBuffers()
 
     def new_memory(self, spaces: ViewSpaces) -> ExemplarSets:
@@ -83,21 +85,11 @@ class Icarl(RehearsingLearner):
         super().prepare(spaces)
         self.register_buffer("known", torch.zeros(classes, dtype=torch.bool))
 
-    def exemplars(self) -> ExemplarSets:
-        """Return the exemplars.
-
-        Raises:
-            TlmlError: No view told its sizes yet.
-        """
-        memory = self.kept_examples()
-        assert isinstance(memory, ExemplarSets), f"the memory is a {type(memory).__name__}"
-        return memory
-
     # Algorithm 1
 
     def predict_now(self, x: Tensor) -> Tensor:
         """Score the classes by how near the mean of their exemplars is; others are behind."""
-        memory, features = self.exemplars(), self.features(x)
+        memory, features = self.kept_examples(), self.features(x)
         own = self.features(memory.x[: len(memory)]) if len(memory) else features[:0]
         labels = memory.y[: len(memory)]
         sums = features.new_zeros(len(self.known), features.shape[1]).index_add(0, labels, own)
@@ -116,7 +108,7 @@ class Icarl(RehearsingLearner):
         new = torch.unique(torch.cat([data.y for data in ended]))
         self.known[new.to(self.known.device)] = True
         most = self.memory_size // int(self.known.sum())
-        self.exemplars().reduce(most)
+        self.kept_examples().reduce(most)
         for label in new.tolist():
             self._choose(label, ended, most, task)
         network = self.built()
@@ -125,7 +117,7 @@ class Icarl(RehearsingLearner):
 
     def _choose(self, label: int, ended: Sequence[Held], most: int, task: int) -> None:
         """Choose exemplars of a class among its new examples and those it had."""
-        memory = self.exemplars()
+        memory = self.kept_examples()
         had = memory.places_of(label)
         new = [data.x[(data.y == label).nonzero().flatten()].to(memory.x) for data in ended]
         x = torch.cat([memory.x[had], *new])
@@ -137,7 +129,7 @@ class Icarl(RehearsingLearner):
 
     def glance_loss(self, step: Step) -> Tensor:
         """Return the classification and distillation loss on own and replayed examples."""
-        (x, y), _ = self.rehearsed(step)
+        (x, y), _ = self.rehearsed(step, self.replay)
         scores = self.scores_of(x)
         targets = F.one_hot(y, scores.shape[1]).to(scores)
         old = self.old_classes(step.task)
@@ -160,6 +152,3 @@ class Icarl(RehearsingLearner):
         with torch.no_grad(), evaluating(network):
             scores: Tensor = call_with(network, dict(self.old), self._like(x))
         return scores.sigmoid()
-
-    def remember(self, step: Step) -> None:
-        """Keep nothing of a batch: exemplars are chosen when the task ends."""

@@ -17,7 +17,7 @@ from tlml.errors import OptionError, check_choice, check_not_negative, check_pos
 from tlml.meta import InnerProblem
 from tlml.networks import has_batchnorm
 from tlml.registry import default_registry
-from tlml_continual.base.stream_learner import RehearsingLearner
+from tlml_continual.base.stream_learner import RehearsingLearner, scales_losses
 from tlml_continual.lamaml_paths import PATHS, Glance, Recipe, Rows, Slopes, choose_path
 from tlml_continual.lamaml_paths.choice import Chosen
 from tlml_continual.lamaml_paths.contract import Objective
@@ -246,7 +246,7 @@ class Lamaml(RehearsingLearner):
 
     def _replayed(self) -> Rows | None:
         """Return Sample(R): as many examples as `replay` says, or as there are."""
-        memory = self.reservoir()
+        memory = self.kept_examples()
         n = min(self.replay, len(memory))
         if not n:
             return None
@@ -313,7 +313,7 @@ class Lamaml(RehearsingLearner):
         trainer = self._trainer
         if trainer is None:  # a suite asks before there is one
             return
-        if getattr(trainer.precision_plugin, "scaler", None) is not None:
+        if scales_losses(trainer):
             raise TlmlError(
                 f"precision: 16-mixed scales losses, which {self._name()} does not; take "
                 "precision bf16-mixed or 32-true"
@@ -323,6 +323,9 @@ class Lamaml(RehearsingLearner):
                 f"gradient_clip_val, accumulate_grad_batches: {self._name()} takes its steps "
                 "itself, one a look; take its grad_clip_norm, or a larger batch_size"
             )
+
+    def _check_glances(self) -> None:
+        """Raise nothing: looks are no steps of the Trainer's optimiser."""
 
     def remarks(self, view: StreamView) -> Iterator[str]:
         """Yield what a user should know of the network."""

@@ -91,7 +91,7 @@ class Mer(InPlaceLearner, RehearsingLearner):
         for row in range(len(x)):
             one = slice(row, row + 1)
             losses.append(self.meta_update(Step(Batch(x[one], y[one]), step.task[one])))
-            self.reservoir().push(Batch(x[one], y[one]), step.task[one])  # M ← M ∪ (x, y)
+            self.kept_examples().push(Batch(x[one], y[one]), step.task[one])  # M ← M ∪ (x, y)
         return self._checked(torch.stack(losses).mean())
 
     def meta_update(self, example: Step) -> Tensor:
@@ -110,7 +110,7 @@ class Mer(InPlaceLearner, RehearsingLearner):
         return first
 
     def _with_old(self, example: Step) -> Step:
-        drawn = self.rehearsed(example)
+        drawn = self.rehearsed(example, self.replay)
         if self.current == "first":
             return drawn
         x, y = drawn.batch

@@ -59,12 +59,12 @@ class _Section(NamedTuple):
 
 
 _SECTIONS = (
-    _Section("finetune", "none", "", "loss", (
+    _Section("finetune", "none", "", "loss|policy", (
         ("scratch", "Scratch",
          "no transfer: a fresh network trained on the target's support alone", ""),
         ("as_trained", "AsTrained", "adapts nothing: what training found predicts as it is", ""),
     )),
-    _Section("finetune", "model-transfer", "", "loss", (
+    _Section("finetune", "model-transfer", "", "loss|policy", (
         ("full", "Full",
          "fine-tunes every parameter on the target's support",
          "Yosinski et al. 2014, arXiv 1411.1792"),
@@ -86,6 +86,8 @@ _SECTIONS = (
         ("l2_sp", "L2Sp",
          "fine-tunes every parameter, pulled back to where it started",
          "Li, Grandvalet & Davoine 2018, arXiv 1802.01483"),
+    )),
+    _Section("finetune", "model-transfer", "", "loss", (
         ("bss", "Bss",
          "fine-tunes every parameter, shrinking the features that transfer least",
          "Chen et al. 2019, NeurIPS (batch spectral shrinkage)"),

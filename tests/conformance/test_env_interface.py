@@ -15,7 +15,7 @@ from tlml.testing.toys import Descent, Walks
 
 def measured(steps: int, envs: int = 40) -> Reinforce:
     learner = Reinforce(Descent(lr=2.0, steps=steps), policy())
-    view = EnvView(Walks(), envs=envs, test_tasks=6, seed=3)
+    view = EnvView(Walks(), test_episodes=envs, test_tasks=6, seed=3)
     (logged,) = quiet_trainer().test(learner, view, verbose=False)
     assert logged["test_return"] == pytest.approx(np.mean(returns(learner)))
     return learner

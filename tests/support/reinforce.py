@@ -81,12 +81,13 @@ class Reinforce(GradientLearner):
             torch.as_tensor(np.array(rewards)).float(),
         )
 
-    def play(self, environments: Environments) -> float:
-        """Return the mean return after adapting."""
+    def played(self, environments: Environments) -> list[tuple[float, int]]:
+        """Return the return of each walk after adapting, and its steps."""
         params = self.adapted(environments)
         number = sum(index == environments.index for index, _ in self.rollouts)
         with torch.no_grad():
-            return float(self.walk(params, environments, number)[2].sum(0).mean())
+            returns = self.walk(params, environments, number)[2].sum(0)
+        return [(float(one), HORIZON) for one in returns]
 
 
 def policy() -> Network:

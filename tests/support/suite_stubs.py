@@ -118,7 +118,9 @@ class Maml(_Learner):
 
 
 class Centroid:
-    """Has no network."""
+    """Has no network of its own."""
+
+    def __init__(self, pretrained: str | None = None) -> None: ...
 
 
 class _Strategy:

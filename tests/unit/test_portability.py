@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import multiprocessing
 import re
 import sys
@@ -51,15 +52,14 @@ ALLOWED = {
 }
 
 
-def sources() -> Iterator[tuple[str, ast.AST]]:
-    """Yield all modules of core and plugins with their paths, from the package in the core."""
-    for folder in ("tlml", "plugins"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            name = path.relative_to(ROOT / folder).as_posix()
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
-
-
-SOURCES = list(sources())
+@functools.cache
+def sources() -> list[tuple[str, ast.AST]]:
+    """Return all modules of core and plugins with their paths, from the package in the core."""
+    return [
+        (path.relative_to(ROOT / folder).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for folder in ("tlml", "plugins")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    ]
 
 
 def names_in(tree: ast.AST) -> Iterator[str]:
@@ -81,7 +81,7 @@ def names_in(tree: ast.AST) -> Iterator[str]:
 
 
 def test_what_some_systems_lack_is_called_in_guarded_places_only() -> None:
-    found = {(path, name) for path, tree in SOURCES for name in names_in(tree)}
+    found = {(path, name) for path, tree in sources() for name in names_in(tree)}
     assert found == ALLOWED.keys()
 
 
@@ -120,7 +120,7 @@ def unnamed_encodings(tree: ast.AST) -> Iterator[str]:
 
 
 def test_text_is_read_and_written_as_utf_8() -> None:
-    found = {path: list(unnamed_encodings(tree)) for path, tree in SOURCES}
+    found = {path: list(unnamed_encodings(tree)) for path, tree in sources()}
     assert {path: calls for path, calls in found.items() if calls} == {}
     assert list(unnamed_encodings(ast.parse("p.read_text()\nopen(p)\nopen(p, 'w')")))
 

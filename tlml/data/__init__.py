@@ -6,6 +6,7 @@ from tlml.data.domains import ClassPool, ClassTask, Domain, Metric
 from tlml.data.episode_files import EpisodeFile, read_episodes
 from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.fingerprints import fingerprint_files
+from tlml.data.rollouts import Rollout, Transitions
 from tlml.data.sampling import KeyedSampler, keyed_rng
 from tlml.data.spaces import outputs
 from tlml.data.stored import JoinedExamples
@@ -48,11 +49,13 @@ __all__ = [
     "Pair",
     "Params",
     "Part",
+    "Rollout",
     "Samples",
     "Split",
     "Step",
     "StoredExamples",
     "Task",
+    "Transitions",
     "check_counts",
     "check_data",
     "check_finite",

@@ -14,6 +14,7 @@ from tlml.data.tasks import Params
 from tlml.errors import TlmlError, check_not_negative
 from tlml.finetuning.batch_terms import StepTerms, submodule
 from tlml.finetuning.phase_switch import Phasing, own_parameters
+from tlml.learners.acting import Acting
 from tlml.learners.learner import as_strategy
 from tlml.networks.build import seeded_draws
 from tlml.networks.parameters import fresh_parameters, frozen_parameters
@@ -141,6 +142,9 @@ class PhaseCallback(Callback):
 
 def total_steps(trainer: Trainer) -> int | None:
     """Return how many steps a fit takes in all; None where it has no end."""
+    module = trainer.lightning_module
+    if isinstance(module, Acting):
+        return module.max_env_steps
     total = trainer.estimated_stepping_batches
     return None if total == float("inf") else int(total)
 
@@ -150,7 +154,11 @@ def steps_done(trainer: Trainer) -> int:
 
     Where a module steps its optimisers itself, a batch is a step, however many of them step and
     how often; Lightning's own count is of all their steps, and so is `max_steps` where it is set.
+    An agent's steps are those in its environments.
     """
+    module = trainer.lightning_module
+    if isinstance(module, Acting):
+        return int(module.env_steps)
     if trainer.lightning_module.automatic_optimization or trainer.max_steps >= 0:
         return trainer.global_step
     return trainer.fit_loop.epoch_loop.batch_progress.total.completed
@@ -161,7 +169,8 @@ class Adapt(PhaseCallback):
 
     Freezing and learning rates take part in the module's own optimiser and schedulers, BatchNorm
     follows the phases, and a resumed run goes on in the phase that it was in. A step of a phase is
-    one of the optimiser, and a batch where a module steps optimisers itself::
+    one of the optimiser, a batch where a module steps optimisers itself, and a step in its
+    environments where it is an agent::
 
         trainer = pl.Trainer(max_epochs=10, callbacks=[tlml.Adapt("linear_probe")])
         trainer.fit(module, data)

@@ -1,5 +1,6 @@
 """Learners: what trains on source tasks and is tested on target tasks."""
 
+from tlml.learners.acting import Acting, OffPolicy, OnPolicy
 from tlml.learners.adapter import TargetAdapter
 from tlml.learners.checkpoints import load
 from tlml.learners.estimator import MODELS, Estimator, fit_predict, make_model
@@ -10,10 +11,13 @@ from tlml.learners.retention import Retention
 
 __all__ = [
     "MODELS",
+    "Acting",
     "Estimator",
     "GradientLearner",
     "Learner",
     "NetworkLearner",
+    "OffPolicy",
+    "OnPolicy",
     "Retention",
     "TargetAdapter",
     "as_strategy",

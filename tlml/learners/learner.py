@@ -175,9 +175,13 @@ class Learner(Recorded, SafelyLoaded, ABC):
         """Predict without adapting, for pairs and streams."""
         raise TlmlError(f"{type(self).__name__} predicts episodes only; test it on an EpisodeView")
 
-    def play(self, environments: Any) -> float:
-        """Return the mean return of acting in the environments of one task."""
+    def played(self, environments: Any) -> Sequence[tuple[float, int]]:
+        """Act in the environments of one task; return each episode's return and its steps."""
         raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
+
+    def play(self, environments: Any) -> list[float]:
+        """Act in the environments of one task; return the return of each episode."""
+        return [total for total, _ in self.played(environments)]
 
     def on_source(self) -> AbstractContextManager[None]:
         """Let the learner be as it is for source examples, inside the block; mostly as it is."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box
 from torch import Tensor, nn
 
+from tlml.data.spaces import KINDS, outputs
 from tlml.errors import TlmlError, did_you_mean, unknown
 from tlml.networks.image import BLOCKS, conv4, resnet12
 from tlml.networks.network import Network
@@ -90,13 +91,10 @@ def _sizes(x_space: Space[Any], y_space: Space[Any]) -> dict[str, Any]:
     if not isinstance(x_space, Box):
         raise TlmlError(f"network: inputs must be a Box, the space is {x_space}; encode them")
     shape = tuple(int(side) for side in x_space.shape)
-    if isinstance(y_space, Discrete):
-        outputs = int(y_space.n)
-    elif isinstance(y_space, Box):
-        outputs = math.prod(y_space.shape)
-    else:
-        raise TlmlError(f"network: targets must be Discrete or a Box, the space is {y_space}")
-    return {"input_shape": shape, "inputs": math.prod(shape), "outputs": outputs}
+    if not isinstance(y_space, KINDS):
+        kinds = ", ".join(kind.__name__ for kind in KINDS)
+        raise TlmlError(f"network: targets must be of {kinds}, the space is {y_space}")
+    return {"input_shape": shape, "inputs": math.prod(shape), "outputs": outputs(y_space)}
 
 
 def _automatic(input_shape: tuple[int, ...]) -> str:

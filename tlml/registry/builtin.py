@@ -36,4 +36,10 @@ def tlml_protocols() -> list[Spec]:
             "learn tasks one after another, retain them; in a suite: stream: {tasks: 20}",
             needs=("stream",),
         ),
+        Spec(
+            "control",
+            "tlml.suites.protocols.control:ControlProtocol",
+            "act in target environments after some steps in them; env_steps: [0, 10000]",
+            needs=("env",),
+        ),
     ]

@@ -88,12 +88,22 @@ class _Sources:
         return self.find(home, original, depth - 1) if home else None
 
     def layers(self, module: str, node: ast.ClassDef) -> Iterator[Layer]:
-        """Yield what a class and its bases add, itself first."""
-        yield _layer(node)
-        for base in node.bases:
-            yield from self._base_layers(module, base, node.name)
+        """Yield what a class and its bases add, itself first, in the order that calls go."""
+        lineage = list(self._lineage(module, node))
+        for place, (home, own) in enumerate(lineage):
+            later = ((there, other.name) for there, other in lineage[place + 1 :])
+            # A base of several is asked after the last of these.
+            if (home, own.name) not in later:
+                yield _layer(own)
 
-    def _base_layers(self, module: str, base: ast.expr, name: str) -> Iterator[Layer]:
+    def _lineage(self, module: str, node: ast.ClassDef) -> Iterator[tuple[str, ast.ClassDef]]:
+        yield module, node
+        for base in node.bases:
+            yield from self._of_base(module, base, node.name)
+
+    def _of_base(
+        self, module: str, base: ast.expr, name: str
+    ) -> Iterator[tuple[str, ast.ClassDef]]:
         path = self._path(module, base)
         if path.partition(".")[0] in FOREIGN or hasattr(builtins, path):
             return
@@ -102,7 +112,7 @@ class _Sources:
         if found is None:
             self.incomplete = True
         else:
-            yield from self.layers(*found)
+            yield from self._lineage(*found)
 
     def _path(self, module: str, base: ast.expr) -> str:
         """Return the full path of a base class as written in a module."""

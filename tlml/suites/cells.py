@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -31,13 +31,15 @@ class FitCell:
         config: Everything needed to run it, plain data: ``kind``, ``domain``, ``domain_options``,
             ``learner``, ``options``, ``strategy``, ``strategy_options`` (None and none where
             training does not use it), ``tune`` (options of both to choose) and ``criterion`` (by
-            what), ``choice`` (the cell that has chosen, if any), ``tried`` (where it is one of
-            several to choose from on validation tasks: the options that it tries), ``view``,
+            what), ``choice`` (the cell that has chosen, if any), ``start`` (the cell of the fit
+            that it starts from, if any), ``tried`` (where it is one of several to choose from on
+            validation tasks: the options that it tries), ``view``,
             ``view_defaults`` (for what of it the learner's view takes, under `view`), ``trainer``,
             ``seed``.
         versions: Of tlml, torch and the plugins that it uses.
         episode: The target episode that it sees; None: it sees source tasks only.
-        after: The ids of the cells that must be done before: where its options are chosen.
+        after: The ids of the cells that must be done before, and come before it in a plan: where
+            its options are chosen, then the fit that it starts from.
         tried: The options that it tries, as in `config`.
     """
 
@@ -171,9 +173,7 @@ class Plan:
                     "both together as DOMAIN/METHOD"
                 )
         kept = tuple(c for c in self.adapts if any(_matches(c, pattern) for pattern in patterns))
-        ids = {id for cell in kept for id in cell.fits}
-        ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
-        return replace(self, adapts=kept, fits=tuple(f for f in self.fits if f.id in ids))
+        return replace(self, adapts=kept, fits=_needed(self.fits, kept))
 
     def without(self, reasons: Mapping[str, str]) -> Plan:
         """Return it without some cells and all that starts from them, which are refused.
@@ -187,10 +187,8 @@ class Plan:
         choices = {fit.id for fit in self.fits if fit.tried}
         why = {cell.id: _reason(cell, known, choices) for cell in self.adapts}
         left = tuple(cell for cell in self.adapts if why[cell.id] is None)
-        ids = {id for cell in left for id in cell.fits}
-        ids |= {id for fit in self.fits if fit.id in ids for id in fit.after}
         return replace(
-            self, adapts=left, fits=tuple(fit for fit in self.fits if fit.id in ids),
+            self, adapts=left, fits=_needed(self.fits, left),
             refused=tuple(dict.fromkeys((*self.refused, *self._refusals(why)))),
         )  # fmt: skip
 
@@ -264,8 +262,22 @@ def cell_id(config: dict[str, Any], versions: dict[str, str]) -> str:
 
 def _of_fits(fits: Sequence[FitCell], reasons: Mapping[str, str]) -> dict[str, str]:
     """Return why fits can't be made, those too that start from others."""
-    named = {fit.id: f"fit {fit.name}: {reasons[fit.id]}" for fit in fits if fit.id in reasons}
-    return named | {fit.id: named[id] for fit in fits for id in fit.after if id in named}
+    named = dict[str, str]()
+    for fit in fits:  # what others start from comes first
+        if fit.id in reasons:
+            named[fit.id] = f"fit {fit.name}: {reasons[fit.id]}"
+        elif before := [id for id in fit.after if id in named]:
+            named[fit.id] = named[before[0]]
+    return named
+
+
+def _needed(fits: Sequence[FitCell], adapts: Iterable[AdaptCell]) -> tuple[FitCell, ...]:
+    """Return the fits that cells start from, directly or not."""
+    ids = {id for cell in adapts for id in cell.fits}
+    for fit in reversed(fits):
+        if fit.id in ids:
+            ids |= {*fit.after}
+    return tuple(fit for fit in fits if fit.id in ids)
 
 
 def _reason(cell: AdaptCell, known: Mapping[str, str], choices: Collection[str]) -> str | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlml.errors import TlmlError, shorten, unknown
 from tlml.suites.cells import RETAINED, VALIDATION_TASKS
 from tlml.suites.option_problems import TAKEN, check_given, missing
 from tlml.suites.protocols.table import Protocols
-from tlml.suites.schema import LEARNER, STRATEGY, TRAINER
+from tlml.suites.schema import LEARNER, PRETRAINED, STRATEGY, TRAINER
 from tlml.suites.sources import Sources, adapting, union
 from tlml.suites.tuning import part_of_choice, whose
 from tlml.yaml_lines import Problem
@@ -49,9 +49,9 @@ def problems(suite: Suite, registry: Registry) -> Iterator[Problem]:
     protocols = Protocols(registry)
     found = list(protocols.problems(_written(suite)))
     yield from found
-    yield from _references(suite)
-    yield from _names(suite, registry)
     sources = Sources(registry)
+    yield from _references(suite, sources.acts)
+    yield from _names(suite, registry)
     if not found:
         yield from _protocol_options(suite, protocols, sources)
     yield from _domain_options(suite, sources)
@@ -71,12 +71,17 @@ def _protocol_options(suite: Suite, protocols: Protocols, sources: Sources) -> I
         yield from protocol.problems(suite, keys, sources)
 
 
-def _references(suite: Suite) -> Iterator[Problem]:
+def _references(suite: Suite, acting: Callable[[str], bool]) -> Iterator[Problem]:
+    for label, fit in suite.fits.items():
+        if fit.fit is not None and fit.fit not in suite.fits:
+            yield Problem(("fits", label, "fit"), str(unknown("fit", fit.fit, suite.fits)))
+        elif label in suite.started_from(label):
+            yield Problem(("fits", label, "fit"), f"{label} would start from itself")
     for label, method in suite.methods.items():
         where = ("methods", label)
         if method.fit is not None and method.fit not in suite.fits:
             yield Problem((*where, "fit"), str(unknown("fit", method.fit, suite.fits)))
-        elif method.fit is None and method.strategy is None:
+        elif method.fit is None and method.strategy is None and not acting(method.learner):
             yield Problem(where, "needs a strategy, or a fit to start from")
         elif method.fit is not None and "learner" in method.model_fields_set:
             message = f"the learner is that of the fit {method.fit}; leave it out"
@@ -130,7 +135,8 @@ def _fit_options(suite: Suite, sources: Sources, protocols: Protocols) -> Iterat
     for label, fit in suite.fits.items():
         where, whose = ("fits", label), f"learner {fit.learner}"
         options = sources.of("learner", fit.learner)
-        yield from check_given((*where, "options"), whose, options, fit.options, TAKEN)
+        yield from check_given((*where, "options"), whose, options, fit.options, _taken(fit))
+        yield from _start((*where, "fit"), fit, sources)
         for entry in suite.domains.values():
             tuned = part_of_choice(fit.tune, LEARNER)
             given = {**entry.learner, **fit.options, **tuned, **dict.fromkeys(TAKEN)}
@@ -144,6 +150,20 @@ def _fit_options(suite: Suite, sources: Sources, protocols: Protocols) -> Iterat
         if fit.labels and not sources.pairs(fit.learner):
             message = f"{whose} trains on no pairs of source and target, which could hold labels"
             yield Problem((*where, "labels"), message)
+
+
+def _taken(fit: SuiteFit) -> dict[str, str]:
+    """Return which options of a learner are set elsewhere, with the place."""
+    return {**TAKEN, PRETRAINED: "fit, beside options"} if fit.fit is not None else TAKEN
+
+
+def _start(where: Where, fit: SuiteFit, sources: Sources) -> Iterator[Problem]:
+    """Check that a learner that is to start from another fit can."""
+    if fit.fit is not None and not sources.starts(fit.learner):
+        names = (spec.name for spec in sources.registry.specs("learner"))
+        able = ", ".join(filter(sources.starts, names)) or "no learner"
+        message = f"learner {fit.learner} has no option {PRETRAINED} to start from it; {able} can"
+        yield Problem(where, message)
 
 
 def _shared(suite: Suite, fit: SuiteFit, sources: Sources, protocols: Protocols) -> dict[str, str]:
@@ -195,7 +215,7 @@ def _chosen(
         given = {name: value}
         if prefix == LEARNER:
             options = sources.of("learner", fit.learner)
-            yield from check_given(place, f"learner {fit.learner}", options, given, TAKEN)
+            yield from check_given(place, f"learner {fit.learner}", options, given, _taken(fit))
         elif prefix == TRAINER:
             yield from _trainer(place, given, sources, _pace(fit, sources, protocols))
         elif "." in name:

@@ -86,6 +86,14 @@ class FitPlans:
         given = {**self.suite.domains[label].view, **fit.view}
         return bool((fit.labels and labelled) or given.get("unlabelled") or given.get("shots"))
 
+    def several(self, label: str, name: str) -> str:
+        """Say why a fit is several cells, from which no other can start; "" if it is one."""
+        if self.sees_target(label, name):
+            return f"fit {name} is made for each target episode, and another can't start from it"
+        if self.criterion(label, name) == VALIDATION_TASKS:
+            return f"fit {name} is chosen as each method adapts, and another can't start from it"
+        return ""
+
     def choices(self, label: str, seed: int, name: str) -> list[FitCell]:
         """Return the cells of a fit that is tuned on validation tasks: one for each choice.
 
@@ -112,25 +120,29 @@ class FitPlans:
             criterion: By what to choose, where something is to be chosen.
             episode: The target episode that it sees.
         """
-        config = self._config(label, seed, name, {**self.suite.fits[name].view, **(view or {})})
+        whole = {**self.suite.fits[name].view, **(view or {})}
+        config = self._config(label, seed, name, whole)
         tune = config["tune"]
         if tune and criterion == RETAINED:
-            choice = self._choice(label, name, config)
+            choice = self._choice(label, name, whole)
             chosen = {"tune": {}, "criterion": RETAINED, "choice": choice.id}
             return self._made(label, seed, name, {**config, **chosen}, after=(choice.id,))
         config["criterion"] = criterion if tune else None
         return self._made(label, seed, name, config, episode=episode)
 
-    def _choice(self, label: str, name: str, config: dict[str, Any]) -> FitCell:
-        own = {"kind": "choose", "criterion": RETAINED, "seed": CHOICE_SEED}
+    def _choice(self, label: str, name: str, view: Mapping[str, Any]) -> FitCell:
+        config = self._config(label, CHOICE_SEED, name, view)
+        own = {"kind": "choose", "criterion": RETAINED}
         return self._made(label, CHOICE_SEED, f"choice for {name}", {**config, **own})
 
     def _made(
-        self, label: str, seed: int, name: str, config: dict[str, Any], **more: Any
-    ) -> FitCell:
+        self, label: str, seed: int, name: str, config: dict[str, Any],
+        after: tuple[str, ...] = (), **more: Any,
+    ) -> FitCell:  # fmt: skip
         versions = self.versions.of(config)
         id = cell_id(self.suite.as_written(config), versions)
-        cell = FitCell(id, name, label, seed, config, versions, **more)
+        after = (*after, config["start"]) if "start" in config else after
+        cell = FitCell(id, name, label, seed, config, versions, after=after, **more)
         return self.made.setdefault(cell.id, cell)
 
     def _config(self, label: str, seed: int, name: str, view: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +163,14 @@ class FitPlans:
             "view_defaults": {**entry.view, **training.view},
             "trainer": {**self._trainer(entry, training.pace), **fit.trainer},
             "seed": seed,
+            **self._start(label, seed, fit.fit),
         }
+
+    def _start(self, label: str, seed: int, name: str | None) -> dict[str, str]:
+        """Plan the fit that another one starts from, and return what the latter says of it."""
+        if name is None:
+            return {}
+        return {"start": self.of(label, seed, name, criterion=self.criterion(label, name)).id}
 
     def _trainer(self, entry: SuiteDomain, pace: frozenset[str]) -> dict[str, Any]:
         given = {**self.suite.trainer, **entry.trainer}

@@ -123,10 +123,14 @@ class Meeting:
         return self.misfit_in_training() or in_test or self._idle(strategy, trained)
 
     def misfit_in_training(self) -> str:
-        """Say why the fit cannot be made on the domain; "" if it can."""
-        if self.fit is None:
+        """Say why the fit, or what it starts from, cannot be made on the domain; "" if both can."""
+        if self.own.fit is None:
             return ""
-        return self._clash(self.fit.learner, self.sources.trained_with(self.fit))
+        before = self.suite.started_from(self.own.fit)
+        fits = [self.suite.fits[name] for name in (self.own.fit, *before)]
+        clashes = (self._clash(fit.learner, self.sources.trained_with(fit)) for fit in fits)
+        several = (self.fits.several(self.label, name) for name in before)
+        return next(filter(None, (*clashes, *several)), "")
 
     def _idle(self, strategy: str | None, trained: str | None) -> str:
         """Say why a strategy would do nothing of its own in a test; "" if it does something."""

@@ -18,6 +18,7 @@ from tlml.suites.inside.ingredients import make_learner, make_strategy
 from tlml.suites.inside.share import Report
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
+from tlml.suites.schema import PRETRAINED
 from tlml.suites.tuning import candidates_of, choices_of, with_options
 from tlml.yaml_lines import write_yaml
 
@@ -99,6 +100,7 @@ def _check_fit(config: dict[str, Any]) -> None:
 def _find(
     config: dict[str, Any], folder: Path, checkpoints: list[Path], report: Report
 ) -> dict[str, Any]:
+    config, checkpoints = _started(config, checkpoints)
     if config["kind"] == "choose":
         return choose_on_stream(config, folder, report)
     if "tried" in config:
@@ -108,6 +110,14 @@ def _find(
         return run_fit(config, folder, report, choice)
     records = protocol_of(config).run(config, checkpoints, report)
     return _written([record.model_dump(exclude_unset=True) for record in records])
+
+
+def _started(config: dict[str, Any], checkpoints: list[Path]) -> tuple[dict[str, Any], list[Path]]:
+    """Let the learner of a cell start from the fit that it names, and return other checkpoints."""
+    if "start" not in config:
+        return config, checkpoints
+    *others, start = checkpoints
+    return {**config, "options": {**config["options"], PRETRAINED: str(start)}}, others
 
 
 def _written(records: list[dict[str, Any]]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ MOST = 2**32 - 1  # as of seeds, which every library takes to there
 MOST_SEEDS = 1000
 # Before an option among those to tune of a fit: whose it is. A name without is the strategy's.
 LEARNER, TRAINER, STRATEGY = "learner.", "trainer.", "strategy."
+PRETRAINED = "pretrained"  # the option of learners that start from another's checkpoint: its path
 
 
 def _listed(value: Any) -> Any:
@@ -205,6 +206,8 @@ class SuiteFit(Part):
     Args:
         learner: The registered name of the learner.
         options: Its options, over the domain's.
+        fit: Another fit, from whose checkpoint the learner starts, where it has an option
+            ``pretrained`` for that.
         strategy: The strategy that takes part in training.
         strategy_options: Its options.
         view: Options of the view it trains on, over the domain's.
@@ -221,6 +224,7 @@ class SuiteFit(Part):
 
     learner: Name
     options: Options = {}
+    fit: Name | None = None
     strategy: Name | None = None
     strategy_options: Options = {}
     view: Options = {}
@@ -290,6 +294,15 @@ class Suite(Part):
         }
         found = self.model_copy(update={"domains": domains})
         found._written = written
+        return found
+
+    def started_from(self, name: str) -> list[str]:
+        """Return the fits that a fit starts from, the nearest first; itself, too, in a ring."""
+        found: list[str] = []
+        start = self.fits[name].fit
+        while start in self.fits and start not in found:
+            found.append(start)
+            start = self.fits[start].fit
         return found
 
     def paths(self) -> Iterator[tuple[str, str, str, str]]:

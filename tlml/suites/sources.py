@@ -11,7 +11,7 @@ from tlml.errors import TlmlError
 from tlml.registry.options import Option, Options
 from tlml.registry.source_options import read_options
 from tlml.spec import VIEWS
-from tlml.suites.schema import STRATEGY
+from tlml.suites.schema import PRETRAINED, STRATEGY
 from tlml.suites.tuning import part_of_choice
 
 if TYPE_CHECKING:
@@ -60,6 +60,17 @@ class Sources:
     def streams(self, learner: str) -> bool:
         """Return whether a learner trains on streams."""
         return self.words(learner) == {"stream"}
+
+    def starts(self, learner: str) -> bool:
+        """Return whether a learner can start from another's checkpoint."""
+        return any(option.name == PRETRAINED for option in self.of("learner", learner).known)
+
+    def acts(self, learner: str) -> bool:
+        """Return whether a learner trains in environments, by itself; false of unknown ones."""
+        try:
+            return self.words(learner) == {"env"}
+        except TlmlError:
+            return False
 
     def takes_part(self, learner: str, strategy: str) -> bool:
         """Say whether training is another with this strategy: it aligns, it weighs, or is asked."""

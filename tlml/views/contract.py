@@ -14,7 +14,9 @@ from tlml.metrics.losses import criterion
 from tlml.metrics.tasks import measure_predictions
 
 # What of a record does not measure its predictions.
-BESIDE_METRICS = ("episode", "seconds", "gradient_steps", "blocks", "resampled")
+BESIDE_METRICS = (
+    "episode", "seconds", "gradient_steps", "blocks", "resampled", "returns", "length", "env_steps",
+)  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -62,8 +64,8 @@ class Measurable(Protocol):
     def adapt_to(self, tasks: Sequence[Episode], place: Place) -> list[dict[str, Any]]:
         """Adapt to each task and return a record of each: metrics, and what it cost."""
 
-    def play(self, environments: Any) -> float:
-        """Return the mean return of acting in the environments of one task."""
+    def played(self, environments: Any) -> Sequence[tuple[float, int]]:
+        """Act in the environments of one task; return each episode's return and its steps."""
 
 
 def judge(

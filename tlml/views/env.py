@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import gymnasium
+import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from tlml.data.domains import Domain
+from tlml.data.env_places import EnvPlace
+from tlml.data.env_stream import VECTORIZATIONS, Vectorization
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
-from tlml.errors import TlmlError, check_choice, check_positive
+from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place
 
@@ -29,10 +33,24 @@ class Environments:
         index: Its number in the split.
         number: How many environments run side by side.
         seed: The key of their randomness.
+        split: The task's split.
+        key: The key of the view.
     """
 
-    def __init__(self, task: MDP, index: int, number: int, seed: int) -> None:
+    def __init__(
+        self, task: MDP, index: int, number: int, seed: int,
+        split: Split = "source", key: int = 0,
+    ) -> None:  # fmt: skip
         self.task, self.index, self.number, self.seed = task, index, number, seed
+        self.split: Split = split
+        self.key = key
+
+    def judging(self) -> list[EnvPlace]:
+        """Return as many places, each of which judges an agent by its first episode."""
+        return [
+            EnvPlace(self.task, self.split, self.index, number, self.key, judges=True)
+            for number in range(self.number)
+        ]
 
     def make(self, rollout: int = 0) -> gymnasium.vector.SyncVectorEnv:
         """Make the vectorised environments of a rollout; each has a seed of its own.
@@ -51,7 +69,7 @@ class Environments:
 
 @dataclass(frozen=True)
 class EnvDataset(Dataset[Environments]):
-    """Environments number i of a split: a function of (seed, split, i)."""
+    """Environments number i of a split: a function of (seed, split, i); of few tasks, in turn."""
 
     domain: Domain[Any]
     split: Split
@@ -60,23 +78,41 @@ class EnvDataset(Dataset[Environments]):
 
     def __getitem__(self, index: int) -> Environments:
         rng = keyed_rng(self.seed, self.split, index)
-        task = self.domain.draw(self.split, rng)
+        task = self.task(index, rng)
+        key = int(rng.integers(2**31))
+        return Environments(task, index, self.number, key, self.split, self.seed)
+
+    def task(self, index: int, rng: np.random.Generator) -> MDP:
+        """Return a task of the split: of a finite family the one whose turn it is."""
+        tasks = known_tasks(self.domain, self.split)
+        task = self.domain.draw(self.split, rng) if tasks is None else tasks[index % len(tasks)]
         if not isinstance(task, MDP):
             raise TlmlError(f"task {getattr(task, 'name', task)}: EnvView needs tasks with make()")
-        return Environments(task, index, self.number, int(rng.integers(2**31)))
+        return task
 
 
 class EnvView(View):
     """Tasks to act in; a batch is a list of `Environments`, one for each task.
 
+    Agents that learn from rollouts keep environments of `places` alive from batch to batch; those
+    that adapt to each task make their own from the batch.
+
     Args:
         domain: A family of Markov decision processes.
-        envs: Environments of each task that run side by side.
+        envs: Environments that run side by side in each process: of all tasks to train on, in
+            turn, or of each task of a batch.
         tasks_per_batch: Tasks in a batch of each process.
-        tasks: Tasks in a training epoch.
-        test_tasks: Tasks in a validation and in a test.
+        tasks: Tasks in a training epoch, so that it has ``tasks / tasks_per_batch`` batches.
+        test_tasks: Tasks in a validation and in a test; of a finite family at most all.
+        test_episodes: Episodes of each of them, which no agent learns from.
         split: The tasks that a test draws from.
+        train_split: The tasks to train on.
+        task: The one of them to train and be tested on; all where None.
+        vectorization: Step environments one after the other in this process (``sync``), each in
+            one of its own (``async``), or by arithmetic over all that tasks bring (``native``).
         seed: The key of tasks and rollouts.
+        judging_seed: The key of tasks and episodes that agents are judged by; as `seed` where
+            None.
         num_workers: Loader processes.
 
     Raises:
@@ -94,18 +130,31 @@ class EnvView(View):
         tasks_per_batch: int = 1,
         tasks: int = 100,
         test_tasks: int = 20,
+        test_episodes: int = 10,
         split: Literal["source", "validation", "target"] = "target",
+        train_split: Literal["source", "validation", "target"] = "source",
+        task: int | None = None,
+        vectorization: Vectorization = "sync",
         seed: int = 0,
+        judging_seed: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__(domain, seed=seed, num_workers=num_workers)
+        check_not_negative(judging_seed=judging_seed or 0)
         check_positive(
-            envs=envs, tasks_per_batch=tasks_per_batch, tasks=tasks, test_tasks=test_tasks
-        )
+            envs=envs, tasks_per_batch=tasks_per_batch, tasks=tasks, test_tasks=test_tasks,
+            test_episodes=test_episodes,
+        )  # fmt: skip
         check_choice("split", split, SPLITS)
+        check_choice("train_split", train_split, SPLITS)
+        check_choice("vectorization", vectorization, VECTORIZATIONS)
         self.envs, self.tasks_per_batch = envs, tasks_per_batch
-        self.tasks, self.test_tasks = tasks, test_tasks
+        self.tasks, self.test_tasks, self.test_episodes = tasks, test_tasks, test_episodes
         self.split: Split = split
+        self.train_split: Split = train_split
+        self.task, self.vectorization = task, vectorization
+        self.judging_seed = seed if judging_seed is None else judging_seed
+        self._check_task()
 
     @classmethod
     def holds(cls, batch: Any) -> bool:
@@ -118,19 +167,61 @@ class EnvView(View):
     ) -> Iterator[Measurement]:
         """Act in the environments of each task, and yield its mean return."""
         for environments in batch:
+            start = time.perf_counter()
             with torch.inference_mode(False), torch.enable_grad():
-                played = learner.play(environments)
-            record = {"episode": environments.index, "return": played}
-            yield Measurement({"return": played}, 1, [record])
+                played = learner.played(environments)
+            totals, lengths = zip(*played, strict=True)
+            record = {
+                "episode": environments.index,
+                "return": float(np.mean(totals)),
+                "length": float(np.mean(lengths)),
+                "env_steps": sum(lengths),
+                "returns": list(totals),
+                "seconds": time.perf_counter() - start,
+                "gradient_steps": 0,
+            }
+            values = {name: record[name] for name in ("return", "length")}
+            yield Measurement(values, 1, [record])
 
     @property
     def spaces(self) -> ViewSpaces:
-        """The spaces of observations and actions."""
-        return ViewSpaces(*self.domain.spaces("source"))
+        """The spaces of observations, flattened where they have several parts, and of actions."""
+        x, y = self.domain.spaces(self.train_split)
+        if isinstance(x, gymnasium.spaces.Dict | gymnasium.spaces.Tuple):
+            x = gymnasium.spaces.flatten_space(x)
+        return ViewSpaces(x, y)
 
-    def dataset(self, split: Split) -> EnvDataset:
-        """Return the environments of a split."""
-        return EnvDataset(self.domain, split, self.envs, self.seed)
+    def places(self) -> list[EnvPlace]:
+        """Return where this process's environments to train in are: of all tasks in turn.
+
+        Raises:
+            TlmlError: There are fewer environments than tasks.
+        """
+        rank, world = self.world()
+        # The one task is that which is judged, whatever the key of rollouts.
+        key = self.seed if self.task is None else self.judging_seed
+        data = EnvDataset(self.domain, self.train_split, self.envs, key)
+        known = known_tasks(self.domain, self.train_split)
+        if known is not None and self.task is None and self.envs * world < len(known):
+            raise TlmlError(
+                f"envs: {self.envs * world} environments can't act in all {len(known)} "
+                f"{self.train_split} tasks; take envs={-(-len(known) // world)}, or one task"
+            )
+        found = []
+        for number in range(rank * self.envs, (rank + 1) * self.envs):
+            drawn = data[self._turn(number, known)]
+            index = drawn.index if known is None else drawn.index % len(known)
+            found.append(EnvPlace(drawn.task, self.train_split, index, number, self.seed))
+        return found
+
+    def dataset(self, split: Split, number: int | None = None) -> EnvDataset:
+        """Return the environments of a split, so many of each task."""
+        return EnvDataset(self.domain, split, number or self.envs, self.seed)
+
+    def splits(self, stage: str) -> tuple[Split, ...]:
+        """Return the splits that a stage of the Trainer draws from; a fit, from `train_split`."""
+        found = super().splits(stage)
+        return (self.train_split, *found[1:]) if stage == "fit" else found
 
     def setup(self, stage: str) -> None:
         """Draw one task of each split that will be used: errors come before long work."""
@@ -138,20 +229,47 @@ class EnvView(View):
             self.dataset(split)[0]
 
     def train_dataloader(self) -> KeyedLoader:
-        """Return source tasks, fresh in every epoch."""
-        return self._loader("source", self.tasks, train=True)
+        """Return tasks to train on, fresh in every epoch."""
+        return self._loader(self.dataset(self.train_split), self.tasks, train=True)
 
     def val_dataloader(self) -> KeyedLoader:
         """Return the fixed validation tasks."""
-        return self._loader("validation", self.test_tasks)
+        return self._judging("validation")
 
     def test_dataloader(self) -> KeyedLoader:
         """Return the fixed tasks of `split`."""
-        return self._loader(self.split, self.test_tasks)
+        return self._judging(self.split)
 
-    def _loader(self, split: Split, number: int, *, train: bool = False) -> KeyedLoader:
+    def _judging(self, split: Split) -> KeyedLoader:
+        known = known_tasks(self.domain, split)
+        number = self.test_tasks if known is None else min(self.test_tasks, len(known))
+        data: Dataset[Any] = EnvDataset(self.domain, split, self.test_episodes, self.judging_seed)
+        if self.task is not None and split == self.train_split:
+            data, number = Subset(data, [self.task]), 1
+        return self._loader(data, number)
+
+    def _turn(self, number: int, known: Sequence[MDP] | None) -> int:
+        if self.task is not None:
+            return self.task
+        return number if known is None else number % len(known)
+
+    def _check_task(self) -> None:
+        known = known_tasks(self.domain, self.train_split)
+        if self.task is None or (self.task >= 0 and (known is None or self.task < len(known))):
+            return
+        there = "from 0" if known is None else f"0 to {len(known) - 1}"
+        raise TlmlError(
+            f"task: there is no {self.train_split} task {self.task} of "
+            f"{type(self.domain).__name__}; take one {there}"
+        )
+
+    def _loader(self, data: Dataset[Any], number: int, *, train: bool = False) -> KeyedLoader:
         size = min(self.tasks_per_batch, number)
         return self.loader(
-            self.dataset(split), number, batch_size=size, train=train, collate=list,
-            counted="tasks", exact=True,
-        )  # fmt: skip
+            data, number, batch_size=size, train=train, collate=list, counted="tasks", exact=True
+        )
+
+
+def known_tasks(domain: Domain[Any], split: Split) -> Sequence[Any] | None:
+    """Return the tasks of a finite family; None where they are endless."""
+    return None if type(domain).tasks is Domain.tasks else domain.tasks(split)

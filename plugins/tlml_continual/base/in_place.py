@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tlml import Step, Strategy, TlmlError, View
 from tlml.registry import default_registry
-from tlml_continual.base.stream_learner import StreamLearner
+from tlml_continual.base.stream_learner import StreamLearner, scales_losses
 
 
 class InPlaceLearner(StreamLearner):
@@ -65,8 +65,7 @@ class InPlaceLearner(StreamLearner):
         """
         super().check(view)
         # A suite asks before there is a Trainer.
-        plugin = None if self._trainer is None else self._trainer.precision_plugin
-        if getattr(plugin, "scaler", None) is not None:
+        if self._trainer is not None and scales_losses(self._trainer):
             raise TlmlError(
                 f"precision: {default_registry().name_of(type(self))} leaves no gradients for the "
                 "scaler of 16-mixed; take bf16-mixed, or 32"

@@ -22,12 +22,12 @@ class ProjectingLearner(RehearsingLearner):
 
     def tasks_kept(self) -> Tensor:
         """Return the task of each example that the memory holds ``[n]``."""
-        memory = self.reservoir()
+        memory = self.kept_examples()
         return memory.task[: len(memory)]
 
     def slopes_at(self, places: Tensor) -> Tensor:
         """Return the gradient of the mean loss on some places of the memory ``[P]``."""
-        memory = self.reservoir()
+        memory = self.kept_examples()
         with torch.enable_grad():
             scores = self.scores_of(memory.x[places])
             loss = self.loss_of(scores, memory.y[places], memory.task[places])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.utilities import rank_zero_info
@@ -22,6 +23,8 @@ from tlml.views import ViewSpaces
 from tlml_continual.base.watch import Watch
 from tlml_continual.memories.memory import Memory
 from tlml_continual.memories.reservoir import ReservoirBuffer
+
+M = TypeVar("M", bound=Memory)
 
 
 class StreamLearner(GradientLearner):
@@ -131,8 +134,8 @@ class StreamLearner(GradientLearner):
         return [*brought, Watch()] if self._watch() is None else brought
 
     def costs(self) -> dict[str, float]:
-        """Return how many examples are kept, of all tasks together."""
-        return {**super().costs(), "memory_examples": getattr(self, "memory_size", 0)}
+        """Return how many examples are kept, of all tasks together: none."""
+        return {**super().costs(), "memory_examples": 0}
 
     def courses(self) -> dict[str, list[tuple[int, float]]]:
         """Return the alignment of gradients over the stream."""
@@ -166,7 +169,7 @@ class StreamLearner(GradientLearner):
         if trainer is None:  # a suite asks before there is one
             return
         several = trainer.world_size > 1
-        if several or getattr(trainer.precision_plugin, "scaler", None) is not None:
+        if several or scales_losses(trainer):
             what = "devices=1" if several else "precision bf16-mixed"
             raise TlmlError(
                 "glances: steps within a training step have no gradient scaler and are not shared "
@@ -206,8 +209,13 @@ class StreamLearner(GradientLearner):
         return f", in task {view.task_of(self.current_epoch)}"
 
 
-class MemoryLearner(StreamLearner):
-    """Keeps examples of the stream in a memory.
+def scales_losses(trainer: pl.Trainer) -> bool:
+    """Say whether a Trainer scales losses and gradients, as for 16-mixed."""
+    return getattr(trainer.precision_plugin, "scaler", None) is not None
+
+
+class MemoryLearner(StreamLearner, Generic[M]):
+    """Keeps examples of the stream in a memory of a kind.
 
     Args:
         network: ``auto`` (by the inputs), a registered network, a class path, or a module.
@@ -222,7 +230,7 @@ class MemoryLearner(StreamLearner):
         TlmlError: An option is out of range, or the network does not fit the view.
     """
 
-    buffer: Memory | None
+    buffer: M | None
 
     def __init__(
         self,
@@ -238,7 +246,7 @@ class MemoryLearner(StreamLearner):
         self.buffer = None
 
     @abstractmethod
-    def new_memory(self, spaces: ViewSpaces) -> Memory:
+    def new_memory(self, spaces: ViewSpaces) -> M:
         """Return room for examples of a view."""
 
     def prepare(self, spaces: ViewSpaces) -> None:
@@ -246,7 +254,7 @@ class MemoryLearner(StreamLearner):
         super().prepare(spaces)
         self.buffer = self.new_memory(spaces)
 
-    def kept_examples(self) -> Memory:
+    def kept_examples(self) -> M:
         """Return the memory.
 
         Raises:
@@ -257,6 +265,21 @@ class MemoryLearner(StreamLearner):
                 f"{type(self).__name__}: there is no memory yet; call learner.view(...)"
             )
         return self.buffer
+
+    def costs(self) -> dict[str, float]:
+        """Return how many examples are kept, of all tasks together."""
+        return {**super().costs(), "memory_examples": self.memory_size}
+
+    def rehearsed(self, step: Step, n: int) -> Step:
+        """Return a batch with `n` examples of the memory behind it, drawn with replacement."""
+        memory = self.kept_examples()
+        if not len(memory):
+            return step
+        places = memory.draw(n)
+        old = memory.at(places)
+        x = torch.cat([self._like(step.batch.x), self._like(old.x)])
+        y = torch.cat([step.batch.y, old.y])
+        return Step(Batch(x, y), torch.cat([step.task, memory.task[places]]))
 
     def check(self, view: View) -> None:
         """Raise where the memory is larger than the stream.
@@ -272,7 +295,21 @@ class MemoryLearner(StreamLearner):
             )
 
 
-class RehearsingLearner(MemoryLearner):
+def check_replay(replay: int, memory_size: int) -> None:
+    """Raise where more examples are to be replayed than there are.
+
+    Raises:
+        TlmlError: They are, or one of both is not above 0.
+    """
+    check_positive(memory_size=memory_size, replay=replay)
+    if replay > memory_size:
+        raise TlmlError(
+            f"replay: {replay} examples of a memory of {memory_size} can't be drawn; lower "
+            "replay, or raise memory_size"
+        )
+
+
+class RehearsingLearner(MemoryLearner[ReservoirBuffer]):
     """Keeps a uniform sample of the stream in a memory, and learns from it again.
 
     Args:
@@ -300,41 +337,15 @@ class RehearsingLearner(MemoryLearner):
         replay: int = 10,
         **options: Any,
     ) -> None:
-        check_positive(memory_size=memory_size, replay=replay)
-        if replay > memory_size:
-            raise TlmlError(
-                f"replay: {replay} examples of a memory of {memory_size} can't be drawn; lower "
-                "replay, or raise memory_size"
-            )
+        check_replay(replay, memory_size)
         self.replay = replay
         super().__init__(network, strategy, memory_size=memory_size, **options)
 
-    def new_memory(self, spaces: ViewSpaces) -> Memory:
+    def new_memory(self, spaces: ViewSpaces) -> ReservoirBuffer:
         """Return room for a uniform sample of a view's examples."""
         scores = outputs(spaces.y) if self.kept_scores else 0
         return ReservoirBuffer(self.memory_size, spaces, scores)
 
-    def reservoir(self) -> ReservoirBuffer:
-        """Return the uniform sample.
-
-        Raises:
-            TlmlError: No view told its sizes yet.
-        """
-        memory = self.kept_examples()
-        assert isinstance(memory, ReservoirBuffer), f"the memory is a {type(memory).__name__}"
-        return memory
-
     def remember(self, step: Step) -> None:
         """Show the examples to the memory."""
-        self.reservoir().push(step.batch, step.task)
-
-    def rehearsed(self, step: Step) -> Step:
-        """Return a batch with `replay` examples of the memory behind its own."""
-        memory = self.kept_examples()
-        if not len(memory):
-            return step
-        places = memory.draw(self.replay)
-        old = memory.at(places)
-        x = torch.cat([self._like(step.batch.x), self._like(old.x)])
-        y = torch.cat([step.batch.y, old.y])
-        return Step(Batch(x, y), torch.cat([step.task, memory.task[places]]))
+        self.kept_examples().push(step.batch, step.task)

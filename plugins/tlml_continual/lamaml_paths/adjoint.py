@@ -68,9 +68,7 @@ def _inner_step(
     with UnfoldedConvolutions():
         loss = objective.loss(dict(zip(names, leaves, strict=True)), rows)
     found = torch.autograd.grad(loss, leaves, create_graph=second, materialize_grads=True)
-    ways = [slope.detach() for slope in found]
-    if recipe.inner_clip is not None:
-        ways = [way.clamp(-recipe.inner_clip, recipe.inner_clip) for way in ways]
+    ways = [recipe.way(slope.detach()) for slope in found]
     return _Step(leaves, list(found) if second else [], ways)
 
 

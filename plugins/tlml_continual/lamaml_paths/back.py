@@ -63,7 +63,6 @@ class Way:
                 self._note(i)
             if self.recipe.order == "second":
                 self._turn(i)
-
         if self.recipe.learns_alpha and self._constant:
             self._note_all()
 

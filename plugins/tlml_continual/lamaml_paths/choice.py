@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -40,12 +42,13 @@ def choose_path(
     Raises:
         TlmlError: The path that was asked for can't be taken.
     """
-    if asked == "plain":
-        return Chosen(PlainPath(), "as path says")
-    if asked == "adjoint":
-        return Chosen(AdjointPath(), "as path says")
-    if asked == "compiled":
-        return Chosen(CompiledPath(replay), "as path says")
+    for_any: Mapping[str, Callable[[], Path]] = {
+        "plain": PlainPath,
+        "adjoint": AdjointPath,
+        "compiled": partial(CompiledPath, replay),
+    }
+    if asked in for_any:
+        return Chosen(for_any[asked](), "as asked for")
     perceptron = perceptron_of(objective.network)
     lack = _lack(perceptron, objective, recipe, glance)
     if perceptron is not None and not lack:

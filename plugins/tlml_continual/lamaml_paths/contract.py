@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple, Protocol
@@ -84,6 +85,10 @@ class Recipe:
         """Return by what an inner step goes."""
         return alpha.relu() if self.inner_relu else alpha
 
+    def way(self, slope: Tensor) -> Tensor:
+        """Return along what an inner step goes: the gradient, clamped where that is asked for."""
+        return slope if self.inner_clip is None else slope.clamp(-self.inner_clip, self.inner_clip)
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -111,12 +116,10 @@ class Objective:
 
     def scores(self, params: Params, x: Tensor) -> Tensor:
         """Return what the network gives."""
-        found: Tensor
-        if not self._normalises:
-            found = call_with(self.network, {**self.still, **params}, x)
-        else:
-            with statistics(self.network, "stored"):
-                found = call_with(self.network, {**self.still, **params}, x)
+        # Looking through the modules for BatchNorm takes time, and this is called for each example.
+        stored = statistics(self.network, "stored") if self._normalises else nullcontext()
+        with stored:
+            found: Tensor = call_with(self.network, {**self.still, **params}, x)
         return found
 
     @cached_property

@@ -23,9 +23,8 @@ class PlainPath:
         at, losses = theta, []
         for number, rows in enumerate(own, 1):
             inner = objective.loss(dict(zip(names, at, strict=True)), rows)
-            ways = _gradient(inner, at, graph=recipe.order == "second")
-            if recipe.inner_clip is not None:
-                ways = [way.clamp(-recipe.inner_clip, recipe.inner_clip) for way in ways]
+            slopes = _gradient(inner, at, graph=recipe.order == "second")
+            ways = [recipe.way(slope) for slope in slopes]
             at = [p - rate * way for p, rate, way in zip(at, rates, ways, strict=True)]
             if recipe.loss_at == "mean" or number == len(own):
                 losses.append(objective.loss(dict(zip(names, at, strict=True)), meta))

@@ -9,18 +9,23 @@ from typing import Any
 from tlml.errors import TlmlError
 
 
+class NoTorchvisionError(TlmlError):
+    """torchvision is not installed."""
+
+
 def download(data_set: str, root: Path, **options: Any) -> None:
     """Download one of torchvision's data sets into a folder, where it isn't there yet.
 
     Raises:
-        TlmlError: torchvision is missing or does not load, or the download failed.
+        NoTorchvisionError: torchvision is missing.
+        TlmlError: It does not load, or the download failed.
     """
     try:
         module = import_module("torchvision.datasets")
     except ImportError as error:
-        raise _unusable(data_set, f"which is not there ({error})") from error
+        raise NoTorchvisionError(_unusable(data_set, f"which is not there ({error})")) from error
     except Exception as error:  # beside another build of torch it fails with a RuntimeError
-        raise _unusable(data_set, f"which does not load ({error})") from error
+        raise TlmlError(_unusable(data_set, f"which does not load ({error})")) from error
     try:
         root.mkdir(parents=True, exist_ok=True)
         getattr(module, data_set)(root=str(root), download=True, **options)
@@ -28,8 +33,8 @@ def download(data_set: str, root: Path, **options: Any) -> None:
         raise TlmlError(f"{data_set}: the download into {root} failed: {error}") from error
 
 
-def _unusable(data_set: str, why: str) -> TlmlError:
-    return TlmlError(
+def _unusable(data_set: str, why: str) -> str:
+    return (
         f"{data_set}: download=True needs torchvision, {why}; install tlml[vision] with the build "
         "that belongs to your torch, or put the files there yourself"
     )

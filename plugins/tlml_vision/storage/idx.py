@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlml.errors import TlmlError
+from tlml.files import write_atomic
 
 LARGEST = 1 << 30  # values of a file, MNIST's have 47 million: what is damaged may tell of any
 _INNER = ("", "MNIST/raw", "FashionMNIST/raw", "mnist", "fashion_mnist")  # also torchvision's
@@ -40,6 +41,16 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
         return np.frombuffer(raw, np.uint8).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise damage_error(path, "IDX", error) from error
+
+
+def write_idx(path: Path, values: NDArray[np.uint8]) -> None:
+    """Write bytes ``[n, ...]``; the file appears whole.
+
+    Raises:
+        TlmlError: The folder is not writable, or the disk is full.
+    """
+    sizes = np.array(values.shape, ">u4").tobytes()
+    write_atomic(path, bytes([0, 0, 8, values.ndim]) + sizes + values.tobytes())
 
 
 def _shape(head: bytes, dimensions: int) -> tuple[int, ...]:

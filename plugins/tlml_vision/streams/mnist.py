@@ -68,7 +68,7 @@ class _ChangedMnist(ChangedImagesDomain):
         validation: How many validation tasks.
         target: How many target tasks.
         seed: The key of the changes.
-        download: Whether to download MNIST through torchvision where it isn't there.
+        download: Whether to download MNIST where it isn't there, through torchvision or OpenML.
 
     Raises:
         TlmlError: A number is out of range.
@@ -145,7 +145,7 @@ class ManyPermutations(PermutedMnist):
         validation: How many validation tasks.
         target: How many target tasks.
         seed: The key of the orders.
-        download: Whether to download MNIST through torchvision where it isn't there.
+        download: Whether to download MNIST where it isn't there, through torchvision or OpenML.
 
     Raises:
         TlmlError: A number is out of range.
@@ -217,7 +217,7 @@ class SplitMnist(_SplitImages):
 
     Args:
         root: The folder of the data; ``$TLML_DATA/mnist`` where None.
-        download: Whether to download MNIST through torchvision where it isn't there.
+        download: Whether to download MNIST where it isn't there, through torchvision or OpenML.
     """
 
     collection = MNIST
@@ -231,7 +231,7 @@ class SplitFashion(_SplitImages):
 
     Args:
         root: The folder of the data; ``$TLML_DATA/fashion_mnist`` where None.
-        download: Whether to download the data through torchvision where it isn't there.
+        download: Whether to download the data where it isn't there, through torchvision or OpenML.
     """
 
     collection = FASHION

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from tlml.data import fingerprint_files
 from tlml.errors import TlmlError
+from tlml_vision.readers.openml import OpenMl
+from tlml_vision.readers.openml import download as openml_download
+from tlml_vision.readers.torchvision_data import NoTorchvisionError
 from tlml_vision.readers.torchvision_data import download as torchvision_download
 from tlml_vision.storage.idx import find_idx, read_idx
 from tlml_vision.storage.image_data import data_folder, missing
@@ -28,20 +31,30 @@ class Collection:
     Args:
         name: The folder in ``$TLML_DATA``.
         torchvision: The class that downloads them.
+        openml: The table that has them where torchvision is missing.
         obtain: Where they are to be had.
     """
 
     name: str
     torchvision: str
+    openml: OpenMl
     obtain: str
 
 
 MNIST = Collection(
-    "mnist", "MNIST", "get the four files from https://ossci-datasets.s3.amazonaws.com/mnist"
+    "mnist",
+    "MNIST",
+    OpenMl("mnist", 554, {"train": (60_000, (5, 0, 4, 1, 9)), "t10k": (10_000, (7, 2, 1, 0, 4))}),
+    "get the four files from https://ossci-datasets.s3.amazonaws.com/mnist",
 )
 FASHION = Collection(
     "fashion_mnist",
     "FashionMNIST",
+    OpenMl(
+        "fashion_mnist",
+        40996,
+        {"train": (60_000, (9, 0, 0, 3, 0)), "t10k": (10_000, (9, 2, 1, 1, 6))},
+    ),
     "get the four files from https://github.com/zalandoresearch/fashion-mnist",
 )
 
@@ -53,7 +66,7 @@ class WrittenImages:
     Args:
         collection: Whose they are.
         root: Their folder; that of the collection in ``$TLML_DATA`` where None.
-        download: Whether to download what is missing through torchvision.
+        download: Whether to download what is missing, through torchvision or else OpenML.
         instead: What needs no files, for the error where there are none.
     """
 
@@ -104,7 +117,7 @@ class WrittenImages:
         folder = self._folder()
         found = self._located(folder, file)
         if found is None and self.download:
-            torchvision_download(self.collection.torchvision, folder, train=file == "train")
+            self._download(folder, file)
             found = self._located(folder, file)
         if found is None:
             raise missing(
@@ -112,7 +125,15 @@ class WrittenImages:
             )
         return found
 
-    def _located(self, folder: Path, file: File) -> tuple[Path, Path] | None:
+    def _download(self, folder: Path, file: File) -> None:
+        try:
+            torchvision_download(self.collection.torchvision, folder, train=file == "train")
+        except NoTorchvisionError:
+            table = self.collection.openml
+            missing = [one for one in table.files if not self._located(folder, one)]
+            openml_download(table, folder, missing)
+
+    def _located(self, folder: Path, file: str) -> tuple[Path, Path] | None:
         images = find_idx(folder, f"{file}-images-idx3-ubyte")
         labels = find_idx(folder, f"{file}-labels-idx1-ubyte")
         return (images, labels) if images and labels else None

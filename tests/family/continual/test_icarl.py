@@ -157,4 +157,4 @@ def test_what_cannot_be_is_refused() -> None:
     ):
         tlml.learner("icarl", network="mlp").view(Tables())
     with fails("Icarl: there is no memory yet; call learner.view(...)"):
-        tlml.learner("icarl", network="mlp").exemplars()
+        tlml.learner("icarl", network="mlp").kept_examples()

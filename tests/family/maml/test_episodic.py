@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from heads import HEADS, LETTERS, learner_of, task
 from refusals import stops
-from tiny import Letters, Tables
+from tiny import Tables
 from torch import Tensor, nn
 from trainers import quiet_trainer
 
@@ -17,24 +17,7 @@ import tlml
 from tlml import Batch, Episode, Episodes, EpisodeView
 from tlml.networks import mlp
 
-HEADS = ["protonet", "matching", "relation", "baseline_pp", "r2d2", "metaoptnet"]
 ON_EPISODES = [name for name in HEADS if name != "baseline_pp"]
-LETTERS = Letters({"source": [20] * 8, "validation": [12] * 5, "target": [12] * 7}, shape=(6,))
-
-
-def learner_of(name: str, **options: Any) -> Any:
-    return tlml.learner(name, network="mlp", network_options={"hidden": [16]}, **options)
-
-
-def task(ways: int = 3, shots: int = 2, dtype: torch.dtype = torch.float32) -> Episode:
-    rng = torch.Generator().manual_seed(2)
-    centres = 2 * torch.randn(ways, 6, generator=rng, dtype=dtype)
-
-    def side(n: int) -> Batch:
-        y = torch.arange(ways).repeat(n)
-        return Batch(centres[y] + torch.randn(len(y), 6, generator=rng, dtype=dtype), y)
-
-    return Episode(side(shots), side(4))
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -79,29 +62,6 @@ def test_a_support_without_a_class_is_refused(name):
         learner.predict(Batch(support.x[keep], support.y[keep]), query.x)
     with stops("support without a class: it has no example"):
         learner.predict(Batch(support.x[:0], support.y[:0]), query.x)
-
-
-@pytest.mark.parametrize("name", HEADS)
-def test_training_helps_and_a_checkpoint_predicts_the_same(name, tmp_path: Path):
-    learner = learner_of(name, lr=0.01)
-    trainer = quiet_trainer(max_epochs=4, limit_val_batches=0)
-    test = EpisodeView(LETTERS, ways=3, shots=1, queries=5, episodes=20)
-    if name == "baseline_pp":
-        view = learner.view(LETTERS, batch_size=16, shots=0)
-    else:
-        view = learner.view(LETTERS, ways=5, shots=1, queries=3, episodes=40)
-    before = {key: value.clone() for key, value in learner.state_dict().items()}
-    trainer.fit(learner, view)
-    assert any(not torch.equal(before[key], value) for key, value in learner.state_dict().items())
-    (result,) = quiet_trainer().test(learner, test, verbose=False)
-    assert result["test_accuracy"] > 0.6  # chance is a third
-    assert all(record["gradient_steps"] == 0 for record in learner.records)
-    trainer.save_checkpoint(tmp_path / "a.ckpt")
-    again = tlml.load(tmp_path / "a.ckpt")
-    support, query = task()
-    torch.testing.assert_close(again.predict(support, query.x), learner.predict(support, query.x))
-    (loaded,) = quiet_trainer().test(again, test, verbose=False)
-    assert loaded["test_accuracy"] == pytest.approx(result["test_accuracy"])
 
 
 @pytest.mark.parametrize("name", ON_EPISODES)
@@ -256,19 +216,6 @@ def test_matching_in_full_context_reads_the_support_as_the_paper_says():
             torch.testing.assert_close(score.exp(), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_the_context_of_a_named_network_is_there_before_training_and_loaded(tmp_path: Path):
-    learner = learner_of("matching", full_context=True, lr=0.01)
-    view = learner.view(LETTERS, ways=5, shots=1, queries=3, episodes=8)
-    first = {n: p.clone() for n, p in learner.context.named_parameters()}
-    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0)
-    trainer.fit(learner, view)
-    assert not any(torch.equal(first[n], p) for n, p in learner.context.named_parameters())
-    trainer.save_checkpoint(tmp_path / "a.ckpt")
-    support, query = task()
-    found = tlml.load(tmp_path / "a.ckpt").predict(support, query.x)
-    torch.testing.assert_close(found, learner.predict(support, query.x))
-
-
 @pytest.mark.parametrize(("side", "hidden_inputs"), [(1, 64), (5, 64), (19, 576)])
 def test_relation_on_maps_is_the_papers_module(side, hidden_inputs):
     rng = torch.Generator().manual_seed(3)
@@ -293,18 +240,6 @@ def test_relation_on_maps_is_the_papers_module(side, hidden_inputs):
             w1, b1, w2, b2 = (found[n] for n in names[8:])
             expected = (w2 @ (w1 @ x.flatten() + b1).relu() + b2).sigmoid()
             torch.testing.assert_close(scores[i, k], expected.squeeze().detach())
-
-
-def test_relation_trains_on_maps():
-    letters = Letters({"source": [20] * 8, "validation": [12] * 5, "target": [12] * 7}, (1, 8, 8))
-    options = {"channels": 8, "blocks": 2}
-    learner = tlml.learner("relation", network="conv4", network_options=options, lr=0.01)
-    view = learner.view(letters, ways=5, shots=1, queries=3, episodes=40)
-    quiet_trainer(max_epochs=4, limit_val_batches=0).fit(learner, view)
-    assert bool(learner.relation[1].running_mean.any())
-    test = EpisodeView(letters, ways=3, shots=1, queries=5, episodes=20)
-    (result,) = quiet_trainer().test(learner, test, verbose=False)
-    assert result["test_accuracy"] > 0.6
 
 
 def test_relation_compares_each_query_with_summed_features():

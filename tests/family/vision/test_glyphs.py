@@ -5,7 +5,6 @@ import io
 import logging
 import pickle
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import matplotlib
@@ -15,7 +14,6 @@ import torch
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-import tlml
 import tlml_vision.drawn.glyphs
 import tlml_vision.storage.cache
 from tlml import TlmlError
@@ -77,20 +75,6 @@ def own_font(path, characters):
     builder.setupOS2()
     builder.setupPost()
     builder.save(path)
-
-
-def test_the_default_pools_are_those_of_the_documentation():
-    domain = tlml.domain("glyphs")
-    pools = {split: domain.classes(split) for split in SPLITS}
-    alphabets = {split: Counter(map(alphabet, pool)) for split, pool in pools.items()}
-    # FreeType's versions differ in single pixels, hence the margins.
-    assert len(pools["source"]) == pytest.approx(331, abs=5)
-    assert len(pools["validation"]) == pytest.approx(50, abs=2)
-    assert len(pools["target"]) == pytest.approx(105, abs=3)
-    assert alphabets["source"].keys() == {"Latin", "Cyrillic"}
-    assert alphabets["validation"].keys() == {"Greek"}
-    assert alphabets["target"].keys() == {"Armenian", "Georgian"}
-    assert all(len(samples) >= 30 for pool in pools.values() for samples in pool.values())
 
 
 def test_splits_share_no_class_and_no_image():

@@ -1,4 +1,4 @@
-"""A protocol that a plugin brings: agents in a suite, from the YAML to the report."""
+"""Agents in a suite: they learn in each target task and are measured on the way."""
 
 from __future__ import annotations
 
@@ -6,88 +6,71 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import control
-import numpy as np
 import pytest
+from agent_plugin import agent_plugin
 
-from tlml.errors import TlmlError
 from tlml.registry import default_registry
 from tlml.reports import report
-from tlml.suites import Plan, load_suite, plan, read_results, run_suite
+from tlml.suites import load_suite, plan, read_results, run_suite
 
 SUITE = """\
-name: walking
+name: acting
 seeds: 2
+episodes: 3
 domains:
-  walks: {env_steps: [0, 72], view: {envs: 8}}
+  lines:
+    env_steps: [0, 10, 40]
+    threshold: 0.1
+    options: {sizes: [4, 9]}
+    view: {envs: 2}
 fits:
-  reinforce:
-    learner: reinforce
-    strategy: descent
-    strategy_options: {lr: 2.0, steps: 1}
-    view: {tasks: 4, tasks_per_batch: 2, test_tasks: 2}
+  source: {learner: gradients, options: {max_env_steps: 200, lr: 0.1}}
+  sums: {learner: summing, options: {max_env_steps: 60}}
 methods:
-  scratch: {learner: reinforce, strategy: descent, options: {lr: 2.0}}
-  adapted: {fit: reinforce}
-trainer: {max_epochs: 1}
+  scratch: {fit: source, strategy: scratch}
+  full: {fit: source, strategy: full}
+  probe: {fit: source, strategy: linear_probe}
+  zero_shot: {fit: source, strategy: as_trained}
+  goes_on: {fit: sums}
+  untrained: {learner: gradients}
 """
 
 
 @pytest.fixture(scope="module", autouse=True)
 def plugin() -> Iterator[None]:
-    default_registry().register(control, "control")
+    default_registry().register(agent_plugin(), "small_agents")
     yield
-    default_registry().unregister("control")
+    default_registry().unregister("small_agents")
 
 
-def planned(folder: Path, text: str = SUITE) -> Plan:
-    path = folder / "walking.yaml"
-    path.write_text(text)
-    return plan(load_suite(path), default_registry())
-
-
-def test_agents_run_in_a_suite_up_to_the_report(tmp_path: Path) -> None:
-    made, out = planned(tmp_path), tmp_path / "out"
+def test_agents_learn_in_target_tasks_and_are_measured_on_the_way(tmp_path: Path) -> None:
+    (tmp_path / "acting.yaml").write_text(SUITE)
+    made, out = plan(load_suite(tmp_path / "acting.yaml"), default_registry()), tmp_path / "out"
+    assert made.refused == ()
     assert run_suite(made, out, jobs=1) == []
-    assert [cell.point for cell in made.adapts] == [{"env_steps": [0, 72]}] * 4
-    results = read_results(out)
-    for cell in made.adapts:
-        records = results.records[cell.id]
-        assert [record.point for record in records] == [{"env_steps": 0}, {"env_steps": 72}]
-        for record in records:
-            assert (record.protocol, record.metric) == ("control", "return")
-            assert record.units == [f"{task}/{seed}" for task in range(3) for seed in range(2)]
-        assert records[0].scores != records[1].scores
+    records = {(cell.method, cell.seed): read_results(out).records[cell.id] for cell in made.adapts}
+    for (method, _), own in records.items():
+        assert [record.point["env_steps"] for record in own] == [0, 10, 40]
+        assert own[0].units == [f"{task}/{n}" for task in range(2) for n in range(3)]
+        steps = own[0].cost["source_steps"]
+        assert steps == 0 if method == "untrained" else steps >= 60
+    for seed in (0, 1):
+        zero = records["zero_shot", seed]
+        # What the source has left is where all that start from it begin, and is kept as it is.
+        assert zero[0].scores == zero[2].scores == records["full", seed][0].scores
+        assert zero[0].scores == records["probe", seed][0].scores
+    begun = [[records[method, seed][0].scores for seed in (0, 1)] for method in ("scratch", "full")]
+    assert begun[0] != begun[1]
     report(out)
     rows = json.loads((out / "results.json").read_text())["rows"]
-    places = {(row["method"], row["seed"], row["point"]["env_steps"]) for row in rows}
-    assert len(rows) == len(places) == 2 * 2 * 2
-    after = [np.mean(row["scores"]) for row in rows if row["point"] == {"env_steps": 72}]
-    before = [np.mean(row["scores"]) for row in rows if row["point"] == {"env_steps": 0}]
-    assert np.mean(after) > np.mean(before)
+    assert len(rows) == 6 * 2 * 3
     page = (out / "report.md").read_text()
-    # Of fewer than five tasks the evaluation seeds are the units.
-    what = "return (higher is better), about 3 tasks; intervals over 6 pairs and 2 training seeds"
-    assert f"walks, 0 steps: {what}" in page
-    assert f"walks, 72 steps: {what}" in page
-
-
-def test_a_protocols_keys_are_checked_with_their_line(tmp_path: Path) -> None:
-    for wrong, message in (
-        ("env_steps: [0, -1]", "5: domains.walks.env_steps[1]: must be at least 0, is -1"),
-        ("env_step: 0", "4: domains.walks: unknown key 'env_step'; did you mean 'env_steps'?"),
-    ):
-        text = SUITE.replace("env_steps: [0, 72]", wrong.replace(", -", ",\n    -"))
-        with pytest.raises(TlmlError) as caught:
-            planned(tmp_path, text)
-        assert str(caught.value) == f"{tmp_path}/walking.yaml:{message}"
-
-
-def test_a_domain_without_environments_is_left_out(tmp_path: Path) -> None:
-    text = SUITE.replace("fits:", "  sinusoid: {env_steps: 0, view: {envs: 2}}\nfits:", 1)
-    made = planned(tmp_path, text)
-    assert {(refused.name, refused.protocol) for refused in made.refused} == {
-        ("scratch", ""), ("adapted", "")
-    }  # fmt: skip
-    (reason,) = {refused.reason for refused in made.refused}
-    assert reason == "domain sinusoid gives no env, which protocol control needs"
+    assert "lines, 0 steps: return (higher is better), about 2 tasks" in page
+    assert "source steps" in page and "not reached" in page
+    again = tmp_path / "again"
+    assert run_suite(made, again, jobs=1) == []
+    for cell in made.adapts:
+        found = read_results(again).records[cell.id]
+        assert [one.scores for one in found] == [
+            one.scores for one in records[cell.method, cell.seed]
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete, MultiBinary, Space
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space, Text
 
 from tlml import TlmlError
 from tlml.data.spaces import outputs, same_space, space_from_plain, space_to_plain
@@ -16,6 +16,8 @@ SPACES = [
     Box(-np.inf, np.inf, (), np.float64),
     Box(np.array([0.0, -1.0]), np.array([1.0, 2.0]), dtype=np.float64),
     Box(0, 255, (1, 2, 2), np.uint8),
+    MultiDiscrete([3, 2], start=[1, 0]),
+    MultiBinary([2, 3]),
 ]
 
 
@@ -33,13 +35,17 @@ def test_bounds_are_one_number_where_all_are_equal() -> None:
 
 def test_other_spaces_are_refused() -> None:
     with pytest.raises(TlmlError) as caught:
-        space_to_plain(MultiBinary(3))
-    assert str(caught.value) == ("space MultiBinary(3): only Box and Discrete spaces are supported")
+        space_to_plain(Text(3, charset="ab"))
+    assert str(caught.value) == (
+        "space Text(1, 3, charset=ab): only spaces of Box, Discrete, MultiBinary, MultiDiscrete "
+        "are supported"
+    )
 
 
 @pytest.mark.parametrize(
     ("space", "expected"), [(Discrete(3), 3), (Box(0, 1, (4,)), 4), (Box(0, 1, (2, 3)), 6),
-                            (Box(0, 1, ()), 1)], ids=str
+                            (Box(0, 1, ()), 1), (MultiDiscrete([2, 3]), 5), (MultiBinary(4), 4)],
+    ids=str
 )  # fmt: skip
 def test_a_network_gives_a_score_for_each_class_or_each_value(space: Space, expected: int) -> None:
     assert outputs(space) == expected
@@ -51,3 +57,8 @@ def test_spaces_are_the_same_by_kind_and_shape_whatever_their_bounds() -> None:
     assert same_space(Discrete(3), Discrete(3, start=1))
     assert not same_space(Discrete(3), Discrete(4))
     assert not same_space(Discrete(3), Box(0, 1, (3,)))
+    assert same_space(MultiDiscrete([2, 3]), MultiDiscrete([2, 3], start=[1, 1]))
+    assert not same_space(MultiDiscrete([2, 3]), MultiDiscrete([3, 2]))
+    assert same_space(MultiBinary(3), MultiBinary(3))
+    others = (MultiBinary(2), MultiDiscrete([2, 2]), Box(0, 1, (2,)), Discrete(2))
+    assert not any(same_space(a, b) for a in others for b in others if a is not b)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.loggers import WandbLogger
 
 from tlml import Retention, TlmlError
 
@@ -86,6 +88,12 @@ def test_loggers_that_take_tables_are_told_all_of_r() -> None:
     assert plain.metrics == tables.metrics == [(retention.summary(), 8)]
     rows = [["before", 0.2, 0.3], ["0", 0.9, 0.1], ["1", 0.6, 0.8]]
     assert tables.tables == [("R", ["after task", "on task 0", "on task 1"], rows, 8)]
+
+
+def test_lightnings_logger_of_wandb_takes_tables_so() -> None:
+    given, takes = (signature(one.log_table).parameters for one in (TableLogger, WandbLogger))
+    assert [*given][:3] == [*takes][:3]
+    assert given.keys() <= takes.keys()
 
 
 def test_of_all_tasks_at_once_the_table_has_one_row() -> None:

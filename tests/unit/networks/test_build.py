@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from built import CASES, box, build, message, same
-from gymnasium.spaces import Box, Discrete, MultiBinary
+from gymnasium.spaces import Box, Discrete, Text
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
@@ -257,8 +257,9 @@ def test_spaces_that_no_network_serves_are_refused():
     assert message(build_network, "mlp", Discrete(3), Discrete(2)) == (
         "network: inputs must be a Box, the space is Discrete(3); encode them"
     )
-    assert message(build_network, "mlp", box(2), MultiBinary(3)) == (
-        "network: targets must be Discrete or a Box, the space is MultiBinary(3)"
+    assert message(build_network, "mlp", box(2), Text(3, charset="ab")) == (
+        "network: targets must be of Box, Discrete, MultiBinary, MultiDiscrete, "
+        "the space is Text(1, 3, charset=ab)"
     )
 
 

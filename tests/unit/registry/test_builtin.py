@@ -12,8 +12,8 @@ from tlml.spec import Spec
 SPECS = [*builtin.tlml_learners(), *builtin.tlml_protocols()]
 
 
-def test_it_declares_the_estimator_and_two_protocols() -> None:
-    assert [spec.name for spec in SPECS] == ["estimator", "episodes", "stream"]
+def test_it_declares_the_estimator_and_the_protocols() -> None:
+    assert [spec.name for spec in SPECS] == ["estimator", "episodes", "stream", "control"]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)

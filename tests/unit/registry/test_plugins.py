@@ -71,7 +71,7 @@ def test_a_plugin_holds_what_its_hooks_return() -> None:
         (
             {"tlml_learners": [WAVES]},
             "learner waves: gives 'episodes', which is not a word for a learner; "
-            "choose from estimates, features, loss, rollouts",
+            "choose from estimates, features, loss, policy, rollouts",
         ),
         (
             {"tlml_domains": ZeroDivisionError("two\nlines")},

@@ -67,7 +67,7 @@ def test_a_strangers_plugin_is_found_with_its_distribution(site: Site) -> None:
         (
             declare("learner", "waves", extra=", gives={'finite'}"),
             "learner waves: gives 'finite', which is not a word for a learner; "
-            "choose from estimates, features, loss, rollouts",
+            "choose from estimates, features, loss, policy, rollouts",
         ),
     ],
 )

@@ -107,6 +107,29 @@ def test_bases_are_not_asked_where_nothing_is_passed_on(site: Site) -> None:
     assert read_options("wet.sea:Sea").known == SEA[:1]
 
 
+def test_a_base_of_several_is_asked_after_all_of_them(site: Site) -> None:
+    source = """
+    class Base:
+        def __init__(self, depth: int = 1): ...
+
+    class Mixed(Base):
+        def __init__(self, *args, waves: int = 2, **options): ...
+
+    class Wide(Base):
+        def __init__(self, width: int = 3, **options): ...
+
+    class Sea(Mixed, Wide):
+        pass
+    """
+    site.write("wet/mixed.py", source)
+    site.write("wet/__init__.py", "")
+    found = read_options("wet.mixed:Sea")
+    assert {option.name for option in found.known} == {"waves", "width", "depth"}
+    assert not found.more
+    sea = importlib.import_module("wet.mixed").Sea
+    assert {option.name for option in options_of(sea).known} == {"waves", "width", "depth"}
+
+
 def test_relative_imports_climb(site: Site) -> None:
     site.write("wet/sub/__init__.py", sea("from ..water import Water", "Water"))
     site.write("wet/sub/sea.py", sea("from ..water import Water", "Water"))

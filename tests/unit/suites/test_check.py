@@ -64,7 +64,7 @@ TUNED_FITS = [
          "5: domains: duplicate key 'letters14' (first on line 4)"),
         ("name: quick", "episodes: 3", "1: the key 'name' is missing"),
         ("shots: 1, ", "", "5: domains.letters14: what to compare over is missing: give one of "
-         "shots, stream"),
+         "shots, stream, env_steps"),
         # Values
         ("shots: 1", "shots: -1", "5: domains.letters14.shots: must be at least 0, is -1"),
         ("[5, 10]", "[5,\n   -1]", "5: domains.waves.shots[1]: must be at least 0, is -1"),
@@ -98,6 +98,16 @@ TUNED_FITS = [
          "5: domains.letters14.options: must be a mapping, is 14"),
         # References
         ("fit: pre", "fit: per", "11: methods.full.fit: no fit is called 'per'; did you mean pre?"),
+        ("sgd, strategy_options", "sgd, fit: per, strategy_options",
+         "8: fits.maml.fit: no fit is called 'per'; did you mean pre?"),
+        ("sgd, strategy_options", "sgd, fit: maml, strategy_options",
+         "8: fits.maml.fit: maml would start from itself"),
+        ("sgd, strategy_options", "sgd, fit: pre, strategy_options",
+         "8: fits.maml.fit: learner maml has no option pretrained to start from it; centroid can"),
+        ("learner: supervised, options: {lr: 1e-3}",
+         "learner: centroid, fit: maml, options: {pretrained: last.ckpt}",
+         "7: fits.pre.options: 'pretrained' is not an option here, it is set by fit, beside "
+         "options"),
         ("seeds: 2", "baseline: scrach",
          "2: baseline: no method is called 'scrach'; did you mean scratch?"),
         (SCRATCH, "  scratch: {}",

@@ -202,3 +202,74 @@ def test_what_sees_the_target_is_not_chosen_on_validation_tasks(registry: Regist
         "its fit f sees each target episode, so validation tasks cannot judge it; take a criterion "
         "that needs no target label, such as weighted_source_risk"
     )
+
+
+STARTED: dict[str, Any] = {
+    "seeds": [3, 5], "domains": {"waves": {"shots": 5}},
+    "fits": {
+        "means": {"learner": "centroid", "fit": "maml"}, "maml": {"learner": "maml"},
+        "again": {"learner": "centroid", "fit": "means"},
+    },
+    "methods": {"means": {"fit": "means"}},
+}  # fmt: skip
+
+
+def test_a_fit_that_starts_from_another_waits_for_that_of_its_seed(registry: Registry) -> None:
+    made = planned(registry, **STARTED)
+    assert [(fit.name, fit.seed) for fit in made.fits] == [
+        ("maml", 3), ("means", 3), ("maml", 5), ("means", 5)
+    ]  # fmt: skip
+    for before, fit in zip(made.fits[::2], made.fits[1::2], strict=True):
+        assert fit.waits_for == (before.id,)
+        assert fit.config["start"] == before.id
+        assert (before.waits_for, "start" in before.config) == ((), False)
+    assert [cell.fits for cell in made.adapts] == [(fit.id,) for fit in made.fits[1::2]]
+
+
+def test_what_a_fit_starts_from_is_part_of_it(registry: Registry) -> None:
+    other = {"maml": {"learner": "maml", "options": {"lr": 0.5}}}
+    made = [planned(registry, **STARTED, **more) for more in ({}, {"trainer": {"max_epochs": 9}})]
+    changed = planned(registry, **{**STARTED, "fits": {**STARTED["fits"], **other}})
+    means = [[fit.id for fit in one.fits if fit.name == "means"] for one in (*made, changed)]
+    assert not {*means[0]} & {*means[1]} and not {*means[0]} & {*means[2]}
+    alone = planned(registry, **{**STARTED, "methods": {"maml": {"fit": "maml"}}})
+    assert {fit.id for fit in alone.fits} < {fit.id for fit in made[0].fits}
+
+
+def test_a_fit_may_start_from_one_that_starts_from_one(registry: Registry) -> None:
+    methods = {"again": {"fit": "again"}, "s": {"strategy": "scratch"}}
+    made = planned(registry, **{**STARTED, "seeds": 1, "methods": methods})
+    maml, means, again = made.fits
+    assert (means.after, again.after) == ((maml.id,), (means.id,))
+    assert made.only(["again"]).fits == made.fits
+    assert made.only(["s"]).fits == ()
+    left = made.without({maml.id: "too large"})
+    assert [(one.name, one.reason) for one in left.refused] == [("again", "fit maml: too large")]
+    assert [(cell.method, left.fits) for cell in left.adapts] == [("s", ())]
+
+
+@pytest.mark.parametrize(
+    ("fit", "reason"),
+    [
+        (ALIGNED, "fit f is made for each target episode, and another can't start from it"),
+        (TUNED, "fit f is chosen as each method adapts, and another can't start from it"),
+        ({"learner": "supervised", "strategy": "hidden"}, ""),
+    ],
+)
+def test_a_fit_that_is_several_cells_is_no_start(
+    registry: Registry, fit: dict[str, Any], reason: str
+) -> None:
+    made = planned(
+        registry, seeds=1, domains={"letters": {"shots": 5}},
+        fits={"f": fit, "means": {"learner": "centroid", "fit": "f"}},
+        methods={"s": {"strategy": "scratch"}, "means": {"fit": "means"}},
+    )  # fmt: skip
+    assert [refusal.reason for refusal in made.refused] == ([reason] if reason else [])
+
+
+def test_a_fit_whose_start_can_not_be_made_is_refused(registry: Registry) -> None:
+    fits = {**STARTED["fits"], "maml": {"learner": "maml", "strategy": "full"}}
+    methods = {"again": {"fit": "again"}, "s": {"strategy": "scratch"}}
+    (refusal,) = planned(registry, **{**STARTED, "fits": fits, "methods": methods}).refused
+    assert refusal.name == "again"
+    assert refusal.reason.startswith("waves, maml and full do not go together")

@@ -139,7 +139,7 @@ def _groups(cells: Sequence[Cell], fits: Sequence[FitCell] = ()) -> list[tuple[l
 
 
 def _about(config: dict[str, Any]) -> dict[str, Any]:
-    about = {k: v for k, v in config.items() if k not in ("seed", "fits", "choice")}
+    about = {k: v for k, v in config.items() if k not in ("seed", "fits", "choice", "start")}
     view = {k: v for k, v in about.get("view", {}).items() if k not in ("seed", "episode")}
     return about | {"view": view}
 

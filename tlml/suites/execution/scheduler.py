@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tlml.suites.cells import AdaptCell
 from tlml.suites.execution.board import ENDED, Board, State
 from tlml.suites.execution.claims import Held
 from tlml.suites.execution.silence import Silence, lease
@@ -135,8 +134,9 @@ class Scheduler:
 
     def _block(self, ids: Sequence[str]) -> None:
         for blocked in ids:
-            fitted = isinstance(self.board.cells[blocked], AdaptCell)
-            before = "fit that it starts from" if fitted else "choice of its options"
+            failed = (id for id in self.board.cells[blocked].waits_for if id in self.failures)
+            kinds = {self.board.cells[id].config["kind"] for id in failed}
+            before = "choice of its options" if "choose" in kinds else "fit that it starts from"
             self.failures[blocked] = f"the {before} failed"
             self.world.fail(blocked, self.failures[blocked])
             self.world.ended()

@@ -90,7 +90,7 @@ def check_fit(config: dict[str, Any]) -> tuple[Learner, View]:
     view = make_training_view(config, learner, domain)
     view.setup("fit")
     learner.check(view)
-    check_trainer(config, view)
+    check_trainer(config, learner, view)
     return learner, view
 
 

@@ -152,7 +152,7 @@ def _train_reversed(config: dict[str, Any], learner: Learner, domain: Any) -> Gr
     view = make_training_view(config, learner, domain)
     trainer = pl.Trainer(
         logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, **trainer_options(config, view),
+        enable_model_summary=False, **trainer_options(config, learner, view),
     )  # fmt: skip
     trainer.fit(learner, datamodule=view)
     assert isinstance(learner, GradientLearner)

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 
 from tlml import make
 from tlml.errors import OptionError
+from tlml.learners.acting import Acting
 from tlml.learners.checkpoints import load
 from tlml.learners.learner import Learner
 from tlml.networks.build import import_network
@@ -57,25 +58,30 @@ def make_training_view(config: dict[str, Any], learner: Learner, domain: Any) ->
     return learner.view(domain, **{**defaults, **config["view"]}, seed=config["seed"])
 
 
-def check_trainer(config: dict[str, Any], view: View) -> None:
+def check_trainer(config: dict[str, Any], learner: Learner, view: View) -> None:
     """Make the Trainer of a fit.
 
     Raises:
         OptionError: An option is wrong, or there is no such accelerator here.
     """
     try:
-        pl.Trainer(**trainer_options(config, view), logger=False, enable_checkpointing=False)
+        pl.Trainer(
+            **trainer_options(config, learner, view), logger=False, enable_checkpointing=False
+        )
     except Exception as error:  # Lightning raises what its options happen to lead to
         reason = " ".join(str(error).split())
         raise OptionError(f"trainer: {reason or type(error).__name__}") from error
 
 
-def trainer_options(config: dict[str, Any], view: View) -> dict[str, Any]:
+def trainer_options(config: dict[str, Any], learner: Learner, view: View) -> dict[str, Any]:
     """Return those of a fit: one process, as a suite runs several cells side by side.
 
-    A stream is as long as its tasks, and is measured before training, too.
+    A stream is as long as its tasks, and is measured before training, too. An agent learns for as
+    many steps as it says, and is judged in the end.
     """
     options = {"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, **config["trainer"]}
     if isinstance(view, StreamView):
         options |= {"max_epochs": view.length, "num_sanity_val_steps": -1}
+    if isinstance(learner, Acting):
+        options |= {"max_epochs": -1, "limit_val_batches": 0}
     return options

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from tlml.learners.acting import Acting
+
 Report = Callable[[float], None]  # takes the share of a cell that is done
 
 
@@ -22,9 +24,11 @@ class ShareReporter(pl.Callback):
         self.report = report
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Report a fit's share, by its optimiser steps."""
-        total = trainer.estimated_stepping_batches
-        self.report(min(trainer.global_step / total, 1.0) if total > 0 else 0.0)
+        """Report a fit's share, by its optimiser steps, or an agent's in its environments."""
+        total, done = trainer.estimated_stepping_batches, trainer.global_step
+        if isinstance(learner := trainer.lightning_module, Acting):
+            total, done = learner.max_env_steps, int(learner.env_steps)
+        self.report(min(done / total, 1.0) if total > 0 else 0.0)
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int,

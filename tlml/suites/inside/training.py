@@ -60,7 +60,7 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> TrainingOutco
         plugins=[WholeFiles()],
         enable_progress_bar=False,
         enable_model_summary=False,
-        **trainer_options(config, view),
+        **trainer_options(config, learner, view),
     )
     if is_overridden("training_step", learner):
         trainer.fit(learner, datamodule=view, ckpt_path=path if path.is_file() else None,

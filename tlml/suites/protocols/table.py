@@ -58,7 +58,8 @@ class Protocols:
             known = [*SuiteDomain.model_fields, *self._by_key]
             yield Problem(where, unknown_key(key, known) + self._excuse(), (*where, key))
         if not given.keys() & self._by_key.keys() and not strange:
-            keys = ", ".join(self._by_key)
+            fields = (one.keys.model_fields for one in self.by_name.values())
+            keys = ", ".join(name for own in fields for name in own if own[name].is_required())
             yield Problem(where, f"what to compare over is missing: give one of {keys}")
         for protocol in self.by_name.values():
             if own := _own(protocol, given):

@@ -69,7 +69,8 @@ def test_a_value_that_is_wrong_anywhere_ends_the_check(config: dict[str, Any], r
 def test_a_head_that_is_to_be_kept_has_to_fit_what_it_was_trained_for(
     ways: int, works: bool
 ) -> None:
-    kept = {"domain": "glyphs", "domain_options": {"size": 8}, "options": {"network": "mlp"}}
+    few = {"size": 8, "variants": 2, "source": ["Armenian"], "target": ["Georgian"]}
+    kept = {"domain": "glyphs", "domain_options": few, "options": {"network": "mlp"}}
     cell = adapts(**kept, learner="maml", head="kept", view={"ways": 5, "shots": 1})
     fit = {
         **cell, "kind": "fit", "strategy": "sgd", "view": {"ways": ways}, "view_defaults": {},

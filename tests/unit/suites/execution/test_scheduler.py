@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bare_cells import adapt, fit
@@ -148,8 +149,18 @@ def test_a_failure_is_final_and_fails_what_starts_from_it() -> None:
 
 
 def test_a_choice_that_failed_is_named_so() -> None:
-    stage = Stage([fit("choice"), fit("f", "choice")], choice=[ends("failed", "no")])
-    assert stage.run()["f"] == "the choice of its options failed"
+    choice = replace(fit("choice", "g"), config={"kind": "choose"})
+    cells = [fit("g"), choice, fit("f", "choice", "g"), adapt("a", "f")]
+    stage = Stage(cells, choice=[ends("failed", "no")])
+    found = stage.run()
+    assert found["f"] == "the choice of its options failed"
+    assert found["a"] == "the fit that it starts from failed"
+
+
+def test_a_fit_that_another_starts_from_is_named_so() -> None:
+    choice = replace(fit("choice", "g"), config={"kind": "choose"})
+    stage = Stage([fit("g"), choice, fit("f", "choice", "g")], g=[ends("failed", "no")])
+    assert stage.run()["choice"] == "the fit that it starts from failed"
 
 
 def test_a_worker_may_die_twice() -> None:

@@ -56,11 +56,13 @@ def test_a_view_takes_of_the_defaults_what_it_knows() -> None:
 
 
 def test_a_cell_is_one_process_without_a_sanity_check() -> None:
-    view = EpisodeView(tlml.domain("sinusoid"))
-    assert trainer_options({"trainer": {"max_epochs": 2}}, view) == {
+    learner, view = make_learner(FIT), EpisodeView(tlml.domain("sinusoid"))
+    assert trainer_options({"trainer": {"max_epochs": 2}}, learner, view) == {
         "accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, "max_epochs": 2,
     }  # fmt: skip
-    assert trainer_options({"trainer": {"accelerator": "gpu"}}, view)["accelerator"] == "gpu"
+    assert (
+        trainer_options({"trainer": {"accelerator": "gpu"}}, learner, view)["accelerator"] == "gpu"
+    )
 
 
 @pytest.mark.parametrize("tasks", [2, 3])
@@ -68,5 +70,13 @@ def test_a_stream_is_as_long_as_its_tasks_and_measured_first(tasks: int) -> None
     from tiny import Letters
 
     view = StreamView(Letters(), ways=2, tasks=tasks, batch_size=4)
-    options = trainer_options({"trainer": {}}, view)
+    options = trainer_options({"trainer": {}}, make_learner(FIT), view)
     assert options["max_epochs"] == view.length and options["num_sanity_val_steps"] == -1
+
+
+def test_an_agent_learns_for_as_many_steps_as_it_says() -> None:
+    from agents import Gradients, Lines
+
+    agent = Gradients(max_env_steps=50)
+    options = trainer_options({"trainer": {"max_epochs": 3}}, agent, agent.view(Lines()))
+    assert (options["max_epochs"], options["limit_val_batches"]) == (-1, 0)

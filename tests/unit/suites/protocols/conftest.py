@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import control
 import pytest
 import stream_learners
+import walking
 
 from tlml.registry import Registry
 
@@ -14,5 +14,5 @@ def registry() -> Registry:
     """All that is installed, learners of streams, and environments with agents."""
     made = Registry()
     made.register(stream_learners, "stream_learners")
-    made.register(control, "control")
+    made.register(walking, "walking")
     return made

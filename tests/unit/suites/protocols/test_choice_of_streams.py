@@ -39,6 +39,27 @@ def test_options_are_chosen_once_for_all_seeds(here: Path, registry: Registry) -
         assert {k: fit.config[k] for k in same} == {k: choice.config[k] for k in same}
 
 
+def test_all_choices_of_a_fit_start_from_the_first_seed_of_another(
+    here: Path, registry: Registry
+) -> None:
+    """The options of that one are chosen, too."""
+    tune = "tune: {learner.lr: {values: [0.1, 0.01]}}"
+    start = STREAM.replace("{lr: 0.1}", f"{{}}, {tune}").replace(
+        "  pre: {learner: supervised}",
+        "  ridge: {learner: ranpac, fit: naive, tune: {learner.ridge: {values: [1.0, 9.0]}}}",
+    )
+    made = planned(registry, start.replace("pre: {fit: pre,", "ridge: {fit: ridge,"))
+    at = {(fit.name, fit.seed): fit for fit in made.fits}
+    (choice,) = [fit for fit in made.fits if fit.name == "choice for ridge"]
+    assert choice.after == (at["naive", 0].id,)
+    assert at["naive", 0].after == (at["choice for naive", 0].id,)
+    for seed in (3, 5):
+        assert at["ridge", seed].after == (choice.id, at["naive", seed].id)
+    assert {fit.name for fit in made.only(["ridge"]).fits} == {
+        "choice for naive", "naive", "choice for ridge", "ridge"
+    }  # fmt: skip
+
+
 def test_patterns_keep_the_choice_of_a_fit(here: Path, registry: Registry) -> None:
     kept = tuned(registry).only(["naive"]).fits
     assert {fit.config["kind"] for fit in kept} == {"fit", "choose"}

@@ -6,30 +6,32 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tlml import Spec, hookimpl
 from tlml.suites import Description, Keys, Meeting, Numbers, Protocol, Record, Trial
 
 TASKS, SEEDS, HORIZON = 3, 2, 9  # target tasks, evaluation seeds of each, steps of a walk
 
 
-class ControlKeys(Keys):
+class WalkingKeys(Keys):
     """What a domain says.
 
     Args:
-        env_steps: Steps in the target's environments to compare at, from 0.
+        walk_steps: Steps in the target's environments to compare at, from 0.
     """
 
-    env_steps: Numbers
+    walk_steps: Numbers
 
 
-class Control(Protocol[ControlKeys]):
+class Walking(Protocol[WalkingKeys]):
     """A record holds the returns of walks to target goals after some steps of adaptation."""
 
-    name = "control"
+    name = "walking"
     word = "env"
-    keys = ControlKeys
+    keys = WalkingKeys
     shown = Description(
-        axis="env_steps",
+        axis="walk_steps",
         unit="steps in the target environment",
         one="step",
         many="steps",
@@ -37,14 +39,14 @@ class Control(Protocol[ControlKeys]):
         columns={"length": "length", "fit_seconds": "fit s"},
     )
 
-    def trials(self, meeting: Meeting, keys: ControlKeys) -> Iterator[Trial]:
+    def trials(self, meeting: Meeting, keys: WalkingKeys) -> Iterator[Trial]:
         """Plan one run for all numbers of steps: it is measured when it passes them."""
         for seed in meeting.suite.seeds:
             fits = [meeting.fit_cell(seed)] if meeting.fit else []
             config = meeting.config(seed, fits) | {
-                "env_steps": list(keys.env_steps), "envs": meeting.entry.view["envs"]
+                "walk_steps": list(keys.walk_steps), "envs": meeting.entry.view["envs"]
             }  # fmt: skip
-            yield Trial({"env_steps": list(keys.env_steps)}, seed, fits, config)
+            yield Trial({"walk_steps": list(keys.walk_steps)}, seed, fits, config)
 
     def run(
         self, config: dict[str, Any], checkpoints: Sequence[Path], report: Callable[[float], None]
@@ -60,9 +62,9 @@ class Control(Protocol[ControlKeys]):
             learner = tlml.learner(config["learner"], seed=config["seed"], **config["options"])
             learner.meet(view.spaces)
         records = []
-        for number, steps in enumerate(config["env_steps"]):
+        for number, steps in enumerate(config["walk_steps"]):
             records.append(self._record(config, learner, view, steps))
-            report((number + 1) / len(config["env_steps"]))
+            report((number + 1) / len(config["walk_steps"]))
         return records
 
     def _record(self, config: dict[str, Any], learner: Any, view: Any, steps: int) -> Record:
@@ -79,9 +81,9 @@ class Control(Protocol[ControlKeys]):
                 units.append(f"{task}/{seed}")
                 tasks.append(str(task))
                 walk = Environments(drawn.task, drawn.index, drawn.number, seed)
-                scores.append(learner.play(walk))
+                scores.append(float(np.mean(learner.play(walk))))
         return Record(
-            protocol=self.name, point={"env_steps": steps}, metric="return", higher_is_better=True,
+            protocol=self.name, point={"walk_steps": steps}, metric="return", higher_is_better=True,
             units=units, tasks=tasks, scores=scores, metrics={"length": HORIZON},
             cost={"env_steps": steps},
             learner=config["learner"], strategy=config["strategy"], options=options,
@@ -99,7 +101,7 @@ def tlml_domains() -> list[Spec]:
 def tlml_learners() -> list[Spec]:
     """The agent of the conformance tests."""
     gives, needs = frozenset({"rollouts"}), ("env", "control", "differentiable")
-    return [Spec("reinforce", "reinforce:Reinforce", "REINFORCE", gives=gives, needs=needs)]
+    return [Spec("walker", "reinforce:Reinforce", "REINFORCE", gives=gives, needs=needs)]
 
 
 @hookimpl
@@ -112,4 +114,4 @@ def tlml_strategies() -> list[Spec]:
 @hookimpl
 def tlml_protocols() -> list[Spec]:
     """What agents are compared over."""
-    return [Spec("control", "control:Control", "env_steps: [0, 200]", needs=("env",))]
+    return [Spec("walking", "walking:Walking", "walk_steps: [0, 200]", needs=("env",))]

@@ -1,0 +1,89 @@
+"""Agents: worlds to act in, and learners that learn from reward."""
+
+from __future__ import annotations
+
+from tlml import Spec, hookimpl
+
+
+@hookimpl
+def tlml_domains() -> list[Spec]:
+    """Return the worlds."""
+    return [_world(*row) for row in _WORLDS]
+
+
+@hookimpl
+def tlml_learners() -> list[Spec]:
+    """Return the agents."""
+    return [_agent(*row) for row in (*_POLICIES, *_TABLES)]
+
+
+def _world(name: str, target: str, gives: str, summary: str, paper: str) -> Spec:
+    """Declare a family of environments."""
+    return Spec(
+        name,
+        f"tlml_rl.worlds.{target}",
+        summary,
+        paper=paper,
+        gives=frozenset({"env", "control", *gives.split()}),
+    )
+
+
+def _agent(name: str, kind: str, gives: str, needs: str, summary: str, paper: str) -> Spec:
+    """Declare an agent, whose module is called as it is."""
+    return Spec(
+        name,
+        f"tlml_rl.{name}:{kind}",
+        summary,
+        paper=paper,
+        approach="reinforcement learning",
+        gives=frozenset(gives.split()),
+        needs=("env", "control", *needs.split()),
+    )
+
+
+_DISCRETE, _BOTH = "discrete_actions", "discrete_actions continuous_actions"
+_ANY = f"{_BOTH} multi_actions tabular model"  # an id may be of any kind: a learner asks its spaces
+_BARTO = "Barto, Sutton & Anderson 1983, doi.org/10.1109/TSMC.1983.6313077"
+_SUTTON = "Sutton & Barto 2018, Reinforcement Learning: An Introduction"
+# Name, module and class, words, summary and paper.
+_WORLDS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("env_family", "family:EnvFamily", _ANY, "any environment of gymnasium, by its id",
+     "Towers et al. 2024, arXiv 2407.17032"),
+    ("cartpole", "cartpole:Cartpole", _DISCRETE, "a pole on a cart, of other masses and lengths",
+     _BARTO),
+    ("acrobot", "acrobot:Acrobot", _DISCRETE, "two links that swing up, of other masses",
+     "Sutton 1996, NeurIPS 8"),
+    ("mountaincar", "mountaincar:Mountaincar", _BOTH, "a car too weak for its hill",
+     "Moore 1990, PhD thesis, University of Cambridge"),
+    ("lunarlander", "lunarlander:Lunarlander", _BOTH, "a lander under other gravity, and in wind",
+     ""),
+    ("minigrid", "minigrid:Minigrid", _DISCRETE, "rooms seen from within: doors, keys, lava",
+     "Chevalier-Boisvert et al. 2023, arXiv 2306.13831"),
+    ("gridworld", "gridworld:Gridworld", f"{_DISCRETE} tabular model",
+     "mazes drawn as text: walls, goals, pits, slippery floors", _SUTTON),
+)  # fmt: skip
+
+# Name, class, what it gives, what it needs beside environments, summary and paper.
+_POLICIES: tuple[tuple[str, str, str, str, str, str], ...] = (
+    ("ppo", "PPO", "policy", "", "steps clipped near the policy that collected",
+     "Schulman et al. 2017, arXiv 1707.06347"),
+    ("a2c", "A2C", "policy", "", "advantage actor-critic: a step for each short rollout",
+     "Mnih et al. 2016, arXiv 1602.01783"),
+    ("reinforce", "Reinforce", "policy", "", "the policy gradient of whole episodes",
+     "Williams 1992, doi.org/10.1007/BF00992696"),
+)  # fmt: skip
+_TABLE = "tabular discrete_actions"
+_TABLES: tuple[tuple[str, str, str, str, str, str], ...] = (
+    ("value_iteration", "ValueIteration", "", f"{_TABLE} model",
+     "known transitions: sweeps of the optimality equation", _SUTTON),
+    ("policy_iteration", "PolicyIteration", "", f"{_TABLE} model",
+     "known transitions: evaluates a policy exactly, and improves it", _SUTTON),
+    ("q_learning", "QLearning", "", _TABLE, "a table of values, towards the best next action",
+     "Watkins & Dayan 1992, doi.org/10.1007/BF00992698"),
+    ("sarsa", "Sarsa", "", _TABLE, "a table of values, towards the action taken next",
+     "Rummery & Niranjan 1994, CUED/F-INFENG/TR 166"),
+    ("monte_carlo", "MonteCarlo", "", _TABLE, "a table of values, towards the return of episodes",
+     _SUTTON),
+    ("dyna_q", "DynaQ", "", _TABLE, "Q-learning that also plans with a model it has learned",
+     "Sutton 1990, doi.org/10.1016/B978-1-55860-141-3.50030-4"),
+)  # fmt: skip

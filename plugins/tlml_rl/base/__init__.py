@@ -1,0 +1,1 @@
+"""What the agents share: policies, networks, and their arithmetic."""

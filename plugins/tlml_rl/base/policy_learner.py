@@ -1,0 +1,406 @@
+"""What agents with a policy and a critic share: how they act, and how they step down a loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.plugins import Precision
+from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities.model_helpers import is_overridden
+from torch import Tensor, nn
+
+import tlml
+from tlml import Strategy, TlmlError
+from tlml.data import Rollout
+from tlml.errors import DivergedError, check_choice, check_not_negative, check_positive
+from tlml.learners import NetworkLearner, OnPolicy
+from tlml.registry import default_registry
+from tlml.views import ViewSpaces
+from tlml_rl.base.actor_critic import ActorCritic, named, over_features
+from tlml_rl.base.by_hand import AutogradPath, Path, path_for
+from tlml_rl.base.flat import FlatAdam, FlatParameters
+from tlml_rl.base.inputs import Inputs, inputs_for
+from tlml_rl.base.normalise import ObservationScale, RewardScale
+from tlml_rl.base.objective import Objective, Rows, Terms
+from tlml_rl.base.policies import Policy, policy_for
+
+Schedule = Literal["linear", "constant"]
+SCHEDULES = ("linear", "constant")
+BOXES = ("gaussian", "squashed")
+_ORDER = 1  # what tells the draws of minibatches from those of actions
+
+
+class PolicyLearner(OnPolicy, NetworkLearner):
+    """An agent with an actor and a critic that learns from rollouts.
+
+    An algorithm writes `update`, by `rows_of` what a rollout says and `step_down` an objective.
+    How that is computed is chosen and named in the log: by hand for two perceptrons on a CPU, else
+    by autograd.
+
+    Args:
+        network: ``auto`` (two perceptrons), a registered network or a class path or a module, whose
+            features actor and critic share.
+        strategy: What takes part in training, such as ``linear_probe``, which trains the head.
+        network_options: Of ``auto``: ``hidden`` and ``activation``; else of the named network.
+        gamma: The discount rate γ.
+        gae_lambda: λ of advantages: 0 trusts the critic, 1 what came.
+        lr: Learning rate.
+        lr_schedule: Whether it falls to 0 at the end (``linear``), or stays (``constant``).
+        eps: ε of Adam.
+        entropy: Weight of the policy's entropy.
+        value_weight: Weight of the critic's squared error.
+        clip_norm: The largest norm of a gradient; None clips nothing.
+        boxes: How actions in a Box are drawn: ``gaussian``, kept within it, or ``squashed`` to it.
+        log_std: Where the logarithms of their standard deviations start.
+        normalise_observations: Whether observations are brought to mean 0 and variance 1.
+        normalise_rewards: Whether rewards are divided by the deviation of their discounted sums.
+        seed: The key of initialisation and actions.
+        spaces: Observations and actions as plain data, as checkpoints hold them.
+        **options: `max_env_steps` and `rollout_steps`.
+
+    Raises:
+        TlmlError: An option is out of range, or the network does not fit.
+    """
+
+    def __init__(
+        self,
+        network: str | nn.Module = "auto",
+        strategy: Strategy | str | dict[str, Any] | None = None,
+        *,
+        network_options: dict[str, Any] | None = None,
+        gamma: float = 0.99,
+        gae_lambda: float = 0.95,
+        lr: float = 3e-4,
+        lr_schedule: Schedule = "linear",
+        eps: float = 1e-5,
+        entropy: float = 0.0,
+        value_weight: float = 0.5,
+        clip_norm: float | None = 0.5,
+        boxes: Literal["gaussian", "squashed"] = "gaussian",
+        log_std: float = 0.0,
+        normalise_observations: bool = False,
+        normalise_rewards: bool = False,
+        seed: int = 0,
+        spaces: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        _check_shares(gamma=gamma, gae_lambda=gae_lambda)
+        check_not_negative(value_weight=value_weight, entropy=entropy)
+        check_positive(clip_norm=clip_norm, eps=eps)
+        check_choice("lr_schedule", lr_schedule, SCHEDULES)
+        check_choice("boxes", boxes, BOXES)
+        self.gamma, self.gae_lambda, self.lr_schedule, self.eps = (
+            gamma,
+            gae_lambda,
+            lr_schedule,
+            eps,
+        )
+        self.entropy, self.value_weight, self.clip_norm = entropy, value_weight, clip_norm
+        self.boxes: Literal["gaussian", "squashed"] = boxes
+        self.log_std = log_std
+        self.normalise_observations, self.normalise_rewards = (
+            normalise_observations, normalise_rewards,
+        )  # fmt: skip
+        self._path: Path | None = None
+        self._flat: FlatParameters | None = None
+        self._own_optimizer: FlatAdam | None = None
+        self._began = 0  # steps in environments before the rollout
+        super().__init__(
+            network, strategy, network_options=network_options, lr=lr, seed=seed, spaces=spaces,
+            **options,
+        )  # fmt: skip
+
+    # Spaces
+
+    @property
+    def policy(self) -> Policy:
+        """What the actor's outputs mean."""
+        if self._policy is None:
+            self._policy = policy_for(self._spaces().y, self.boxes)
+        return self._policy
+
+    @property
+    def inputs(self) -> Inputs:
+        """How observations are given to the network."""
+        if self._inputs is None:
+            self._inputs = inputs_for(self._spaces().x)
+        return self._inputs
+
+    _policy: Policy | None = None
+    _inputs: Inputs | None = None
+
+    def prepare(self, spaces: ViewSpaces) -> None:
+        """Make what normalises."""
+        super().prepare(spaces)
+        self.observation_scale: ObservationScale | None = None
+        self.reward_scale: RewardScale | None = None
+        if self.normalise_observations:
+            self.observation_scale = ObservationScale(self.inputs.space.shape)
+        if self.normalise_rewards:
+            self.reward_scale = RewardScale(self.gamma)
+
+    @property
+    def head(self) -> nn.Module:
+        """The network's last layers, where strategies look for them."""
+        return self.built().head
+
+    def built(self) -> ActorCritic:
+        """Return the network."""
+        network = super().built()
+        assert isinstance(network, ActorCritic)
+        return network
+
+    # Acting
+
+    def explorer(self, steps: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        """Return how to draw actions in a rollout, by noise of all its steps."""
+        self._began = int(self.env_steps)
+        noise = iter(self.noise(steps, self.policy.noise))
+        path, policy = self.path(), self.policy
+        encode, log_std = self._encoder(), self._log_std()
+        return lambda seen: policy.choose(path.outputs(encode(seen)), next(noise), log_std)
+
+    def decide(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return the likeliest action for each observation."""
+        outputs = self._reading_path().outputs(self._encoder()(observations))
+        return self.policy.best(outputs)
+
+    def performed(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Return actions as environments take them: numbered as the space is, or in its Box."""
+        return self.policy.to_env(actions)
+
+    # Learning
+
+    def rows_of(self, rollout: Rollout) -> tuple[Rows, Rollout, Tensor]:
+        """Return what a rollout says, row by row, but for advantages and returns.
+
+        Returns:
+            Rows ``[T · N]`` with values and log-probabilities; the rollout with rewards as they are
+            learned from; and the values of what each step led to ``[T, N]``.
+        """
+        self._take_in(rollout)
+        if self.reward_scale is not None:
+            rollout = rollout._replace(rewards=self.reward_scale.apply(rollout.rewards))
+        steps, number = rollout.rewards.shape
+        inputs = self._tensor(self._encoder()(_joined(rollout.observations).numpy()))
+        actions = _joined(rollout.actions).to(self.device)
+        values, log_probs = self.path().judge(inputs, actions, None)
+        if rollout.successors is None:
+            after = values[number:]
+        else:
+            led_to = self._tensor(self._encoder()(_joined(rollout.successors).numpy()))
+            after, _ = self.path().judge(led_to, actions[:0], None)
+        first, nothing = steps * number, torch.zeros_like(log_probs)
+        rows = Rows(
+            inputs[:first], actions, log_probs, nothing, nothing, values[:first], nothing
+        )  # fmt: skip
+        rollout = rollout._replace(rewards=rollout.rewards.to(values.dtype))
+        return rows, rollout, after.reshape(steps, number).cpu()
+
+    def step_down(self, objective: Objective, rows: Rows, tell: bool = False) -> Terms:
+        """Take a step of the optimiser down an objective on some rows, and return its parts.
+
+        Raises:
+            DivergedError: The loss is not finite.
+        """
+        terms = (self._path or self.path()).slopes(objective, rows, tell)
+        if not math.isfinite(terms.policy_loss + terms.value_loss):
+            raise DivergedError(
+                f"{type(self).__name__}: the loss is {terms.policy_loss} (policy) and "
+                f"{terms.value_loss} (values) after {int(self.env_steps)} steps; take a lower lr"
+            )
+        if self._has_terms():
+            adapt: Any = self.adapt
+            extra = adapt(rows)
+            if extra.requires_grad:
+                extra.backward()
+        self._step()
+        return terms
+
+    def remaining(self) -> float:
+        """Return the share of steps in environments that was left when the rollout began."""
+        return max(0.0, 1.0 - self._began / self.max_env_steps)
+
+    def follow_schedule(self) -> None:
+        """Set the learning rate for what comes next."""
+        rate = self.lr * (self.remaining() if self.lr_schedule == "linear" else 1.0)
+        for group, whole in zip(self.flat_optimizer().param_groups, self._shares, strict=True):
+            group["lr"] = rate * whole
+
+    _shares: Sequence[float] = ()
+    _watched = True  # whether anything is to be told before a step
+
+    def draws(self) -> np.random.Generator:
+        """Return the generator of the minibatches of the rollout; the same in all processes."""
+        return np.random.default_rng([self.seed, int(self.rollouts), _ORDER])
+
+    # Optimising
+
+    def configure_optimizers(self) -> FlatAdam:
+        """Let parameters share one memory, and make Adam on it."""
+        return self._made_optimizer()
+
+    def flat_optimizer(self) -> FlatAdam:
+        """Return the optimiser; without a Trainer, one of its own."""
+        if self._own_optimizer is None or not self._own_optimizer.flat.intact():
+            self._made_optimizer()
+        assert self._own_optimizer is not None
+        return self._own_optimizer
+
+    def path(self) -> Path:
+        """Return how the network is computed in training."""
+        if self._path is None or self._flat is None or not self._flat.intact():
+            network = self.built()
+            self._flat = FlatParameters(network.parameters())
+            self._path, why = path_for(network, self.policy, self._flat)
+            name = default_registry().name_of(type(self))
+            rank_zero_info(f"{name}: actor and critic are computed {_by(self._path.name)}: {why}")
+        return self._path
+
+    def on_train_start(self) -> None:
+        """Choose how to compute, now that everything is where it will be."""
+        super().on_train_start()
+        self.path()
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        self._watched = type(self.trainer.precision_plugin) is not Precision or any(
+            is_overridden("on_before_optimizer_step", each) for each in (*callbacks, self)
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what shares memory: a copy makes its own."""
+        left_out = dict.fromkeys(("_path", "_flat", "_own_optimizer"))
+        return {**super().__getstate__(), **left_out}
+
+    # Inside
+
+    def _made_optimizer(self) -> FlatAdam:
+        self.path()
+        assert self._flat is not None
+        groups = tlml.param_groups(self.built(), self.strategy) if self.strategy.max_steps else None
+        made = FlatAdam(self._flat, groups, lr=self.lr, eps=self.eps, clip_norm=self.clip_norm)
+        self._shares = [1.0] * len(made.param_groups)
+        for group in made.param_groups:
+            group["lr"] = self.lr
+        self._own_optimizer = made
+        return made
+
+    def _step(self) -> None:
+        """Step, and let the Trainer count it where there is one."""
+        if self._trainer is None or not self.trainer.optimizers:
+            (self._own_optimizer or self.flat_optimizer()).step()
+            return
+        counted: Any = self.optimizers()
+        if self._watched:
+            counted.step()
+            return
+        # A step takes about as long as what the Trainer asks callbacks around it.
+        counted._on_before_step()
+        counted.optimizer.step()
+        counted._on_after_step()
+
+    def _reading_path(self) -> Path:
+        """Return how to compute outputs alone, without touching the parameters' memory."""
+        if self._path is not None and self._flat is not None and self._flat.intact():
+            return self._path
+        return AutogradPath(self.built(), self.policy, None)
+
+    def _encoder(self) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        encode, scale = self.inputs.encode, self.observation_scale
+        return encode if scale is None else lambda seen: scale.apply(encode(seen))
+
+    def _take_in(self, rollout: Rollout) -> None:
+        """Let rewards be on the scale that this rollout is part of."""
+        if self.reward_scale is not None:
+            places = self.environments.places
+            total = len(places) * (1 if self._trainer is None else self.trainer.world_size)
+            self.reward_scale.update_by(rollout, places[0].number, total)
+
+    def take_in_observations(self, rollout: Rollout) -> None:
+        """Let observations of the next rollout be on the scale that this one is part of."""
+        if self.observation_scale is not None:
+            seen = self.inputs.encode(_joined(rollout.observations[:-1]).numpy())
+            self.observation_scale.update(seen[rollout.valid.reshape(-1).numpy()])
+
+    def _log_std(self) -> NDArray[Any] | None:
+        found = self.built().log_std
+        return None if found is None else found.detach().cpu().numpy()
+
+    def _has_terms(self) -> bool:
+        return "adapt" in vars(self) or callable(getattr(type(self), "adapt", None))
+
+    def _spaces(self) -> ViewSpaces:
+        if self.view_spaces is None:
+            raise TlmlError(
+                f"{type(self).__name__}: no view told what it observes and does yet; call "
+                "learner.view(domain, ...)"
+            )
+        return self.view_spaces
+
+    def _tensor(self, inputs: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(inputs).to(self.built().head.value.weight)
+
+    def _made(self, spaces: ViewSpaces) -> nn.Module:
+        assert self._named is not None
+        options = self._network_options or {}
+        space, size = self.inputs.space, self.policy.size
+        return named(self._named, space, size, options, self._first_log_std(), self.seed)
+
+    def _build(self, network: nn.Module) -> None:
+        if self.view_spaces is None:
+            self.network = network  # until it is known what it is for
+            return
+        size = self.policy.size
+        super()._build(over_features(network, size, self._first_log_std(), self.seed))
+
+    def _build_for(self, spaces: ViewSpaces) -> None:
+        if self.network is not None and not isinstance(self.network, ActorCritic):
+            self._build(self.network)
+        super()._build_for(spaces)
+
+    def _first_log_std(self) -> float | None:
+        return self.log_std if self.policy.has_log_std else None
+
+    def _check_outputs(self, spaces: ViewSpaces) -> None:
+        x = torch.zeros((2, *self.inputs.space.shape)).to(self.built().head.value.weight)
+        with torch.no_grad():
+            outputs, values = self.built()(x)
+        if outputs.shape != (2, self.policy.size) or values.shape != (2,):
+            raise TlmlError(
+                f"{type(self).__name__}: the network gives {list(outputs.shape)} for 2 "
+                f"observations; actions in {spaces.y} need {self.policy.size} outputs each"
+            )
+
+
+def told(terms: Sequence[Terms]) -> dict[str, float]:
+    """Return the means of what was told of steps, by name."""
+    means = np.mean(np.array(terms), axis=0)
+    return dict(zip(Terms._fields, map(float, means), strict=True))
+
+
+def explained_variance(values: Tensor, returns: Tensor, valid: Tensor) -> float:
+    """Return the share of the variance of returns that values tell; 1 at best."""
+    kept = valid.cpu().numpy()
+    wanted = returns.cpu().numpy()[kept]
+    spread = float(wanted.var()) if len(wanted) else 0.0
+    errors = wanted - values.cpu().numpy()[kept]
+    return 1.0 - float(errors.var()) / spread if spread > 0 else math.nan
+
+
+def _joined(rows: Tensor) -> Tensor:
+    """Return ``[T, N, ...]`` as ``[T · N, ...]``."""
+    return rows.reshape(-1, *rows.shape[2:])
+
+
+def _by(name: str) -> str:
+    return name if name.startswith("by") else f"by {name}"
+
+
+def _check_shares(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise TlmlError(f"{name}: must be from 0 to 1, is {value}")

@@ -1,0 +1,1 @@
+"""What learners that keep a table of values share."""

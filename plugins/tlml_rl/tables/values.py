@@ -1,0 +1,95 @@
+"""A table of the value of each action in each state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from gymnasium.spaces import Discrete, Space
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tlml import TlmlError
+from tlml.errors import OptionError
+from tlml.learners import Acting
+from tlml.views import ViewSpaces
+
+
+class Values(Acting):
+    """An agent whose knowledge is a table, of float64 so that sums in it are exact enough to test.
+
+    Attributes:
+        q: The value of each action in each state ``[states, actions]``, a registered buffer.
+        gamma: What the value of what follows is discounted by.
+        initial: Where all values begin.
+    """
+
+    equal_buffers = False  # each process would fill a table of its own
+    gamma: float
+    initial: float = 0.0
+    q: Tensor
+
+    def meet(self, spaces: ViewSpaces) -> None:
+        """Take the spaces of the view to train on.
+
+        Raises:
+            TlmlError: Observations or actions can't be numbered, or this was built for others.
+        """
+        for what, space in (("observations", spaces.x), ("actions", spaces.y)):
+            _check_numbered(type(self).__name__, what, space)
+        super().meet(spaces)
+
+    def prepare(self, spaces: ViewSpaces) -> None:
+        """Make the table."""
+        super().prepare(spaces)
+        shape = int(spaces.x.n), int(spaces.y.n)  # type: ignore[attr-defined]
+        self.register_buffer("q", torch.full(shape, self.initial, dtype=torch.float64))
+
+    def decide(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return the best action in each state, the first of equal ones."""
+        best: NDArray[Any] = self.q.numpy()[observations].argmax(-1)
+        return best
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        # A table is read and written one number at a time, which a GPU is no place for.
+        for child in self.children():
+            child._apply(fn)  # type: ignore[no-untyped-call]
+        return self
+
+    def values(self) -> Tensor:
+        """Return the value of each state ``[states]``: that of its best action."""
+        return self.q.amax(1)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return what only counts: tables are learned by sums."""
+        return Counting()
+
+    def count_batch(self) -> None:
+        """Let Lightning see that a batch was learned from."""
+        self.optimizers().step()  # type: ignore[union-attr]
+
+
+class Counting(torch.optim.Optimizer):
+    """An optimiser of nothing, by whose steps Lightning counts."""
+
+    def __init__(self) -> None:
+        super().__init__([torch.zeros(0)], {})
+
+    def step(self, closure: Any = None) -> Any:
+        """Change nothing."""
+        return None if closure is None else closure()
+
+
+def check_gamma(gamma: float) -> None:
+    """Raise where a discount is not from 0 to 1."""
+    if not 0 <= gamma <= 1:
+        raise OptionError(f"gamma: must be from 0 to 1, is {gamma}")
+
+
+def _check_numbered(learner: str, what: str, space: Space[Any]) -> None:
+    if not isinstance(space, Discrete) or space.start != 0:
+        raise TlmlError(
+            f"{learner}: its table needs {what} numbered from 0, and they are {space}; take a "
+            "domain that gives 'tabular', such as gridworld, or a learner with a network, such as "
+            "ppo"
+        )

@@ -1,0 +1,1 @@
+"""Families of environments: one physics or one map is a task."""

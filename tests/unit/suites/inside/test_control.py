@@ -1,0 +1,74 @@
+"""How an agent is measured on its way through a target task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from agents import Gradients, Lines
+from refusals import fails
+
+from tlml.suites.inside.control import Measured, Milestones, _acting, _record, _to_threshold
+
+
+def milestones(at: list[int]) -> tuple[Milestones, Any]:
+    agent = Gradients()
+    view = agent.view(Lines(), envs=2)
+    return Milestones(at, view.dataset("target", 3)[0], lambda share: None), agent
+
+
+def test_it_is_measured_when_it_passes_each_number_of_steps() -> None:
+    found, agent = milestones([0, 5, 6, 20])
+    found.measure(agent)
+    passed = []
+    for steps in (3, 9, 9, 18, 22):
+        agent.env_steps.fill_(steps)
+        found.on_train_batch_end(SimpleNamespace(), agent)  # type: ignore[arg-type]
+        passed.append(len(found.found))
+    assert passed == [1, 3, 3, 3, 4]
+    assert all(len(one.returns) == len(one.lengths) == 3 for one in found.found)
+    assert found.found[0].returns == found.found[-1].returns  # it learned nothing
+
+
+def test_tasks_are_solved_at_the_first_number_of_steps_with_that_return() -> None:
+    def task(*means: float) -> list[Measured]:
+        return [Measured([mean, mean + 1], [1, 1], 0.0) for mean in means]
+
+    config = {"env_steps": [0, 10, 20], "threshold": 5.5}
+    found = [task(0, 5, 9), task(7, 0, 0), task(0, 0, 0), task(0, 0, 5)]
+    assert _to_threshold(config, found) == {"steps_to_threshold": 10.0, "not_reached": 1.0}
+    assert _to_threshold(config, found[2:3]) == {"not_reached": 1.0}
+    assert _to_threshold({**config, "threshold": None}, found) == {}
+
+
+def test_a_record_holds_each_episode_of_each_task(tmp_path: Path) -> None:
+    config = {
+        "env_steps": [0, 10], "threshold": None, "protocol": "control", "learner": "gradients",
+        "strategy": "full", "strategy_options": {"lr": 0.1},
+    }  # fmt: skip
+    (tmp_path / "result.json").write_text('{"cost": {"fit_seconds": 2.0, "env_steps": 50}}')
+    found = [[Measured([1, 2], [3, 4], 0.0), Measured([5, 6], [7, 8], 1.5)]] * 2
+    record = _record(config, [tmp_path / "last.ckpt"], found, 1)
+    assert record.units == ["0/0", "0/1", "1/0", "1/1"] and record.tasks == ["0", "0", "1", "1"]
+    assert record.scores == [5, 6, 5, 6] and record.metrics == {"length": 7.5}
+    assert record.cost == {
+        "fit_seconds": 2.0, "source_steps": 50, "env_steps": 10, "adapt_seconds": 3.0
+    }  # fmt: skip
+    assert _record(config, [], found, 0).cost["source_steps"] == 0
+
+
+def test_who_lives_in_no_environments_is_refused() -> None:
+    import tlml
+
+    with fails(
+        "learner estimator: it does not live on in environments (it is no tlml.learners.Acting), "
+        "so it can't learn for a number of steps in them"
+    ):
+        _acting(tlml.learner("estimator"), {"learner": "estimator"})
+
+
+@pytest.fixture(autouse=True)
+def quiet(recwarn: pytest.WarningsRecorder) -> None:
+    """No warning is let through here either."""

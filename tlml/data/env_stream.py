@@ -1,0 +1,263 @@
+"""Environments that live on from rollout to rollout, side by side, and how they are left."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tlml.data.env_places import EnvPlace, Running, SeededEpisodes, remembers
+from tlml.data.rollouts import Rollout
+from tlml.errors import TlmlError
+
+Vectorization = Literal["sync", "async", "native"]
+VECTORIZATIONS = ("sync", "async", "native")
+
+
+class Finished(NamedTuple):
+    """An episode that ended: the sum of its rewards, and its steps."""
+
+    total: float
+    length: int
+
+
+class EnvStream:
+    """Environments of several places, stepped together.
+
+    Args:
+        places: Where each environment is.
+        vectorization: One after the other in this process (``sync``), each in a process of its own
+            (``async``), or by arithmetic over all of them that the task brings (``native``).
+        left: What `state` told when it was left; where an environment does not come back to what
+            was seen last, its next episode begins, and `restarted` tells so.
+
+    Attributes:
+        envs: The vectorised environments.
+        observations: What is seen now ``[N, ...]``.
+        mode: When an environment is reset whose episode ended.
+        restarted: The numbers of environments that did not come back.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[EnvPlace],
+        vectorization: Vectorization = "sync",
+        left: dict[str, Tensor] | None = None,
+    ) -> None:
+        self.places, self.vectorization = list(places), vectorization
+        self.native = vectorization == "native"
+        number = len(self.places)
+        self._episodes = np.zeros(number, np.int64)
+        self._totals, self._lengths = np.zeros(number), np.zeros(number, np.int64)
+        self._pending = np.zeros(number, bool)  # whose episode ended at the last step
+        self._actions: list[list[NDArray[Any]]] = [[] for _ in self.places]
+        self.restarted: list[int] = []
+        self._stepping = False  # also after a step that failed
+        if left is not None:
+            self._take(left)
+        self._open()
+        if left is not None:
+            self._come_back(left["observations"].numpy())
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """Step all environments, as a `Rollout` keeps it.
+
+        Returns:
+            Observations, rewards, what terminated and what was truncated, and what followed where
+            that is something else than the observations.
+        """
+        self._stepping = True
+        seen, rewards, terminated, truncated, infos = self.envs.step(actions)
+        self._stepping = False
+        followed = None
+        if self.mode is not AutoresetMode.NEXT_STEP and (terminated | truncated).any():
+            seen, followed = self._reset_at_once(seen, terminated | truncated, infos)
+        self.observations = seen
+        return seen, rewards, terminated, truncated, followed
+
+    def valid(self, over: NDArray[Any]) -> NDArray[Any]:
+        """Return which steps ``[T, N]`` acted, by which of them ended an episode."""
+        if self.mode is not AutoresetMode.NEXT_STEP:
+            return np.ones_like(over)
+        return ~np.concatenate([self._pending[None], over[:-1]])
+
+    def follow(
+        self, actions: NDArray[Any], rewards: NDArray[Any], over: NDArray[Any],
+        valid: NDArray[Any],
+    ) -> list[Finished]:  # fmt: skip
+        """Take in what was done ``[T, N]`` since the last time; return the episodes that ended."""
+        finished = []
+        for n in range(len(self)):
+            start = 0
+            for end in (*np.flatnonzero(over[:, n]) + 1, len(over)):
+                self._go_on(n, actions[start:end, n], rewards[start:end, n], valid[start:end, n])
+                if end > start and over[end - 1, n]:
+                    self._pending[n] = True
+                    finished.append(Finished(float(self._totals[n]), int(self._lengths[n])))
+                start = end
+        self._seen = np.array(self.observations)
+        return finished
+
+    def state(self) -> dict[str, Tensor]:
+        """Return where the environments were when `follow` was last told, as tensors.
+
+        So it fits what has been learned, also where a rollout is cut. Each has N entries.
+        The actions of the running episodes stand one after the other, ``counts`` of them each.
+        """
+        running = [np.concatenate(own) if own else None for own in self._actions]
+        known = [own for own in running if own is not None]
+        return {
+            "numbers": torch.tensor([place.number for place in self.places]),
+            "episodes": torch.from_numpy(self._episodes.copy()),
+            "totals": torch.from_numpy(self._totals.copy()),
+            "lengths": torch.from_numpy(self._lengths.copy()),
+            "pending": torch.from_numpy(self._pending.copy()),
+            "observations": torch.from_numpy(self._seen.copy()),
+            "counts": torch.tensor([0 if own is None else len(own) for own in running]),
+            "actions": torch.from_numpy(np.concatenate(known)) if known else torch.zeros(0),
+        }
+
+    def close(self) -> None:
+        """Close the environments, and the processes that they have."""
+        # One that failed leaves the others in the middle of a step, which gymnasium waits for.
+        ends = {"terminate": True} if self._stepping and self.vectorization == "async" else {}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*Calling `close` while waiting")
+            self.envs.close(**ends)
+
+    def _open(self) -> None:
+        self.envs = vectorized(self.places, self.vectorization, self._running())
+        told = self.envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        self.mode = AutoresetMode(told)
+        seed = self.places[0].seed_of(int(self._episodes[0])) if self.native else None
+        self.observations, _ = self.envs.reset(seed=seed)
+        self._seen = np.array(self.observations)
+
+    def _reset_at_once(
+        self, seen: NDArray[Any], over: NDArray[Any], infos: dict[str, Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return what is seen after a reset within the step, and what the step led to."""
+        followed = np.array(seen)
+        if self.mode is AutoresetMode.SAME_STEP:
+            for n in np.flatnonzero(over):
+                followed[n] = infos["final_obs"][n]
+            return seen, followed
+        return self.envs.reset(options={"reset_mask": over})[0], followed
+
+    def _running(self) -> list[Running | None]:
+        found: list[Running | None] = []
+        for n, actions in enumerate(self._actions):
+            began = bool(actions) or self._episodes[n] > 0
+            done = np.concatenate(actions) if actions else np.zeros(0)
+            found.append(Running(int(self._episodes[n]), done) if began else None)
+        return found
+
+    def _go_on(
+        self, n: int, actions: NDArray[Any], rewards: NDArray[Any], valid: NDArray[Any]
+    ) -> None:
+        """Take in steps of one environment, of one episode at most."""
+        if not len(actions):
+            return
+        if self._pending[n]:
+            self._begin(n)
+            actions = actions[valid]  # without the step that only reset it
+        if len(actions) and not self.native:
+            self._actions[n].append(np.array(actions))
+        self._totals[n] += rewards.sum()
+        self._lengths[n] += len(actions)
+
+    def _begin(self, n: int) -> None:
+        self._episodes[n] += 1
+        self._totals[n], self._lengths[n], self._pending[n] = 0.0, 0, False
+        self._actions[n] = []
+
+    def _take(self, left: dict[str, Tensor]) -> None:
+        """Take the counts and the actions of where environments were left."""
+        self._episodes = left["episodes"].numpy().copy()
+        self._totals, self._lengths = left["totals"].numpy().copy(), left["lengths"].numpy().copy()
+        self._pending = left["pending"].numpy().copy()
+        ends = left["counts"].cumsum(0).tolist()
+        for n, (end, count) in enumerate(zip(ends, left["counts"].tolist(), strict=True)):
+            self._actions[n] = [left["actions"][end - count : end].numpy().copy()] if count else []
+
+    def _come_back(self, seen: NDArray[Any]) -> None:
+        """Begin the next episode of each environment that is not where it was left."""
+        now = np.asarray(self.observations)
+        lost = [n for n in range(len(self)) if not np.array_equal(now[n], seen[n], equal_nan=True)]
+        if self.native:
+            lost = list(range(len(self)))
+        if not lost:
+            return
+        for n in lost:
+            self._begin(n)
+            self.restarted.append(self.places[n].number)
+        if not self.native:
+            self.close()
+            self._open()
+
+
+def vectorized(
+    places: Sequence[EnvPlace], how: Vectorization, running: Sequence[Running | None] = ()
+) -> VectorEnv[Any, Any, Any]:
+    """Make the environments of places, as one; those made one by one seed each episode.
+
+    Raises:
+        TlmlError: They differ in their spaces, or the task brings no arithmetic of its own.
+    """
+    if how == "native":
+        return _native(places)
+    anew = {index: remembers(place) for index, place in {p.index: p for p in places}.items()}
+    made = [
+        functools.partial(SeededEpisodes, place, episode, anew[place.index])
+        for place, episode in zip(places, running or [None] * len(places), strict=True)
+    ]
+    mode = AutoresetMode.NEXT_STEP
+    try:
+        if how == "async":
+            return gymnasium.vector.AsyncVectorEnv(made, autoreset_mode=mode)
+        return gymnasium.vector.SyncVectorEnv(made, copy=False, autoreset_mode=mode)
+    except RuntimeError as error:
+        if "spaces" not in str(error):
+            raise
+        names = ", ".join(dict.fromkeys(place.task.name for place in places))
+        raise TlmlError(f"environments of {names} differ in their spaces: {error}") from error
+
+
+def _native(places: Sequence[EnvPlace]) -> VectorEnv[Any, Any, Any]:
+    tasks = {place.index: place.task for place in places}
+    task = places[0].task
+    make = getattr(task, "make_vec", None)
+    if make is None:
+        raise TlmlError(
+            f"vectorization: task {task.name} brings no make_vec(number, seed); take 'sync'"
+        )
+    if len(tasks) > 1:
+        names = ", ".join(one.name for one in tasks.values())
+        raise TlmlError(
+            f"vectorization: 'native' steps environments of one task, here are {names}; take 'sync'"
+        )
+    made: VectorEnv[Any, Any, Any] = make(len(places), places[0].seed_of(0))
+    return made
+
+
+def as_rollout(
+    observations: NDArray[Any], actions: NDArray[Any], rewards: NDArray[Any],
+    terminated: NDArray[Any], truncated: NDArray[Any], valid: NDArray[Any],
+    successors: NDArray[Any] | None,
+) -> Rollout:  # fmt: skip
+    """Return arrays as a `Rollout`, which shares their memory."""
+    told = (observations, actions, rewards, terminated, truncated, valid, successors)
+    return Rollout(*(None if one is None else torch.from_numpy(one) for one in told))  # type: ignore[arg-type]

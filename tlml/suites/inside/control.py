@@ -1,0 +1,197 @@
+"""Lets an agent learn in each target task, and measures it after given numbers of steps."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.utilities.model_helpers import is_overridden
+
+from tlml.errors import TlmlError
+from tlml.finetuning.callback import Adapt
+from tlml.learners.acting import Acting
+from tlml.learners.learner import Learner
+from tlml.suites.inside.ingredients import load_fitted, make_domain, make_learner, make_strategy
+from tlml.suites.inside.share import Report, part_of
+from tlml.suites.results import Record
+from tlml.views.env import Environments, EnvView, known_tasks
+
+CONTROL_SEED = 0  # the key of evaluation episodes, for every method and seed
+
+
+class Measured(NamedTuple):
+    """What an agent did in one target task after some steps in it: returns, lengths, seconds."""
+
+    returns: list[float]
+    lengths: list[int]
+    seconds: float
+
+    @property
+    def mean(self) -> float:
+        """The mean return."""
+        return float(np.mean(self.returns))
+
+
+def check_control(config: dict[str, Any]) -> None:
+    """Make everything that acting needs, so that wrong values show before the first run.
+
+    Raises:
+        TlmlError: Something can't be made, or the learner does not act.
+    """
+    domain, learner = make_domain(config), make_learner(config)
+    make_strategy(config["strategy"], config["strategy_options"])
+    view = _view(config, domain, 0)
+    learner.meet(view.spaces)
+    learner.check(view)
+    _acting(learner, config)
+
+
+def run_control(config: dict[str, Any], checkpoints: list[Path], report: Report) -> list[Record]:
+    """Learn in each target task, and return a record for each number of steps.
+
+    Args:
+        config: Of the cell.
+        checkpoints: The fit, or none: an untrained agent.
+        report: Takes the share that is done.
+    """
+    domain = make_domain(config)
+    tasks = _number_of_tasks(config, domain)
+    found = []
+    for task in range(tasks):
+        view = _view(config, domain, task)
+        learner = load_fitted(checkpoints[0], config) if checkpoints else make_learner(config)
+        learner.meet(view.spaces)
+        found.append(_learn(_acting(learner, config), view, config, part_of(report, task, tasks)))
+    return [_record(config, checkpoints, found, number) for number in range(len(found[0]))]
+
+
+class Milestones(pl.Callback):
+    """Measures an agent when it passes each number of steps.
+
+    Args:
+        at: The numbers of steps, beginning with 0.
+        environments: Where to act.
+        report: Takes the share that is done.
+    """
+
+    def __init__(self, at: list[int], environments: Environments, report: Report) -> None:
+        self.at, self.environments, self.report = at, environments, report
+        self.found: list[Measured] = []
+        self._seconds, self._since = 0.0, 0.0
+
+    def measure(self, agent: Acting) -> None:
+        """Act in all environments and keep what came of it."""
+        played = agent.played(self.environments)
+        totals, lengths = zip(*played, strict=True)
+        self.found.append(Measured([*totals], [*lengths], round(self._seconds, 3)))
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure what the strategy begins with, and start the clock."""
+        agent: Any = pl_module
+        self.measure(agent)
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        """Measure where a number of steps was passed; the clock stands meanwhile."""
+        self._seconds += time.perf_counter() - self._since
+        agent: Any = pl_module
+        steps = int(agent.env_steps)
+        while len(self.found) < len(self.at) and self.at[len(self.found)] <= steps:
+            self.measure(agent)
+        self.report(min(steps / self.at[-1], 1.0))
+        self._since = time.perf_counter()
+
+
+def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report) -> list[Measured]:
+    """Let an agent learn in a target task, and return what it did after each number of steps."""
+    at = config["env_steps"]
+    (environments,) = next(iter(view.test_dataloader()))
+    milestones = Milestones(at, environments, report)
+    strategy = make_strategy(config["strategy"], config["strategy_options"])
+    learns = is_overridden("training_step", agent) and (strategy is None or strategy.max_steps)
+    callbacks: list[pl.Callback] = [milestones]
+    if strategy is not None and learns:
+        callbacks.append(Adapt(strategy, seed=config["seed"]))
+    if learns:
+        agent.begin_anew(at[-1])
+        trainer = pl.Trainer(
+            accelerator="cpu", devices=1, max_epochs=-1, logger=False, callbacks=callbacks,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            limit_val_batches=0,
+        )  # fmt: skip
+        trainer.fit(agent, datamodule=view)
+    else:
+        milestones.measure(agent)
+    while len(milestones.found) < len(at):  # what learns nothing more does the same again
+        milestones.found.append(milestones.found[-1])
+    return milestones.found
+
+
+def _record(
+    config: dict[str, Any], checkpoints: list[Path], found: list[list[Measured]], number: int
+) -> Record:
+    steps = config["env_steps"][number]
+    at = [own[number] for own in found]
+    fits = [json.loads((one.parent / "result.json").read_text("utf-8")) for one in checkpoints]
+    return Record(
+        protocol=config["protocol"],
+        point={"env_steps": steps},
+        metric="return",
+        higher_is_better=True,
+        units=[f"{task}/{n}" for task, own in enumerate(at) for n in range(len(own.returns))],
+        tasks=[str(task) for task, own in enumerate(at) for _ in own.returns],
+        scores=[total for own in at for total in own.returns],
+        metrics={"length": float(np.mean([length for own in at for length in own.lengths]))},
+        cost={
+            "fit_seconds": sum(fit["cost"]["fit_seconds"] for fit in fits),
+            "source_steps": sum(fit["cost"].get("env_steps", 0) for fit in fits),
+            "env_steps": steps,
+            "adapt_seconds": round(sum(own.seconds for own in at), 3),
+            **_to_threshold(config, found),
+        },
+        learner=config["learner"],
+        strategy=config["strategy"],
+        options=config["strategy_options"],
+    )
+
+
+def _to_threshold(config: dict[str, Any], found: list[list[Measured]]) -> dict[str, float]:
+    """Return after how many steps tasks were solved, their median, and how many were not."""
+    if config["threshold"] is None:
+        return {}
+    reached = [
+        next((steps for steps, one in zip(config["env_steps"], own, strict=True)
+              if one.mean >= config["threshold"]), None)
+        for own in found
+    ]  # fmt: skip
+    known = [steps for steps in reached if steps is not None]
+    told = {"not_reached": float(len(reached) - len(known))}
+    return told | ({"steps_to_threshold": float(statistics.median(known))} if known else {})
+
+
+def _view(config: dict[str, Any], domain: Any, task: int) -> EnvView:
+    # Training environments are keyed by the seed; those that judge are the same for all.
+    given = {**config["view"], "task": task, "train_split": "target", "split": "target"}
+    return EnvView(domain, **given, seed=config["seed"], judging_seed=CONTROL_SEED)
+
+
+def _number_of_tasks(config: dict[str, Any], domain: Any) -> int:
+    most = int(config["view"].get("test_tasks", 20))
+    known = known_tasks(domain, "target")
+    return most if known is None else min(most, len(known))
+
+
+def _acting(learner: Learner, config: dict[str, Any]) -> Acting:
+    if not isinstance(learner, Acting):
+        raise TlmlError(
+            f"learner {config['learner']}: it does not live on in environments (it is no "
+            "tlml.learners.Acting), so it can't learn for a number of steps in them"
+        )
+    return learner
