@@ -44,7 +44,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("maze", "monte_carlo", {"max_env_steps": 20_000}),
     ("maze", "dyna_q", {"max_env_steps": 2_000, "block_steps": 20}),
 ]  # fmt: skip
-EPISODES = 1000
+EPISODES = 200
 
 
 def fitted(world: str, name: str, options: dict[str, Any], seed: int) -> tuple[float, int, float]:
