@@ -19,7 +19,7 @@ from tlml.data.env_places import EnvPlace, SeededEpisodes
 from tlml.data.env_stream import EnvStream, Finished, as_rollout
 from tlml.data.rollouts import Rollout, Transitions
 from tlml.data.sampling import processes
-from tlml.data.tasks import Batch
+from tlml.data.tasks import MDP, Batch
 from tlml.errors import TlmlError, check_positive
 from tlml.learners.evaluation import from_all_ranks
 from tlml.learners.fit_resources import FitResources
@@ -223,6 +223,14 @@ class Acting(Learner):
     def costs(self) -> dict[str, float]:
         """Return how many steps in environments a fit took."""
         return {**super().costs(), "env_steps": int(self.env_steps)}
+
+    def walked(self, task: MDP) -> dict[str, Any] | None:
+        """Return what was learned of each cell where a task is a maze; suites draw it.
+
+        Returns:
+            ``cells``, ``actions`` and ``values``, row by row; None where there is nothing to show.
+        """
+        return None
 
     # Being judged
 

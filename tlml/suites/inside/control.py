@@ -18,7 +18,7 @@ from tlml.learners.acting import Acting
 from tlml.learners.learner import Learner
 from tlml.suites.inside.ingredients import load_fitted, make_domain, make_learner, make_strategy
 from tlml.suites.inside.share import Report, part_of
-from tlml.suites.results import Record
+from tlml.suites.results import Record, Walk
 from tlml.views.env import Environments, EnvView, known_tasks
 
 CONTROL_SEED = 0  # the key of evaluation episodes, for every method and seed
@@ -61,13 +61,19 @@ def run_control(config: dict[str, Any], checkpoints: list[Path], report: Report)
     """
     domain = make_domain(config)
     tasks = _number_of_tasks(config, domain)
-    found = []
+    found: list[list[Measured]] = []
+    mazes: dict[str, Walk] = {}
     for task in range(tasks):
         view = _view(config, domain, task)
         learner = load_fitted(checkpoints[0], config) if checkpoints else make_learner(config)
         learner.meet(view.spaces)
-        found.append(_learn(_acting(learner, config), view, config, part_of(report, task, tasks)))
-    return [_record(config, checkpoints, found, number) for number in range(len(found[0]))]
+        agent = _acting(learner, config)
+        found.append(_learn(agent, view, config, part_of(report, task, tasks)))
+        (environments,) = next(iter(view.test_dataloader()))
+        if (maze := agent.walked(environments.task)) is not None:
+            mazes[environments.task.name] = Walk(**maze)
+    records = [_record(config, checkpoints, found, number) for number in range(len(found[0]))]
+    return [*records[:-1], records[-1].model_copy(update={"mazes": mazes})]
 
 
 class Milestones(pl.Callback):
@@ -127,9 +133,9 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
             limit_val_batches=0,
         )  # fmt: skip
         trainer.fit(agent, datamodule=view)
-    else:
+    if len(milestones.found) < len(at):  # it learns nothing at all, or without steps
         milestones.measure(agent)
-    while len(milestones.found) < len(at):  # what learns nothing more does the same again
+    while len(milestones.found) < len(at):
         milestones.found.append(milestones.found[-1])
     return milestones.found
 
