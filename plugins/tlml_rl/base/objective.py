@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -119,3 +121,18 @@ class Objective:
             approx_kl=float(rows.weights @ (ratio - 1 - changes)),
             clip_fraction=float(rows.weights @ far.to(ratio.dtype)),
         )
+
+
+def told(terms: Sequence[Terms]) -> dict[str, float]:
+    """Return the means of what was told of steps, by name."""
+    means = np.mean(np.array(terms), axis=0)
+    return dict(zip(Terms._fields, map(float, means), strict=True))
+
+
+def explained_variance(values: Tensor, returns: Tensor, valid: Tensor) -> float:
+    """Return the share of the variance of returns that values tell; 1 at best."""
+    kept = valid.cpu().numpy()
+    wanted = returns.cpu().numpy()[kept]
+    spread = float(wanted.var()) if len(wanted) else 0.0
+    errors = wanted - values.cpu().numpy()[kept]
+    return 1.0 - float(errors.var()) / spread if spread > 0 else math.nan
