@@ -89,5 +89,5 @@ $(READY): export PIP_CONSTRAINT := constraints.txt
 $(READY): export PIP_BUILD_CONSTRAINT := constraints.txt
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs]"
+	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs,rl]"
 	touch $@
