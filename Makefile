@@ -9,7 +9,7 @@ TORCH := 2.13.0
 # What the command line leans on, in pure Python.
 OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
 # What reads data that is downloaded: run where TLML_DATA says where that is.
-READING := benchmarks/suites/continual.yaml benchmarks/suites/continual_chosen.yaml
+READING := benchmarks/suites/continual.yaml benchmarks/suites/many_permutations.yaml
 EXTRAS := vision,peft,ot,rl,dev,docs
 # A file's tests share what they make once; the order is that of testpaths, the slowest first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
@@ -51,7 +51,7 @@ bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compare
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
 
 bench-continual: $(READY) ## time La-MAML's step on a stream; AUTHORS=their checkout compares with it
-	$(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")
 
 bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jobs gain
 	$(BIN)/python -m benchmarks.speed.cells

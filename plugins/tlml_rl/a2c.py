@@ -50,7 +50,7 @@ class A2C(PolicyLearner):
         gamma: float = 0.99,
         gae_lambda: float = 1.0,
         normalise_advantages: bool = False,
-        lr: float = 7e-4,
+        lr: float = 2e-3,
         entropy: float = 0.0,
         value_weight: float = 0.5,
         clip_norm: float | None = 0.5,

@@ -37,7 +37,7 @@ class Reinforce(PolicyLearner):
         lr: Learning rate, which falls to 0 unless ``lr_schedule="constant"``.
         entropy: Weight of the policy's entropy.
         value_weight: Weight of the critic's squared error.
-        clip_norm: The largest norm of a gradient.
+        clip_norm: The largest norm of a gradient; None clips nothing.
         seed: The key of initialisation and actions.
         **options: Those of `PolicyLearner`.
 
@@ -59,7 +59,7 @@ class Reinforce(PolicyLearner):
         lr: float = 3e-3,
         entropy: float = 0.0,
         value_weight: float = 0.5,
-        clip_norm: float | None = 0.5,
+        clip_norm: float | None = None,
         seed: int = 0,
         **options: Any,
     ) -> None:

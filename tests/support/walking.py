@@ -101,7 +101,7 @@ def tlml_domains() -> list[Spec]:
 def tlml_learners() -> list[Spec]:
     """The agent of the conformance tests."""
     gives, needs = frozenset({"rollouts"}), ("env", "control", "differentiable")
-    return [Spec("reinforce", "reinforce:Reinforce", "REINFORCE", gives=gives, needs=needs)]
+    return [Spec("walker", "reinforce:Reinforce", "REINFORCE", gives=gives, needs=needs)]
 
 
 @hookimpl

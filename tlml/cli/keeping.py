@@ -20,6 +20,13 @@ from tlml.learners.checkpoint_files import WholeFiles
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def best_of_returns() -> ModelCheckpoint:
+    """Return what keeps ``best.ckpt``: an agent as it was when it was judged best."""
+    return ModelCheckpoint(
+        filename="best", monitor="val_return", mode="max", enable_version_counter=False
+    )
+
+
 class LastCheckpoint(ModelCheckpoint):
     """Writes ``last.ckpt`` after each epoch, and where the run is stopped from outside.
 

@@ -11,13 +11,14 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 from tlml.cli.arguments import Arguments, Content, as_yaml
-from tlml.cli.keeping import LastCheckpoint, NoteFolders, RunFiles
+from tlml.cli.keeping import LastCheckpoint, NoteFolders, RunFiles, best_of_returns
 from tlml.cli.newest import RUNS
 from tlml.cli.slots import CommandLine
 from tlml.cli.wandb_runs import begin_run
 from tlml.errors import TlmlError
 from tlml.files import make_folder, write_atomic
 from tlml.finetuning.module import Adaptation
+from tlml.learners.acting import Acting
 from tlml.learners.checkpoints import check_learner, meet_saved, read_checkpoint, restore
 from tlml.learners.learner import Learner
 from tlml.registry.instances import build
@@ -153,6 +154,8 @@ class Run:
         endless = options["max_epochs"] is None and options["max_steps"] < 0
         if self.line.command == "adapt" and endless and strategy is not None:
             options["max_steps"] = strategy.max_steps
+        if self.line.command == "fit" and endless and self._acts():
+            options["max_epochs"] = -1  # an agent ends after its steps in environments
         try:
             return Trainer(**options)
         except (TypeError, ValueError) as error:
@@ -165,10 +168,15 @@ class Run:
         wanted = options["enable_checkpointing"] is not False and not options["barebones"]
         if self.line.command in ("fit", "adapt") and wanted and not kept:
             callbacks.append(LastCheckpoint())
+            if self._acts() and options["limit_val_batches"] != 0:
+                callbacks.append(best_of_returns())
         if not options["fast_dev_run"]:
             callbacks.append(SaveConfig(self.arguments.plain(self.config)))
             callbacks.append(NoteFolders(self.line.command))
         return callbacks
+
+    def _acts(self) -> bool:
+        return issubclass(self.classes["model"], Acting)
 
     def _build_network(self, model: Learner, datamodule: Any) -> None:
         """Build the network now: a Trainer would, but after it has made folders for a run."""

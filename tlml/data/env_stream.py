@@ -108,11 +108,13 @@ class EnvStream:
                     self._pending[n] = True
                     finished.append(Finished(float(self._totals[n]), int(self._lengths[n])))
                 start = end
+        self._seen = np.array(self.observations)
         return finished
 
     def state(self) -> dict[str, Tensor]:
-        """Return where the environments are left, as tensors of N entries each.
+        """Return where the environments were when `follow` was last told, as tensors.
 
+        So it fits what has been learned, also where a rollout is cut. Each has N entries.
         The actions of the running episodes stand one after the other, ``counts`` of them each.
         """
         running = [np.concatenate(own) if own else None for own in self._actions]
@@ -123,7 +125,7 @@ class EnvStream:
             "totals": torch.from_numpy(self._totals.copy()),
             "lengths": torch.from_numpy(self._lengths.copy()),
             "pending": torch.from_numpy(self._pending.copy()),
-            "observations": torch.from_numpy(np.array(self.observations)),
+            "observations": torch.from_numpy(self._seen.copy()),
             "counts": torch.tensor([0 if own is None else len(own) for own in running]),
             "actions": torch.from_numpy(np.concatenate(known)) if known else torch.zeros(0),
         }
@@ -142,6 +144,7 @@ class EnvStream:
         self.mode = AutoresetMode(told)
         seed = self.places[0].seed_of(int(self._episodes[0])) if self.native else None
         self.observations, _ = self.envs.reset(seed=seed)
+        self._seen = np.array(self.observations)
 
     def _reset_at_once(
         self, seen: NDArray[Any], over: NDArray[Any], infos: dict[str, Any]

@@ -19,7 +19,7 @@ from tlml.data.env_places import EnvPlace, SeededEpisodes
 from tlml.data.env_stream import EnvStream, Finished, as_rollout
 from tlml.data.rollouts import Rollout, Transitions
 from tlml.data.sampling import processes
-from tlml.data.tasks import Batch
+from tlml.data.tasks import MDP, Batch
 from tlml.errors import TlmlError, check_positive
 from tlml.learners.evaluation import from_all_ranks
 from tlml.learners.fit_resources import FitResources
@@ -56,7 +56,8 @@ class Acting(Learner):
     env_steps: Tensor
     rollouts: Tensor
     _entered: EnvStream | None = None
-    _left: dict[str, Tensor] | None = None
+    _left: dict[str, Tensor] | None = None  # where to go on
+    _last: dict[str, Tensor] | None = None  # where the latest fit ended
     _told: tuple[float, int] | None = None  # when steps were logged, and how many there were
 
     @abstractmethod
@@ -118,7 +119,7 @@ class Acting(Learner):
         places = view.places()
         left = None if self._left is None else _of(self._left, places)
         self._entered = EnvStream(places, view.vectorization, left)
-        self._left = None
+        self._left = self._last = None
         if self._entered.restarted:
             numbers = ", ".join(map(str, self._entered.restarted))
             rank_zero_info(
@@ -130,6 +131,7 @@ class Acting(Learner):
         """Close the environments, if there are any."""
         stream, self._entered = self._entered, None
         if stream is not None:
+            self._last = stream.state()
             stream.close()
 
     def noise(self, steps: int, draw: Callable[[np.random.Generator, int], NDArray[Any]]) -> Any:
@@ -206,11 +208,19 @@ class Acting(Learner):
         self.max_env_steps = max_env_steps
         self.hparams["max_env_steps"] = max_env_steps
         self.env_steps.zero_()
-        self._left = None
+        self._left = self._last = None
 
     def costs(self) -> dict[str, float]:
         """Return how many steps in environments a fit took."""
         return {**super().costs(), "env_steps": int(self.env_steps)}
+
+    def walked(self, task: MDP) -> dict[str, Any] | None:
+        """Return what was learned of each cell where a task is a maze; suites draw it.
+
+        Returns:
+            ``cells``, ``actions`` and ``values``, row by row; None where there is nothing to show.
+        """
+        return None
 
     # Being judged
 
@@ -250,8 +260,9 @@ class Acting(Learner):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down where the environments of all processes were left."""
         super().on_save_checkpoint(checkpoint)
-        if self._entered is not None:
-            checkpoint["tlml"][_LEFT] = _joined(from_all_ranks([self._entered.state()]))
+        left = self._last if self._entered is None else self._entered.state()
+        if left is not None:
+            checkpoint["tlml"][_LEFT] = _joined(from_all_ranks([left]))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep where the environments were left, until a fit goes on."""

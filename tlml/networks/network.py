@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ class Network(nn.Module):
         blocks: Modules by name, applied in this order.
         head: Maps features ``[n, feature_size]`` to scores ``[n, outputs]``.
         output_shape: Shape of one target where it is not of rank 1; scores are reshaped to it.
+        init: Draws the parameters of the whole network, in place; where None, they stay as each
+            module drew its own.
     """
 
     def __init__(
@@ -25,11 +27,19 @@ class Network(nn.Module):
         head: nn.Module,
         *,
         output_shape: tuple[int, ...] | None = None,
+        init: Callable[[nn.Module], None] | None = None,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleDict(blocks)
         self.head = head
         self.output_shape = output_shape
+        self.init = init
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters as `init` says, after those modules drew their own."""
+        if self.init is not None:
+            self.init(self)
 
     def features(self, x: Tensor) -> Tensor:
         """Map inputs ``[n, ...]`` through all blocks to flat features ``[n, feature_size]``.

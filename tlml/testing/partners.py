@@ -21,7 +21,7 @@ from tlml.views.env import EnvView
 
 # Options that make a view small, by its word.
 _SMALL: dict[str, dict[str, Any]] = {
-    "env": {"envs": 2, "tasks_per_batch": 2, "tasks": 4, "test_tasks": 2},
+    "env": {"tasks_per_batch": 2, "tasks": 4, "test_tasks": 2},
     "episodes": {"shots": 2, "queries": 2, "tasks_per_batch": 2, "episodes": 4},
     "pair": {"batch_size": 4, "shots": 1, "queries": 2, "unlabelled": True, "samples": 8},
     "stream": {"batch_size": 4},

@@ -169,7 +169,7 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
     rollout = rollout_of(agent, 8, 4)
     with torch.no_grad():
         agent.built().head.value.bias.fill_(torch.nan)
-    with pytest.raises(DivergedError, match="PPO: the loss is .* take a lower lr"):
+    with pytest.raises(DivergedError, match=r"PPO: the loss is .* take a lower lr"):
         agent.update(rollout)
 
 

@@ -85,6 +85,51 @@ def test_a_fit_of_an_agent_that_took_its_steps_takes_no_more(tmp_path: Path) -> 
     assert all(torch.equal(value, before[name]) for name, value in state(agent).items())
 
 
+@KINDS
+def test_what_was_saved_after_a_fit_goes_on_where_its_environments_were(
+    tmp_path: Path, kind: Any
+) -> None:
+    whole, view = made(kind, max_env_steps=400)
+    fit(whole, view)
+    begun, view = made(kind)
+    fit(begun, view).save_checkpoint(tmp_path / "a.ckpt")
+    again, view = made(kind, max_env_steps=400)
+    fit(again, view, tmp_path / "a.ckpt")
+    expected, found = state(whole), state(again)
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+
+def test_a_fit_that_is_cut_in_a_rollout_goes_on_before_it(tmp_path: Path) -> None:
+    whole, view = made(Gradients)
+    fit(whole, view)
+    killed, view = made(Gradients)
+
+    class Cut(pl.Callback):
+        def on_exception(self, trainer: Any, *_: Any) -> None:
+            trainer.save_checkpoint(tmp_path / "a.ckpt")
+
+    def step(actions: Any, steps: list[int] = [0]) -> Any:  # noqa: B006
+        steps[0] += 1
+        if steps[0] == 18:  # in the fourth rollout
+            raise KeyboardInterrupt
+        return stepped(actions)
+
+    class Break(pl.Callback):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+            nonlocal stepped
+            stream = pl_module.environments
+            if stream.step is not step:
+                stepped, stream.step = stream.step, step
+
+    stepped: Any = None
+    with pytest.raises(SystemExit):
+        fit(killed, view, callbacks=[Break(), Cut()])
+    again, view = made(Gradients)
+    fit(again, view, tmp_path / "a.ckpt")
+    expected, found = state(whole), state(again)
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+
 def test_loggers_count_steps_in_environments(tmp_path: Path) -> None:
     agent, view = made(Gradients)
     trainer = quiet_trainer(

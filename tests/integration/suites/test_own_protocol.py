@@ -22,12 +22,12 @@ domains:
   walks: {walk_steps: [0, 72], view: {envs: 8}}
 fits:
   reinforce:
-    learner: reinforce
+    learner: walker
     strategy: descent
     strategy_options: {lr: 2.0, steps: 1}
     view: {tasks: 4, tasks_per_batch: 2, test_tasks: 2}
 methods:
-  scratch: {learner: reinforce, strategy: descent, options: {lr: 2.0}}
+  scratch: {learner: walker, strategy: descent, options: {lr: 2.0}}
   adapted: {fit: reinforce}
 trainer: {max_epochs: 1}
 """

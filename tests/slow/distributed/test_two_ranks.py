@@ -152,3 +152,29 @@ def test_one_rank_logs_for_both(folder, ranks, alone):
     assert one.replace("tasks_per_batch: 4", "tasks_per_batch: 2") == two
     header = (folder / "csv2" / "Lines" / "metrics.csv").read_text().splitlines()[0]
     assert {"train_loss", "val_loss", "val_mse"} <= set(header.split(","))
+
+
+def test_agents_act_in_environments_of_their_own_and_learn_the_same(ranks, alone):
+    expected = alone["acting"]
+    first, second = (rank["acting"] for rank in ranks)
+    assert first["steps"] == second["steps"] == expected["steps"]
+    assert first["gradient steps"] == second["gradient steps"] == expected["gradient steps"]
+    for place, weights in enumerate(expected["weights"]):
+        assert torch.equal(first["weights"][place], second["weights"][place])
+        torch.testing.assert_close(first["weights"][place], weights, rtol=0, atol=1e-5)
+    # Two times four environments are the eight of one process, after the first rollout exactly.
+    seen = torch.cat([first["seen"][0], second["seen"][0]])
+    assert torch.equal(seen, expected["seen"][0])
+
+
+def test_agents_of_several_processes_step_as_often_and_alike_in_minibatches(ranks):
+    first, second = (rank["minibatches"] for rank in ranks)
+    assert first["gradient steps"] == second["gradient steps"] > 0
+    for one, other in zip(first["weights"], second["weights"], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_checkpoint_holds_where_environments_of_all_processes_were_left(ranks, alone):
+    left = ranks[0]["acting"]["left"]
+    assert left["numbers"].tolist() == alone["acting"]["left"]["numbers"].tolist() == [*range(8)]
+    assert left["observations"].shape == (8, 4)

@@ -190,6 +190,37 @@ def refusals() -> list[str]:
     return found
 
 
+def acting(world: int, folder: Path, **options: Any) -> dict[str, Any]:
+    """Let an agent learn in eight environments of all processes together."""
+
+    class Steps(pl.Callback):
+        """Notes the observations and the weights after each rollout."""
+
+        def __init__(self) -> None:
+            self.seen: list[Tensor] = []
+            self.weights: list[Tensor] = []
+
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+            self.seen.append(torch.from_numpy(pl_module.environments.observations.copy()))
+            weights = [p.detach().reshape(-1) for p in pl_module.parameters()]
+            self.weights.append(torch.cat(weights).clone())
+
+    agent: Any = tlml.learner(
+        "ppo", max_env_steps=700, seed=2, network_options={"hidden": [8]}, epochs=3,
+        normalise_observations=True, normalise_rewards=True, **options,
+    )  # fmt: skip
+    view = agent.view(tlml.domain("cartpole"), envs=8 // world, seed=3)
+    steps = Steps()
+    trainer = trainer_for(world, steps, max_epochs=-1, limit_val_batches=0)
+    trainer.fit(agent, view)
+    trainer.save_checkpoint(folder / f"agent{world}.ckpt")
+    left = torch.load(folder / f"agent{world}.ckpt", weights_only=True)["tlml"]["environments"]
+    return {
+        "seen": steps.seen, "weights": steps.weights, "steps": int(agent.env_steps),
+        "gradient steps": trainer.global_step, "left": left,
+    }  # fmt: skip
+
+
 def work(world: int, folder: Path) -> dict[str, Any]:
     """Do everything."""
     rates = LearnedRates(lr=0.05, steps=2)
@@ -215,6 +246,8 @@ def work(world: int, folder: Path) -> dict[str, Any]:
         "pulled": adapting(world, {"name": "l2_sp", "options": {"alpha": 1.0}}),
         "distilled": adapting(world, "rkd"),
         **{name: penalised(world, name) for name in ("ewc", "si", "lwf")},
+        "acting": acting(world, folder),
+        "minibatches": acting(world, folder / "parts", batch_size=64),
         "refusals": refusals() if world > 1 else [],
     }
 

@@ -18,7 +18,7 @@ from tlml.learners.acting import Acting
 from tlml.learners.learner import Learner
 from tlml.suites.inside.ingredients import load_fitted, make_domain, make_learner, make_strategy
 from tlml.suites.inside.share import Report, part_of
-from tlml.suites.results import Record
+from tlml.suites.results import Record, Walk
 from tlml.views.env import Environments, EnvView, known_tasks
 
 CONTROL_SEED = 0  # the key of evaluation episodes, for every method and seed
@@ -61,13 +61,19 @@ def run_control(config: dict[str, Any], checkpoints: list[Path], report: Report)
     """
     domain = make_domain(config)
     tasks = _number_of_tasks(config, domain)
-    found = []
+    found: list[list[Measured]] = []
+    mazes: dict[str, Walk] = {}
     for task in range(tasks):
         view = _view(config, domain, task)
         learner = load_fitted(checkpoints[0], config) if checkpoints else make_learner(config)
         learner.meet(view.spaces)
-        found.append(_learn(_acting(learner, config), view, config, part_of(report, task, tasks)))
-    return [_record(config, checkpoints, found, number) for number in range(len(found[0]))]
+        agent = _acting(learner, config)
+        found.append(_learn(agent, view, config, part_of(report, task, tasks)))
+        (environments,) = next(iter(view.test_dataloader()))
+        if (maze := agent.walked(environments.task)) is not None:
+            mazes[environments.task.name] = Walk(**maze)
+    records = [_record(config, checkpoints, found, number) for number in range(len(found[0]))]
+    return [*records[:-1], records[-1].model_copy(update={"mazes": mazes})]
 
 
 class Milestones(pl.Callback):
@@ -128,9 +134,9 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
             limit_val_batches=0,
         )  # fmt: skip
         trainer.fit(agent, datamodule=view)
-    else:
+    if len(milestones.found) < len(at):  # it learns nothing at all, or without steps
         milestones.measure(agent)
-    while len(milestones.found) < len(at):  # what learns nothing more does the same again
+    while len(milestones.found) < len(at):
         milestones.found.append(milestones.found[-1])
     return milestones.found
 
@@ -158,15 +164,13 @@ def _record(
         units=[f"{task}/{n}" for task, own in enumerate(at) for n in range(len(own.returns))],
         tasks=[str(task) for task, own in enumerate(at) for _ in own.returns],
         scores=[total for own in at for total in own.returns],
-        metrics={
-            "length": float(np.mean([length for own in at for length in own.lengths])),
-            **_to_threshold(config, found),
-        },
+        metrics={"length": float(np.mean([length for own in at for length in own.lengths]))},
         cost={
             "fit_seconds": sum(fit["cost"]["fit_seconds"] for fit in fits),
             "source_steps": sum(fit["cost"].get("env_steps", 0) for fit in fits),
             "env_steps": steps,
             "adapt_seconds": round(sum(own.seconds for own in at), 3),
+            **_to_threshold(config, found),
         },
         learner=config["learner"],
         strategy=config["strategy"],
