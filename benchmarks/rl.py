@@ -11,7 +11,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -197,13 +197,13 @@ def differences(found: dict[str, dict[str, Any]]) -> Iterator[str]:
             )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="all where none is named")
     parser.add_argument("--seeds", type=int, help="how many; as planned for each recipe")
     parser.add_argument("--sb3", action="store_true", help="let Stable-Baselines3 learn too")
     parser.add_argument("--out", type=Path, default=RESULTS / "agents.json")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     found = json.loads(options.out.read_text()) if options.out.exists() else {}
     for name in options.recipes or PLANS:
         recipe(name)

@@ -10,7 +10,14 @@ import pytest
 from agents import Gradients, Lines, Summing
 from refusals import fails
 
-from tlml.suites.inside.control import Measured, Milestones, _acting, _record, _set_rate, _to_threshold
+from tlml.suites.inside.control import (
+    Measured,
+    Milestones,
+    _acting,
+    _record,
+    _set_rate,
+    _to_threshold,
+)
 
 
 def milestones(at: list[int]) -> tuple[Milestones, Any]:
