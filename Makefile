@@ -15,7 +15,7 @@ EXTRAS := vision,peft,ot,rl,dev,docs
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-rl-speed bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,11 @@ bench-rl-speed: $(READY) ## time PPO on CartPole against Stable-Baselines3
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
+
+bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; half an hour
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -c constraints.txt -r benchmarks/speed/rl_requirements.txt
+	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole --sb3
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl
 
 stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held
 	$(BIN)/python -m benchmarks.stress

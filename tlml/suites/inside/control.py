@@ -48,7 +48,7 @@ def check_control(config: dict[str, Any]) -> None:
     view = _view(config, domain, 0)
     learner.meet(view.spaces)
     learner.check(view)
-    _acting(learner, config)
+    _set_rate(_acting(learner, config), config)
 
 
 def run_control(config: dict[str, Any], checkpoints: list[Path], report: Report) -> list[Record]:
@@ -127,6 +127,7 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
         callbacks.append(Adapt(strategy, seed=config["seed"]))
     if learns:
         agent.begin_anew(at[-1])
+        _set_rate(agent, config)
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, max_epochs=-1, logger=False, callbacks=callbacks,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -138,6 +139,15 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
     while len(milestones.found) < len(at):
         milestones.found.append(milestones.found[-1])
     return milestones.found
+
+
+def _set_rate(agent: Any, config: dict[str, Any]) -> None:
+    """Let an agent learn at the rate that the method's options say, where they do."""
+    if "lr" not in config["strategy_options"]:
+        return
+    if not hasattr(agent, "lr"):
+        raise TlmlError(f"lr: {config['learner']} has no learning rate to set; leave it out")
+    agent.lr = config["strategy_options"]["lr"]
 
 
 def _record(
