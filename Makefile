@@ -15,7 +15,7 @@ EXTRAS := vision,peft,ot,rl,dev,docs
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-rl-speed bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,11 @@ bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accu
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
 
+bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; half an hour
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -c constraints.txt -r benchmarks/speed/rl_requirements.txt
+	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole --sb3
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl
+
 stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held
 	$(BIN)/python -m benchmarks.stress
 
@@ -89,5 +94,5 @@ $(READY): export PIP_CONSTRAINT := constraints.txt
 $(READY): export PIP_BUILD_CONSTRAINT := constraints.txt
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs]"
+	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs,rl]"
 	touch $@

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -16,7 +15,13 @@ from tlml.errors import TlmlError
 from tlml.finetuning.callback import Adapt
 from tlml.learners.acting import Acting
 from tlml.learners.learner import Learner
-from tlml.suites.inside.ingredients import load_fitted, make_domain, make_learner, make_strategy
+from tlml.suites.inside.ingredients import (
+    load_fitted,
+    make_domain,
+    make_learner,
+    make_strategy,
+    result_of,
+)
 from tlml.suites.inside.share import Report, part_of
 from tlml.suites.results import Record, Walk
 from tlml.views.env import Environments, EnvView, known_tasks
@@ -48,7 +53,7 @@ def check_control(config: dict[str, Any]) -> None:
     view = _view(config, domain, 0)
     learner.meet(view.spaces)
     learner.check(view)
-    _acting(learner, config)
+    _set_rate(_acting(learner, config), config)
 
 
 def run_control(config: dict[str, Any], checkpoints: list[Path], report: Report) -> list[Record]:
@@ -127,6 +132,7 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
         callbacks.append(Adapt(strategy, seed=config["seed"]))
     if learns:
         agent.begin_anew(at[-1])
+        _set_rate(agent, config)
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, max_epochs=-1, logger=False, callbacks=callbacks,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -140,12 +146,21 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
     return milestones.found
 
 
+def _set_rate(agent: Any, config: dict[str, Any]) -> None:
+    """Let an agent learn at the rate that the method's options say, where they do."""
+    if "lr" not in config["strategy_options"]:
+        return
+    if not hasattr(agent, "lr"):
+        raise TlmlError(f"lr: {config['learner']} has no learning rate to set; leave it out")
+    agent.lr = config["strategy_options"]["lr"]
+
+
 def _record(
     config: dict[str, Any], checkpoints: list[Path], found: list[list[Measured]], number: int
 ) -> Record:
     steps = config["env_steps"][number]
     at = [own[number] for own in found]
-    fits = [json.loads((one.parent / "result.json").read_text("utf-8")) for one in checkpoints]
+    fits = [result_of(one) for one in checkpoints]
     return Record(
         protocol=config["protocol"],
         point={"env_steps": steps},
