@@ -126,13 +126,13 @@ class MixedPath(AutogradPath):
         by_values = self._loss.slopes(
             objective, (found, values.detach().numpy()), given, log_std, (by_outputs, by_log_std)
         )
-        pairs = [(outputs, by_outputs.T), (values, by_values)]
-        if spread is not None:
-            pairs.append((spread, by_log_std))
-        pairs = [pair for pair in pairs if pair[0].requires_grad]
-        if pairs:
-            given_back = [torch.from_numpy(np.asarray(slope)) for _, slope in pairs]
-            torch.autograd.backward([tensor for tensor, _ in pairs], given_back)
+        slopes = [(outputs, by_outputs.T), (values, by_values)]
+        if spread is not None and by_log_std is not None:
+            slopes.append((spread, by_log_std))
+        learning = [(tensor, torch.from_numpy(by)) for tensor, by in slopes if tensor.requires_grad]
+        if learning:
+            tensors, gradients = zip(*learning, strict=True)
+            torch.autograd.backward(tensors, gradients)
         return self._loss.terms(objective, given, tell)
 
 
