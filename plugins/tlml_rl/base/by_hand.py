@@ -48,7 +48,7 @@ class Path(Protocol):
         Args:
             objective: The loss.
             rows: Where.
-            tell: Whether to tell more than its two main parts.
+            tell: Whether to tell its parts.
         """
 
 
@@ -265,9 +265,9 @@ class ByHandPath:
         _, *above = room.hidden[-1]
         both, by_actor, by_critic = room.back[-1]
         np.matmul(room.by_outputs, above[0], out=self._policy.by_weight)
-        np.sum(room.by_outputs, axis=1, out=self._policy.by_bias)
+        np.matmul(room.by_outputs, room.ones, out=self._policy.by_bias)
         np.matmul(by_values, above[1], out=self._value.by_weight[0])
-        self._value.by_bias[0] = by_values.sum()
+        self._value.by_bias[0] = by_values @ room.ones
         np.matmul(room.by_outputs.T, self._policy.weight, out=by_actor)
         np.multiply(by_values[:, None], self._value.weight, out=by_critic)
         for depth in range(len(self._actor) - 1, -1, -1):

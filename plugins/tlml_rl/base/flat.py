@@ -63,7 +63,9 @@ class FlatParameters:
     def attach(self) -> None:
         """Let gradients lie in the shared memory; what does not learn has none."""
         for parameter, slope in zip(self.parameters, self._slopes, strict=True):
-            parameter.grad = slope if parameter.requires_grad else None
+            wanted = slope if parameter.requires_grad else None
+            if parameter.grad is not wanted:  # to look is quicker than to write
+                parameter.grad = wanted
 
     def gather(self) -> list[bool] | None:
         """Bring gradients that lie elsewhere into the shared memory.
@@ -135,6 +137,16 @@ class FlatAdam(Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Take a step."""
         loss = None if closure is None else closure()
+        self.advance()
+        return loss
+
+    @property
+    def hooked_on(self) -> bool:
+        """Whether anything is to be told of steps."""
+        return bool(self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks)
+
+    def advance(self) -> None:
+        """Take a step that nobody is told of."""
         learning = self.flat.gather()
         average(self.flat.gradients)
         scale = self._clipped()
@@ -145,7 +157,6 @@ class FlatAdam(Optimizer):
         else:
             self._counts += rates > 0
             self._go_apart(scale, rates)
-        return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the state of this, or of `torch.optim.Adam` over the same groups."""
@@ -188,10 +199,11 @@ class FlatAdam(Optimizer):
 
     def _rates(self, learning: list[bool] | None) -> float | NDArray[np.float64]:
         """Return the learning rate, or one for each parameter where they differ; 0 freezes."""
-        rates = {float(group["lr"]) for group in self.param_groups if group["params"]}
         everyone = learning is None and len(self._known) == len(self.flat.parameters)
-        if everyone and len(rates) == 1 and self.flat.values.is_cpu and self._in_step():
-            return rates.pop()
+        if everyone and self.flat.values.is_cpu and self._in_step():
+            rate = self.param_groups[0]["lr"]
+            if all(group["lr"] == rate for group in self.param_groups[1:]):
+                return float(rate)
         found, place = np.zeros(len(self.flat.parameters)), 0
         for group in self.param_groups:
             for _ in group["params"]:

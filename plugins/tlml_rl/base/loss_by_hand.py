@@ -39,8 +39,7 @@ class LossByHand:
     def __init__(self, policy: Policy, dtype: Any) -> None:
         self.policy, self._dtype = slopes_of(policy), dtype
         self._latest: tuple[Rows, Given] | None = None
-        self._losses = 0.0, 0.0
-        self._log_probs = np.empty(0, dtype)
+        self._log_probs = self._values = np.empty(0, dtype)
 
     def given(self, rows: Rows) -> Given:
         """Return rows as arrays; those of an epoch may come again in the next one."""
@@ -68,12 +67,11 @@ class LossByHand:
         if given.masks is not None:
             outputs = ruled_out(outputs, given.masks)
         self._log_probs = self.policy.at(outputs, given.actions, log_std)
-        policy_loss, by_log_prob = _of_policy(objective, self._log_probs, given)
-        value_loss, by_values = _of_values(objective, values, given)
+        self._values = values
+        by_log_prob = _by_log_prob(objective, self._log_probs, given)
         by_entropy = -objective.entropy * given.weights if objective.entropy else None
         self.policy.back(by_log_prob, by_entropy, *out)
-        self._losses = policy_loss, value_loss
-        return by_values
+        return _by_values(objective, values, given)
 
     def terms(self, objective: Objective, given: Given, tell: bool) -> Terms:
         """Return the parts of the loss that was looked at last.
@@ -81,18 +79,19 @@ class LossByHand:
         Args:
             objective: The loss.
             given: Where it was looked at.
-            tell: Whether to tell more than the two main parts.
+            tell: Whether to tell them.
         """
-        terms = Terms(*self._losses)
         if not tell:
-            return terms
+            return Terms()
         weights, changes = given.weights, self._log_probs - given.log_probs
         ratio = np.exp(changes)
         far = np.abs(ratio - 1) > (np.inf if objective.clip is None else objective.clip)
-        return terms._replace(
-            entropy=float(weights @ self.policy.entropy()),
-            approx_kl=float(weights @ (ratio - 1 - changes)),
-            clip_fraction=float(weights @ far),
+        return Terms(
+            _policy_loss(objective, ratio, self._log_probs, given),
+            float(weights @ _errors(objective, self._values, given)),
+            float(weights @ self.policy.entropy()),
+            float(weights @ (ratio - 1 - changes)),
+            float(weights @ far),
         )
 
 
@@ -101,30 +100,47 @@ def as_rows(inputs: NDArray[Any], dtype: Any) -> Array:
     return np.ascontiguousarray(inputs.reshape(len(inputs), -1), dtype)
 
 
-def _of_policy(objective: Objective, log_probs: Array, rows: Given) -> tuple[float, Array]:
-    """Return the policy's loss, and its slopes by log-probabilities ``[n]``."""
+def _policy_loss(objective: Objective, ratio: Array, log_probs: Array, rows: Given) -> float:
     weighted = rows.weights * rows.advantages
     if objective.clip is None:
-        return -float(weighted @ log_probs), -weighted
+        return -float(weighted @ log_probs)
+    cut = np.clip(ratio, 1 - objective.clip, 1 + objective.clip)
+    return -float(np.minimum(weighted * ratio, weighted * cut).sum())
+
+
+def _by_log_prob(objective: Objective, log_probs: Array, rows: Given) -> Array:
+    """Return the loss's slopes by log-probabilities ``[n]``."""
+    weighted = rows.weights * rows.advantages
+    if objective.clip is None:
+        slopes: Array = -weighted
+        return slopes
     ratio = np.exp(log_probs - rows.log_probs)
-    low, high = 1 - objective.clip, 1 + objective.clip
     whole = weighted * ratio
-    cut = weighted * np.minimum(np.maximum(ratio, low), high)
+    cut = weighted * np.minimum(np.maximum(ratio, 1 - objective.clip), 1 + objective.clip)
     # Where the clipped one is less, it is constant.
-    return -float(np.minimum(whole, cut).sum()), -whole * (whole <= cut)
+    slopes = -whole * (whole <= cut)
+    return slopes
 
 
-def _of_values(objective: Objective, values: Array, rows: Given) -> tuple[float, Array]:
-    """Return the mean squared error of values, and the loss's slopes by them ``[n]``."""
-    weights, returns = rows.weights, rows.returns
-    errors = values - returns
-    slopes = weights * errors
+def _errors(objective: Objective, values: Array, rows: Given) -> Array:
+    """Return squared errors of values ``[n]``, the larger ones where they are clipped."""
+    errors: Array = (values - rows.returns) ** 2
     if objective.value_clip is None:
-        return float(slopes @ errors), 2 * objective.value_weight * slopes
-    squares, old = errors**2, rows.values
-    moves = values - old
+        return errors
+    moved = np.clip(values - rows.values, -objective.value_clip, objective.value_clip)
+    others: Array = (rows.values + moved - rows.returns) ** 2
+    return np.maximum(errors, others)
+
+
+def _by_values(objective: Objective, values: Array, rows: Given) -> Array:
+    """Return the loss's slopes by values ``[n]``."""
+    errors = values - rows.returns
+    slopes: Array = (2 * objective.value_weight) * (rows.weights * errors)
+    if objective.value_clip is None:
+        return slopes
+    moves = values - rows.values
     moved = np.clip(moves, -objective.value_clip, objective.value_clip)
-    others = (old + moved - returns) ** 2
+    others = (rows.values + moved - rows.returns) ** 2
     # The clipped one, where it is larger, is constant; within the clip they differ by rounding.
-    slopes *= (squares >= others) | (moved == moves)
-    return float(weights @ np.maximum(squares, others)), 2 * objective.value_weight * slopes
+    slopes *= (errors**2 >= others) | (moved == moves)
+    return slopes

@@ -41,10 +41,10 @@ class Rows(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The parts of a loss; all but the first two only where they were asked for."""
+    """The parts of a loss; NaN where nobody asked for them."""
 
-    policy_loss: float
-    value_loss: float
+    policy_loss: float = math.nan
+    value_loss: float = math.nan
     entropy: float = math.nan
     approx_kl: float = math.nan
     clip_fraction: float = math.nan
@@ -75,7 +75,7 @@ class Objective:
             network: The actor and the critic.
             policy: What the actor's outputs mean.
             rows: Where.
-            tell: Whether to tell more than the two main parts.
+            tell: Whether to tell its parts.
         """
         outputs, values = network(rows.inputs)
         if rows.masks is not None:
@@ -84,13 +84,13 @@ class Objective:
         policy_loss = rows.weights @ self.of_policy(log_probs, rows)
         value_loss = rows.weights @ self.of_values(values, rows)
         total = policy_loss + self.value_weight * value_loss
-        terms = Terms(float(policy_loss.detach()), float(value_loss.detach()))
-        if self.entropy or tell:
-            entropy = rows.weights @ policy.entropy(outputs, network.log_std)
-            if self.entropy:
-                total = total - self.entropy * entropy
-            terms = self._told(terms, entropy.detach(), log_probs.detach(), rows)
-        return total, terms
+        if not (self.entropy or tell):
+            return total, Terms()
+        entropy = rows.weights @ policy.entropy(outputs, network.log_std)
+        if self.entropy:
+            total = total - self.entropy * entropy
+        parts = (policy_loss.detach(), value_loss.detach(), entropy.detach())
+        return total, self._told(parts, log_probs.detach(), rows) if tell else Terms()
 
     def of_policy(self, log_probs: Tensor, rows: Rows) -> Tensor:
         """Return the policy's loss of each row ``[n]``.
@@ -112,15 +112,12 @@ class Objective:
         moved = (values - rows.values).clamp(-self.value_clip, self.value_clip)
         return torch.maximum(errors, (rows.values + moved - rows.returns) ** 2)
 
-    def _told(self, terms: Terms, entropy: Tensor, log_probs: Tensor, rows: Rows) -> Terms:
+    def _told(self, parts: tuple[Tensor, ...], log_probs: Tensor, rows: Rows) -> Terms:
         changes = log_probs - rows.log_probs
         ratio = changes.exp()
         far = (ratio - 1).abs() > (math.inf if self.clip is None else self.clip)
-        return terms._replace(
-            entropy=float(entropy),
-            approx_kl=float(rows.weights @ (ratio - 1 - changes)),
-            clip_fraction=float(rows.weights @ far.to(ratio.dtype)),
-        )
+        away, share = rows.weights @ (ratio - 1 - changes), rows.weights @ far.to(ratio.dtype)
+        return Terms(*map(float, (*parts, away, share)))
 
 
 def told(terms: Sequence[Terms]) -> dict[str, float]:

@@ -221,11 +221,16 @@ class PolicyLearner(OnPolicy, NetworkLearner):
     def step_down(self, objective: Objective, rows: Rows, tell: bool = False) -> Terms:
         """Take a step of the optimiser down an objective on some rows, and return its parts.
 
+        Args:
+            objective: The loss.
+            rows: Where.
+            tell: Whether its parts are asked for; else they may be missing.
+
         Raises:
-            DivergedError: The loss is not finite.
+            DivergedError: The loss is not finite, where it is asked for.
         """
         terms = (self._path or self.path()).slopes(objective, rows, tell)
-        if not math.isfinite(terms.policy_loss + terms.value_loss):
+        if tell and not math.isfinite(terms.policy_loss + terms.value_loss):
             raise DivergedError(
                 f"{type(self).__name__}: the loss is {terms.policy_loss} (policy) and "
                 f"{terms.value_loss} (values) after {int(self.env_steps)} steps; take a lower lr"
@@ -314,12 +319,12 @@ class PolicyLearner(OnPolicy, NetworkLearner):
             (self._own_optimizer or self.flat_optimizer()).step()
             return
         counted: Any = self.optimizers()
-        if self._watched:
+        if self._watched or counted.optimizer.hooked_on:
             counted.step()
             return
-        # A step takes about as long as what the Trainer asks callbacks around it.
+        # A step takes about as long as what torch and the Trainer ask hooks around it.
         counted._on_before_step()
-        counted.optimizer.step()
+        counted.optimizer.advance()
         counted._on_after_step()
 
     def _reading_path(self) -> Path:
