@@ -42,6 +42,7 @@ class EnvStream:
     Attributes:
         envs: The vectorised environments.
         observations: What is seen now ``[N, ...]``.
+        infos: What the environments told beside, as gymnasium joins it.
         mode: When an environment is reset whose episode ended.
         restarted: The numbers of environments that did not come back.
     """
