@@ -15,7 +15,7 @@ EXTRAS := vision,peft,ot,rl,dev,docs
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-transfer bench-rl stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,10 @@ bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jo
 bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
 	$(BIN)/python -m benchmarks.speed.optimiser
 
+bench-rl-speed: $(READY) ## time PPO on CartPole against Stable-Baselines3
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -r benchmarks/speed/rl_requirements.txt
+	PYTHONPATH=$(VENV)/rl $(BIN)/python -m benchmarks.speed.rl
+
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
@@ -90,5 +94,5 @@ $(READY): export PIP_CONSTRAINT := constraints.txt
 $(READY): export PIP_BUILD_CONSTRAINT := constraints.txt
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs]"
+	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs,rl]"
 	touch $@

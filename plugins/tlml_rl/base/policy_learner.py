@@ -161,13 +161,31 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         """Return how to draw actions in a rollout, by noise of all its steps."""
         self._began = int(self.env_steps)
         noise = iter(self.noise(steps, self.policy.noise))
-        path, policy = self.path(), self.policy
+        path, policy, stream = self.path(), self.policy, self.environments
         encode, log_std = self._encoder(), self._log_std()
-        return lambda seen: policy.choose(path.outputs(encode(seen)), next(noise), log_std)
+        told: list[NDArray[np.bool_]] = []
+        self._allowed = told
+
+        def explore(seen: NDArray[Any]) -> NDArray[Any]:
+            outputs, allowed = path.outputs(encode(seen)), stream.allowed()
+            if allowed is not None:
+                outputs = policy.masked(outputs, allowed)
+                told.append(allowed)
+            return policy.choose(outputs, next(noise), log_std)
+
+        return explore
 
     def decide(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return the likeliest action for each observation."""
+        return self.decide_among(observations, None)
+
+    def decide_among(
+        self, observations: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[Any]:
+        """Return the likeliest of the actions that are allowed for each observation."""
         outputs = self._reading_path().outputs(self._encoder()(observations))
+        if allowed is not None:
+            outputs = self.policy.masked(outputs, allowed)
         return self.policy.best(outputs)
 
     def performed(self, actions: NDArray[Any]) -> NDArray[Any]:
@@ -189,7 +207,8 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         steps, number = rollout.rewards.shape
         inputs = self._tensor(self._encoder()(_joined(rollout.observations).numpy()))
         actions = _joined(rollout.actions).to(self.device)
-        values, log_probs = self.path().judge(inputs, actions, None)
+        masks = self._masks(len(actions))
+        values, log_probs = self.path().judge(inputs, actions, masks)
         if rollout.successors is None:
             after = values[number:]
         else:
@@ -197,7 +216,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
             after, _ = self.path().judge(led_to, actions[:0], None)
         first, nothing = steps * number, torch.zeros_like(log_probs)
         rows = Rows(
-            inputs[:first], actions, log_probs, nothing, nothing, values[:first], nothing
+            inputs[:first], actions, log_probs, nothing, nothing, values[:first], nothing, masks
         )  # fmt: skip
         rollout = rollout._replace(rewards=rollout.rewards.to(values.dtype))
         return rows, rollout, after.reshape(steps, number).cpu()
@@ -232,6 +251,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         for group, whole in zip(self.flat_optimizer().param_groups, self._shares, strict=True):
             group["lr"] = rate * whole
 
+    _allowed: Sequence[NDArray[np.bool_]] = ()
     _shares: Sequence[float] = ()
     _watched = True  # whether anything is to be told before a step
 
@@ -277,6 +297,14 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         return {**super().__getstate__(), **left_out}
 
     # Inside
+
+    def _masks(self, rows: int) -> Tensor | None:
+        """Return which actions were allowed in the rollout that was collected last, if told."""
+        told, self._allowed = self._allowed, []
+        if not told:
+            return None
+        masks = torch.from_numpy(np.stack(told)).reshape(-1, self.policy.size).to(self.device)
+        return masks if len(masks) == rows else None
 
     def _made_optimizer(self) -> FlatAdam:
         self.path()

@@ -155,7 +155,9 @@ def _record(
 ) -> Record:
     steps = config["env_steps"][number]
     at = [own[number] for own in found]
-    fits = [json.loads((one.parent / "result.json").read_text("utf-8")) for one in checkpoints]
+    fits = [
+        json.loads((one.parent / "result.json").read_text(encoding="utf-8")) for one in checkpoints
+    ]
     return Record(
         protocol=config["protocol"],
         point={"env_steps": steps},
