@@ -65,6 +65,7 @@ class AutogradPath:
 
     def __init__(self, network: ActorCritic, policy: Policy, flat: FlatParameters | None) -> None:
         self.network, self.policy, self.flat = network, policy, flat
+        self._like = network.head.value.weight
 
     @torch.no_grad()
     def outputs(self, inputs: Array) -> Array:
@@ -87,13 +88,12 @@ class AutogradPath:
         self.flat.gradients.zero_()
         self.flat.attach()
         with torch.enable_grad():
-            loss, terms = objective.loss(self.network, self.policy, rows)
+            loss, terms = objective.loss(self.network, self.policy, rows, tell)
             loss.backward()  # type: ignore[no-untyped-call]
         return terms
 
     def _tensor(self, inputs: Array) -> Tensor:
-        like = next(self.network.parameters())
-        return torch.from_numpy(inputs).to(like)
+        return torch.from_numpy(inputs).to(self._like)
 
 
 class Layer(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -16,7 +15,13 @@ from tlml.errors import TlmlError
 from tlml.finetuning.callback import Adapt
 from tlml.learners.acting import Acting
 from tlml.learners.learner import Learner
-from tlml.suites.inside.ingredients import load_fitted, make_domain, make_learner, make_strategy
+from tlml.suites.inside.ingredients import (
+    load_fitted,
+    make_domain,
+    make_learner,
+    make_strategy,
+    result_of,
+)
 from tlml.suites.inside.share import Report, part_of
 from tlml.suites.results import Record, Walk
 from tlml.views.env import Environments, EnvView, known_tasks
@@ -155,9 +160,7 @@ def _record(
 ) -> Record:
     steps = config["env_steps"][number]
     at = [own[number] for own in found]
-    fits = [
-        json.loads((one.parent / "result.json").read_text(encoding="utf-8")) for one in checkpoints
-    ]
+    fits = [result_of(one) for one in checkpoints]
     return Record(
         protocol=config["protocol"],
         point={"env_steps": steps},
