@@ -15,7 +15,7 @@ EXTRAS := vision,peft,ot,rl,dev,docs
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,7 +51,7 @@ bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compare
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
 
 bench-continual: $(READY) ## time La-MAML's step on a stream; AUTHORS=their checkout compares with it
-	$(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")
 
 bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jobs gain
 	$(BIN)/python -m benchmarks.speed.cells
@@ -60,9 +60,18 @@ bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jo
 bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
 	$(BIN)/python -m benchmarks.speed.optimiser
 
+bench-rl-speed: $(READY) ## time PPO on CartPole against Stable-Baselines3
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -r benchmarks/speed/rl_requirements.txt
+	PYTHONPATH=$(VENV)/rl $(BIN)/python -m benchmarks.speed.rl
+
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
+
+bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; half an hour
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -c constraints.txt -r benchmarks/speed/rl_requirements.txt
+	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole --sb3 --out runs/agents.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl --out runs/agents.json
 
 stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held
 	$(BIN)/python -m benchmarks.stress
@@ -85,5 +94,5 @@ $(READY): export PIP_CONSTRAINT := constraints.txt
 $(READY): export PIP_BUILD_CONSTRAINT := constraints.txt
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs]"
+	$(BIN)/pip install -c constraints.txt --editable ".[dev,docs,rl]"
 	touch $@

@@ -92,10 +92,11 @@ class Lamaml(RehearsingLearner):
         memory_size: Examples that are kept, of all tasks together.
         alpha_init: Where every rate starts, unless `strategy` says it.
         alpha_lr: The rate η of α.
-        path: How gradients are computed: ``closed`` (perceptrons on a CPU, by hand), ``plain``
-            (autograd through all steps), ``adjoint`` (by Hessian-vector products: no graph of the
-            steps is kept), ``compiled``, or ``auto``: what is fastest and right, ``adjoint`` where
-            memory is ``low``, and ``compiled`` where `compile` is set.
+        path: How gradients are computed: ``closed`` (by hand on a CPU: perceptrons, and single
+            examples in networks of convolutions), ``plain`` (autograd through all steps),
+            ``adjoint`` (by Hessian-vector products: no graph of the steps is kept), ``compiled``,
+            or ``auto``: what is fastest and right, ``adjoint`` where memory is ``low``, and
+            ``compiled`` where `compile` is set.
         **options: Those of `tlml.GradientLearner`.
 
     Raises:
@@ -173,7 +174,6 @@ class Lamaml(RehearsingLearner):
         Raises:
             DivergedError: A meta-loss isn't finite.
         """
-        loss = torch.zeros(())
         for glance in range(self.glances):
             step = _permuted(batch) if self.permute else batch
             replay = self._replayed()  # before this look shows R anything
@@ -209,8 +209,10 @@ class Lamaml(RehearsingLearner):
         """Take the inner steps, then step α and θ down the meta-loss."""
         network = self.built()
         theta = {name: p for name, p in network.named_parameters() if p.requires_grad}
-        alpha = {name: rate for name, rate in self.alpha.items() if name in theta}
-        glance = Glance(theta, alpha, self._cast(own), replay and self._cast(replay))
+        rates = self.alpha
+        alpha = {name: rates[name] for name in theta}
+        dtype = next(iter(theta.values())).dtype
+        glance = Glance(theta, alpha, _cast(own, dtype), replay and _cast(replay, dtype))
         objective = Objective(network, self.criterion, self._mask())
         path = self._path(objective, glance)
         with torch.enable_grad():
@@ -254,7 +256,7 @@ class Lamaml(RehearsingLearner):
             places = memory.draw(n)
         else:
             places = torch.randperm(len(memory))[:n].to(memory.x.device)
-        return Rows(*memory.at(places), memory.task[places])
+        return Rows(*memory.at(places), memory.task.index_select(0, places))
 
     def _pushes(self, glance: int) -> bool:
         """Say whether the memory is shown the batch with this look."""
@@ -264,9 +266,6 @@ class Lamaml(RehearsingLearner):
         again = isinstance(view, StreamView) and self.current_epoch % view.epochs > 0
         return self.push == "epoch" or not again
 
-    def _cast(self, rows: Rows) -> Rows:
-        return rows._replace(x=self._like(rows.x), y=self._like(rows.y))
-
     def _mask(self) -> Any:
         view = self.current_view()
         return view.masked if isinstance(view, StreamView) and view.scenario is not None else None
@@ -275,10 +274,10 @@ class Lamaml(RehearsingLearner):
         """Return the path for glances of this kind, and name a new one in the log."""
         (x, y, _), theta = glance.own, glance.theta
         first = next(iter(theta.values()))
-        cast = torch.is_autocast_enabled(first.device.type)
+        device = first.device
+        cast = torch.is_autocast_enabled(device.type)
         key = (
-            id(objective.network), len(theta), first.dtype, first.device, cast, x.dim(), y.dim(),
-            y.dtype,
+            id(objective.network), len(theta), first.dtype, device, cast, x.dim(), y.dim(), y.dtype,
         )  # fmt: skip
         if key not in self._paths:
             asked = self.asked_path
@@ -367,9 +366,16 @@ def _with_rate(strategy: Any, rate: float) -> Any:
     return {**named, "options": {"lr": rate, **named.get("options", {})}}
 
 
+def _cast(rows: Rows, dtype: torch.dtype) -> Rows:
+    """Return rows in a precision; whole numbers as they are."""
+    x, y = (part.to(dtype) if part.is_floating_point() else part for part in rows[:2])
+    return Rows(x, y, rows.task)
+
+
 def _permuted(step: Step) -> Step:
     order = torch.randperm(len(step.task)).to(step.task.device)
-    return Step(Batch(step.batch.x[order], step.batch.y[order]), step.task[order])
+    x, y, task = (part.index_select(0, order) for part in (*step.batch, step.task))
+    return Step(Batch(x, y), task)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from torch import nn
 from tlml import Strategy
 from tlml.data import Rollout
 from tlml_rl.base.minibatches import weighed
-from tlml_rl.base.objective import Objective
-from tlml_rl.base.policy_learner import PolicyLearner, explained_variance, told
+from tlml_rl.base.objective import Objective, explained_variance, told
+from tlml_rl.base.policy_learner import PolicyLearner
 from tlml_rl.returns import gae
 
 

@@ -12,8 +12,8 @@ from tlml import Strategy
 from tlml.data import Rollout
 from tlml.errors import check_choice
 from tlml_rl.base.minibatches import weighed
-from tlml_rl.base.objective import Objective
-from tlml_rl.base.policy_learner import PolicyLearner, explained_variance, told
+from tlml_rl.base.objective import Objective, explained_variance, told
+from tlml_rl.base.policy_learner import PolicyLearner
 from tlml_rl.returns import CREDITS, Credit, credit, discounted_returns, unfinished
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from tlml.cli.describe import option_lines
 from tlml.registry.options import options_of
+from tlml.registry.recipes import recipes
 from tlml.registry.source_options import read_options
 
 WHAT = {
@@ -20,6 +22,7 @@ _EXAMPLES = {
   tlml fit --model maml --data.domain sinusoid --data.shots 10 --trainer.max_epochs 10
   tlml fit --model maml --model.lr 0.001 --model.strategy sgd --model.strategy.lr 0.1 \\
       --data.domain glyphs --data.domain.size 16 --data.ways 5 --data.shots 1
+  tlml fit --recipe ppo_cartpole                          what comes with tlml
   tlml fit --config run.yaml --trainer.max_epochs 20      flags override the file
   tlml fit --config run.yaml --ckpt_path last             go on where runs/fit stopped
   tlml fit --config run.yaml --print_config               print all options and stop""",
@@ -34,6 +37,7 @@ _EXAMPLES = {
       --strategy.lr 0.01 --trainer.max_epochs 10
   tlml adapt --ckpt_path last --data.domain digits --data.shots 5 --head new""",
 }
+_IN = " " * 29
 _TEXT = """\
 usage: tlml {command} --model LEARNER --data.domain DOMAIN [options]
 
@@ -50,6 +54,8 @@ usage: tlml {command} --model LEARNER --data.domain DOMAIN [options]
   --trainer.OPTION           of Lightning's Trainer: max_epochs, devices, accelerator, logger, ...
   --ckpt_path FILE           {ckpt}
   --config FILE              options in YAML, as --print_config prints them
+  --recipe NAME              such a file that comes with tlml or a plugin:
+{recipes}
   --seed_everything SEED     of all that has no seed of its own (dropout); 0 by default
 
 Results go to runs/{command}/version_N: config.yaml, metrics.csv{kept}.
@@ -67,6 +73,7 @@ def help_text(command: str) -> str:
         extra=_ADAPTING if adapts else "" if command == "fit" else _TESTING,
         view=_VIEW.get(command, "EpisodeView by default"),
         ckpt=_CKPT.get(command, "a checkpoint, or last: that of the newest fit"),
+        recipes=textwrap.fill(", ".join(recipes()), 100, initial_indent=_IN, subsequent_indent=_IN),
         kept=", checkpoints/last.ckpt" if fits else "",
     )
 

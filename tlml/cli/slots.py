@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tlml.errors import TlmlError
+from tlml.registry.recipes import recipe
 from tlml.yaml_lines import LocatedData, Where, load_located, parse_located
 
 SlotKind = Literal["learner", "strategy", "view", "domain"]
@@ -26,7 +27,8 @@ SLOTS: Mapping[str, SlotKind] = {
 }
 ALONE = ("-h", "--help", "--print_config")  # flags that take no value
 SKIP_DEFAULT = "skip_default"  # what --print_config may be told
-_CONFIG = ("-c", "--config")
+_RECIPE = "--recipe"
+_CONFIG = ("-c", "--config", _RECIPE)
 _FILES = (".yaml", ".yml", ".json")
 
 
@@ -156,7 +158,7 @@ def read_words(command: str, words: Sequence[str]) -> CommandLine:
     flags = list(_flags(words))
     for flag, value in flags:
         if flag in _CONFIG:
-            _read_config(line, _needed(flag, value))
+            _read_config(line, _configuration(flag, _needed(flag, value)))
     others = [(_path_of(line, flag), value) for flag, value in flags if flag not in _CONFIG]
     # An option belongs to what fills its slot in the end, so names come first, outer before inner.
     for path, value in sorted(others, key=lambda flag: _depth(line, flag[0])):
@@ -225,10 +227,13 @@ def _read_flag(line: CommandLine, path: str, value: str | None) -> None:
         line.sources.append(Source(path, f"--{path}" if value is None else f"--{path}={value}"))
 
 
-def _read_config(line: CommandLine, file: str) -> None:
-    located = load_located(file)
+def _configuration(flag: str, value: str) -> LocatedData:
+    return load_located(recipe(value), f"{value}.yaml") if flag == _RECIPE else load_located(value)
+
+
+def _read_config(line: CommandLine, located: LocatedData) -> None:
     if not isinstance(located.data, dict):
-        raise TlmlError(f"{file}: must hold options such as model, data and trainer")
+        raise TlmlError(f"{located.name}: must hold options such as model, data and trainer")
     config = dict(located.data)
     for root in [path for path in line.slots if "." not in path and path in config]:
         node = config.pop(root)

@@ -133,13 +133,25 @@ def _first_steps(env: SeededEpisodes) -> list[Any]:
     space = copy.deepcopy(env.action_space)
     space.seed(0)
     env.episode = -1
-    found = [env.reset()[0]]
+    seen, info = env.reset()
+    found = [seen]
     for _ in range(_LOOKS):
-        seen, reward, terminated, truncated, _ = env.step(space.sample())
+        seen, reward, terminated, truncated, info = env.step(_any_allowed(space, info))
         found += [np.array(seen), np.array(reward)]
         if terminated or truncated:
             break
     return found
+
+
+def _any_allowed(space: gymnasium.Space[Any], info: dict[str, Any]) -> Any:
+    """Draw an action of those that an environment allows."""
+    spaces, told = gymnasium.spaces, info.get("action_mask")
+    if told is None or not isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+        return space.sample()
+    mask = np.asarray(told, np.int8)
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.sample(tuple(np.split(mask, np.cumsum(space.nvec)[:-1])))
+    return space.sample(mask)
 
 
 def _made(place: EnvPlace, seed: int) -> gymnasium.Env[Any, Any]:

@@ -42,6 +42,7 @@ class EnvStream:
     Attributes:
         envs: The vectorised environments.
         observations: What is seen now ``[N, ...]``.
+        infos: What the environments told beside, as gymnasium joins it.
         mode: When an environment is reset whose episode ended.
         restarted: The numbers of environments that did not come back.
     """
@@ -80,13 +81,25 @@ class EnvStream:
             that is something else than the observations.
         """
         self._stepping = True
-        seen, rewards, terminated, truncated, infos = self.envs.step(actions)
+        seen, rewards, terminated, truncated, self.infos = self.envs.step(actions)
         self._stepping = False
         followed = None
         if self.mode is not AutoresetMode.NEXT_STEP and (terminated | truncated).any():
-            seen, followed = self._reset_at_once(seen, terminated | truncated, infos)
+            seen, followed = self._reset_at_once(seen, terminated | truncated)
         self.observations = seen
         return seen, rewards, terminated, truncated, followed
+
+    def allowed(self) -> NDArray[np.bool_] | None:
+        """Return which actions may be chosen now ``[N, ...]``; None where environments tell none.
+
+        It is what they give as ``action_mask`` beside observations.
+        """
+        told = self.infos.get("action_mask")
+        if told is None:
+            return None
+        masks = np.asarray(told, bool)
+        masks[~self.infos["_action_mask"]] = True  # of those that told nothing
+        return masks
 
     def valid(self, over: NDArray[Any]) -> NDArray[Any]:
         """Return which steps ``[T, N]`` acted, by which of them ended an episode."""
@@ -143,19 +156,22 @@ class EnvStream:
         told = self.envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         self.mode = AutoresetMode(told)
         seed = self.places[0].seed_of(int(self._episodes[0])) if self.native else None
-        self.observations, _ = self.envs.reset(seed=seed)
+        self.observations, self.infos = self.envs.reset(seed=seed)
         self._seen = np.array(self.observations)
 
     def _reset_at_once(
-        self, seen: NDArray[Any], over: NDArray[Any], infos: dict[str, Any]
+        self, seen: NDArray[Any], over: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return what is seen after a reset within the step, and what the step led to."""
         followed = np.array(seen)
         if self.mode is AutoresetMode.SAME_STEP:
             for n in np.flatnonzero(over):
-                followed[n] = infos["final_obs"][n]
+                followed[n] = self.infos["final_obs"][n]
             return seen, followed
-        return self.envs.reset(options={"reset_mask": over})[0], followed
+        begun, infos = self.envs.reset(options={"reset_mask": over})
+        if "action_mask" in infos and "action_mask" in self.infos:
+            self.infos["action_mask"][over] = infos["action_mask"][over]
+        return begun, followed
 
     def _running(self) -> list[Running | None]:
         found: list[Running | None] = []

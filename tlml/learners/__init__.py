@@ -8,6 +8,7 @@ from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner, as_strategy
 from tlml.learners.network_learner import NetworkLearner
 from tlml.learners.retention import Retention
+from tlml.learners.videos import RecordVideos
 
 __all__ = [
     "MODELS",
@@ -18,6 +19,7 @@ __all__ = [
     "NetworkLearner",
     "OffPolicy",
     "OnPolicy",
+    "RecordVideos",
     "Retention",
     "TargetAdapter",
     "as_strategy",

@@ -19,7 +19,7 @@ from tlml.data.env_places import EnvPlace, SeededEpisodes
 from tlml.data.env_stream import EnvStream, Finished, as_rollout
 from tlml.data.rollouts import Rollout, Transitions
 from tlml.data.sampling import processes
-from tlml.data.tasks import Batch
+from tlml.data.tasks import MDP, Batch
 from tlml.errors import TlmlError, check_positive
 from tlml.learners.evaluation import from_all_ranks
 from tlml.learners.fit_resources import FitResources
@@ -71,15 +71,25 @@ class Acting(Learner):
     def decide(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return the action for each observation ``[n, ...]`` without any chance."""
 
+    def decide_among(
+        self, observations: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[Any]:
+        """Return actions as `decide`, of those that are allowed ``[n, ...]``; None: of all.
+
+        An agent that can't leave actions out takes no notice.
+        """
+        return self.decide(observations)
+
     def performed(self, actions: NDArray[Any]) -> NDArray[Any]:
         """Return actions as environments take them; mostly as they are."""
         return actions
 
-    def act(self, observation: Any) -> NDArray[Any]:
+    def act(self, observation: Any, allowed: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         """Return the agent's action for each observation, without any chance.
 
         Args:
             observation: A batch of observations ``[n, ...]``, a tensor or an array.
+            allowed: Which actions may be chosen ``[n, ...]``; None: all.
 
         Returns:
             Actions ``[n, ...]``, as environments take them.
@@ -88,7 +98,7 @@ class Acting(Learner):
             observation.detach().cpu().numpy() if isinstance(observation, Tensor) else observation
         )
         with torch.no_grad():
-            return self.performed(self.decide(np.asarray(seen)))
+            return self.performed(self.decide_among(np.asarray(seen), allowed))
 
     # Environments
 
@@ -213,6 +223,14 @@ class Acting(Learner):
     def costs(self) -> dict[str, float]:
         """Return how many steps in environments a fit took."""
         return {**super().costs(), "env_steps": int(self.env_steps)}
+
+    def walked(self, task: MDP) -> dict[str, Any] | None:
+        """Return what was learned of each cell where a task is a maze; suites draw it.
+
+        Returns:
+            ``cells``, ``actions`` and ``values``, row by row; None where there is nothing to show.
+        """
+        return None
 
     # Being judged
 
@@ -379,23 +397,26 @@ class OffPolicy(Acting):
         self._stop_in_time()
 
 
-def play_through(act: Explorer, places: Sequence[EnvPlace]) -> list[Finished]:
+def play_through(act: Callable[..., NDArray[Any]], places: Sequence[EnvPlace]) -> list[Finished]:
     """Play the first episode at each place to its end, all side by side.
 
     Args:
-        act: Observations to actions ``[n, ...]``.
+        act: Observations to actions ``[n, ...]``; it is told which are allowed where environments
+            tell.
         places: Where.
     """
     made = [SeededEpisodes(place) for place in places]
     try:
-        seen = [env.reset()[0] for env in made]
+        seen, infos = map(list, zip(*(env.reset() for env in made), strict=True))
         totals, lengths = [0.0] * len(made), [0] * len(made)
         acting = list(range(len(made)))
         while acting:
-            actions = act(np.stack([seen[n] for n in acting]))
+            told = [infos[n]["action_mask"] for n in acting if "action_mask" in infos[n]]
+            masks = [np.array(told, bool)] if len(told) == len(acting) else []
+            actions = act(np.stack([seen[n] for n in acting]), *masks)
             still = []
             for n, action in zip(acting, actions, strict=True):
-                seen[n], reward, terminated, truncated, _ = made[n].step(action)
+                seen[n], reward, terminated, truncated, infos[n] = made[n].step(action)
                 totals[n], lengths[n] = totals[n] + float(reward), lengths[n] + 1
                 if not (terminated or truncated):
                     still.append(n)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from tlml.presentation.rows import Block
 from tlml.presentation.scores import draw_scores
 from tlml.reports.feature_plot import panels, plot_features
+from tlml.reports.maze_plot import mazes
 from tlml.reports.option_plot import curves, plot_curve, tuned_curves
 from tlml.reports.scene import Picture, Scene
 from tlml.reports.size_plot import plot_sizes, sizes
@@ -79,5 +80,6 @@ _DRAWN: Mapping[str, Callable[[Scene], Iterator[Picture]]] = MappingProxyType(
         "tasks": tasks,
         "against": against,
         "courses": courses,
+        "mazes": mazes,
     }
 )

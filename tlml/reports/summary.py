@@ -13,7 +13,9 @@ from tlml.suites.description import EPISODES, Description
 from tlml.suites.results import Planned, PlannedAdapt, PlannedRefusal, Results
 
 # What only the records of some protocols have.
-_SOME = frozenset({"R", "before", "courses", "episodes", "tasks", "parts", "blocks", "resampled"})
+_SOME = frozenset(
+    {"R", "before", "courses", "mazes", "episodes", "tasks", "parts", "blocks", "resampled"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,28 @@ class Tried(_Read):
     error: str = ""
 
 
+class Walk(_Read):
+    """A maze that an agent was in, and what it has learned of each cell; see `Walked` of pictures.
+
+    Args:
+        cells: The map, row by row.
+        actions: What the agent does in each cell; "" where it does nothing.
+        values: What it expects from there; None where nothing.
+    """
+
+    cells: Annotated[list[str], Field(min_length=1)]
+    actions: list[list[str]]
+    values: list[list[float | None]]
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Walk:
+        sizes = [len(line) for line in self.cells]
+        for own in (self.actions, self.values):
+            if [len(line) for line in own] != sizes or len(set(sizes)) > 1:
+                raise ValueError("cells, actions and values of a maze have one shape")
+        return self
+
+
 class Record(_Read):
     """What was measured of one method, with one seed, at one point of a protocol's axis.
 
@@ -148,6 +170,7 @@ class Record(_Read):
         R: Of a stream: accuracies ``[T, T]``, R[t][j] on task j after task t.
         before: Of a stream: accuracies ``[T]`` before training.
         courses: What was measured on the way of the fit, by name: steps with a value each.
+        mazes: Of agents in mazes: what was learned of each cell, by task.
         episodes: The numbers of the target episodes, where those are the units.
         losses: One for each unit.
         tasks: The task of each unit, where tasks repeat or are few; five and more are paired units
@@ -183,6 +206,7 @@ class Record(_Read):
     R: list[list[float]] | None = None
     before: list[float] | None = None
     courses: dict[str, list[tuple[int, float]]] = {}
+    mazes: dict[str, Walk] = {}
     episodes: list[int] = []
     losses: list[float] = []
     tasks: list[str] = []

@@ -18,7 +18,7 @@ from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.spaces import outputs
 from tlml.data.tasks import MDP, SPLITS, Batch, Finite, Split, Task, examples
 from tlml.metrics.tasks import measure_predictions
-from tlml.spec import VIEWS, VOCABULARY, Spec
+from tlml.spec import VIEWS, Spec
 from tlml.testing.domain_splits import check_splits
 from tlml.testing.domain_views import check_view
 from tlml.testing.failure import CheckFailed, doing, require
@@ -100,7 +100,7 @@ def _check_words(subject: Subject, domain: Domain[Any]) -> None:
         f"{subject.label}: spec gives none of {', '.join(sorted(VIEWS))}, so no learner can use "
         "it; say which views can be made of it",
     )
-    targets = VOCABULARY["domain"] - VIEWS.keys() - {"finite"}
+    targets = {*_TARGETS, "control", "triples"}
     require(
         not subject.spec.gives.isdisjoint(targets),
         f"{subject.label}: spec gives none of {', '.join(sorted(targets))}; say what its "

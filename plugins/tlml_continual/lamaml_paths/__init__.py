@@ -6,7 +6,8 @@
 4. `closed`: perceptrons on a CPU, by hand: `layers` says of which networks that is true, `example`
    steps down single examples, `outer` takes the meta-losses, `back` goes back; `pairs` and `losses`
    are what they need.
-5. `compiled`: `adjoint`, traced once into one program.
+5. `chain`: networks of convolutions on a CPU: `adjoint`, but single examples by hand.
+6. `compiled`: `adjoint`, traced once into one program.
 
 `choice` takes one of them by the network and where it is.
 """

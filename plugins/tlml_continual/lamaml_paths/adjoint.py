@@ -10,13 +10,25 @@ That is what autograd does, but nothing of the replay is kept, and no graph of t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Rows, Slopes
 from tlml_continual.lamaml_paths.unfolded import UnfoldedConvolutions
+
+
+class Inner(Protocol):
+    """An inner loss at some parameters."""
+
+    @property
+    def slopes(self) -> list[Tensor]:
+        """Its gradient, which the caller does not change."""
+
+    def turned(self, along: list[Tensor]) -> list[Tensor]:
+        """Return the product of its Hessian and a vector."""
 
 
 class AdjointPath:
@@ -26,50 +38,81 @@ class AdjointPath:
 
     def slopes(self, objective: Objective, recipe: Recipe, glance: Glance) -> Slopes:
         """Return the meta-loss and its gradients."""
-        names, meta = list(glance.theta), glance.meta
-        rates = [recipe.rate(glance.alpha[name].detach()) for name in names]
-        at = [glance.theta[name].detach() for name in names]
-        own, steps, outer, losses = list(recipe.steps(glance.own)), [], [], []
-        for number, rows in enumerate(own, 1):
-            step = _inner_step(objective, recipe, names, at, rows)
-            moves = zip(at, rates, step.ways, strict=True)
-            at = [torch.addcmul(p, rate, way, value=-1) for p, rate, way in moves]
-            steps.append(step)
-            if recipe.loss_at == "mean" or number == len(own):
-                loss, slopes = _slopes(objective, names, at, meta)
-                losses.append(loss)
-                outer.append(slopes)
-            else:
-                outer.append([])
-        by_theta, by_alpha = _backwards(recipe, rates, steps, outer, 1 / len(losses))
-        if recipe.inner_relu:
-            for slope, rate in zip(by_alpha, rates, strict=False):
-                slope.mul_(rate.sign())  # rates are not negative
-        return Slopes(
-            torch.stack(losses).mean(),
-            dict(zip(names, by_theta, strict=True)),
-            dict(zip(names, by_alpha, strict=False)),
-        )
+        names, second = list(glance.theta), recipe.order == "second"
+
+        def take(at: list[Tensor], rows: Rows, _: int) -> Inner:
+            return _Differentiated.at(objective, names, at, rows, second)
+
+        return adjoint_slopes(objective, recipe, glance, take)
 
 
-class _Step(NamedTuple):
-    """An inner step: where it began, its gradient with a graph (second order), and its way."""
+def adjoint_slopes(
+    objective: Objective,
+    recipe: Recipe,
+    glance: Glance,
+    take: Callable[[list[Tensor], Rows, int], Inner],
+) -> Slopes:
+    """Return the meta-loss and its gradients.
 
-    at: list[Tensor]
+    Args:
+        objective: The network and its loss.
+        recipe: The algorithm's options.
+        glance: What is looked at.
+        take: Returns the inner loss of some rows at some parameters, given the number of the step.
+    """
+    names, meta = list(glance.theta), glance.meta
+    rates = [recipe.rate(glance.alpha[name].detach()) for name in names]
+    at = [glance.theta[name].detach() for name in names]
+    own, steps, outer, losses = list(recipe.steps(glance.own)), [], [], []
+    for number, rows in enumerate(own):
+        step = take(at, rows, number)
+        ways = [recipe.way(slope) for slope in step.slopes]
+        moves = zip(at, rates, ways, strict=True)
+        at = [torch.addcmul(p, rate, way, value=-1) for p, rate, way in moves]
+        steps.append(step)
+        if recipe.loss_at == "mean" or number + 1 == len(own):
+            loss, slopes = _slopes(objective, names, at, meta)
+            losses.append(loss)
+            outer.append(slopes)
+        else:
+            outer.append([])
+    by_theta, by_alpha = _backwards(recipe, rates, steps, outer, 1 / len(losses))
+    if recipe.inner_relu:
+        for slope, rate in zip(by_alpha, rates, strict=False):
+            slope.mul_(rate.sign())  # rates are not negative
+    return Slopes(
+        torch.stack(losses).mean(),
+        dict(zip(names, by_theta, strict=True)),
+        dict(zip(names, by_alpha, strict=False)),
+    )
+
+
+class _Differentiated(NamedTuple):
+    """An inner loss by autograd: where it is taken; its gradient with a graph (second order)."""
+
+    leaves: list[Tensor]
+    linked: list[Tensor]
     slopes: list[Tensor]
-    ways: list[Tensor]
 
+    @classmethod
+    def at(
+        cls, objective: Objective, names: list[str], at: list[Tensor], rows: Rows, second: bool
+    ) -> _Differentiated:
+        leaves = [value.detach().requires_grad_() for value in at]
+        with UnfoldedConvolutions():
+            loss = objective.loss(dict(zip(names, leaves, strict=True)), rows)
+        found = torch.autograd.grad(loss, leaves, create_graph=second, materialize_grads=True)
+        return cls(leaves, list(found) if second else [], [slope.detach() for slope in found])
 
-def _inner_step(
-    objective: Objective, recipe: Recipe, names: list[str], at: list[Tensor], rows: Rows
-) -> _Step:
-    second = recipe.order == "second"
-    leaves = [value.detach().requires_grad_() for value in at]
-    with UnfoldedConvolutions():
-        loss = objective.loss(dict(zip(names, leaves, strict=True)), rows)
-    found = torch.autograd.grad(loss, leaves, create_graph=second, materialize_grads=True)
-    ways = [recipe.way(slope.detach()) for slope in found]
-    return _Step(leaves, list(found) if second else [], ways)
+    def turned(self, along: list[Tensor]) -> list[Tensor]:
+        linked = [i for i, slope in enumerate(self.linked) if slope.requires_grad]
+        if not linked:  # gradients that don't depend on the parameters, as of a linear loss
+            return [torch.zeros_like(each) for each in along]
+        found = torch.autograd.grad(
+            [self.linked[i] for i in linked], self.leaves, [along[i] for i in linked],
+            materialize_grads=True,
+        )  # fmt: skip
+        return list(found)
 
 
 def _slopes(
@@ -84,7 +127,7 @@ def _slopes(
 def _backwards(
     recipe: Recipe,
     rates: list[Tensor],
-    steps: list[_Step],
+    steps: list[Inner],
     outer: list[list[Tensor]],
     weight: float,
 ) -> tuple[list[Tensor], list[Tensor]]:
@@ -94,25 +137,18 @@ def _backwards(
     for step, slopes in zip(reversed(steps), reversed(outer), strict=True):
         for each, slope in zip(v, slopes, strict=False):
             each.add_(slope, alpha=weight)
-        for total, way, each in zip(by_alpha, step.ways, v, strict=False):
-            total.addcmul_(way, each, value=-1)
+        for total, slope, each in zip(by_alpha, step.slopes, v, strict=False):
+            total.addcmul_(recipe.way(slope), each, value=-1)
         if recipe.order == "second":
             for each, turn in zip(v, _turned(recipe, rates, step, v), strict=True):
                 each.sub_(turn)
     return v, by_alpha
 
 
-def _turned(recipe: Recipe, rates: list[Tensor], step: _Step, v: list[Tensor]) -> list[Tensor]:
+def _turned(recipe: Recipe, rates: list[Tensor], step: Inner, v: list[Tensor]) -> list[Tensor]:
     """Return H (a ∘ v); a clamped entry of the gradient is constant."""
     along = [rate * each for rate, each in zip(rates, v, strict=True)]
     if recipe.inner_clip is not None:
-        inside = [slope.detach().abs() <= recipe.inner_clip for slope in step.slopes]
+        inside = [slope.abs() <= recipe.inner_clip for slope in step.slopes]
         along = [each * here for each, here in zip(along, inside, strict=True)]
-    linked = [i for i, slope in enumerate(step.slopes) if slope.requires_grad]
-    if not linked:  # gradients that don't depend on the parameters, as of a linear loss
-        return [torch.zeros_like(each) for each in v]
-    found = torch.autograd.grad(
-        [step.slopes[i] for i in linked], step.at, [along[i] for i in linked],
-        materialize_grads=True,
-    )  # fmt: skip
-    return list(found)
+    return step.turned(along)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.linalg.blas import dger, sger
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.contract import Recipe
@@ -40,36 +39,31 @@ class Way:
     ) -> None:
         self.trace, self.layers, self.recipe, self.loss = trace, layers, recipe, loss
         self.outer, self.x = outer, x
-        self.still = len(x) - trace.rows  # replayed rows of which V stays as it is
-        self.rows = np.zeros_like(trace.before[0])  # V of the others
+        # Whether v is the same at all steps.
+        self.constant = recipe.order == "first" and recipe.loss_at == "last"
+        self.still = 0 if self.constant else len(x) - trace.rows  # replayed rows that V keeps
+        self.rows = outer.rows[-1, self.still :]  # V of the others
+        self.v = [slopes[-1] for slopes in outer.weights]
         self.marks = np.empty_like(trace.pairs)  # δ_i ∘ V[n]
-        self.v = [np.zeros_like(rate) for rate in trace.rates[1:]]
-        self.v_bias = [np.zeros_like(rate) for rate in trace.bias_rates[1:]]
-        self.alpha = [np.zeros_like(rate) for rate in trace.rates[1:]]
-        self.alpha_bias = [np.zeros_like(rate) for rate in trace.bias_rates[1:]]
-        self._free = [np.empty_like(rate) for rate in trace.rates[1:]]
+        self.alpha = [np.zeros_like(v) for v in self.v]
+        self._free = [np.empty_like(v) for v in self.v]
         self.replayed = self._replayed()
-        self.added = self._added() if self.recipe.order == "second" else None
+        self.added = self._added()
 
     def go(self) -> None:
         """Go all the way."""
+        if self.constant:
+            if self.recipe.learns_alpha:
+                self._note_all()
+            return
         last = self.trace.steps - 1
         for i in range(last, -1, -1):
-            if self.recipe.loss_at == "mean":
+            if self.recipe.loss_at == "mean" and i < last:
                 self._meet(i)
-            elif i == last:
-                self._meet(0)
-            if self.recipe.learns_alpha and not self._constant:
+            if self.recipe.learns_alpha:
                 self._note(i)
             if self.recipe.order == "second":
                 self._turn(i)
-        if self.recipe.learns_alpha and self._constant:
-            self._note_all()
-
-    @property
-    def _constant(self) -> bool:
-        """Whether v is the same at all steps."""
-        return self.recipe.order == "first" and self.recipe.loss_at == "last"
 
     def by_theta(self) -> list[Tensor]:
         """Return ∂L/∂θ: of all weights, then of all biases."""
@@ -78,66 +72,59 @@ class Way:
         if self.replayed is not None:
             weight += self.replayed[0]
             bias += self.replayed[1]
-        return [weight, *_tensors(self.v), bias, *_tensors(self.v_bias)]
+        return _parted(weight, bias, self.v)
 
     def by_alpha(self, pairs: Pairs, theta: list[Tensor]) -> list[Tensor]:
         """Return ∂L/∂α in the same order, given ∂L/∂θ."""
-        rate, bias_rate = self._by_first(pairs, theta)
-        found = [rate, *_tensors(self.alpha), bias_rate, *_tensors(self.alpha_bias)]
-        if self.recipe.inner_relu:
-            for slope, each in zip(
-                found, [*self.layers.rates, *self.layers.bias_rates], strict=True
-            ):
-                slope *= each.sign()  # rates are not negative; products with booleans are slow
-        return found
+        weight, bias = self._by_first(pairs, theta)
+        if self.recipe.inner_relu:  # rates are not negative
+            _keep_above_0(weight, self.layers.rate)
+            _keep_above_0(bias, self.layers.bias_rate)
+            for total, rates in zip(self.alpha, self.trace.rates, strict=True):
+                total *= np.sign(rates)  # products with booleans are slow
+        return _parted(weight, bias, self.alpha)
 
     def _meet(self, number: int) -> None:
         """Add the slopes of a meta-loss: v ← v + G."""
         self.rows += self.outer.rows[number, self.still :]
         for v, slopes in zip(self.v, self.outer.weights, strict=True):
             v += slopes[number]
-        for v, slopes in zip(self.v_bias, self.outer.biases, strict=True):
-            v += slopes[number]
 
     def _note(self, i: int) -> None:
         """Add a step's part of ∂L/∂α: −g_i ∘ v."""
-        trace = self.trace
-        np.multiply(self.rows, trace.slopes[0][i], out=self.marks[i])
-        for layer, (v, v_bias) in enumerate(zip(self.v, self.v_bias, strict=True)):
-            np.multiply(trace.products[layer + 1][i], v, out=self._free[layer])
-            self.alpha[layer] -= self._free[layer]
-            self.alpha_bias[layer] -= v_bias * trace.slopes[layer + 1][i]
+        np.multiply(self.rows, self.trace.first_slopes[i], out=self.marks[i])
+        for layer, v, total, free in zip(
+            self.trace.layers[i], self.v, self.alpha, self._free, strict=True
+        ):
+            np.multiply(layer.product, v, out=free)
+            np.subtract(total, free, out=total)
 
     def _note_all(self) -> None:
         """Add the parts of all steps: −(Σ g_i) ∘ v."""
         trace = self.trace
-        for layer, (v, v_bias) in enumerate(zip(self.v, self.v_bias, strict=True)):
-            slopes = trace.slopes[layer + 1]
-            self.alpha[layer] -= (slopes.T @ trace.hidden[layer]) * v
-            self.alpha_bias[layer] -= slopes.sum(0) * v_bias
+        for slopes, given, v, total in zip(
+            trace.slopes, trace.given, self.v, self.alpha, strict=True
+        ):
+            np.multiply(np.dot(-slopes[:, 1].T, given[:, 0]), v, out=total)
 
     def _turn(self, i: int) -> None:
         """Go back through a step: v ← v − H_i (a ∘ v)."""
         trace = self.trace
-        first = (self.rows * trace.pairs[i]).sum(0)
+        first = np.add.reduce(self.rows * trace.pairs[i], 0)
         if self.added is not None:
             first += self.added[i]
         along = [
-            np.multiply(v, rate, out=free)
-            for v, rate, free in zip(self.v, trace.rates[1:], self._free, strict=True)
+            np.multiply(v, rates, out=free)
+            for v, rates, free in zip(self.v, trace.rates, self._free, strict=True)
         ]
-        along_bias = [v * rate for v, rate in zip(self.v_bias, trace.bias_rates[1:], strict=True)]
-        slopes, given = trace.turned(self.loss, i, first, along, along_bias)
-        self.rows[trace.first_own + i] -= slopes[0]
-        for layer, v in enumerate(self.v):
-            # The change of δ ⊗ h.
-            _subtract_product(v, slopes[layer + 1], trace.hidden[layer][i])
-            _subtract_product(v, trace.slopes[layer + 1][i], given[layer])
-            self.v_bias[layer] -= slopes[layer + 1]
+        self.rows[trace.first_own + i] -= trace.turned(self.loss, i, first, along)
+        for layer, v, free in zip(trace.layers[i], self.v, self._free, strict=True):
+            np.dot(layer.both_slopes, layer.both_given, out=free)  # the change of δ ⊗ h
+            np.subtract(v, free, out=v)
 
     def _replayed(self) -> tuple[Tensor, Tensor] | None:
         """Return what rows whose V stays add to ∂L/∂W and ∂L/∂b of the first layer."""
-        if self.recipe.loss_at == "mean":
+        if not self.still:
             return None
         rows = torch.from_numpy(self.outer.rows[0, : self.still])
         return rows.T @ self.x[: self.still], rows.sum(0)
@@ -147,30 +134,29 @@ class Way:
         if self.replayed is None:
             return None
         weight, bias = self.replayed
-        turned = self.layers.rates[0] * weight
+        turned = self.layers.rate * weight
         own = self.x[self.still :]
-        found: Array = torch.addmm(self.layers.bias_rates[0] * bias, own, turned.T).numpy()
+        found: Array = torch.addmm(self.layers.bias_rate * bias, own, turned.T).numpy()
         return found
 
     def _by_first(self, pairs: Pairs, theta: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return ∂L/∂A and ∂L/∂a of the first layer."""
-        slopes, moved = torch.from_numpy(self.trace.slopes[0]), self.outer.moved
-        bias = theta[len(self.layers.weights)]
-        if moved is not None and self._constant:
-            return moved.mul_(theta[0]).neg_(), -slopes.sum(0) * bias
-        marks = torch.from_numpy(self.marks)
-        rate, bias_rate = pairs.folded(marks).neg_(), -marks.sum((0, 1))
+        moved, slopes = self.outer.moved, torch.from_numpy(self.trace.first_slopes)
+        if moved is not None and self.constant:
+            return moved.mul_(theta[0]), -slopes.sum(0) * theta[len(self.layers.weights)]
+        rate, bias_rate = pairs.folded(self.marks)
         if moved is not None and self.replayed is not None:
-            rate.addcmul_(moved, self.replayed[0], value=-1)
+            rate.addcmul_(moved, self.replayed[0])
             bias_rate -= slopes.sum(0) * self.replayed[1]
         return rate, bias_rate
 
 
-def _subtract_product(matrix: Array, left: Array, right: Array) -> None:
-    """Subtract left ⊗ right in place, by BLAS: three times as fast as in NumPy."""
-    subtract = sger if matrix.dtype == np.float32 else dger
-    subtract(-1.0, right, left, a=matrix.T, overwrite_a=1)  # BLAS counts columns first
+def _keep_above_0(slope: Tensor, rate: Tensor) -> None:
+    """Set slopes to 0 where a rate is: the way back through a ReLU, in one pass."""
+    torch.ops.aten.threshold_backward.grad_input(slope, rate, 0, grad_input=slope)
 
 
-def _tensors(arrays: list[Array]) -> list[Tensor]:
-    return [torch.from_numpy(array) for array in arrays]
+def _parted(weight: Tensor, bias: Tensor, joined: list[Array]) -> list[Tensor]:
+    """Return all weights, then all biases, of layers from 1 on of which the latter are behind."""
+    later = [torch.from_numpy(array) for array in joined]
+    return [weight, *(one[:, :-1] for one in later), bias, *(one[:, -1] for one in later)]

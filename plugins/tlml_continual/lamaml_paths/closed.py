@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from tlml_continual.lamaml_paths.back import Way
-from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Rows, Slopes
+from tlml_continual.lamaml_paths.contract import Glance, Objective, Recipe, Slopes
 from tlml_continual.lamaml_paths.example import Trace
 from tlml_continual.lamaml_paths.layers import Perceptron
-from tlml_continual.lamaml_paths.losses import ByHand, by_hand
+from tlml_continual.lamaml_paths.losses import Array, by_hand, shut
 from tlml_continual.lamaml_paths.outer import Layers, outer_slopes
 from tlml_continual.lamaml_paths.pairs import Pairs
 
@@ -41,10 +41,11 @@ class ClosedPath:
         """Return the meta-loss and its gradients."""
         layers, meta = _layers(self.perceptron, recipe, glance), glance.meta
         x = meta.x.reshape(len(meta.x), -1).to(layers.weights[0].dtype)
-        loss = by_hand(meta.y, _shut(objective, meta, layers.sizes[-1]), x)
+        loss = by_hand(meta.y, shut(objective, meta, layers.sizes[-1]), x)
         trace, pairs = self._room(layers, recipe, len(glance.own.x), x)
         with np.errstate(all="ignore"):  # what diverges is told by the loss, as on other paths
-            _step_down(trace, pairs, layers, loss, x)
+            _fill(trace, pairs, layers, recipe, x)
+            trace.step_down(loss, len(x) - trace.steps)
             outer = outer_slopes(trace, layers, recipe, loss, x)
             way = Way(trace, layers, recipe, loss, outer, x)
             way.go()
@@ -57,43 +58,44 @@ class ClosedPath:
 
     def _room(self, layers: Layers, recipe: Recipe, own: int, x: Tensor) -> tuple[Trace, Pairs]:
         """Return room for a glance of this shape; it is made once, as pages of memory cost time."""
-        replayed = len(x) - own if recipe.loss_at == "mean" else 0
-        keeps = recipe.order == "second" or recipe.loss_at == "mean"
-        key = (own, replayed, x.dtype, layers.sizes, keeps)
+        mean = recipe.loss_at == "mean"
+        replayed, metas = (len(x) - own, own) if mean else (0, 1)
+        keeps = mean or recipe.order == "second"
+        key = (own, len(x), x.dtype, layers.sizes, keeps, metas)
         if key not in self._rooms:
             tanh, dtype = self.perceptron.activation == "tanh", x[:0].numpy().dtype
-            made = Trace.empty(tanh, layers.sizes, own, replayed + own, dtype, keeps)
-            self._rooms[key] = made, Pairs(own, replayed, x)
+            made = Trace.empty(
+                tanh, layers.sizes, own, replayed + own, (metas, len(x)), dtype, keeps
+            )
+            self._rooms[key] = made, Pairs(own, replayed, layers.sizes[1], x)
         return self._rooms[key]
 
 
 def _layers(perceptron: Perceptron, recipe: Recipe, glance: Glance) -> Layers:
-    theta, alpha = glance.theta, glance.alpha
-    return Layers(
-        [theta[name].detach() for name in perceptron.weights],
-        [theta[name].detach() for name in perceptron.biases],
-        [recipe.rate(alpha[name].detach()) for name in perceptron.weights],
-        [recipe.rate(alpha[name].detach()) for name in perceptron.biases],
+    weights, biases, alpha, bias_alpha = (
+        [held[name].detach() for name in names]
+        for held in (glance.theta, glance.alpha)
+        for names in (perceptron.weights, perceptron.biases)
     )
+    rate, bias_rate = recipe.rate(alpha[0]), recipe.rate(bias_alpha[0])
+    return Layers(weights, biases, alpha, bias_alpha, rate, bias_rate)
 
 
-def _shut(objective: Objective, rows: Rows, classes: int) -> Tensor | None:
-    """Return -inf for classes that don't count for a row, and 0 for others."""
-    if objective.masked is None or rows.task is None:
-        return None
-    return objective.masked(torch.zeros(len(rows.x), classes), rows.task)
-
-
-def _step_down(trace: Trace, pairs: Pairs, layers: Layers, loss: ByHand, x: Tensor) -> None:
-    """Take the inner steps."""
+def _fill(trace: Trace, pairs: Pairs, layers: Layers, recipe: Recipe, x: Tensor) -> None:
+    """Write down what the inner steps begin with."""
     seen = x[len(x) - trace.rows :]
     before = torch.from_numpy(trace.before[0])
     torch.addmm(layers.biases[0], seen, layers.weights[0].T, out=before)
     pairs.fill(seen)
-    pairs.moved(layers.rates[0], layers.bias_rates[0], torch.from_numpy(trace.pairs))
-    for layer in range(1, len(layers.weights)):
-        trace.weights[layer][0] = layers.weights[layer].numpy()
-        trace.biases[layer][0] = layers.biases[layer].numpy()
-        trace.rates[layer] = layers.rates[layer].numpy()
-        trace.bias_rates[layer] = layers.bias_rates[layer].numpy()
-    trace.step_down(loss, len(x) - trace.steps)
+    pairs.moved(layers.rate, layers.bias_rate, trace.pairs)
+    for layer, (weights, rates) in enumerate(zip(trace.weights, trace.rates, strict=True), 1):
+        _join(layers.weights[layer], layers.biases[layer], weights[0])
+        _join(layers.alpha[layer], layers.bias_alpha[layer], rates)
+        if recipe.inner_relu:
+            np.maximum(rates, 0, out=rates)
+
+
+def _join(weight: Tensor, bias: Tensor, out: Array) -> None:
+    """Write a matrix, and a vector as its last column."""
+    out[:, :-1] = weight.numpy()
+    out[:, -1] = bias.numpy()

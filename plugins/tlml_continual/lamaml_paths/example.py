@@ -2,12 +2,14 @@
 
 An operation of torch on a hundred numbers is all overhead, and there are about forty in a step. The
 first layer W is never updated: with P[i, n] = A (x_i ∘ x_n) + a, for its rates A and a of the bias,
-step i moves the pre-activations of row n by −δ_i ∘ P[i, n].
+step i moves the pre-activations of row n by −δ_i ∘ P[i, n]. A later layer's bias is the last column
+of its weights, and what it is given ends in a 1, so that one operation does for both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,39 +18,123 @@ from tlml_continual.lamaml_paths.losses import Array, ByHand
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """What is kept of k steps; layers are counted from 0, and of layer 0 there are no weights.
+class Layer:
+    """A layer above the first, at one step: views of what a `Trace` keeps.
 
     Args:
-        tanh: Whether the activation is tanh, else relu.
-        weights: Of layers from 1 on, at θ_0 to θ_k ``[k + 1, out, in]``; item 0 is None.
-        biases: The same ``[k + 1, out]``.
-        rates: Of these weights ``[out, in]``.
-        bias_rates: Of these biases ``[out]``.
-        before: Pre-activations of layer 0, at θ_0 to θ_k, of the rows that matter
-            ``[k + 1, rows, out]``; those of the batch are last.
-        pairs: P of each step and row ``[k, rows, out]``.
-        hidden: What layers but the last gave for the example of each step ``[k, out]``.
-        slopes: The slope δ by each layer's pre-activation ``[k, out]``.
-        products: Those by the weights, δ ⊗ h ``[k, out, in]``; item 0 is not used.
-        moves: What a step subtracts from weights ``[out, in]``; item 0 is not used.
-        backs: That by each hidden layer's output ``[k, out]``.
-        kept: What the loss needs for its second derivative ``[k, outputs]``.
+        tanh: Whether the activation below is tanh, else relu.
+        weights: At θ_i ``[out, in + 1]``.
+        after: At θ_{i+1}.
+        rates: Of the weights.
+        hidden: What the layer below gave ``[in]``; the beginning of `given`.
+        turned: Its change along a direction, the beginning of `given_turned`.
+        bend: The activation's derivative there ``[in]``.
+        given: `hidden` and a 1 ``[in + 1]``.
+        given_turned: `turned` and a 0.
+        slope: δ, the loss's slope by the pre-activation ``[out]``.
+        slope_turned: Its change.
+        back: The slope by what was given ``[in + 1]``.
+        back_hidden: The beginning of it, by `hidden`.
+        slope_below: δ of the layer below ``[in]``.
+        product: δ ⊗ given ``[out, in + 1]``, the slope by the weights.
+        move: Room for what the weights move by.
+        both_given: `given` and `given_turned` as two rows.
+        both_slopes: `slope_turned` and `slope`, by which these are to be multiplied.
+        column: δ ``[out, 1]``.
+        row: `given` ``[1, in + 1]``.
+        nothing: Zeros ``[in]``.
     """
 
     tanh: bool
+    weights: Array
+    after: Array
+    rates: Array
+    hidden: Array
+    turned: Array
+    bend: Array
+    given: Array
+    given_turned: Array
+    slope: Array
+    slope_turned: Array
+    back: Array
+    back_hidden: Array
+    slope_below: Array
+    product: Array
+    move: Array
+    both_given: Array
+    both_slopes: Array
+    column: Array
+    row: Array
+    nothing: Array
+
+    def forward(self, before: Array) -> Array:
+        """Return pre-activations, of those of the layer below."""
+        if self.tanh:
+            np.tanh(before, out=self.hidden)
+            np.subtract(1, np.square(self.hidden), out=self.bend)
+        else:
+            np.maximum(before, self.nothing, out=self.hidden)
+            np.sign(self.hidden, out=self.bend)
+        found: Array = np.dot(self.weights, self.given)
+        return found
+
+    def step(self) -> None:
+        """Move the weights down the slope, and find that by the pre-activations below."""
+        np.dot(self.slope, self.weights, out=self.back)  # first: `after` may be the same place
+        np.multiply(self.back_hidden, self.bend, out=self.slope_below)
+        np.dot(self.column, self.row, out=self.product)
+        np.multiply(self.rates, self.product, out=self.move)
+        np.subtract(self.weights, self.move, out=self.after)
+
+    def turn(self, change: Array, along: Array) -> Array:
+        """Return how pre-activations change with those below, and with the weights `along`."""
+        np.multiply(self.bend, change, out=self.turned)
+        found: Array = np.dot(self.weights, self.given_turned)
+        found += np.dot(along, self.given)
+        return found
+
+    def turn_back(self, change: Array, along: Array) -> Array:
+        """Return how the slope by the pre-activations below changes, with the slope's change."""
+        self.slope_turned[:] = change
+        back = np.dot(change, self.weights)
+        back += np.dot(self.slope, along)
+        found: Array = back[:-1] * self.bend
+        if self.tanh:
+            found -= 2 * self.hidden * self.turned * self.back_hidden
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is kept of k steps.
+
+    Args:
+        weights: Of layers from 1 on, at θ_0 to θ_k ``[k + 1, out, in + 1]``.
+        rates: Of these ``[out, in + 1]``.
+        given: What they were given ``[k, 2, in + 1]``, and its change.
+        slopes: The change of δ, and δ ``[k, 2, out]``.
+        layers: The same by steps.
+        before: Pre-activations of layer 0, at θ_0 to θ_k, of the rows that matter
+            ``[k + 1, rows, out]``; those of the batch are last.
+        pairs: P of each step and row ``[k, rows, out]``.
+        first_slopes: δ of layer 0 ``[k, out]``.
+        kept: What the loss needs for its second derivative ``[k, outputs]``.
+        meta_given: What layers from 1 on are given for the rows of m meta-losses, and a 1 behind
+            ``[m, n, in + 1]``.
+        tanh: Whether the activation is tanh, else relu.
+    """
+
     weights: list[Array]
-    biases: list[Array]
     rates: list[Array]
-    bias_rates: list[Array]
+    given: list[Array]
+    slopes: list[Array]
+    layers: list[list[Layer]]
     before: Array
     pairs: Array
-    hidden: list[Array]
-    slopes: list[Array]
-    products: list[Array]
-    moves: list[Array]
-    backs: list[Array]
+    first_slopes: Array
     kept: Array
+    meta_given: list[Array]
+    tanh: bool
 
     @classmethod
     def empty(
@@ -57,6 +143,7 @@ class Trace:
         sizes: tuple[int, ...],
         steps: int,
         rows: int,
+        metas: tuple[int, int],
         dtype: np.dtype[Any],
         keeps: bool = True,
     ) -> Trace:
@@ -67,40 +154,39 @@ class Trace:
             sizes: Of the inputs and of all layers.
             steps: How many.
             rows: Rows that matter.
+            metas: How many meta-losses, and rows of each.
             dtype: Of all numbers.
             keeps: Whether weights and their slopes are looked at after the step that follows; else
                 those of all steps are one place in memory, which stays in the caches.
         """
-        outs, layers = sizes[1:], range(1, len(sizes) - 1)
-        none = np.empty(0, dtype)
-
-        def room(*shape: int) -> Array:
-            return np.empty(shape, dtype)
-
-        def rolling(*shape: int) -> Array:
-            if keeps:
-                return room(*shape)
-            one = room(*shape[1:])
-            return np.lib.stride_tricks.as_strided(one, shape, (0, *one.strides))
-
+        rooms = [_Room.empty(out, below, steps, dtype, keeps) for below, out in pairwise(sizes[1:])]
+        first = np.empty((steps, sizes[1]), dtype)
         return cls(
+            [room.weights for room in rooms],
+            [room.rates for room in rooms],
+            [room.given for room in rooms],
+            [room.slopes for room in rooms],
+            [
+                [
+                    room.layer(i, tanh, below)
+                    for room, below in zip(
+                        rooms, [first[i], *(room.slopes[i, 1] for room in rooms)], strict=False
+                    )
+                ]
+                for i in range(steps)
+            ],
+            np.empty((steps + 1, rows, sizes[1]), dtype),
+            np.empty((steps, rows, sizes[1]), dtype),
+            first,
+            np.empty((steps, sizes[-1]), dtype),
+            [np.ones((*metas, below + 1), dtype) for below in sizes[1:-1]],
             tanh,
-            [none, *(rolling(steps + 1, outs[i], outs[i - 1]) for i in layers)],
-            [none, *(room(steps + 1, outs[i]) for i in layers)],
-            [none] * len(outs), [none] * len(outs),
-            room(steps + 1, rows, outs[0]), room(steps, rows, outs[0]),
-            [room(steps, out) for out in outs[:-1]],
-            [room(steps, out) for out in outs],
-            [none, *(rolling(steps, outs[i], outs[i - 1]) for i in layers)],
-            [none, *(room(outs[i], outs[i - 1]) for i in layers)],
-            [room(steps, out) for out in outs[:-1]],
-            room(steps, outs[-1]),
-        )  # fmt: skip
+        )
 
     @property
     def steps(self) -> int:
         """How many steps there are."""
-        return int(self.kept.shape[0])
+        return len(self.kept)
 
     @property
     def rows(self) -> int:
@@ -119,79 +205,74 @@ class Trace:
             loss: Of the rows of the meta-batch.
             first: Where the batch begins in these.
         """
-        for i in range(self.steps):
-            scores = self._forward(i)
-            slope, self.kept[i] = loss.of_one(first + i, scores)
-            self._backward(i, slope)
-            np.multiply(self.pairs[i], self.slopes[0][i], out=self.before[i + 1])
-            np.subtract(self.before[i], self.before[i + 1], out=self.before[i + 1])
+        for i, layers in enumerate(self.layers):
+            before, after = self.before[i], self.before[i + 1]
+            given = before[self.first_own + i]
+            for layer in layers:
+                given = layer.forward(given)
+            loss.of_one(first + i, given, layers[-1].slope, self.kept[i])
+            for layer in reversed(layers):
+                layer.step()
+            np.multiply(self.pairs[i], layers[0].slope_below, out=after)
+            np.subtract(before, after, out=after)
 
-    def _forward(self, i: int) -> Array:
-        given: Array = self.before[i, self.first_own + i]
-        for layer in range(1, len(self.weights)):
-            hidden = self.hidden[layer - 1][i]
-            if self.tanh:
-                np.tanh(given, out=hidden)
-            else:
-                np.maximum(given, 0, out=hidden)
-            given = self.weights[layer][i] @ hidden
-            given += self.biases[layer][i]
-        return given
+    def turned(self, loss: ByHand, i: int, first: Array, along: list[Array]) -> Array:
+        """Multiply the Hessian of example i's loss at θ_i by a direction (Pearlmutter 1994).
 
-    def _backward(self, i: int, slope: Array) -> None:
-        """Go back through the layers, and move the weights of each."""
-        for layer in reversed(range(1, len(self.weights))):
-            self.slopes[layer][i] = slope
-            weights, hidden = self.weights[layer], self.hidden[layer - 1][i]
-            product, move = self.products[layer][i], self.moves[layer]
-            back = slope @ weights[i]
-            np.dot(slope[:, None], hidden[None], out=product)
-            np.multiply(self.rates[layer], product, out=move)
-            np.subtract(weights[i], move, out=weights[i + 1])
-            biases = self.biases[layer]
-            np.subtract(biases[i], self.bias_rates[layer] * slope, out=biases[i + 1])
-            self.backs[layer - 1][i] = back
-            slope = back * self._bend(hidden)
-        self.slopes[0][i] = slope
-
-    def _bend(self, hidden: Array) -> Array:
-        """Return the activation's derivative where it gave `hidden`."""
-        found: Array = 1 - hidden * hidden if self.tanh else hidden > 0
-        return found
-
-    def turned(
-        self, loss: ByHand, i: int, first: Array, along: list[Array], along_bias: list[Array]
-    ) -> tuple[list[Array], list[Array]]:
-        """Return the Hessian of example i's loss at θ_i times a direction (Pearlmutter 1994).
+        What it is for the weights of layers from 1 on is told by `both_slopes` and `both_given`.
 
         Args:
             loss: What is differentiated.
             i: The step.
             first: The direction as a change of layer 0's pre-activation ``[out]``.
             along: The direction of the weights of layers from 1 on.
-            along_bias: That of their biases.
 
         Returns:
-            The changes of all slopes δ, and of what the hidden layers gave.
+            The change of layer 0's slope δ.
         """
-        layers = range(1, len(self.weights))
-        bends = [self._bend(hidden[i]) for hidden in self.hidden]
-        befores, given = [first], [bends[0] * first]
-        for layer in layers:
-            change = self.weights[layer][i] @ given[-1]
-            change += along[layer - 1] @ self.hidden[layer - 1][i]
-            change += along_bias[layer - 1]
-            befores.append(change)
-            if layer + 1 < len(self.weights):
-                given.append(bends[layer] * change)
-        change = loss.turned(self.kept[i], befores[-1])
-        slopes = [change]
-        for layer in reversed(layers):
-            back = change @ self.weights[layer][i] + self.slopes[layer][i] @ along[layer - 1]
-            back *= bends[layer - 1]
-            if self.tanh:
-                hidden = self.hidden[layer - 1][i]
-                back -= 2 * hidden * given[layer - 1] * self.backs[layer - 1][i]
-            change = back
-            slopes.append(change)
-        return slopes[::-1], given
+        change = first
+        for layer, direction in zip(self.layers[i], along, strict=True):
+            change = layer.turn(change, direction)
+        change = loss.turned(self.kept[i], change)
+        for layer, direction in zip(reversed(self.layers[i]), reversed(along), strict=True):
+            change = layer.turn_back(change, direction)
+        return change
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What a `Trace` keeps of one layer, for all steps."""
+
+    weights: Array
+    rates: Array
+    given: Array
+    bends: Array
+    slopes: Array
+    backs: Array
+    products: Array
+    move: Array
+
+    @classmethod
+    def empty(cls, out: int, below: int, steps: int, dtype: np.dtype[Any], keeps: bool) -> _Room:
+        def rolling(number: int) -> Array:
+            if keeps:
+                return np.empty((number, out, below + 1), dtype)
+            one = np.empty((out, below + 1), dtype)
+            return np.lib.stride_tricks.as_strided(one, (number, *one.shape), (0, *one.strides))
+
+        given = np.empty((steps, 2, below + 1), dtype)
+        given[:, 0, -1], given[:, 1, -1] = 1, 0
+        return cls(
+            rolling(steps + 1), np.empty((out, below + 1), dtype), given,
+            np.empty((steps, below), dtype), np.empty((steps, 2, out), dtype),
+            np.empty((steps, below + 1), dtype), rolling(steps), np.empty((out, below + 1), dtype),
+        )  # fmt: skip
+
+    def layer(self, i: int, tanh: bool, below: Array) -> Layer:
+        given, slopes, back = self.given[i], self.slopes[i], self.backs[i]
+        return Layer(
+            tanh, self.weights[i], self.weights[i + 1], self.rates, given[0, :-1], given[1, :-1],
+            self.bends[i], given[0], given[1], slopes[1], slopes[0], back, back[:-1],
+            below, self.products[i], self.move, given, slopes.T, slopes[1][:, None], given[:1],
+            np.zeros_like(below),
+        )  # fmt: skip

@@ -9,17 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tlml_continual.lamaml_paths.contract import Objective, Rows
+
 Array = NDArray[Any]
 
 
 class ByHand(Protocol):
     """A loss of rows of scores and their targets."""
 
-    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss of scores ``[m, n, outputs]``, and m times its slope by them."""
+    def of_rows(self, scores: Array) -> tuple[float, Array]:
+        """Return the mean loss of scores ``[m, n, outputs]``, and its slope by them."""
 
-    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
-        """Return the slope of one row's loss by its scores, and what `turned` needs of it."""
+    def of_one(self, row: int, scores: Array, slope: Array, kept: Array) -> None:
+        """Write the slope of one row's loss by its scores, and what `turned` needs of it."""
 
     def turned(self, kept: Array, along: Array) -> Array:
         """Return the second derivative of one row's loss times a direction of its scores."""
@@ -30,32 +32,31 @@ class CrossEntropy:
 
     def __init__(self, y: Tensor, shut: Tensor | None) -> None:
         self.classes: list[int] = y.tolist()
-        self._rows = np.arange(len(self.classes))
+        self._picked = np.arange(len(self.classes)), y.numpy()
         self._shut = None if shut is None else shut.numpy()
 
-    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def of_rows(self, scores: Array) -> tuple[float, Array]:
         """Return the mean loss and its slopes."""
-        given = scores.numpy()
         if self._shut is not None:
-            given = given + self._shut
-        given = given - given.max(-1, keepdims=True)
+            scores = scores + self._shut
+        given = scores - np.maximum.reduce(scores, -1, keepdims=True)
         shares = np.exp(given)
-        sums = shares.sum(-1, keepdims=True)
-        loss = np.log(sums).mean() - given[:, self._rows, self.classes].mean()
+        sums = np.add.reduce(shares, -1, keepdims=True)
+        picked = (slice(None), *self._picked)
+        found = np.add.reduce(np.log(sums), None) - np.add.reduce(given[picked], None)
         shares /= sums
-        shares[:, self._rows, self.classes] -= 1
-        shares /= shares.shape[-2]
-        return torch.from_numpy(np.asarray(loss)), torch.from_numpy(shares)
+        shares[picked] -= 1
+        shares /= sums.size
+        return float(found) / sums.size, shares
 
-    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
-        """Return the slope, and the classes' probabilities."""
+    def of_one(self, row: int, scores: Array, slope: Array, kept: Array) -> None:
+        """Write the slope, and the classes' probabilities."""
         if self._shut is not None:
             scores = scores + self._shut[row]
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
-        slope = shares.copy()
+        shares = np.exp(scores - scores[scores.argmax()])
+        np.divide(shares, np.add.reduce(shares), out=kept)
+        slope[:] = kept
         slope[self.classes[row]] -= 1
-        return slope, shares
 
     def turned(self, kept: Array, along: Array) -> Array:
         """Return p ∘ (r − p·r)."""
@@ -67,35 +68,42 @@ class SquaredError:
     """Of values ``y [n, d]``: the mean over rows and entries."""
 
     def __init__(self, y: Tensor) -> None:
-        self.y, self._y = y, y.numpy()
+        self._y = y.numpy()
 
-    def of_rows(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def of_rows(self, scores: Array) -> tuple[float, Array]:
         """Return the mean loss and its slopes."""
-        errors = scores - self.y
-        loss = errors.square().mean()
-        return loss, errors.mul_(2 / self.y.numel())
+        errors = scores - self._y
+        loss = float(np.square(errors).mean())
+        errors *= 2 / errors.size
+        return loss, errors
 
-    def of_one(self, row: int, scores: Array) -> tuple[Array, Array]:
-        """Return the slope twice, as its derivative depends on nothing."""
-        slope = (scores - self._y[row]) * (2 / len(scores))
-        return slope, slope
+    def of_one(self, row: int, scores: Array, slope: Array, kept: Array) -> None:
+        """Write the slope; its derivative depends on nothing."""
+        np.multiply(scores - self._y[row], 2 / len(scores), out=slope)
 
     def turned(self, kept: Array, along: Array) -> Array:
         """Return 2 r / d."""
         return along * (2 / len(along))
 
 
-def by_hand(y: Tensor, shut: Tensor | None, like: Tensor) -> ByHand:
+def by_hand(y: Tensor, closed: Tensor | None, like: Tensor) -> ByHand:
     """Return the loss of some rows' targets, of which `has_by_hand` says that it is known.
 
     Args:
         y: Classes ``[n]`` or values ``[n, d]``.
-        shut: -inf where a class does not count for a row, else 0.
+        closed: -inf where a class does not count for a row, else 0.
         like: Of the scores' type.
     """
     if y.is_floating_point():
         return SquaredError(y.detach().to(like.dtype))
-    return CrossEntropy(y.long(), None if shut is None else shut.to(like.dtype))
+    return CrossEntropy(y.long(), None if closed is None else closed.to(like.dtype))
+
+
+def shut(objective: Objective, rows: Rows, classes: int) -> Tensor | None:
+    """Return -inf for classes that don't count for a row, and 0 for others."""
+    if objective.masked is None or rows.task is None:
+        return None
+    return objective.masked(torch.zeros(len(rows.x), classes), rows.task)
 
 
 def has_by_hand(name: str | None, y: Tensor, outputs: int) -> bool:

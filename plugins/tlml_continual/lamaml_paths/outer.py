@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,14 +12,18 @@ from tlml_continual.lamaml_paths.contract import Recipe
 from tlml_continual.lamaml_paths.example import Trace
 from tlml_continual.lamaml_paths.losses import Array, ByHand
 
+_SMALL = 2**18  # multiplications, up to which OpenBLAS takes one thread
+
 
 class Layers(NamedTuple):
-    """Weights and biases by layer, and by what they are stepped."""
+    """Weights and biases by layer, their α, and by what the first layer's are stepped."""
 
     weights: list[Tensor]
     biases: list[Tensor]
-    rates: list[Tensor]
-    bias_rates: list[Tensor]
+    alpha: list[Tensor]
+    bias_alpha: list[Tensor]
+    rate: Tensor
+    bias_rate: Tensor
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -31,15 +36,13 @@ class Outer(NamedTuple):
 
     Args:
         loss: The meta-loss.
-        weights: By the weights of layers from 1 on ``[m, out, in]``.
-        biases: By their biases ``[m, out]``.
+        weights: By the weights of layers from 1 on, biases last ``[m, out, in + 1]``.
         rows: By the pre-activations of layer 0 ``[m, n, out]``.
-        moved: Σ δ_i ⊗ x_i of layer 0 ``[out, d]``, where the loss is at θ_k alone.
+        moved: −Σ δ_i ⊗ x_i of layer 0 ``[out, d]``, where the loss is at θ_k alone.
     """
 
     loss: Tensor
     weights: list[Array]
-    biases: list[Array]
     rows: Array
     moved: Tensor | None
 
@@ -55,34 +58,50 @@ def outer_slopes(trace: Trace, layers: Layers, recipe: Recipe, loss: ByHand, x: 
         x: The meta-batch.
     """
     if recipe.loss_at == "mean":
-        first, moved, given = 1, None, torch.from_numpy(trace.before[1:])
+        first, moved, before = 1, None, trace.before[1:]
     else:
         first = trace.steps
-        moved, given = _at_the_end(trace, layers, x)
-    weights = [torch.from_numpy(w[first:]) for w in trace.weights[1:]]
-    biases = [torch.from_numpy(b[first:]).unsqueeze(1) for b in trace.biases[1:]]
-    hidden = []
-    for weight, bias in zip(weights, biases, strict=True):
-        hidden.append(given.tanh() if trace.tanh else given.relu())
-        given = torch.baddbmm(bias, hidden[-1], weight.transpose(1, 2))
-    value, slopes = loss.of_rows(given)
-    slopes /= len(slopes)
+        moved, before = _at_the_end(trace, layers, x)
+    weights = [weight[first:] for weight in trace.weights]
+    for weight, given in zip(weights, trace.meta_given, strict=True):
+        (np.tanh if trace.tanh else _relu)(before, out=given[..., :-1])
+        before = _turned(_products(weight, _turned(given)))
+    value, slopes = loss.of_rows(before)
     by_weights: list[Array] = []
-    by_biases: list[Array] = []
-    for weight, given in zip(reversed(weights), reversed(hidden), strict=True):
-        by_weights.insert(0, torch.bmm(slopes.transpose(1, 2), given).numpy())
-        by_biases.insert(0, slopes.sum(1).numpy())
-        slopes = torch.bmm(slopes, weight)
-        slopes *= 1 - given * given if trace.tanh else given.sign()
-    return Outer(value, by_weights, by_biases, slopes.numpy(), moved)
+    for weight, given in zip(reversed(weights), reversed(trace.meta_given), strict=True):
+        by_weights.insert(0, _products(_turned(slopes), given))
+        slopes, below = _products(slopes, weight)[..., :-1], given[..., :-1]
+        slopes *= 1 - below * below if trace.tanh else np.sign(below)
+    return Outer(torch.from_numpy(np.array(value, slopes.dtype)), by_weights, slopes, moved)
 
 
-def _at_the_end(trace: Trace, layers: Layers, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what moved the first layer's weights, and pre-activations at θ_k ``[1, n, out]``."""
-    slopes = torch.from_numpy(trace.slopes[0])
-    moved = slopes.T @ x[len(x) - trace.steps :]
-    weight = torch.addcmul(layers.weights[0], layers.rates[0], moved, value=-1)
-    bias = layers.biases[0] - layers.bias_rates[0] * slopes.sum(0)
-    own = torch.from_numpy(trace.before[-1])
-    replayed = torch.addmm(bias, x[: len(x) - trace.steps], weight.T)
-    return moved, torch.cat([replayed, own]).unsqueeze(0)
+def _relu(before: Array, out: Array) -> None:
+    np.maximum(before, 0, out=out)
+
+
+def _turned(matrices: Array) -> Array:
+    return matrices.transpose(0, 2, 1)
+
+
+def _products(left: Array, right: Array) -> Array:
+    """Return products of m matrices.
+
+    NumPy's are quicker where they are small. It would share larger ones among threads of its own,
+    whatever torch was told.
+    """
+    if left.shape[1] * left.shape[2] * right.shape[2] <= _SMALL:
+        found: Array = np.matmul(left, right)
+        return found
+    return torch.bmm(torch.from_numpy(left), torch.from_numpy(right)).numpy()
+
+
+def _at_the_end(trace: Trace, layers: Layers, x: Tensor) -> tuple[Tensor, Array]:
+    """Return what moves the first layer's weights, and pre-activations at θ_k ``[1, n, out]``."""
+    slopes, replayed = -trace.first_slopes, len(x) - trace.steps
+    moved = torch.from_numpy(slopes).T @ x[replayed:]
+    weight = torch.addcmul(layers.weights[0], layers.rate, moved)
+    bias = layers.biases[0].numpy() + layers.bias_rate.numpy() * np.add.reduce(slopes, 0)
+    before = np.empty((1, len(x), len(bias)), bias.dtype)
+    np.add((x[:replayed] @ weight.T).numpy(), bias, out=before[0, :replayed])
+    before[0, replayed:] = trace.before[-1]
+    return moved, before

@@ -61,7 +61,7 @@ class Memory(nn.Module, ABC):
 
     def at(self, places: Tensor) -> Batch:
         """Return the examples at some places."""
-        return Batch(self.x[places], self.y[places])
+        return Batch(self.x.index_select(0, places), self.y.index_select(0, places))
 
 
 def zeros(n: int, space: Space[Any]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,18 +52,15 @@ class ReservoirBuffer(Memory):
             logits: What is kept beside each ``[n, scores]``.
         """
         n, age = len(batch.x), int(self.age)
-        numbers = age + np.arange(n)
-        drawn = torch.rand(n, dtype=torch.float64).numpy()
-        places = np.where(numbers < self.capacity, numbers, (drawn * (numbers + 1)).astype(int))
-        # Of two that take the same place the later one stays.
-        kept = {place: row for row, place in enumerate(places.tolist()) if place < self.capacity}
-        if kept:
-            device = self.x.device
-            at = torch.tensor(list(kept), device=device)
-            rows = torch.tensor(list(kept.values()), device=device)
-            self.x[at] = batch.x.detach()[rows].to(self.x)
-            self.y[at] = batch.y.detach()[rows].to(self.y)
-            self.task[at] = torch.as_tensor(task, device=device).expand(n)[rows]
+        kept: dict[int, int] = {}  # of two that take the same place the later one stays
+        for row, drawn in enumerate(torch.rand(n, dtype=torch.float64).tolist()):
+            place = number if (number := age + row) < self.capacity else int(drawn * (number + 1))
+            if place < self.capacity:
+                kept[place] = row
+        tasks = torch.as_tensor(task).expand(n)
+        for place, row in kept.items():  # few, but in the beginning
+            self.x[place], self.y[place] = batch.x[row].detach(), batch.y[row].detach()
+            self.task[place] = tasks[row]
             if logits is not None:
-                self.logits[at] = logits.detach()[rows].to(self.logits)
-        self.age += n
+                self.logits[place] = logits[row].detach()
+        self.age.add_(n)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,17 +66,31 @@ class Objective:
     value_weight: float = 0.5
     value_clip: float | None = None
 
-    def loss(self, network: ActorCritic, policy: Policy, rows: Rows) -> tuple[Tensor, Terms]:
-        """Return the loss on some rows, to be differentiated, and its parts."""
+    def loss(
+        self, network: ActorCritic, policy: Policy, rows: Rows, tell: bool = True
+    ) -> tuple[Tensor, Terms]:
+        """Return the loss on some rows, to be differentiated, and its parts.
+
+        Args:
+            network: The actor and the critic.
+            policy: What the actor's outputs mean.
+            rows: Where.
+            tell: Whether to tell more than the two main parts.
+        """
         outputs, values = network(rows.inputs)
         if rows.masks is not None:
             outputs = torch.where(rows.masks, outputs, -math.inf)
         log_probs = policy.log_prob(outputs, rows.actions, network.log_std)
-        policy_loss = (rows.weights * self.of_policy(log_probs, rows)).sum()
-        value_loss = (rows.weights * self.of_values(values, rows)).sum()
-        entropy = (rows.weights * policy.entropy(outputs, network.log_std)).sum()
-        total = policy_loss + self.value_weight * value_loss - self.entropy * entropy
-        return total, self._terms(policy_loss, value_loss, entropy, log_probs, rows)
+        policy_loss = rows.weights @ self.of_policy(log_probs, rows)
+        value_loss = rows.weights @ self.of_values(values, rows)
+        total = policy_loss + self.value_weight * value_loss
+        terms = Terms(float(policy_loss.detach()), float(value_loss.detach()))
+        if self.entropy or tell:
+            entropy = rows.weights @ policy.entropy(outputs, network.log_std)
+            if self.entropy:
+                total = total - self.entropy * entropy
+            terms = self._told(terms, entropy.detach(), log_probs.detach(), rows)
+        return total, terms
 
     def of_policy(self, log_probs: Tensor, rows: Rows) -> Tensor:
         """Return the policy's loss of each row ``[n]``.
@@ -96,15 +112,27 @@ class Objective:
         moved = (values - rows.values).clamp(-self.value_clip, self.value_clip)
         return torch.maximum(errors, (rows.values + moved - rows.returns) ** 2)
 
-    def _terms(
-        self, policy_loss: Tensor, value_loss: Tensor, entropy: Tensor, log_probs: Tensor,
-        rows: Rows,
-    ) -> Terms:  # fmt: skip
-        with torch.no_grad():
-            changes = log_probs - rows.log_probs
-            ratio = changes.exp()
-            kl = (rows.weights * (ratio - 1 - changes)).sum()
-            far = (ratio - 1).abs() > (math.inf if self.clip is None else self.clip)
-            share = (rows.weights * far).sum()
-        told = (policy_loss, value_loss, entropy, kl, share)
-        return Terms(*(float(each.detach()) for each in told))
+    def _told(self, terms: Terms, entropy: Tensor, log_probs: Tensor, rows: Rows) -> Terms:
+        changes = log_probs - rows.log_probs
+        ratio = changes.exp()
+        far = (ratio - 1).abs() > (math.inf if self.clip is None else self.clip)
+        return terms._replace(
+            entropy=float(entropy),
+            approx_kl=float(rows.weights @ (ratio - 1 - changes)),
+            clip_fraction=float(rows.weights @ far.to(ratio.dtype)),
+        )
+
+
+def told(terms: Sequence[Terms]) -> dict[str, float]:
+    """Return the means of what was told of steps, by name."""
+    means = np.mean(np.array(terms), axis=0)
+    return dict(zip(Terms._fields, map(float, means), strict=True))
+
+
+def explained_variance(values: Tensor, returns: Tensor, valid: Tensor) -> float:
+    """Return the share of the variance of returns that values tell; 1 at best."""
+    kept = valid.cpu().numpy()
+    wanted = returns.cpu().numpy()[kept]
+    spread = float(wanted.var()) if len(wanted) else 0.0
+    errors = wanted - values.cpu().numpy()[kept]
+    return 1.0 - float(errors.var()) / spread if spread > 0 else math.nan

@@ -67,6 +67,15 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         TlmlError: An option is out of range, or the network does not fit.
     """
 
+    _policy: Policy | None = None
+    _inputs: Inputs | None = None
+    _path: Path | None = None
+    _flat: FlatParameters | None = None
+    _own_optimizer: FlatAdam | None = None
+    _began = 0  # steps in environments before the rollout
+    _allowed: Sequence[NDArray[np.bool_]] = ()  # in each of its steps, where told
+    _watched = True  # whether anything is to be told before a step of the optimiser
+
     def __init__(
         self,
         network: str | nn.Module = "auto",
@@ -94,22 +103,13 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         check_positive(clip_norm=clip_norm, eps=eps)
         check_choice("lr_schedule", lr_schedule, SCHEDULES)
         check_choice("boxes", boxes, BOXES)
-        self.gamma, self.gae_lambda, self.lr_schedule, self.eps = (
-            gamma,
-            gae_lambda,
-            lr_schedule,
-            eps,
-        )
+        self.gamma, self.gae_lambda, self.eps = gamma, gae_lambda, eps
+        self.lr_schedule: Schedule = lr_schedule
         self.entropy, self.value_weight, self.clip_norm = entropy, value_weight, clip_norm
         self.boxes: Literal["gaussian", "squashed"] = boxes
         self.log_std = log_std
-        self.normalise_observations, self.normalise_rewards = (
-            normalise_observations, normalise_rewards,
-        )  # fmt: skip
-        self._path: Path | None = None
-        self._flat: FlatParameters | None = None
-        self._own_optimizer: FlatAdam | None = None
-        self._began = 0  # steps in environments before the rollout
+        self.normalise_observations = normalise_observations
+        self.normalise_rewards = normalise_rewards
         super().__init__(
             network, strategy, network_options=network_options, lr=lr, seed=seed, spaces=spaces,
             **options,
@@ -130,9 +130,6 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         if self._inputs is None:
             self._inputs = inputs_for(self._spaces().x)
         return self._inputs
-
-    _policy: Policy | None = None
-    _inputs: Inputs | None = None
 
     def prepare(self, spaces: ViewSpaces) -> None:
         """Make what normalises."""
@@ -161,13 +158,31 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         """Return how to draw actions in a rollout, by noise of all its steps."""
         self._began = int(self.env_steps)
         noise = iter(self.noise(steps, self.policy.noise))
-        path, policy = self.path(), self.policy
+        path, policy, stream = self.path(), self.policy, self.environments
         encode, log_std = self._encoder(), self._log_std()
-        return lambda seen: policy.choose(path.outputs(encode(seen)), next(noise), log_std)
+        told: list[NDArray[np.bool_]] = []
+        self._allowed = told
+
+        def explore(seen: NDArray[Any]) -> NDArray[Any]:
+            outputs, allowed = path.outputs(encode(seen)), stream.allowed()
+            if allowed is not None:
+                outputs = policy.masked(outputs, allowed)
+                told.append(allowed)
+            return policy.choose(outputs, next(noise), log_std)
+
+        return explore
 
     def decide(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return the likeliest action for each observation."""
+        return self.decide_among(observations, None)
+
+    def decide_among(
+        self, observations: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[Any]:
+        """Return the likeliest of the actions that are allowed for each observation."""
         outputs = self._reading_path().outputs(self._encoder()(observations))
+        if allowed is not None:
+            outputs = self.policy.masked(outputs, allowed)
         return self.policy.best(outputs)
 
     def performed(self, actions: NDArray[Any]) -> NDArray[Any]:
@@ -189,7 +204,8 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         steps, number = rollout.rewards.shape
         inputs = self._tensor(self._encoder()(_joined(rollout.observations).numpy()))
         actions = _joined(rollout.actions).to(self.device)
-        values, log_probs = self.path().judge(inputs, actions, None)
+        masks = self._masks(len(actions))
+        values, log_probs = self.path().judge(inputs, actions, masks)
         if rollout.successors is None:
             after = values[number:]
         else:
@@ -197,7 +213,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
             after, _ = self.path().judge(led_to, actions[:0], None)
         first, nothing = steps * number, torch.zeros_like(log_probs)
         rows = Rows(
-            inputs[:first], actions, log_probs, nothing, nothing, values[:first], nothing
+            inputs[:first], actions, log_probs, nothing, nothing, values[:first], nothing, masks
         )  # fmt: skip
         rollout = rollout._replace(rewards=rollout.rewards.to(values.dtype))
         return rows, rollout, after.reshape(steps, number).cpu()
@@ -214,9 +230,8 @@ class PolicyLearner(OnPolicy, NetworkLearner):
                 f"{type(self).__name__}: the loss is {terms.policy_loss} (policy) and "
                 f"{terms.value_loss} (values) after {int(self.env_steps)} steps; take a lower lr"
             )
-        if self._has_terms():
-            adapt: Any = self.adapt
-            extra = adapt(rows)
+        if "adapt" in vars(self):  # a strategy's terms, by tlml.Adapt
+            extra = vars(self)["adapt"](rows)
             if extra.requires_grad:
                 extra.backward()
         self._step()
@@ -229,11 +244,8 @@ class PolicyLearner(OnPolicy, NetworkLearner):
     def follow_schedule(self) -> None:
         """Set the learning rate for what comes next."""
         rate = self.lr * (self.remaining() if self.lr_schedule == "linear" else 1.0)
-        for group, whole in zip(self.flat_optimizer().param_groups, self._shares, strict=True):
-            group["lr"] = rate * whole
-
-    _shares: Sequence[float] = ()
-    _watched = True  # whether anything is to be told before a step
+        for group in self.flat_optimizer().param_groups:
+            group["lr"] = rate
 
     def draws(self) -> np.random.Generator:
         """Return the generator of the minibatches of the rollout; the same in all processes."""
@@ -278,12 +290,19 @@ class PolicyLearner(OnPolicy, NetworkLearner):
 
     # Inside
 
+    def _masks(self, rows: int) -> Tensor | None:
+        """Return which actions were allowed in the rollout that was collected last, if told."""
+        told, self._allowed = self._allowed, []
+        if not told:
+            return None
+        masks = torch.from_numpy(np.stack(told)).reshape(-1, self.policy.size).to(self.device)
+        return masks if len(masks) == rows else None
+
     def _made_optimizer(self) -> FlatAdam:
         self.path()
         assert self._flat is not None
         groups = tlml.param_groups(self.built(), self.strategy) if self.strategy.max_steps else None
         made = FlatAdam(self._flat, groups, lr=self.lr, eps=self.eps, clip_norm=self.clip_norm)
-        self._shares = [1.0] * len(made.param_groups)
         for group in made.param_groups:
             group["lr"] = self.lr
         self._own_optimizer = made
@@ -330,9 +349,6 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         found = self.built().log_std
         return None if found is None else found.detach().cpu().numpy()
 
-    def _has_terms(self) -> bool:
-        return "adapt" in vars(self) or callable(getattr(type(self), "adapt", None))
-
     def _spaces(self) -> ViewSpaces:
         if self.view_spaces is None:
             raise TlmlError(
@@ -374,21 +390,6 @@ class PolicyLearner(OnPolicy, NetworkLearner):
                 f"{type(self).__name__}: the network gives {list(outputs.shape)} for 2 "
                 f"observations; actions in {spaces.y} need {self.policy.size} outputs each"
             )
-
-
-def told(terms: Sequence[Terms]) -> dict[str, float]:
-    """Return the means of what was told of steps, by name."""
-    means = np.mean(np.array(terms), axis=0)
-    return dict(zip(Terms._fields, map(float, means), strict=True))
-
-
-def explained_variance(values: Tensor, returns: Tensor, valid: Tensor) -> float:
-    """Return the share of the variance of returns that values tell; 1 at best."""
-    kept = valid.cpu().numpy()
-    wanted = returns.cpu().numpy()[kept]
-    spread = float(wanted.var()) if len(wanted) else 0.0
-    errors = wanted - values.cpu().numpy()[kept]
-    return 1.0 - float(errors.var()) / spread if spread > 0 else math.nan
 
 
 def _joined(rows: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml import TlmlError
+from tlml.data import MDP
 from tlml.errors import OptionError
 from tlml.learners import Acting
 from tlml.views import ViewSpaces
+from tlml_rl.worlds.mazes import ARROWS, FREE, START, Maze
 
 
 class Values(Acting):
@@ -55,6 +57,25 @@ class Values(Acting):
         for child in self.children():
             child._apply(fn)  # type: ignore[no-untyped-call]
         return self
+
+    def walked(self, task: MDP) -> dict[str, Any] | None:
+        """Return the policy as arrows and the values, where a task is a maze of our own."""
+        env = task.make(0)
+        maze = getattr(env.unwrapped, "maze", None)
+        env.close()
+        if not isinstance(maze, Maze):
+            return None
+        best, worth = self.q.argmax(1).tolist(), self.values().tolist()
+        told = [
+            (ARROWS[best[n]], worth[n]) if cell in (FREE, START) else ("", None)
+            for n, cell in enumerate("".join(maze.rows))
+        ]
+        rows = maze.in_rows(told)
+        return {
+            "cells": list(maze.rows),
+            "actions": [[arrow for arrow, _ in row] for row in rows],
+            "values": [[value for _, value in row] for row in rows],
+        }
 
     def values(self) -> Tensor:
         """Return the value of each state ``[states]``: that of its best action."""

@@ -29,7 +29,7 @@ class GridWorld(gymnasium.Env[Any, Any]):
     happen is known: ``P[cell][action]`` lists ``(probability, next cell, reward, ended)``.
 
     Args:
-        map: A maze as text, or the name of one: lecture, detour, cliff, rooms.
+        map: A maze as text, or the name of one: lecture, lower, cliff, rooms.
         slip: The probability to go left or right of where one wants to, half each.
         step_reward: The reward of every step.
         goal_reward: What reaching a goal gives beside.
@@ -98,11 +98,9 @@ class GridWorld(gymnasium.Env[Any, Any]):
         return self._text() if self.render_mode == "ansi" else None
 
     def _text(self) -> str:
-        _, columns = self.maze.shape
         cells = list("".join(self.maze.rows))
         cells[self.place] = "@"
-        lines = ["".join(cells[i : i + columns]) for i in range(0, len(cells), columns)]
-        return "\n".join(lines) + "\n"
+        return "".join("".join(row) + "\n" for row in self.maze.in_rows(cells))
 
     def _outcomes(self, cells: str, cell: int, action: int) -> list[Outcome]:
         """Return what can come of an action; nothing does in walls and where episodes end."""
@@ -135,15 +133,15 @@ class Gridworld(World):
 
     Args:
         map: A maze as text (``#`` wall, ``.`` free, ``S`` start, ``G`` goal, ``O`` pit), or one by
-            its name: lecture, detour, cliff, rooms.
+            its name: lecture, lower, cliff, rooms.
         slip: The probability to go left or right of where one wants to, half each.
         step_reward: The reward of every step.
         goal_reward: What reaching a goal gives beside.
         pit_reward: What falling into a pit gives beside.
         max_episode_steps: After how many steps an episode is cut.
         source: What each source task changes; one task that changes nothing where None.
-        target: What each target task changes; a slippery floor, and beside the maze of the lecture
-            one with a detour, where None.
+        target: What each target task changes; a slippery floor, and for the maze of the lecture
+            also another way, where None.
         validation: What each validation task changes; as `source` where None.
 
     Raises:
@@ -163,7 +161,7 @@ class Gridworld(World):
         validation: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         if target is None:
-            target = [{"slip": 0.2}, *([{"map": "detour"}] if map == "lecture" else [])]
+            target = [{"slip": 0.2}, *([{"map": "lower"}] if map == "lecture" else [])]
         defaults = inspect.signature(type(self)).parameters
         changed = {
             name: value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,10 @@ from numpy.typing import NDArray
 from tlml import TlmlError
 from tlml.errors import did_you_mean, shorten
 
+T = TypeVar("T")
+
 _CELLS = WALL, FREE, START, GOAL, PIT = ("#", ".", "S", "G", "O")
+ARROWS = "↑→↓←"  # actions: north, east, south, west
 CELLS = f"{WALL} wall, {FREE} free, {START} start, {GOAL} goal, {PIT} pit"
 # Mazes by name. The first is that of the lecture, which is David Silver's (2015).
 MAZES = {
@@ -24,8 +29,8 @@ MAZES = {
         ##....#..G#
         ###########
     """,
-    # The second half of the way is another one: what was learned of the first stays true.
-    "detour": """
+    # The upper way is closed, and a lower one is open: what was learned of the first half holds.
+    "lower": """
         ###########
         ##......###
         #S.##.#.###
@@ -79,6 +84,11 @@ class Maze:
     def where(self, kind: str) -> NDArray[np.intp]:
         """Return the numbers of all cells of a kind, such as `WALL`."""
         return np.flatnonzero(np.array(list("".join(self.rows))) == kind)
+
+    def in_rows(self, cells: Sequence[T]) -> list[list[T]]:
+        """Return what is told of each cell, row by row."""
+        rows, columns = self.shape
+        return [list(cells[row * columns : (row + 1) * columns]) for row in range(rows)]
 
 
 def read_maze(text: str) -> Maze:

@@ -90,12 +90,12 @@ def test_it_is_shown_as_an_image():
 
 
 def test_tasks_change_floors_and_maps():
-    domain = tlml.domain("gridworld", slip=0.1, target=[{"slip": 0.5}, {"map": "detour"}])
-    source, slippery, detour = (
+    domain = tlml.domain("gridworld", slip=0.1, target=[{"slip": 0.5}, {"map": "lower"}])
+    source, slippery, lower = (
         task.make(0).unwrapped for task in (*domain.tasks("source"), *domain.tasks("target"))
     )
-    assert (source.slip, slippery.slip, detour.slip) == (0.1, 0.5, 0.1)
-    assert source.maze == slippery.maze != detour.maze == read_maze("detour")
+    assert (source.slip, slippery.slip, lower.slip) == (0.1, 0.5, 0.1)
+    assert source.maze == slippery.maze != lower.maze == read_maze("lower")
     assert domain.tasks("source")[0].name == "GridWorld slip=0.1"
 
 

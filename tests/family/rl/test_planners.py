@@ -101,7 +101,7 @@ def test_several_worlds_are_refused():
     view = EnvView(tlml.domain("gridworld"), train_split="target")
     with fails(
         "ValueIteration: it plans in one world, and the target has GridWorld slip=0.2, GridWorld "
-        "map=detour; take one by task=0"
+        "map=lower; take one by task=0"
     ):
         model_of(view, "ValueIteration")
     one = EnvView(tlml.domain("gridworld"), train_split="target", task=0)

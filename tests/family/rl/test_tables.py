@@ -186,6 +186,18 @@ def test_values_begin_where_they_are_told_and_are_kept_in_full():
     assert learner.half().q.dtype == torch.float64
 
 
+def test_what_was_learned_of_a_maze_is_told_cell_by_cell():
+    learner, view = made(QLearning, world={"map": "S.O\n#.G\n"})
+    learner.q[0, 1], learner.q[1, 2], learner.q[4, 1] = 1.0, 2.0, 3.0
+    (task,) = view.domain.tasks("source")
+    assert learner.walked(task) == {
+        "cells": ["S.O", "#.G"],
+        "actions": [["→", "↓", ""], ["", "→", ""]],
+        "values": [[1.0, 2.0, None], [None, 3.0, None]],
+    }
+    assert learner.walked(tlml.domain("env_family", id="Taxi-v4").tasks("source")[0]) is None
+
+
 @pytest.mark.parametrize("kind", [Sarsa, MonteCarlo])
 def test_steps_that_wait_are_of_the_environments_that_go_on(kind):
     world = {"map": "lecture"}

@@ -29,6 +29,7 @@ fits:
 methods:
   scratch: {fit: source, strategy: scratch}
   full: {fit: source, strategy: full}
+  stands: {fit: source, strategy: scratch, options: {lr: 1.0e-12}}
   probe: {fit: source, strategy: linear_probe}
   zero_shot: {fit: source, strategy: as_trained}
   goes_on: {fit: sums}
@@ -59,11 +60,14 @@ def test_agents_learn_in_target_tasks_and_are_measured_on_the_way(tmp_path: Path
         # What the source has left is where all that start from it begin, and is kept as it is.
         assert zero[0].scores == zero[2].scores == records["full", seed][0].scores
         assert zero[0].scores == records["probe", seed][0].scores
+    # The rate of a method is that of its options.
+    moved = [[records[name, 0][at].scores for at in (0, 2)] for name in ("scratch", "stands")]
+    assert moved[0][0] == moved[1][0] == moved[1][1] != moved[0][1]
     begun = [[records[method, seed][0].scores for seed in (0, 1)] for method in ("scratch", "full")]
     assert begun[0] != begun[1]
     report(out)
     rows = json.loads((out / "results.json").read_text())["rows"]
-    assert len(rows) == 6 * 2 * 3
+    assert len(rows) == 7 * 2 * 3
     page = (out / "report.md").read_text()
     assert "lines, 0 steps: return (higher is better), about 2 tasks" in page
     assert "source steps" in page and "not reached" in page

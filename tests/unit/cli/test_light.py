@@ -57,6 +57,7 @@ strategy: model-transfer
   step       sea   one step
 
 protocol
+  control    core  act in target environments after some steps in them; env_steps: [0, 10000]
   episodes   core  adapt to target episodes; in a suite: shots: [1, 5]
   stream     core  learn tasks one after another, retain them; in a suite: stream: {tasks: 20}
 """

@@ -43,6 +43,14 @@ def test_a_file_says_the_same_with_the_lines_of_its_options(tmp_path: Path) -> N
     assert line.slots["model"].given["lr"].endswith("run.yaml:4: ")
 
 
+def test_a_recipe_is_a_file_by_its_name_and_flags_override_it() -> None:
+    line = read("--recipe", "ppo_cartpole_quick", "--model.lr", "0.01")
+    assert line.filled == {"model": "ppo", "data.domain": "cartpole"}
+    assert rest(line)["model"]["max_env_steps"] == 25_000
+    assert line.slots["model"].given["lr"].startswith("ppo_cartpole_quick.yaml:")
+    assert line.arguments()[-1] == "--model.lr=0.01"
+
+
 def test_class_paths_of_lightning_are_read_too() -> None:
     node = {"class_path": "tlml.names.learner.maml", "init_args": {"lr": 0.5}}
     line = read("--model", json.dumps(node))

@@ -13,7 +13,7 @@ from refusals import fails
 
 from tlml import EnvView, EpisodeView
 from tlml.data.env_places import EnvPlace
-from tlml.learners.acting import play_through
+from tlml.learners.acting import Acting, play_through
 
 
 def entered(agent: Any, **options: Any) -> EnvView:
@@ -153,3 +153,28 @@ def test_agents_are_given_environments_and_asked_for_actions() -> None:
 def test_options_out_of_range_are_refused(kind: Any, options: Any, message: str) -> None:
     with fails(message):
         kind(**options)
+
+
+class Told(Line):
+    """A line that tells what may be chosen: to the right alone."""
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        return super().reset(**options)[0], {"action_mask": np.array([0, 1])}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return (*super().step(action)[:4], {"action_mask": np.array([0, 1])})
+
+
+def test_those_who_play_are_told_what_may_be_chosen_where_environments_tell() -> None:
+    asked = []
+
+    def act(seen: Any, allowed: Any = None) -> Any:
+        asked.append(None if allowed is None else allowed.tolist())
+        return np.ones(len(seen), int)
+
+    for kind in (Told, Line):
+        play_through(act, [EnvPlace(LineTask("line", kind=kind), "target", 0, 0, 0, judges=True)])
+    assert asked[0] == [[False, True]] and asked[-1] is None
+    assert {*map(str, asked)} == {"[[False, True]]", "None"}
+    # An agent that can't leave actions out takes no notice.
+    assert Summing().decide_among.__func__ is Acting.decide_among

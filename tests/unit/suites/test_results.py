@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tlml.errors import TlmlError
 from tlml.suites import read_results
 from tlml.suites.description import EPISODES
-from tlml.suites.results import PlannedAdapt, Record
+from tlml.suites.results import PlannedAdapt, Record, Walk
 
 ONE = "1" * 16
 CELL = {"id": ONE, "domain": "d", "seed": 0, "method": "m", "fits": []}
@@ -118,6 +118,13 @@ def test_episodes_are_units_by_their_old_name() -> None:
 def test_a_record_has_one_score_for_each_unit(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         Record.model_validate({**MEASURED, **changes})
+
+
+def test_a_maze_is_told_cell_by_cell() -> None:
+    assert Walk(cells=["S."], actions=[["a", "b"]], values=[[1.0, None]]).values == [[1.0, None]]
+    for actions, values in (([["a"], ["b"]], [[1.0], [2.0]]), ([["a", "b"]], [[1.0]]), ([], [])):
+        with pytest.raises(ValidationError, match="actions and values of a maze have one shape"):
+            Walk(cells=["S."], actions=actions, values=values)
 
 
 def test_what_a_later_version_adds_is_no_error() -> None:

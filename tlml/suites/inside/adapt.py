@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from tlml.suites.inside.ingredients import (
     make_learner,
     make_strategy,
     make_training_view,
+    result_of,
 )
 from tlml.suites.inside.share import Report, ShareReporter, part_of
 from tlml.suites.results import Record, Tried
@@ -144,7 +144,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         edges=tuning.edges,
         cost={
             "fit_seconds": round(
-                sum(_result(path)["cost"]["fit_seconds"] for path in checkpoints), 3
+                sum(result_of(path)["cost"]["fit_seconds"] for path in checkpoints), 3
             ),
             **tuning.cost,
             "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
@@ -171,7 +171,7 @@ def _choose(
     """
     candidates = list(candidates_of(config, checkpoints))
     # Fits that are choices here have chosen nothing themselves.
-    of_fits = tuning_of_fits([] if "choices" in config else [*map(_result, checkpoints)])
+    of_fits = tuning_of_fits([] if "choices" in config else [*map(result_of, checkpoints)])
     if config["criterion"] is None:
         return candidates[0], of_fits
     trials = [
@@ -197,14 +197,14 @@ def _choose(
 def _seconds_of_others(chosen: Candidate, checkpoints: list[Path]) -> float:
     """Return the seconds of training the choices of a fit that were not taken."""
     others = [path for path in checkpoints if path not in chosen.checkpoints]
-    return sum(float(_result(path)["cost"]["fit_seconds"]) for path in others)
+    return sum(float(result_of(path)["cost"]["fit_seconds"]) for path in others)
 
 
 def _try(candidate: Candidate, domain: Any, report: Report) -> tuple[TrialResult, float]:
     """Return the risk of a choice, and the seconds that adapting took."""
     path = next(iter(candidate.checkpoints), None)
     config = _as_fitted(candidate.config, path)
-    if path and (error := _result(path).get("error")):
+    if path and (error := result_of(path).get("error")):
         return TrialResult(math.inf, error), 0.0
     learner = load_fitted(path, config) if path else make_learner(config)
     try:
@@ -251,18 +251,11 @@ def _as_fitted(config: dict[str, Any], checkpoint: Path | None) -> dict[str, Any
 
     They hold for the same strategy afterwards, where the method says nothing else.
     """
-    fitted = _result(checkpoint) if checkpoint else {}
+    fitted = result_of(checkpoint) if checkpoint else {}
     if not fitted.get("options") or fitted["strategy"] != config["strategy"]:
         return config
     chosen = part_of_choice(fitted["options"], STRATEGY)
     return config | {"strategy_options": chosen | config["strategy_options"]}
-
-
-def _result(checkpoint: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        (checkpoint.parent / "result.json").read_text(encoding="utf-8")
-    )
-    return found
 
 
 def _described(learner: Learner, view: EpisodeView) -> dict[str, Any]:
@@ -300,5 +293,5 @@ def _labels(config: dict[str, Any], view: EpisodeView) -> float:
 
 def _chosen_by(config: dict[str, Any], checkpoints: list[Path]) -> str | None:
     """Say by what options were chosen, of the fit or of the method."""
-    said = {_result(path).get("criterion") for path in checkpoints} | {config["criterion"]}
+    said = {result_of(path).get("criterion") for path in checkpoints} | {config["criterion"]}
     return ", ".join(sorted(filter(None, said))) or None

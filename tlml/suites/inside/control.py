@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -16,9 +15,15 @@ from tlml.errors import TlmlError
 from tlml.finetuning.callback import Adapt
 from tlml.learners.acting import Acting
 from tlml.learners.learner import Learner
-from tlml.suites.inside.ingredients import load_fitted, make_domain, make_learner, make_strategy
+from tlml.suites.inside.ingredients import (
+    load_fitted,
+    make_domain,
+    make_learner,
+    make_strategy,
+    result_of,
+)
 from tlml.suites.inside.share import Report, part_of
-from tlml.suites.results import Record
+from tlml.suites.results import Record, Walk
 from tlml.views.env import Environments, EnvView, known_tasks
 
 CONTROL_SEED = 0  # the key of evaluation episodes, for every method and seed
@@ -48,7 +53,7 @@ def check_control(config: dict[str, Any]) -> None:
     view = _view(config, domain, 0)
     learner.meet(view.spaces)
     learner.check(view)
-    _acting(learner, config)
+    _set_rate(_acting(learner, config), config)
 
 
 def run_control(config: dict[str, Any], checkpoints: list[Path], report: Report) -> list[Record]:
@@ -61,13 +66,19 @@ def run_control(config: dict[str, Any], checkpoints: list[Path], report: Report)
     """
     domain = make_domain(config)
     tasks = _number_of_tasks(config, domain)
-    found = []
+    found: list[list[Measured]] = []
+    mazes: dict[str, Walk] = {}
     for task in range(tasks):
         view = _view(config, domain, task)
         learner = load_fitted(checkpoints[0], config) if checkpoints else make_learner(config)
         learner.meet(view.spaces)
-        found.append(_learn(_acting(learner, config), view, config, part_of(report, task, tasks)))
-    return [_record(config, checkpoints, found, number) for number in range(len(found[0]))]
+        agent = _acting(learner, config)
+        found.append(_learn(agent, view, config, part_of(report, task, tasks)))
+        (environments,) = next(iter(view.test_dataloader()))
+        if (maze := agent.walked(environments.task)) is not None:
+            mazes[environments.task.name] = Walk(**maze)
+    records = [_record(config, checkpoints, found, number) for number in range(len(found[0]))]
+    return [*records[:-1], records[-1].model_copy(update={"mazes": mazes})]
 
 
 class Milestones(pl.Callback):
@@ -121,17 +132,27 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
         callbacks.append(Adapt(strategy, seed=config["seed"]))
     if learns:
         agent.begin_anew(at[-1])
+        _set_rate(agent, config)
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, max_epochs=-1, logger=False, callbacks=callbacks,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             limit_val_batches=0,
         )  # fmt: skip
         trainer.fit(agent, datamodule=view)
-    else:
+    if len(milestones.found) < len(at):  # it learns nothing at all, or without steps
         milestones.measure(agent)
-    while len(milestones.found) < len(at):  # what learns nothing more does the same again
+    while len(milestones.found) < len(at):
         milestones.found.append(milestones.found[-1])
     return milestones.found
+
+
+def _set_rate(agent: Any, config: dict[str, Any]) -> None:
+    """Let an agent learn at the rate that the method's options say, where they do."""
+    if "lr" not in config["strategy_options"]:
+        return
+    if not hasattr(agent, "lr"):
+        raise TlmlError(f"lr: {config['learner']} has no learning rate to set; leave it out")
+    agent.lr = config["strategy_options"]["lr"]
 
 
 def _record(
@@ -139,7 +160,7 @@ def _record(
 ) -> Record:
     steps = config["env_steps"][number]
     at = [own[number] for own in found]
-    fits = [json.loads((one.parent / "result.json").read_text("utf-8")) for one in checkpoints]
+    fits = [result_of(one) for one in checkpoints]
     return Record(
         protocol=config["protocol"],
         point={"env_steps": steps},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tlml.learners.learner import Learner
 from tlml.networks.build import import_network
 from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
+from tlml.suites.results import RESULT
 from tlml.views.base import View
 from tlml.views.stream import StreamView
 
@@ -49,6 +51,13 @@ def load_fitted(path: Path, config: dict[str, Any]) -> Learner:
     if isinstance(network, str) and "." in network:
         import_network(network)
     return load(path)
+
+
+def result_of(checkpoint: Path) -> dict[str, Any]:
+    """Return what the result of a fit says, which stands beside its checkpoint."""
+    text = (checkpoint.parent / RESULT).read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def make_training_view(config: dict[str, Any], learner: Learner, domain: Any) -> View:

@@ -68,6 +68,7 @@ class ControlProtocol(Protocol[ControlKeys]):
             "fit_seconds": "fit s",
             "adapt_seconds": "adapt s",
         },
+        pictures=("scores", "mazes"),
     )
 
     def trials(self, meeting: Meeting, keys: ControlKeys) -> Iterator[Trial]:

@@ -7,10 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from agents import Gradients, Lines
+from agents import Gradients, Lines, Summing
 from refusals import fails
 
-from tlml.suites.inside.control import Measured, Milestones, _acting, _record, _to_threshold
+from tlml.suites.inside.control import (
+    Measured,
+    Milestones,
+    _acting,
+    _record,
+    _set_rate,
+    _to_threshold,
+)
 
 
 def milestones(at: list[int]) -> tuple[Milestones, Any]:
@@ -67,6 +74,16 @@ def test_who_lives_in_no_environments_is_refused() -> None:
         "so it can't learn for a number of steps in them"
     ):
         _acting(tlml.learner("estimator"), {"learner": "estimator"})
+
+
+def test_a_rate_is_the_methods_where_it_names_one() -> None:
+    agent = Gradients(lr=0.1)
+    _set_rate(agent, {"strategy_options": {"steps": 5}})
+    assert agent.lr == 0.1
+    _set_rate(agent, {"strategy_options": {"lr": 0.01}})
+    assert agent.lr == 0.01
+    with fails("lr: summing has no learning rate to set; leave it out"):
+        _set_rate(Summing(), {"strategy_options": {"lr": 0.01}, "learner": "summing"})
 
 
 @pytest.fixture(autouse=True)
