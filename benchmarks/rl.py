@@ -21,7 +21,7 @@ import pytorch_lightning as pl
 
 import tlml
 from benchmarks.output import RESULTS
-from tlml.learners.acting import play_through
+from tlml.learners.playing import play_through
 from tlml.registry.recipes import recipe
 from tlml.yaml_lines import load_located
 
