@@ -70,8 +70,8 @@ bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accu
 
 bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; half an hour
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -c constraints.txt -r benchmarks/speed/rl_requirements.txt
-	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole --sb3
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl
+	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole --sb3 --out runs/agents.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl --out runs/agents.json
 
 stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held
 	$(BIN)/python -m benchmarks.stress

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +21,13 @@ import pytorch_lightning as pl
 
 import tlml
 from benchmarks.output import RESULTS
-from tlml.learners.acting import play_through
+from tlml.learners.playing import play_through
 from tlml.registry.recipes import recipe
 from tlml.yaml_lines import load_located
 
 PEER = "sb3"
 JUDGING_SEED = 1_000_003  # evaluation episodes are the same for all seeds, and for both sides
+SHOWN = 6  # points of a curve
 IN_A_ROW = 3  # evaluations at the goal, after the first of which it counts as reached
 
 
@@ -183,6 +185,22 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def curves(found: dict[str, dict[str, Any]]) -> str:
+    """Return means over seeds at some evaluations of each recipe, with their 95% intervals."""
+    lines = [f"| recipe |{' steps: mean return |' * SHOWN}", f"| --- |{' --: |' * SHOWN}"]
+    for name, runs in found.items():
+        points = [run["points"] for run in runs.values()]
+        length = min(map(len, points))
+        places = np.linspace(length / SHOWN, length, SHOWN).round().astype(int) - 1
+        cells = [
+            f"{PLANS[name.removesuffix(f' {PEER}')].every * (place + 1):,}: "
+            + _shown(interval([float(own[place][1]) for own in points]))
+            for place in places
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def differences(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Yield how far the mean over all evaluations is above the peer's, seed by seed."""
     for name, runs in found.items():
@@ -217,8 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 found[side][str(seed)] = {"points": points, "seconds": seconds}
                 print(f"{side} {seed}: {points[-1]}, {seconds} s", flush=True)
                 options.out.write_text(json.dumps(found) + "\n")
-    print(table(found))
-    print(*differences(found), sep="\n")
+    print(table(found), curves(found), *differences(found), sep="\n\n")
 
 
 def _made(name: str, seed: int) -> tuple[Any, Any]:
@@ -242,7 +259,8 @@ def _whole(run: dict[str, Any]) -> float:
 def _shown(told: tuple[float, float]) -> str:
     mean, half = told
     digits = 3 if abs(mean) < 2 else 1
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+    about = "" if math.isnan(half) else f" ± {half:.{digits}f}"  # there is one seed
+    return f"{mean:.{digits}f}{about}"
 
 
 if __name__ == "__main__":

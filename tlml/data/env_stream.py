@@ -42,6 +42,7 @@ class EnvStream:
     Attributes:
         envs: The vectorised environments.
         observations: What is seen now ``[N, ...]``.
+        infos: What the environments told beside, as gymnasium joins it.
         mode: When an environment is reset whose episode ended.
         restarted: The numbers of environments that did not come back.
     """
@@ -276,3 +277,20 @@ def as_rollout(
     """Return arrays as a `Rollout`, which shares their memory."""
     told = (observations, actions, rewards, terminated, truncated, valid, successors)
     return Rollout(*(None if one is None else torch.from_numpy(one) for one in told))  # type: ignore[arg-type]
+
+
+def joined_states(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the states of all processes as one."""
+    return {name: torch.cat([one[name] for one in states]) for name in states[0]}
+
+
+def state_at(left: dict[str, Tensor], places: Sequence[EnvPlace]) -> dict[str, Tensor] | None:
+    """Return what is told of these places; None where one of them is not among them."""
+    row = {int(number): i for i, number in enumerate(left["numbers"])}
+    if any(place.number not in row for place in places):
+        return None
+    rows = [row[place.number] for place in places]
+    ends = left["counts"].cumsum(0)
+    actions = [left["actions"][ends[i] - left["counts"][i] : ends[i]] for i in rows]
+    found = {name: values[rows] for name, values in left.items() if name != "actions"}
+    return {**found, "actions": torch.cat(actions)}

@@ -1,7 +1,8 @@
 """Learners: what trains on source tasks and is tested on target tasks."""
 
-from tlml.learners.acting import Acting, OffPolicy, OnPolicy
+from tlml.learners.acting import Acting
 from tlml.learners.adapter import TargetAdapter
+from tlml.learners.agents import OffPolicy, OnPolicy
 from tlml.learners.checkpoints import load
 from tlml.learners.estimator import MODELS, Estimator, fit_predict, make_model
 from tlml.learners.gradient_learner import GradientLearner

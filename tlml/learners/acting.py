@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
-from tlml.data.env_places import EnvPlace, SeededEpisodes
-from tlml.data.env_stream import EnvStream, Finished, as_rollout
+from tlml.data.env_stream import EnvStream, Finished, as_rollout, joined_states, state_at
 from tlml.data.rollouts import Rollout, Transitions
 from tlml.data.sampling import processes
 from tlml.data.tasks import MDP, Batch
-from tlml.errors import TlmlError, check_positive
+from tlml.errors import TlmlError
 from tlml.learners.evaluation import from_all_ranks
 from tlml.learners.fit_resources import FitResources
 from tlml.learners.learner import Learner
+from tlml.learners.playing import play_through
 from tlml.views.base import View, ViewSpaces
 from tlml.views.env import Environments, EnvView
 
@@ -127,7 +127,7 @@ class Acting(Learner):
         """Make the environments of a view, where a checkpoint left them if it tells."""
         self.leave()
         places = view.places()
-        left = None if self._left is None else _of(self._left, places)
+        left = None if self._left is None else state_at(self._left, places)
         self._entered = EnvStream(places, view.vectorization, left)
         self._left = self._last = None
         if self._entered.restarted:
@@ -163,28 +163,23 @@ class Acting(Learner):
         observations[0] = seen
         rewards = np.empty((steps, len(stream)), np.float32)
         terminated, truncated = (np.empty((steps, len(stream)), bool) for _ in range(2))
-        chosen, done, successors = [], [], None
+        chosen, done, led_to = [], [], []
         for t in range(steps):
             chosen.append(explore(observations[t]))
             done.append(self.performed(chosen[t]))
             observations[t + 1], rewards[t], terminated[t], truncated[t], followed = stream.step(
                 done[t]
             )
-            if followed is not None:
-                if successors is None:
-                    successors = np.empty_like(observations[1:])
-                    successors[:t] = observations[1 : t + 1]
-                successors[t] = followed
-            elif successors is not None:
-                successors[t] = observations[t + 1]
+            led_to.append(followed)
         over = terminated | truncated
         valid = stream.valid(over)
         self._check_finite(observations, rewards)
         self.finished += stream.follow(np.array(done), rewards, over, valid)
         self._count(int(valid.sum()))
         return as_rollout(
-            observations, np.array(chosen), rewards, terminated, truncated, valid, successors
-        )
+            observations, np.array(chosen), rewards, terminated, truncated, valid,
+            _successors(observations, led_to),
+        )  # fmt: skip
 
     def interact(self, steps: int, gamma: float) -> Iterator[Transitions]:
         """Act for so many steps, and yield what came of each in all environments, one by one.
@@ -272,7 +267,7 @@ class Acting(Learner):
         super().on_save_checkpoint(checkpoint)
         left = self._last if self._entered is None else self._entered.state()
         if left is not None:
-            checkpoint["tlml"][_LEFT] = _joined(from_all_ranks([left]))
+            checkpoint["tlml"][_LEFT] = joined_states(from_all_ranks([left]))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep where the environments were left, until a fit goes on."""
@@ -329,102 +324,14 @@ class Acting(Learner):
                     )
 
 
-class OnPolicy(Acting):
-    """An agent that learns from each rollout once, right after it; a subclass writes `update`.
-
-    A batch of a fit is a rollout and all that is learned from it.
-
-    Args:
-        max_env_steps: Steps in environments, of all processes, after which a fit ends.
-        rollout_steps: Steps of each environment in a rollout.
-        **options: Those of the learner.
-
-    Raises:
-        TlmlError: An option is out of range.
-    """
-
-    def __init__(self, *args: Any, max_env_steps: int, rollout_steps: int, **options: Any) -> None:
-        check_positive(max_env_steps=max_env_steps, rollout_steps=rollout_steps)
-        self.max_env_steps, self.rollout_steps = max_env_steps, rollout_steps
-        super().__init__(*args, **options)
-        self.automatic_optimization = False
-
-    @abstractmethod
-    def update(self, rollout: Rollout) -> Mapping[str, Any]:
-        """Learn from a rollout, and return what is to be logged."""
-
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Collect a rollout and learn from it."""
-        self.log_progress(self.update(self.collect(self.rollout_steps)))
-        self._stop_in_time()
-
-
-class OffPolicy(Acting):
-    """An agent that learns after each step; a subclass writes `update`.
-
-    A batch of a fit is a block of steps.
-
-    Args:
-        max_env_steps: Steps in environments, of all processes, after which a fit ends.
-        block_steps: Steps of each environment in a batch of the fit.
-        gamma: What the value of what follows is discounted by.
-        **options: Those of the learner.
-
-    Raises:
-        TlmlError: An option is out of range.
-    """
-
-    def __init__(
-        self, *args: Any, max_env_steps: int, block_steps: int, gamma: float = 0.99, **options: Any
-    ) -> None:
-        check_positive(max_env_steps=max_env_steps, block_steps=block_steps)
-        if not 0 <= gamma <= 1:
-            raise TlmlError(f"gamma: must be from 0 to 1, is {gamma}")
-        self.max_env_steps, self.block_steps, self.gamma = max_env_steps, block_steps, gamma
-        super().__init__(*args, **options)
-        self.automatic_optimization = False
-
-    @abstractmethod
-    def update(self, transitions: Transitions) -> Mapping[str, Any]:
-        """Learn after a step of all environments, and return what is to be logged."""
-
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Act for a block of steps, and learn after each."""
-        told: Mapping[str, Any] = {}
-        for transitions in self.interact(self.block_steps, self.gamma):
-            told = self.update(transitions)
-        self.log_progress(told)
-        self._stop_in_time()
-
-
-def play_through(act: Callable[..., NDArray[Any]], places: Sequence[EnvPlace]) -> list[Finished]:
-    """Play the first episode at each place to its end, all side by side.
-
-    Args:
-        act: Observations to actions ``[n, ...]``; it is told which are allowed where environments
-            tell.
-        places: Where.
-    """
-    made = [SeededEpisodes(place) for place in places]
-    try:
-        seen, infos = map(list, zip(*(env.reset() for env in made), strict=True))
-        totals, lengths = [0.0] * len(made), [0] * len(made)
-        acting = list(range(len(made)))
-        while acting:
-            told = [infos[n]["action_mask"] for n in acting if "action_mask" in infos[n]]
-            masks = [np.array(told, bool)] if len(told) == len(acting) else []
-            actions = act(np.stack([seen[n] for n in acting]), *masks)
-            still = []
-            for n, action in zip(acting, actions, strict=True):
-                seen[n], reward, terminated, truncated, infos[n] = made[n].step(action)
-                totals[n], lengths[n] = totals[n] + float(reward), lengths[n] + 1
-                if not (terminated or truncated):
-                    still.append(n)
-            acting = still
-    finally:
-        for env in made:
-            env.close()
-    return [Finished(*one) for one in zip(totals, lengths, strict=True)]
+def _successors(
+    observations: NDArray[Any], led_to: Sequence[NDArray[Any] | None]
+) -> NDArray[Any] | None:
+    """Return what followed each step; None where that is always what was seen next."""
+    if all(one is None for one in led_to):
+        return None
+    seen = zip(led_to, observations[1:], strict=True)
+    return np.stack([then if one is None else one for one, then in seen])
 
 
 def _transitions(
@@ -434,20 +341,3 @@ def _transitions(
     discount = np.full(len(rewards), gamma, np.float32)
     told = (seen, actions, rewards, after, terminated, discount)
     return Transitions(*(torch.from_numpy(np.asarray(one)[kept]) for one in told))
-
-
-def _joined(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the states of all processes as one."""
-    return {name: torch.cat([one[name] for one in states]) for name in states[0]}
-
-
-def _of(left: dict[str, Tensor], places: Sequence[EnvPlace]) -> dict[str, Tensor] | None:
-    """Return what is told of these places; None where one of them is not among them."""
-    row = {int(number): i for i, number in enumerate(left["numbers"])}
-    if any(place.number not in row for place in places):
-        return None
-    rows = [row[place.number] for place in places]
-    ends = left["counts"].cumsum(0)
-    actions = [left["actions"][ends[i] - left["counts"][i] : ends[i]] for i in rows]
-    found = {name: values[rows] for name, values in left.items() if name != "actions"}
-    return {**found, "actions": torch.cat(actions)}

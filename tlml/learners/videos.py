@@ -13,7 +13,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from tlml.data.env_places import EnvPlace
 from tlml.data.env_stream import Finished
 from tlml.errors import TlmlError, check_positive
-from tlml.learners.acting import Acting, play_through
+from tlml.learners.acting import Acting
+from tlml.learners.playing import play_through
 from tlml.views.env import EnvView
 
 

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tlml_rl.base.actor_critic import ActorCritic, Perceptron
 from tlml_rl.base.flat import FlatParameters
+from tlml_rl.base.loss_by_hand import LossByHand, as_rows
 from tlml_rl.base.objective import Objective, Rows, Terms
 from tlml_rl.base.policies import Policy
-from tlml_rl.base.slopes import Array, ruled_out, slopes_of
+from tlml_rl.base.slopes import Array, ruled_out
 
 _KEPT = 8  # sizes of batches that there is room for at a time
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -96,6 +96,46 @@ class AutogradPath:
         return torch.from_numpy(inputs).to(self._like)
 
 
+class MixedPath(AutogradPath):
+    """Any network on a CPU: the loss's slopes by what it gives are by hand, the rest by autograd.
+
+    Args:
+        network: The actor and the critic.
+        policy: What the actor's outputs mean.
+        flat: Its parameters.
+    """
+
+    name = "autograd, but for the loss"
+
+    def __init__(self, network: ActorCritic, policy: Policy, flat: FlatParameters) -> None:
+        super().__init__(network, policy, flat)
+        self._loss = LossByHand(policy, flat.values.numpy().dtype)
+
+    def slopes(self, objective: Objective, rows: Rows, tell: bool) -> Terms:
+        """Go back through the graph from what the network gives."""
+        assert self.flat is not None
+        self.flat.gradients.zero_()
+        self.flat.attach()
+        given, spread = self._loss.given(rows), self.network.log_std
+        with torch.enable_grad():
+            outputs, values = self.network(rows.inputs)
+        found = np.ascontiguousarray(outputs.detach().numpy().T)
+        by_outputs = np.empty_like(found)
+        log_std = None if spread is None else spread.detach().numpy()
+        by_log_std = None if log_std is None else np.empty_like(log_std)
+        by_values = self._loss.slopes(
+            objective, (found, values.detach().numpy()), given, log_std, (by_outputs, by_log_std)
+        )
+        slopes = [(outputs, by_outputs.T), (values, by_values)]
+        if spread is not None and by_log_std is not None:
+            slopes.append((spread, by_log_std))
+        learning = [(tensor, torch.from_numpy(by)) for tensor, by in slopes if tensor.requires_grad]
+        if learning:
+            tensors, gradients = zip(*learning, strict=True)
+            torch.autograd.backward(tensors, gradients)
+        return self._loss.terms(objective, given, tell)
+
+
 class Layer(NamedTuple):
     """A linear layer: memory of its parameters, and of their gradients.
 
@@ -134,19 +174,6 @@ class Room(NamedTuple):
     ones: Array
 
 
-class Given(NamedTuple):
-    """The `Rows` of a loss as arrays, inputs as rows of numbers ``[n, size]``."""
-
-    inputs: Array
-    actions: Array
-    log_probs: Array
-    advantages: Array
-    returns: Array
-    values: Array
-    weights: Array
-    masks: Array | None = None
-
-
 class ByHandPath:
     """Two perceptrons on a CPU.
 
@@ -160,7 +187,7 @@ class ByHandPath:
 
     def __init__(self, network: ActorCritic, policy: Policy, flat: FlatParameters) -> None:
         assert isinstance(network.actor, Perceptron) and isinstance(network.critic, Perceptron)
-        self.flat, self._slopes = flat, slopes_of(policy)
+        self.flat, self._loss = flat, LossByHand(policy, flat.values.numpy().dtype)
         places = {id(p): place for place, p in enumerate(flat.parameters)}
         values = [view.numpy() for view in flat.views(flat.values)]
         slopes = [view.numpy() for view in flat.views(flat.gradients)]
@@ -178,11 +205,10 @@ class ByHandPath:
         self._tanh = isinstance(network.actor[2], nn.Tanh)
         self._rooms: dict[int, Room] = {}
         self._small: list[Array] = []
-        self._latest: tuple[Rows, Given] | None = None
 
     def outputs(self, inputs: Array) -> Array:
         """Return the policy's outputs ``[n, size]``; they are overwritten by the next call."""
-        rows = _rows(inputs, self._value.weight.dtype)
+        rows = as_rows(inputs, self._value.weight.dtype)
         if not self._small or len(self._small[0]) != len(rows):
             units = [len(each.bias) for each in (*self._actor, self._policy)]
             self._small = [np.empty((len(rows), width), rows.dtype) for width in units]
@@ -197,38 +223,24 @@ class ByHandPath:
 
     def judge(self, inputs: Tensor, actions: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return values of inputs, and log-probabilities of actions of the first of them."""
-        room = self._forward(_rows(inputs.numpy(), self._value.weight.dtype))
+        room = self._forward(as_rows(inputs.numpy(), self._value.weight.dtype))
         outputs = room.outputs[:, : len(actions)]
         if masks is not None:
             outputs = ruled_out(outputs, masks.numpy())
-        found = self._slopes.at(outputs, actions.numpy(), self._log_std)
+        found = self._loss.policy.at(outputs, actions.numpy(), self._log_std)
         return torch.from_numpy(room.values.copy()), torch.from_numpy(found)
 
     def slopes(self, objective: Objective, rows: Rows, tell: bool) -> Terms:
         """Go forward and back by hand."""
         self.flat.attach()
-        given = self._given(rows)
+        given = self._loss.given(rows)
         room = self._forward(given.inputs)
-        outputs = room.outputs if given.masks is None else ruled_out(room.outputs, given.masks)
-        log_probs = self._slopes.at(outputs, given.actions, self._log_std)
-        policy_loss, by_log_prob = _of_policy(objective, log_probs, given)
-        value_loss, by_values = _of_values(objective, room.values, given)
-        by_entropy = -objective.entropy * given.weights if objective.entropy else None
-        terms = Terms(policy_loss, value_loss)
-        if tell:
-            terms = self._terms(objective, log_probs, given, terms)
-        self._slopes.back(by_log_prob, by_entropy, room.by_outputs, self._by_log_std)
+        by_values = self._loss.slopes(
+            objective, (room.outputs, room.values), given, self._log_std,
+            (room.by_outputs, self._by_log_std),
+        )  # fmt: skip
         self._backward(room, given.inputs, by_values)
-        return terms
-
-    def _given(self, rows: Rows) -> Given:
-        """Return rows as arrays; those of an epoch may come again in the next one."""
-        if self._latest is None or self._latest[0] is not rows:
-            arrays = (None if each is None else each.numpy() for each in rows)
-            given = Given(*arrays)  # type: ignore[arg-type]
-            given = given._replace(inputs=_rows(given.inputs, self._value.weight.dtype))
-            self._latest = rows, given
-        return self._latest[1]
+        return self._loss.terms(objective, given, tell)
 
     def _forward(self, inputs: Array) -> Room:
         room = self._room(len(inputs))
@@ -303,20 +315,12 @@ class ByHandPath:
             )  # fmt: skip
         return self._rooms[rows]
 
-    def _terms(self, objective: Objective, log_probs: Array, rows: Given, terms: Terms) -> Terms:
-        weights, changes = rows.weights, log_probs - rows.log_probs
-        ratio = np.exp(changes)
-        far = np.abs(ratio - 1) > (np.inf if objective.clip is None else objective.clip)
-        return terms._replace(
-            entropy=float(weights @ self._slopes.entropy()),
-            approx_kl=float(weights @ (ratio - 1 - changes)),
-            clip_fraction=float(weights @ far),
-        )
-
 
 def path_for(network: ActorCritic, policy: Policy, flat: FlatParameters) -> tuple[Path, str]:
     """Return the fastest path that is right, and why it is taken."""
     why = lack(network)
+    if why and flat.values.is_cpu and flat.values.dtype in (torch.float32, torch.float64):
+        return MixedPath(network, policy, flat), why
     if why:
         return AutogradPath(network, policy, flat), why
     return ByHandPath(network, policy, flat), "actor and critic are perceptrons"
@@ -351,42 +355,8 @@ def _kind(body: nn.Module) -> tuple[int, type[nn.Module]] | None:
     return len(linear), between.pop()
 
 
-def _of_policy(objective: Objective, log_probs: Array, rows: Given) -> tuple[float, Array]:
-    """Return the policy's loss, and its slopes by log-probabilities ``[n]``."""
-    weighted = rows.weights * rows.advantages
-    if objective.clip is None:
-        return -float(weighted @ log_probs), -weighted
-    ratio = np.exp(log_probs - rows.log_probs)
-    low, high = 1 - objective.clip, 1 + objective.clip
-    whole = weighted * ratio
-    cut = weighted * np.minimum(np.maximum(ratio, low), high)
-    # Where the clipped one is less, it is constant.
-    return -float(np.minimum(whole, cut).sum()), -whole * (whole <= cut)
-
-
-def _of_values(objective: Objective, values: Array, rows: Given) -> tuple[float, Array]:
-    """Return the mean squared error of values, and the loss's slopes by them ``[n]``."""
-    weights, returns = rows.weights, rows.returns
-    errors = values - returns
-    slopes = weights * errors
-    if objective.value_clip is None:
-        return float(slopes @ errors), 2 * objective.value_weight * slopes
-    squares, old = errors**2, rows.values
-    moves = values - old
-    moved = np.clip(moves, -objective.value_clip, objective.value_clip)
-    others = (old + moved - returns) ** 2
-    # The clipped one, where it is larger, is constant; within the clip they differ by rounding.
-    slopes *= (squares >= others) | (moved == moves)
-    return float(weights @ np.maximum(squares, others)), 2 * objective.value_weight * slopes
-
-
 def _pair(rows: int, units: Sequence[int], dtype: Any) -> tuple[Array, Array, Array]:
     """Return memory for both, and the part of each ``[rows, units]``."""
     memory = np.empty(rows * sum(units), dtype)
     middle = rows * units[0]
     return memory, memory[:middle].reshape(rows, -1), memory[middle:].reshape(rows, -1)
-
-
-def _rows(inputs: NDArray[Any], dtype: Any) -> Array:
-    """Return inputs as rows of numbers ``[n, size]``."""
-    return np.ascontiguousarray(inputs.reshape(len(inputs), -1), dtype)

@@ -89,7 +89,7 @@ def test_a_network_by_name_or_as_a_module_shares_its_features() -> None:
         assert network.head.policy.weight.shape == (4, 5)
         before = values_of(agent)
         agent.update(rollout_of(agent, 8, 4))
-        assert agent.path().name == "autograd"
+        assert agent.path().name == "autograd, but for the loss"
         assert not torch.equal(values_of(agent), before)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tlml_rl.base.actor_critic import ActorCritic, actor_critic
-from tlml_rl.base.by_hand import AutogradPath, ByHandPath, lack, path_for
+from tlml_rl.base.by_hand import AutogradPath, ByHandPath, MixedPath, lack, path_for
 from tlml_rl.base.flat import FlatParameters
 from tlml_rl.base.objective import Objective, Rows, Terms
 from tlml_rl.base.policies import Policy, policy_for
@@ -81,9 +81,9 @@ def some_rows(
     )  # fmt: skip
 
 
-def both(made: Case, objective: Objective) -> list[tuple[Terms, Tensor]]:
+def each_way(made: Case, objective: Objective) -> list[tuple[Terms, Tensor]]:
     found = []
-    for kind in (AutogradPath, ByHandPath):
+    for kind in (AutogradPath, ByHandPath, MixedPath):
         network = copy.deepcopy(made.network)
         flat = FlatParameters(network.parameters())
         flat.gradients.fill_(7.0)  # what was there before
@@ -108,17 +108,19 @@ def test_gradients_are_those_of_autograd(
     masks = kind in ("categorical", "multi") and seed % 2 == 0
     made = case(kind, hidden, activation, seed, masks=masks)
     objective = Objective(clip, entropy, 0.7, value_clip)
-    (right, slopes), (found, by_hand) = both(made, objective)
-    torch.testing.assert_close(by_hand, slopes, rtol=1e-9, atol=1e-11)
-    np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-11)
+    (right, slopes), *others = each_way(made, objective)
+    for found, by_hand in others:
+        torch.testing.assert_close(by_hand, slopes, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-11)
     assert slopes.abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("kind", sorted(SPACES))
 def test_in_single_precision_too(kind: str) -> None:
     made = case(kind, [64, 64], "tanh", 3, dtype=torch.float32, rows=256)
-    (_, slopes), (_, by_hand) = both(made, Objective(0.2, 0.01, 0.5, 0.2))
-    torch.testing.assert_close(by_hand, slopes, rtol=1e-4, atol=1e-6)
+    (_, slopes), *others = each_way(made, Objective(0.2, 0.01, 0.5, 0.2))
+    for _, by_hand in others:
+        torch.testing.assert_close(by_hand, slopes, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", sorted(SPACES))
@@ -157,7 +159,7 @@ def test_frozen_parameters_have_no_gradient() -> None:
     made = case("gaussian", [4], "tanh", 0)
     made.network.actor.requires_grad_(False)
     flat = FlatParameters(made.network.parameters())
-    for kind in (AutogradPath, ByHandPath):
+    for kind in (AutogradPath, ByHandPath, MixedPath):
         kind(made.network, made.policy, flat).slopes(Objective(0.2), made.rows, False)
         assert all(p.grad is None for p in made.network.actor.parameters())
         assert all(p.grad is not None for p in made.network.critic.parameters())
@@ -183,6 +185,6 @@ def test_what_cannot_be_done_by_hand_says_why() -> None:
     hooked = network()
     hooked.critic[1].register_forward_hook(lambda *_: None)
     assert lack(hooked) == "the network has hooks"
-    for made, name in ((network(), "by hand"), (other, "autograd")):
+    for made, name in ((network(), "by hand"), (other, "autograd, but for the loss")):
         flat = FlatParameters(made.parameters())
         assert path_for(made, policy_for(Discrete(2)), flat)[0].name == name

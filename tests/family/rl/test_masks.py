@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from policy_agents import by_autograd, values_of
 
 from tlml import Domain, TlmlError
@@ -22,8 +21,8 @@ class Doors(gymnasium.Env[Any, Any]):
 
     observation_space = Box(-1, 1, (2,), np.float32)
 
-    def __init__(self, space: Any, tells: bool = True) -> None:
-        self.action_space, self.tells = space, tells
+    def __init__(self, space: Any) -> None:
+        self.action_space = space
         sizes = [space.n] if isinstance(space, Discrete) else space.nvec
         self.sizes = [int(size) for size in sizes]
 
@@ -44,7 +43,7 @@ class Doors(gymnasium.Env[Any, Any]):
         self.masks = [self.np_random.random(size) < 0.5 for size in self.sizes]
         for mask in self.masks:
             mask[self.np_random.integers(len(mask))] = True
-        told = {"action_mask": np.concatenate(self.masks)} if self.tells else {}
+        told = {"action_mask": np.concatenate(self.masks)}
         return self.np_random.normal(size=2).astype(np.float32), told
 
 
@@ -112,26 +111,3 @@ def test_masks_of_actions_that_have_no_number_are_refused() -> None:
     agent.view(House(Box(-1, 1, (2,))), envs=1)
     with pytest.raises(TlmlError, match="only numbered actions can be ruled out"):
         agent.act(np.zeros((1, 2), np.float32), np.ones((1, 2), bool))
-
-
-@pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.name)
-def test_masks_are_those_of_what_is_seen_in_every_autoreset_mode(mode: AutoresetMode) -> None:
-    from tlml.data.env_places import EnvPlace
-    from tlml.data.env_stream import EnvStream
-
-    class Native(Task):
-        def make_vec(self, number: int, seed: int) -> SyncVectorEnv:
-            made = [lambda n=n: Doors(self.space, tells=n != 1) for n in range(number)]
-            return SyncVectorEnv(made, autoreset_mode=mode)
-
-    task = Native(Discrete(4))
-    stream = EnvStream([EnvPlace(task, "source", 0, n, 0) for n in range(3)], "native")
-    for _ in range(12):
-        masks = stream.allowed()
-        doors = [env.unwrapped for env in stream.envs.envs]
-        assert masks[1].all()
-        for n in (0, 2):
-            assert np.array_equal(masks[n], doors[n].masks[0])
-        actions = np.array([door.masks[0].argmax() for door in doors])
-        stream.step(actions)
-    stream.close()

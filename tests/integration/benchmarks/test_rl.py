@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import rl
-from benchmarks.rl import Plan, differences, interval, learn, reached, table
+from benchmarks.rl import Plan, curves, differences, interval, learn, reached, table
 
 
 def test_a_goal_is_reached_where_three_evaluations_in_a_row_begin() -> None:
@@ -33,6 +33,7 @@ def test_the_table_tells_how_many_seeds_got_there() -> None:
     rows = table(found).splitlines()
     assert "| ppo_cartpole | 475 | 3 | 10, 10 (2 of 3) |" in rows[2] and rows[2].endswith("| 2 |")
     assert "not reached" in rows[3]
+    assert "| 1,024: 326.7 ± " in curves(found) and "| 3,072: 500.0 ± 0.0 |" in curves(found)
     (line,) = differences(found)
     assert line.startswith("ppo_cartpole: +102.2 to Stable-Baselines3") and "3 seeds" in line
 

@@ -124,3 +124,36 @@ def test_an_environment_of_many_is_understood_in_each_way_of_resetting(mode: Aut
         stream.follow(np.array([[1, 0]]), rewards[None], over[None], valid[None])
     with fails("vectorization: task line brings no make_vec(number, seed); take 'sync'"):
         EnvStream(places(), "native")
+
+
+class Shut(Line):
+    """A line on which one direction is shut in each step, told unless its size is 6."""
+
+    def __init__(self, size: int = 5) -> None:
+        super().__init__(size)
+        self.mask = np.ones(2, bool)
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        return super().reset(**options)[0], self.told()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return (*super().step(action)[:4], self.told())
+
+    def told(self) -> dict[str, Any]:
+        self.mask = np.arange(2) == self.np_random.integers(2)
+        return {} if self.size == 6 else {"action_mask": self.mask}
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_what_may_be_chosen_is_told_of_what_is_seen_in_each_way_of_resetting(mode: Any) -> None:
+    class Native(LineTask):
+        def make_vec(self, number: int, seed: int) -> Any:
+            made = [lambda: Shut(5), lambda: Shut(6), lambda: Shut(7)]
+            return gymnasium.vector.SyncVectorEnv(made, autoreset_mode=mode)
+
+    stream = EnvStream([EnvPlace(Native("line"), "source", 0, n, 2) for n in range(3)], "native")
+    for _ in range(30):
+        masks, made = stream.allowed(), [env.unwrapped for env in stream.envs.envs]
+        assert masks.tolist() == [made[0].mask.tolist(), [True, True], made[2].mask.tolist()]
+        stream.step(np.array([env.mask.argmax() for env in made]))
+    assert EnvStream(places()).allowed() is None

@@ -12,8 +12,6 @@ from agents import Gradients, Line, Lines, LineTask, Summing, explore
 from refusals import fails
 
 from tlml import EnvView, EpisodeView
-from tlml.data.env_places import EnvPlace
-from tlml.learners.acting import play_through
 
 
 def entered(agent: Any, **options: Any) -> EnvView:
@@ -83,16 +81,6 @@ def test_agents_are_judged_in_environments_of_their_own_one_episode_each() -> No
     assert learning.isdisjoint(place.seed_of(0) for place in environments.judging())
 
 
-def test_each_episode_is_played_to_its_end_and_no_further() -> None:
-    def right(observations: Any) -> Any:
-        return np.ones(len(observations), int)
-
-    places = [EnvPlace(LineTask("line", 5), "source", 0, n, seed=1, judges=True) for n in range(6)]
-    starts = [play_through(right, [place])[0] for place in places]
-    assert play_through(right, places) == starts
-    assert all(1 <= length <= 4 for _, length in starts)
-
-
 def test_observations_may_be_tensors_or_arrays() -> None:
     agent = Gradients()
     agent.view(Lines())
@@ -140,16 +128,3 @@ def test_agents_are_given_environments_and_asked_for_actions() -> None:
         agent.predict(None, torch.zeros(1, 2))
     with pytest.raises(Exception, match="EnvView"):
         agent.check(EpisodeView.__new__(EpisodeView))
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "message"),
-    [
-        (Gradients, {"max_env_steps": 0}, "max_env_steps: must be greater than 0, is 0"),
-        (Gradients, {"rollout_steps": 0}, "rollout_steps: must be greater than 0, is 0"),
-        (Summing, {"block_steps": 0}, "block_steps: must be greater than 0, is 0"),
-    ],
-)
-def test_options_out_of_range_are_refused(kind: Any, options: Any, message: str) -> None:
-    with fails(message):
-        kind(**options)
