@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from torch import Tensor
 
 from tlml.data.checks import check_finite
@@ -26,6 +26,12 @@ from tlml.testing.randomness import global_state, without_global_draws
 from tlml.testing.subject import Given, Subject, find_subject
 from tlml.views.episode import EpisodeView
 
+# What actions are, by the words of a spec.
+_ACTIONS: dict[str, tuple[type, ...]] = {
+    "discrete_actions": (Discrete,),
+    "continuous_actions": (Box,),
+    "multi_actions": (MultiBinary, MultiDiscrete),
+}
 _TARGETS = {"classification": "Discrete", "reconstruction": "Box", "regression": "Box"}
 
 
@@ -62,6 +68,8 @@ def check_domain(
         _check_metric(subject, made, ways)
     if subject.gives("reconstruction"):
         _check_reconstruction(subject, made)
+    if subject.gives("env"):
+        _check_world(subject, made)
     if subject.gives("finite"):
         check_splits(subject, made, ways, shared)
 
@@ -75,7 +83,8 @@ def _check_spaces(subject: Subject, domain: Domain[Any]) -> int | None:
     for split in SPLITS:
         with doing(f"{subject.label}: the spaces of split '{split}'", "set x and y"):
             x, y = domain.spaces(split)
-        for name, space in (("x", x), ("y", y)):
+        several = subject.gives("env") and isinstance(y, MultiBinary | MultiDiscrete)
+        for name, space in (("x", x), *(() if several else [("y", y)])):
             require(
                 isinstance(space, Box | Discrete),
                 f"{subject.label}: {name} is {space}; it must be a gymnasium Box or Discrete",
@@ -180,6 +189,34 @@ def _check_reconstruction(subject: Subject, domain: Domain[Any]) -> None:
         f"{subject.label}: spec gives 'reconstruction' but y is not x; make them equal or drop "
         "'reconstruction' from gives",
     )
+
+
+def _check_world(subject: Subject, domain: Domain[Any]) -> None:
+    """Check what a spec says of environments.
+
+    One that gives several kinds of actions has them by its options: the rest is no promise there.
+    """
+    x, y = domain.spaces("source")
+    words = [word for word in _ACTIONS if subject.gives(word)]
+    require(
+        not words or any(isinstance(y, _ACTIONS[word]) for word in words),
+        f"{subject.label}: spec gives '{', '.join(words)}' but actions are {y}; say what they are",
+    )
+    if len(words) > 1:
+        return
+    require(
+        not subject.gives("tabular") or (isinstance(x, Discrete) and isinstance(y, Discrete)),
+        f"{subject.label}: spec gives 'tabular' but x is {x} and y {y}; make both Discrete or drop "
+        "'tabular' from gives",
+    )
+    if subject.gives("model"):
+        env = domain.draw("source", np.random.default_rng(0)).make(0)
+        env.close()
+        require(
+            isinstance(getattr(env.unwrapped, "P", None), dict),
+            f"{subject.label}: spec gives 'model' but an environment has no P[state][action], the "
+            "list of what can come of it; write it or drop 'model' from gives",
+        )
 
 
 def _draw(

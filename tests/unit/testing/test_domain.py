@@ -281,6 +281,24 @@ class FourActions(Walks):
             "draw from the generator that is passed, or make one from a seed",
         ),
         (
+            Walks,
+            {"env", "control", "continuous_actions"},
+            "domain made: spec gives 'continuous_actions' but actions are Discrete(5); say what "
+            "they are",
+        ),
+        (
+            Walks,
+            {"env", "control", "discrete_actions", "tabular"},
+            "domain made: spec gives 'tabular' but x is Box(-inf, inf, (2,), float32) and y "
+            "Discrete(5); make both Discrete or drop 'tabular' from gives",
+        ),
+        (
+            Walks,
+            {"env", "control", "model"},
+            "domain made: spec gives 'model' but an environment has no P[state][action], the list "
+            "of what can come of it; write it or drop 'model' from gives",
+        ),
+        (
             FourActions,
             {"env", "control"},
             "domain made: spec gives 'env' but an environment of split 'source' has the space "
