@@ -272,10 +272,10 @@ def _native(places: Sequence[EnvPlace]) -> VectorEnv[Any, Any, Any]:
 def as_rollout(
     observations: NDArray[Any], actions: NDArray[Any], rewards: NDArray[Any],
     terminated: NDArray[Any], truncated: NDArray[Any], valid: NDArray[Any],
-    successors: NDArray[Any] | None,
+    successors: NDArray[Any] | None, allowed: NDArray[np.bool_] | None,
 ) -> Rollout:  # fmt: skip
     """Return arrays as a `Rollout`, which shares their memory."""
-    told = (observations, actions, rewards, terminated, truncated, valid, successors)
+    told = (observations, actions, rewards, terminated, truncated, valid, successors, allowed)
     return Rollout(*(None if one is None else torch.from_numpy(one) for one in told))  # type: ignore[arg-type]
 
 

@@ -20,6 +20,7 @@ class Rollout(NamedTuple):
         valid: ``[T, N]``: False where an environment was only reset, and the action passed over.
         successors: What followed each step ``[T, N, ...]``; None where that is
             ``observations[1:]``, as with environments that are reset by a step of its own.
+        allowed: Which actions could be chosen ``[T, N, ...]``; None where environments tell none.
     """
 
     observations: Tensor
@@ -29,6 +30,7 @@ class Rollout(NamedTuple):
     truncated: Tensor
     valid: Tensor
     successors: Tensor | None = None
+    allowed: Tensor | None = None
 
     @property
     def next_observations(self) -> Tensor:

@@ -163,8 +163,9 @@ class Acting(Learner):
         observations[0] = seen
         rewards = np.empty((steps, len(stream)), np.float32)
         terminated, truncated = (np.empty((steps, len(stream)), bool) for _ in range(2))
-        chosen, done, led_to = [], [], []
+        chosen, done, led_to, allowed = [], [], [], []
         for t in range(steps):
+            allowed.append(stream.allowed())
             chosen.append(explore(observations[t]))
             done.append(self.performed(chosen[t]))
             observations[t + 1], rewards[t], terminated[t], truncated[t], followed = stream.step(
@@ -178,7 +179,7 @@ class Acting(Learner):
         self._count(int(valid.sum()))
         return as_rollout(
             observations, np.array(chosen), rewards, terminated, truncated, valid,
-            _successors(observations, led_to),
+            _successors(observations, led_to), _masks(allowed),
         )  # fmt: skip
 
     def interact(self, steps: int, gamma: float) -> Iterator[Transitions]:
@@ -332,6 +333,15 @@ def _successors(
         return None
     seen = zip(led_to, observations[1:], strict=True)
     return np.stack([then if one is None else one for one, then in seen])
+
+
+def _masks(allowed: Sequence[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None:
+    """Return which actions could be chosen at each step; None where no step told."""
+    told = [own for own in allowed if own is not None]
+    if not told:
+        return None
+    every = np.ones_like(told[0])  # at a step that told nothing
+    return np.stack([every if own is None else own for own in allowed])
 
 
 def _transitions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -18,16 +18,13 @@ import tlml
 from tlml import Strategy, TlmlError
 from tlml.data import Rollout
 from tlml.errors import DivergedError, check_choice, check_not_negative, check_positive
-from tlml.learners import NetworkLearner, OnPolicy
 from tlml.registry import default_registry
 from tlml.views import ViewSpaces
-from tlml_rl.base.actor_critic import ActorCritic, named, over_features
+from tlml_rl.base.actor_critic_learner import ActorCriticLearner
 from tlml_rl.base.by_hand import AutogradPath, Path, path_for
 from tlml_rl.base.flat import FlatAdam, FlatParameters
-from tlml_rl.base.inputs import Inputs, inputs_for
 from tlml_rl.base.normalise import ObservationScale, RewardScale
 from tlml_rl.base.objective import Objective, Rows, Terms
-from tlml_rl.base.policies import Policy, policy_for
 
 Schedule = Literal["linear", "constant"]
 SCHEDULES = ("linear", "constant")
@@ -35,7 +32,7 @@ BOXES = ("gaussian", "squashed")
 _ORDER = 1  # what tells the draws of minibatches from those of actions
 
 
-class PolicyLearner(OnPolicy, NetworkLearner):
+class PolicyLearner(ActorCriticLearner):
     """An agent with an actor and a critic that learns from rollouts.
 
     An algorithm writes `update`, by `rows_of` what a rollout says and `step_down` an objective.
@@ -67,13 +64,10 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         TlmlError: An option is out of range, or the network does not fit.
     """
 
-    _policy: Policy | None = None
-    _inputs: Inputs | None = None
     _path: Path | None = None
     _flat: FlatParameters | None = None
     _own_optimizer: FlatAdam | None = None
     _began = 0  # steps in environments before the rollout
-    _allowed: Sequence[NDArray[np.bool_]] = ()  # in each of its steps, where told
     _watched = True  # whether anything is to be told before a step of the optimiser
 
     def __init__(
@@ -106,8 +100,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         self.gamma, self.gae_lambda, self.eps = gamma, gae_lambda, eps
         self.lr_schedule: Schedule = lr_schedule
         self.entropy, self.value_weight, self.clip_norm = entropy, value_weight, clip_norm
-        self.boxes: Literal["gaussian", "squashed"] = boxes
-        self.log_std = log_std
+        self.boxes, self.log_std = boxes, log_std
         self.normalise_observations = normalise_observations
         self.normalise_rewards = normalise_rewards
         super().__init__(
@@ -115,21 +108,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
             **options,
         )  # fmt: skip
 
-    # Spaces
-
-    @property
-    def policy(self) -> Policy:
-        """What the actor's outputs mean."""
-        if self._policy is None:
-            self._policy = policy_for(self._spaces().y, self.boxes)
-        return self._policy
-
-    @property
-    def inputs(self) -> Inputs:
-        """How observations are given to the network."""
-        if self._inputs is None:
-            self._inputs = inputs_for(self._spaces().x)
-        return self._inputs
+    # Acting
 
     def prepare(self, spaces: ViewSpaces) -> None:
         """Make what normalises."""
@@ -141,33 +120,17 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         if self.normalise_rewards:
             self.reward_scale = RewardScale(self.gamma)
 
-    @property
-    def head(self) -> nn.Module:
-        """The network's last layers, where strategies look for them."""
-        return self.built().head
-
-    def built(self) -> ActorCritic:
-        """Return the network."""
-        network = super().built()
-        assert isinstance(network, ActorCritic)
-        return network
-
-    # Acting
-
     def explorer(self, steps: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
         """Return how to draw actions in a rollout, by noise of all its steps."""
         self._began = int(self.env_steps)
         noise = iter(self.noise(steps, self.policy.noise))
         path, policy, stream = self.path(), self.policy, self.environments
         encode, log_std = self._encoder(), self._log_std()
-        told: list[NDArray[np.bool_]] = []
-        self._allowed = told
 
         def explore(seen: NDArray[Any]) -> NDArray[Any]:
             outputs, allowed = path.outputs(encode(seen)), stream.allowed()
             if allowed is not None:
                 outputs = policy.masked(outputs, allowed)
-                told.append(allowed)
             return policy.choose(outputs, next(noise), log_std)
 
         return explore
@@ -204,7 +167,7 @@ class PolicyLearner(OnPolicy, NetworkLearner):
         steps, number = rollout.rewards.shape
         inputs = self._tensor(self._encoder()(_joined(rollout.observations).numpy()))
         actions = _joined(rollout.actions).to(self.device)
-        masks = self._masks(len(actions))
+        masks = None if rollout.allowed is None else _joined(rollout.allowed).to(self.device)
         values, log_probs = self.path().judge(inputs, actions, masks)
         if rollout.successors is None:
             after = values[number:]
@@ -295,14 +258,6 @@ class PolicyLearner(OnPolicy, NetworkLearner):
 
     # Inside
 
-    def _masks(self, rows: int) -> Tensor | None:
-        """Return which actions were allowed in the rollout that was collected last, if told."""
-        told, self._allowed = self._allowed, []
-        if not told:
-            return None
-        masks = torch.from_numpy(np.stack(told)).reshape(-1, self.policy.size).to(self.device)
-        return masks if len(masks) == rows else None
-
     def _made_optimizer(self) -> FlatAdam:
         self.path()
         assert self._flat is not None
@@ -353,48 +308,6 @@ class PolicyLearner(OnPolicy, NetworkLearner):
     def _log_std(self) -> NDArray[Any] | None:
         found = self.built().log_std
         return None if found is None else found.detach().cpu().numpy()
-
-    def _spaces(self) -> ViewSpaces:
-        if self.view_spaces is None:
-            raise TlmlError(
-                f"{type(self).__name__}: no view told what it observes and does yet; call "
-                "learner.view(domain, ...)"
-            )
-        return self.view_spaces
-
-    def _tensor(self, inputs: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(inputs).to(self.built().head.value.weight)
-
-    def _made(self, spaces: ViewSpaces) -> nn.Module:
-        assert self._named is not None
-        options = self._network_options or {}
-        space, size = self.inputs.space, self.policy.size
-        return named(self._named, space, size, options, self._first_log_std(), self.seed)
-
-    def _build(self, network: nn.Module) -> None:
-        if self.view_spaces is None:
-            self.network = network  # until it is known what it is for
-            return
-        size = self.policy.size
-        super()._build(over_features(network, size, self._first_log_std(), self.seed))
-
-    def _build_for(self, spaces: ViewSpaces) -> None:
-        if self.network is not None and not isinstance(self.network, ActorCritic):
-            self._build(self.network)
-        super()._build_for(spaces)
-
-    def _first_log_std(self) -> float | None:
-        return self.log_std if self.policy.has_log_std else None
-
-    def _check_outputs(self, spaces: ViewSpaces) -> None:
-        x = torch.zeros((2, *self.inputs.space.shape)).to(self.built().head.value.weight)
-        with torch.no_grad():
-            outputs, values = self.built()(x)
-        if outputs.shape != (2, self.policy.size) or values.shape != (2,):
-            raise TlmlError(
-                f"{type(self).__name__}: the network gives {list(outputs.shape)} for 2 "
-                f"observations; actions in {spaces.y} need {self.policy.size} outputs each"
-            )
 
 
 def _joined(rows: Tensor) -> Tensor:

@@ -56,6 +56,20 @@ class Task:
         return Doors(self.space)
 
 
+class Open(Doors):
+    """No door is shut, and it says nothing of that."""
+
+    def _seen(self):
+        self.masks = [np.ones(size, bool) for size in self.sizes]
+        return self.np_random.normal(size=2).astype(np.float32), {}
+
+
+@dataclass(frozen=True)
+class Silent(Task):
+    def make(self, seed: int) -> Doors:
+        return Open(self.space)
+
+
 class House(Domain[Task]):
     x = Doors.observation_space
 
@@ -96,6 +110,24 @@ def test_both_paths_learn_the_same_from_masked_rollouts() -> None:
         assert not torch.equal(values_of(agent), before)
         found.append(values_of(agent))
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-9)
+
+
+def test_a_rollout_says_what_was_allowed_where_one_environment_tells_nothing() -> None:
+    class Some(House):
+        def tasks(self, split: Any) -> list[Any]:
+            return [Task(self.y), Silent(self.y)]
+
+    agent = PPO(rollout_steps=12, batch_size=48)
+    agent.enter(agent.view(Some(Discrete(4)), envs=4))
+    rollout = agent.collect(12)
+    assert rollout.allowed is not None and rollout.allowed.shape == (12, 4, 4)
+    assert bool(rollout.allowed[:, 1::2].all()) and not bool(rollout.allowed[:, ::2].all())
+    told = agent.rows_of(rollout)[0]
+    assert torch.equal(told.masks, rollout.allowed.reshape(48, 4))
+    # What is learned from is the rollout, whenever that was collected.
+    agent.collect(12)
+    assert torch.equal(agent.rows_of(rollout)[0].log_probs, told.log_probs)
+    agent.leave()
 
 
 def test_an_agent_can_be_told_what_is_allowed() -> None:
