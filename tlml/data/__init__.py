@@ -8,7 +8,7 @@ from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.fingerprints import fingerprint_files
 from tlml.data.rollouts import Rollout, Transitions
 from tlml.data.sampling import KeyedSampler, keyed_rng
-from tlml.data.spaces import outputs
+from tlml.data.spaces import describe_space, outputs
 from tlml.data.stored import JoinedExamples
 from tlml.data.tasks import (
     MDP,
@@ -59,6 +59,7 @@ __all__ = [
     "check_counts",
     "check_data",
     "check_finite",
+    "describe_space",
     "draw_episode",
     "draw_task",
     "examples",

@@ -10,6 +10,7 @@ import torch
 from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
+from tlml.data.spaces import describe_space
 from tlml.errors import TlmlError
 
 _CLASSES = (torch.int64, torch.int32)  # what tensors are indexed by
@@ -53,11 +54,13 @@ def check_inputs(x: Tensor, space: Space[Any], where: str) -> None:
         return
     if tuple(x.shape[1:]) != tuple(space.shape):
         raise TlmlError(
-            f"{where}: x is {_shape(x)}, and the space {_said(space)} has "
+            f"{where}: x is {_shape(x)}, and the space {describe_space(space)} has "
             f"{_listed(space.shape)}; set the domain's x to a Box of shape {tuple(x.shape[1:])}"
         )
     if np.issubdtype(space.dtype, np.floating) and not x.is_floating_point():
-        raise TlmlError(f"{where}: x is {_type(x)} and the space {_said(space)}; give x.float()")
+        raise TlmlError(
+            f"{where}: x is {_type(x)} and the space {describe_space(space)}; give x.float()"
+        )
 
 
 def check_targets(y: Tensor, space: Space[Any], where: str) -> None:
@@ -72,15 +75,15 @@ def check_target_space(space: Space[Any], where: str) -> None:
     """Raise where values are told as single numbers: networks and losses take ``[n, d]``."""
     if isinstance(space, Box) and space.shape == ():
         raise TlmlError(
-            f"{where}: targets [n] of {_said(space)} are single numbers; give y[:, None], [n, 1], "
-            "and a Box of shape (1,)"
+            f"{where}: targets [n] of {describe_space(space)} are single numbers; give y[:, None], "
+            "[n, 1], and a Box of shape (1,)"
         )
 
 
 def _check_labels(y: Tensor, space: Discrete, where: str) -> None:
     if y.dtype not in _CLASSES:
         mend = "give whole numbers, y.long()" if y.is_floating_point() else "give y.long()"
-        raise TlmlError(f"{where}: y is {_type(y)} and the space {_said(space)}; {mend}")
+        raise TlmlError(f"{where}: y is {_type(y)} and the space {describe_space(space)}; {mend}")
     if y.dim() != 1:
         raise TlmlError(
             f"{where}: y is {_shape(y)}, and classes are [n]; "
@@ -94,19 +97,21 @@ def _check_labels(y: Tensor, space: Discrete, where: str) -> None:
         mend = f"number them 0 to {space.n - 1}"
         mend += f" and take Discrete({space.n})" if space.start != 0 else ""
         mend += f", or take Discrete({high + 1})" if low == 0 and space.start == 0 else ""
-        raise TlmlError(f"{where}: {found}; the space is {_said(space)}: {mend}")
+        raise TlmlError(f"{where}: {found}; the space is {describe_space(space)}: {mend}")
 
 
 def _check_values(y: Tensor, space: Box, where: str) -> None:
     check_target_space(space, where)
     if not y.is_floating_point():
-        raise TlmlError(f"{where}: y is {_type(y)} and the space {_said(space)}; give y.float()")
+        raise TlmlError(
+            f"{where}: y is {_type(y)} and the space {describe_space(space)}; give y.float()"
+        )
     if tuple(y.shape[1:]) != tuple(space.shape):
         mend = f"set the domain's y to a Box of shape {tuple(y.shape[1:])}"
         if y.dim() == 1 and space.shape == (1,):
             mend = "give y[:, None]"
         raise TlmlError(
-            f"{where}: y is {_shape(y)}, and the space {_said(space)} has "
+            f"{where}: y is {_shape(y)}, and the space {describe_space(space)} has "
             f"{_listed(space.shape)}; {mend}"
         )
 
@@ -143,10 +148,3 @@ def _listed(shape: Sequence[int] | None) -> str:
 
 def _type(values: Tensor) -> str:
     return str(values.dtype).removeprefix("torch.")
-
-
-def _said(space: Space[Any]) -> str:
-    """Return a space in a few words: a Box of a thousand bounds is told by its shape."""
-    if isinstance(space, Box):
-        return f"Box({tuple(space.shape)}, {np.dtype(space.dtype).name})"
-    return str(space)

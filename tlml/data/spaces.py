@@ -56,6 +56,13 @@ def outputs(space: Space[Any]) -> int:
     return int(np.prod(space.shape or (1,)))
 
 
+def describe_space(space: Space[Any]) -> str:
+    """Return a space in a few words: a Box of a thousand bounds is told by its shape."""
+    if isinstance(space, Box):
+        return f"Box({tuple(space.shape)}, {np.dtype(space.dtype).name})"
+    return str(space)
+
+
 def same_space(a: Space[Any], b: Space[Any]) -> bool:
     """Return whether two spaces hold values of the same kind and shape (bounds don't matter)."""
     counted = (Discrete, MultiBinary, MultiDiscrete)

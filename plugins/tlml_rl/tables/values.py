@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml import TlmlError
-from tlml.data import MDP
+from tlml.data import MDP, describe_space
 from tlml.errors import OptionError
 from tlml.learners import Acting
 from tlml.views import ViewSpaces
@@ -110,7 +110,8 @@ def check_gamma(gamma: float) -> None:
 def _check_numbered(learner: str, what: str, space: Space[Any]) -> None:
     if not isinstance(space, Discrete) or space.start != 0:
         raise TlmlError(
-            f"{learner}: its table needs {what} numbered from 0, and they are {space}; take a "
+            f"{learner}: its table needs {what} numbered from 0, and they are "
+            f"{describe_space(space)}; take a "
             "domain that gives 'tabular', such as gridworld, or a learner with a network, such as "
             "ppo"
         )

@@ -7,7 +7,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space, Text
 
 from tlml import TlmlError
-from tlml.data.spaces import outputs, same_space, space_from_plain, space_to_plain
+from tlml.data.spaces import describe_space, outputs, same_space, space_from_plain, space_to_plain
 
 SPACES = [
     Discrete(3),
@@ -49,6 +49,13 @@ def test_other_spaces_are_refused() -> None:
 )  # fmt: skip
 def test_a_network_gives_a_score_for_each_class_or_each_value(space: Space, expected: int) -> None:
     assert outputs(space) == expected
+
+
+def test_a_space_is_told_in_a_few_words() -> None:
+    assert (
+        describe_space(Box(np.zeros(3, np.float32), np.ones(3, np.float32))) == "Box((3,), float32)"
+    )
+    assert describe_space(Discrete(3)) == "Discrete(3)"
 
 
 def test_spaces_are_the_same_by_kind_and_shape_whatever_their_bounds() -> None:
