@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from refusals import stops
 from reinforce import Reinforce, policy
 from trainers import quiet_trainer
 
@@ -70,6 +71,15 @@ def test_the_outer_gradient_goes_through_the_inner_rollouts_parameters() -> None
     first_order = [p.grad for p in leaves.values()]
     assert len(through) == len(first_order) == 4
     assert any(not torch.allclose(a, b) for a, b in zip(through, first_order, strict=True))  # type: ignore[arg-type]
+
+
+def test_inner_steps_are_not_collected_anew_to_save_memory() -> None:
+    learner = Reinforce(Descent(lr=0.5, steps=1), policy())
+    learner.memory = "low"
+    view = learner.view(Walks(), envs=2, tasks=1, test_tasks=1)
+    with stops("memory: 'low' computes inner steps anew when it goes back"):
+        quiet_trainer(max_epochs=1).fit(learner, view)
+    assert learner.rollouts == []
 
 
 def test_a_learner_that_acts_passes_the_checks() -> None:

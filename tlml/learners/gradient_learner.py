@@ -25,6 +25,7 @@ from tlml.networks.batchnorm import POLICIES, Policy, check_statistics, has_batc
 from tlml.strategies.gradients import Loss
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
+from tlml.views.env import EnvView
 from tlml.views.episode import EpisodeView
 
 # What a problem computes; a learner that does so otherwise names a `problem_type`.
@@ -157,7 +158,17 @@ class GradientLearner(NetworkLearner):
     # Training
 
     def check(self, view: View) -> None:
-        """Raise where BatchNorm would have statistics to take of one example."""
+        """Raise where an option does not go with the view.
+
+        Raises:
+            TlmlError: BatchNorm would have one example to take statistics of, or inner steps in
+                environments would be computed anew.
+        """
+        if isinstance(view, EnvView) and self.memory == "low":
+            raise TlmlError(
+                "memory: 'low' computes inner steps anew when it goes back, and in environments "
+                "these would be other rollouts; take 'normal'"
+            )
         if isinstance(view, EpisodeView) and has_batchnorm(self.built()):
             self.check_sizes(view.drawn("source").smallest(), self.strategy, self.built())
 
