@@ -17,6 +17,8 @@ from tlml.data.checks import check_batch, check_counts, check_data
 from tlml.data.counts import Amounts, Counts, as_amounts, as_counts, highest, largest, lowest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
+from tlml.data.episodes import Draw
+from tlml.data.example_checks import is_finite
 from tlml.data.parts import Turn
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Split, tasks_of
@@ -48,6 +50,14 @@ class EpisodeDataset(Dataset[Episode]):
         index += self.first
         episode = self.numbered[index].episode
         return self._changed(episode, index) if self.augment else episode
+
+    def draw(self, index: int) -> Draw:
+        """Return an episode with its task; where it is as drawn, it is still to be checked."""
+        made = self.numbered.draw(index + self.first)
+        if not self.augment:
+            return made
+        made.check()
+        return made._replace(episode=self._changed(made.episode, index + self.first))
 
     @cached_property  # it looks at its tasks once
     def numbered(self) -> NumberedEpisodes:
@@ -274,10 +284,10 @@ class EpisodeView(View):
         self, data: EpisodeDataset | EpisodeFile, number: int, *, train: bool = False
     ) -> KeyedLoader:
         size = min(self.tasks_per_batch, number)
-        return self.loader(
-            data, number, batch_size=size, train=train, collate=batched,
-            counted="episodes", exact=True,
-        )  # fmt: skip
+        options: dict[str, Any] = {"counted": "episodes", "exact": True, "train": train}
+        if isinstance(data, EpisodeFile):
+            return self.loader(data, number, batch_size=size, collate=batched, **options)
+        return self.loader(Draws(data), number, batch_size=size, collate=checked, **options)
 
     def _count(self, name: str) -> Amounts | None:
         """Return what was asked for, or else the file's."""
@@ -309,9 +319,36 @@ class EpisodeView(View):
         return spaces
 
 
+class Draws(Dataset[Draw]):
+    """The episodes of a data set with their tasks, which `checked` makes a batch of.
+
+    Args:
+        data: The data set.
+    """
+
+    def __init__(self, data: EpisodeDataset) -> None:
+        self.data = data
+
+    def __getitem__(self, index: int) -> Draw:
+        return self.data.draw(index)
+
+
+def checked(draws: list[Draw]) -> Episode | Episodes:
+    """Make a batch of draws. All are checked together, one by one only where something is wrong.
+
+    Raises:
+        TlmlError: Examples are not finite; of which task.
+    """
+    found = batched([made.episode for made in draws])
+    if isinstance(found, Episodes) or not all(is_finite(batch) for batch in found):
+        for made in draws:
+            made.check()
+    return found
+
+
 def batched(tasks: list[Episode]) -> Episode | Episodes:
     """Stack tasks of equal sizes to one `Episode`; keep others apart."""
-    shapes = {tuple(values.shape for batch in task for values in batch) for task in tasks}
+    shapes = {(s.x.shape, s.y.shape, q.x.shape, q.y.shape) for s, q in tasks}
     if len(shapes) > 1:
         return Episodes(tasks)
     stacked: Episode = default_collate(tasks)
