@@ -1,0 +1,168 @@
+"""Deep Q-learning (Mnih et al. 2015, doi.org/10.1038/nature14236)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tlml import Strategy
+from tlml.data import Transitions
+from tlml.errors import DivergedError, check_choice, check_positive
+from tlml_rl.base.flat_learner import SCHEDULES, Schedule
+from tlml_rl.base.value_learner import ValueLearner, masked
+
+
+class DQN(ValueLearner):
+    """Learn what each action is worth if the best ones follow, from steps that are replayed.
+
+    The network's value of the action goes towards (equation 2)
+
+        y = r + γ max_a' Q̂(s', a')
+
+    by the Huber loss, where Q̂ is the target network, which stays as it is for some time. Nothing
+    follows where an episode ended; what was cut by a time limit goes on. The defaults are those of
+    rl-zoo for CartPole.
+
+    Args:
+        network: ``auto`` (a perceptron), a registered network or a class path or a module, by whose
+            features actions are valued.
+        strategy: What takes part in training, such as ``linear_probe``, which trains the head.
+        max_env_steps: Steps in environments after which a fit ends.
+        network_options: Of ``auto``: ``hidden`` and ``activation``; else of the named network.
+        double: Whether the network says which action is best, and the target network what that is
+            worth (van Hasselt et al. 2016, arXiv 1509.06461).
+        dueling: Whether the head tells a state's value from the advantages of actions (Wang et al.
+            2016, arXiv 1511.06581); both are linear in the same features.
+        n_step: Rewards that are summed up before the value of what follows counts.
+        priority_alpha: How far steps are drawn by their error, α (Schaul et al. 2016, arXiv
+            1511.05952); None: all alike. Errors of a turn count from the next one on.
+        priority_beta: How far their weights make up for that, β, which grows to 1 at the end.
+        lr: Learning rate.
+        lr_schedule: Whether it falls to 0 at the end (``linear``), or stays (``constant``).
+        eps: ε of Adam.
+        clip_norm: The largest norm of a gradient; None clips nothing.
+        batch_size: Steps of a minibatch.
+        buffer_size: Steps that are kept, N of algorithm 1, in bytes of observations as they are.
+        learning_starts: Steps by random actions before it learns.
+        train_every: Steps of each environment between turns of learning.
+        gradient_steps: Minibatches of a turn.
+        block_steps: Steps of each environment in a batch of the fit, a multiple of `train_every`.
+        target_every: Steps in environments between updates of the target network, C of algorithm 1.
+        tau: How far it goes towards the network then; 1 copies.
+        gamma: The discount rate γ.
+        epsilon: The probability of an action by chance in the beginning.
+        epsilon_end: What it falls to.
+        epsilon_share: The share of the steps over which it falls.
+        save_replay: Whether checkpoints hold what is replayed: without it they are small, and a fit
+            that goes on begins to keep steps anew.
+        seed: The key of initialisation, actions and minibatches.
+        **options: Those of a learner.
+
+    Raises:
+        TlmlError: An option is out of range, actions are not numbered, or memory is short.
+    """
+
+    def __init__(
+        self,
+        network: str | nn.Module = "auto",
+        strategy: Strategy | str | dict[str, Any] | None = None,
+        *,
+        max_env_steps: int = 50_000,
+        network_options: dict[str, Any] | None = None,
+        double: bool = False,
+        dueling: bool = False,
+        n_step: int = 1,
+        priority_alpha: float | None = None,
+        priority_beta: float = 0.4,
+        lr: float = 2.3e-3,
+        lr_schedule: Schedule = "constant",
+        eps: float = 1e-8,
+        clip_norm: float | None = 10.0,
+        batch_size: int = 64,
+        buffer_size: int = 100_000,
+        learning_starts: int = 1_000,
+        train_every: int = 256,
+        gradient_steps: int = 128,
+        block_steps: int | None = None,
+        target_every: int = 10,
+        tau: float = 1.0,
+        gamma: float = 0.99,
+        epsilon: float = 1.0,
+        epsilon_end: float = 0.04,
+        epsilon_share: float = 0.16,
+        save_replay: bool = True,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        check_positive(eps=eps, clip_norm=clip_norm)
+        check_choice("lr_schedule", lr_schedule, SCHEDULES)
+        self.doubled, self.eps, self.clip_norm = double, eps, clip_norm
+        self.lr_schedule: Schedule = lr_schedule
+        super().__init__(
+            network, strategy, max_env_steps=max_env_steps, network_options=network_options,
+            dueling=dueling, n_step=n_step, priority_alpha=priority_alpha,
+            priority_beta=priority_beta, lr=lr, batch_size=batch_size, buffer_size=buffer_size,
+            learning_starts=learning_starts, train_every=train_every,
+            gradient_steps=gradient_steps, block_steps=block_steps, target_every=target_every,
+            tau=tau, gamma=gamma, epsilon=epsilon, epsilon_end=epsilon_end,
+            epsilon_share=epsilon_share, save_replay=save_replay, seed=seed, **options,
+        )  # fmt: skip
+
+    def update(self, transitions: Transitions) -> Mapping[str, Any]:
+        """Learn from the minibatches of a turn (the inner loop of algorithm 1, from step 4 on)."""
+        self.follow_schedule()
+        self.follow_target()
+        optimizer, path = self.flat_optimizer(), self.path()
+        errors = np.empty(transitions.rewards.shape, np.float32)
+        for number, one in enumerate(minibatches(transitions)):
+            wanted = self.aims(one)
+            weights = None if one.weights is None else one.weights.numpy()
+            seen = self.inputs.encode(one.observations.numpy())
+            errors[number] = path.slopes(seen, one.actions.numpy(), wanted, weights)
+            self.add_terms(one)
+            self.step(optimizer)
+        if transitions.rows is not None and transitions.weights is not None:
+            self.replay.reprioritise(transitions.rows, errors)
+        return self._progress(errors, wanted)
+
+    def aims(self, steps: Transitions) -> NDArray[Any]:
+        """Return y of each step ``[B]``."""
+        after = self.inputs.encode(steps.next_observations.numpy())
+        allowed = None if steps.next_allowed is None else steps.next_allowed.numpy()
+        values = masked(self.path().targets(after), allowed)
+        if self.doubled:
+            best = masked(self.path().values(after), allowed).argmax(1)
+            worth = values[np.arange(len(values)), best]
+        else:
+            worth = values.max(1)
+        worth = np.where(steps.terminated.numpy(), 0.0, worth)
+        wanted: NDArray[Any] = steps.rewards.numpy() + steps.discount.numpy() * worth
+        return wanted
+
+    def _progress(self, errors: NDArray[Any], wanted: NDArray[Any]) -> dict[str, float]:
+        away = np.abs(errors)
+        loss = float(np.where(away < 1, 0.5 * away**2, away - 0.5).mean())
+        if not np.isfinite(loss):
+            raise DivergedError(
+                f"{type(self).__name__}: the loss is {loss} after {int(self.env_steps)} steps; "
+                "take a lower lr"
+            )
+        return {
+            "loss": loss,
+            "value": float((errors[-1] + wanted).mean()),
+            "epsilon": float(self.chance(np.array(int(self.env_steps)))),
+            "lr": self.flat_optimizer().param_groups[0]["lr"],
+        }
+
+
+def minibatches(steps: Transitions) -> Iterator[Transitions]:
+    """Yield the minibatches ``[B, ...]`` of steps ``[G, B, ...]``, one by one."""
+    told: list[list[Tensor | None]] = [
+        [None] * len(steps.rewards) if column is None else list(column) for column in steps
+    ]
+    for row in zip(*told, strict=True):
+        yield Transitions(*row)
