@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from tlml import Strategy
 from tlml.data import Transitions
 from tlml.errors import DivergedError, check_choice, check_positive
 from tlml_rl.base.flat_learner import SCHEDULES, Schedule
 from tlml_rl.base.value_learner import ValueLearner, masked
+
+_AT_ONCE = 512  # observations that the target network is given
 
 
 class DQN(ValueLearner):
@@ -117,31 +119,35 @@ class DQN(ValueLearner):
         self.follow_schedule()
         self.follow_target()
         optimizer, path = self.flat_optimizer(), self.path()
-        errors = np.empty(transitions.rewards.shape, np.float32)
-        for number, one in enumerate(minibatches(transitions)):
-            wanted = self.aims(one)
-            weights = None if one.weights is None else one.weights.numpy()
-            seen = self.inputs.encode(one.observations.numpy())
-            errors[number] = path.slopes(seen, one.actions.numpy(), wanted, weights)
-            self.add_terms(one)
+        steps, errors = _Arrays.of(transitions), np.empty(transitions.rewards.shape, np.float32)
+        judged = self.judged(steps)
+        worth = None if self.doubled else masked(judged, steps.next_allowed).max(-1)
+        for g in range(len(errors)):
+            best = self.best_worth(steps, judged, g) if worth is None else worth[g]
+            wanted = steps.rewards[g] + steps.discount[g] * np.where(steps.terminated[g], 0.0, best)
+            weights = None if steps.weights is None else steps.weights[g]
+            seen = self.inputs.encode(steps.observations[g])
+            errors[g] = path.slopes(seen, steps.actions[g], wanted, weights)
+            self.add_terms(transitions)
             self.step(optimizer)
-        if transitions.rows is not None and transitions.weights is not None:
-            self.replay.reprioritise(transitions.rows, errors)
+        if steps.rows is not None and steps.weights is not None:
+            self.replay.reprioritise(steps.rows, errors)
         return self._progress(errors, wanted)
 
-    def aims(self, steps: Transitions) -> NDArray[Any]:
-        """Return y of each step ``[B]``."""
-        after = self.inputs.encode(steps.next_observations.numpy())
-        allowed = None if steps.next_allowed is None else steps.next_allowed.numpy()
-        values = masked(self.path().targets(after), allowed)
-        if self.doubled:
-            best = masked(self.path().values(after), allowed).argmax(1)
-            worth = values[np.arange(len(values)), best]
-        else:
-            worth = values.max(1)
-        worth = np.where(steps.terminated.numpy(), 0.0, worth)
-        wanted: NDArray[Any] = steps.rewards.numpy() + steps.discount.numpy() * worth
-        return wanted
+    def judged(self, steps: _Arrays) -> NDArray[Any]:
+        """Return Q̂(s', ·) ``[G, B, actions]``: the target network stays as it is for a turn."""
+        after = steps.next_observations.reshape(-1, *steps.next_observations.shape[2:])
+        parts = np.array_split(after, -(-len(after) // _AT_ONCE))
+        found = np.concatenate([self.path().targets(self.inputs.encode(one)) for one in parts])
+        return found.reshape(*steps.rewards.shape, -1)
+
+    def best_worth(self, steps: _Arrays, judged: NDArray[Any], g: int) -> NDArray[Any]:
+        """Return Q̂(s', argmax_a' Q(s', a')) ``[B]`` of a minibatch, by the network of now."""
+        after = self.path().values(self.inputs.encode(steps.next_observations[g]))
+        allowed = None if steps.next_allowed is None else steps.next_allowed[g]
+        best = masked(after, allowed).argmax(1)
+        worth: NDArray[Any] = judged[g, np.arange(len(best)), best]
+        return worth
 
     def _progress(self, errors: NDArray[Any], wanted: NDArray[Any]) -> dict[str, float]:
         away = np.abs(errors)
@@ -159,10 +165,20 @@ class DQN(ValueLearner):
         }
 
 
-def minibatches(steps: Transitions) -> Iterator[Transitions]:
-    """Yield the minibatches ``[B, ...]`` of steps ``[G, B, ...]``, one by one."""
-    told: list[list[Tensor | None]] = [
-        [None] * len(steps.rewards) if column is None else list(column) for column in steps
-    ]
-    for row in zip(*told, strict=True):
-        yield Transitions(*row)
+class _Arrays(NamedTuple):
+    """Steps of a turn ``[G, B, ...]``."""
+
+    observations: NDArray[Any]
+    actions: NDArray[Any]
+    rewards: NDArray[Any]
+    next_observations: NDArray[Any]
+    terminated: NDArray[Any]
+    discount: NDArray[Any]
+    next_allowed: NDArray[Any] | None
+    weights: NDArray[Any] | None
+    rows: NDArray[Any] | None
+
+    @classmethod
+    def of(cls, steps: Transitions) -> _Arrays:
+        """Return the memory of tensors."""
+        return cls._make(None if one is None else one.numpy() for one in steps)

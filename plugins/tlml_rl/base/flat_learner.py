@@ -65,13 +65,6 @@ class FlatLearner(Stepping, NetworkLearner):
         for group in self.flat_optimizer().param_groups:
             group["lr"] = rate
 
-    def add_terms(self, batch: Any) -> None:
-        """Add the gradients of a strategy's own terms, where it brings some (by tlml.Adapt)."""
-        if "adapt" in vars(self):
-            extra = vars(self)["adapt"](batch)
-            if extra.requires_grad:
-                extra.backward()
-
     # Optimising
 
     def configure_optimizers(self) -> FlatAdam:

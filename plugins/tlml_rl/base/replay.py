@@ -210,12 +210,12 @@ class ReplayBuffer(nn.Module):
         )  # fmt: skip
         return Transitions(*(None if one is None else torch.from_numpy(one) for one in told))  # type: ignore[arg-type]
 
-    def reprioritise(self, rows: Tensor, errors: Array) -> None:
+    def reprioritise(self, rows: Array, errors: Array) -> None:
         """Let rows ``[...]`` be drawn by how wrong they were ``[...]``."""
         assert self.priorities is not None and self.alpha is not None
         found = np.abs(errors).reshape(-1).astype(np.float64) + _TINY
         self.largest.fill_(max(float(self.largest), float(found.max())))
-        self.priorities.put(rows.numpy().reshape(-1), found**self.alpha)
+        self.priorities.put(rows.reshape(-1), found**self.alpha)
 
     def _uniform(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
         """Draw among all places written to, and again where one may not be drawn."""

@@ -169,13 +169,6 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
         """Return the share of steps in environments that were taken."""
         return min(1.0, int(self.env_steps) / self.max_env_steps)
 
-    def add_terms(self, batch: Any) -> None:
-        """Add the gradients of a strategy's own terms, where it brings some (by tlml.Adapt)."""
-        if "adapt" in vars(self):
-            extra = vars(self)["adapt"](batch)
-            if extra.requires_grad:
-                extra.backward()
-
     def begin_anew(self, max_env_steps: int) -> None:
         """Count steps from 0, and forget those of other tasks; what was learned stays."""
         super().begin_anew(max_env_steps)

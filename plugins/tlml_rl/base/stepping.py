@@ -24,6 +24,13 @@ class Stepping(Learner):
             is_overridden("on_before_optimizer_step", each) for each in (*callbacks, self)
         )
 
+    def add_terms(self, batch: Any) -> None:
+        """Add the gradients of a strategy's own terms, where it brings some (by tlml.Adapt)."""
+        if "adapt" in vars(self):
+            extra = vars(self)["adapt"](batch)
+            if extra.requires_grad:
+                extra.backward()
+
     def step(self, optimizer: FlatAdam) -> None:
         """Step an optimiser by the gradients there are, and let the Trainer count it."""
         counted = self._counted(optimizer)

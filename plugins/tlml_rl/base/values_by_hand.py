@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from tlml_rl.base.flat import FlatParameters
 from tlml_rl.base.values import ValueNetwork
 
 Array = NDArray[Any]
+
+_KEPT = 8  # sizes of batches that there is room for at a time
 
 
 class ValuePath(Protocol):
@@ -96,6 +98,8 @@ class ValuesByAutograd:
 class ValuesByHand:
     """A perceptron on a CPU, in NumPy on the memory of its parameters.
 
+    Activations are turned, ``[units, n]``, by which products of matrices need no copies.
+
     Args:
         network: Of which `value_lack` finds nothing wrong.
         target: The same network as it was before.
@@ -107,86 +111,114 @@ class ValuesByHand:
     def __init__(self, network: ValueNetwork, target: ValueNetwork, flat: FlatParameters) -> None:
         self.flat = flat
         slopes = dict(zip(map(id, flat.parameters), flat.views(flat.gradients), strict=True))
-        self._network, self._head, self._state = _layers(network, slopes)
-        self._target = _layers(target, {})
+        self._network, self._target = _Layers.of(network, slopes), _Layers.of(target, {})
         self._tanh = isinstance(network.body, Perceptron) and isinstance(network.body[2], nn.Tanh)
         self._rooms: dict[int, tuple[list[Array], list[Array]]] = {}
 
     def values(self, inputs: Array) -> Array:
         """Return the network's values."""
-        return _joined(self._forward(self._rows(inputs), self._network), self._head, self._state)
+        return self._forward(self._columns(inputs), self._network).T
 
     def targets(self, inputs: Array) -> Array:
         """Return those of the target network."""
-        body, head, state = self._target
-        return _joined(self._forward(self._rows(inputs), body), head, state)
+        return self._forward(self._columns(inputs), self._target).T
 
     def slopes(self, inputs: Array, actions: Array, wanted: Array, weights: Array | None) -> Array:
         """Go forward and back by hand."""
         self.flat.attach()
-        rows = self._rows(inputs)
-        features = self._forward(rows, self._network)
-        found = _joined(features, self._head, self._state)
-        places = np.arange(len(rows)), actions
+        columns, number = self._columns(inputs), len(inputs)
+        found = self._forward(columns, self._network)
+        places = actions, np.arange(number)
         errors: Array = found[places] - wanted.astype(found.dtype, copy=False)
         # The slope of the Huber loss is its error, no larger than 1.
-        steep = np.clip(errors, -1, 1) if weights is None else np.clip(errors, -1, 1) * weights
-        by_values = np.zeros_like(found)
-        by_values[places] = steep / len(rows)
-        self._backward(rows, by_values)
+        steep = np.minimum(np.maximum(errors, -1), 1)
+        if weights is not None:
+            steep *= weights
+        by_values = np.zeros(found.shape, found.dtype)
+        by_values[places] = steep / number
+        self._backward(columns, by_values)
         return errors
 
-    def _forward(self, rows: Array, layers: list[Layer]) -> Array:
-        """Return features; activations stay in their room."""
-        for layer, room in zip(layers, self._room(len(rows))[0], strict=True):
-            np.matmul(rows, layer.weight.T, out=room)
-            room += layer.bias
+    def _forward(self, columns: Array, layers: _Layers) -> Array:
+        """Return values ``[actions, n]``; activations stay in their room."""
+        for layer, room in zip(layers.body, self._room(columns.shape[1])[0], strict=True):
+            np.matmul(layer.weight, columns, out=room)
+            room += layer.bias[:, None]
             if self._tanh:
                 np.tanh(room, out=room)
             else:
                 np.maximum(room, 0, out=room)
-            rows = room
-        return rows
+            columns = room
+        return layers.joined(columns)
 
     def _backward(self, inputs: Array, by_values: Array) -> None:
-        hidden, back = self._room(len(inputs))
-        features, by_features = hidden[-1], back[-1]
+        hidden, back = self._room(inputs.shape[1])
+        body, head, state = self._network
         by_actions = by_values
-        if self._state is not None:
-            by_state = by_values.sum(1)
-            by_actions = by_values - by_state[:, None] / by_values.shape[1]
-            np.matmul(by_state, features, out=self._state.by_weight[0])
-            self._state.by_bias[0] = by_state.sum()
-        np.matmul(by_actions.T, features, out=self._head.by_weight)
-        np.sum(by_actions, 0, out=self._head.by_bias)
-        np.matmul(by_actions, self._head.weight, out=by_features)
-        if self._state is not None:
-            by_features += by_state[:, None] * self._state.weight
-        for depth in range(len(self._network) - 1, -1, -1):
-            layer, slopes, active = self._network[depth], back[depth], hidden[depth]
+        if state is not None:
+            by_state = by_values.sum(0)
+            by_actions = by_values - by_state / len(by_values)
+            np.matmul(hidden[-1], by_state, out=state.by_weight[0])
+            state.by_bias[0] = by_state.sum()
+        np.matmul(by_actions, hidden[-1].T, out=head.by_weight)
+        np.add.reduce(by_actions, 1, out=head.by_bias)
+        np.matmul(head.weight.T, by_actions, out=back[-1])
+        if state is not None:
+            back[-1] += state.weight.T * by_state
+        for depth in range(len(body) - 1, -1, -1):
+            layer, slopes, active = body[depth], back[depth], hidden[depth]
             slopes *= 1 - active * active if self._tanh else active > 0
-            np.matmul(slopes.T, hidden[depth - 1] if depth else inputs, out=layer.by_weight)
-            np.sum(slopes, 0, out=layer.by_bias)
+            np.matmul(slopes, (hidden[depth - 1] if depth else inputs).T, out=layer.by_weight)
+            np.add.reduce(slopes, 1, out=layer.by_bias)
             if depth:
-                np.matmul(slopes, layer.weight, out=back[depth - 1])
+                np.matmul(layer.weight.T, slopes, out=back[depth - 1])
 
-    def _rows(self, inputs: Array) -> Array:
-        rows: Array = inputs.reshape(len(inputs), -1).astype(self._head.weight.dtype, copy=False)
-        return rows
+    def _columns(self, inputs: Array) -> Array:
+        dtype = self._network.head.weight.dtype
+        columns: Array = inputs.reshape(len(inputs), -1).astype(dtype, copy=False).T
+        return columns
 
-    def _room(self, rows: int) -> tuple[list[Array], list[Array]]:
+    def _room(self, number: int) -> tuple[list[Array], list[Array]]:
         """Return memory for activations and their slopes; made once, as its pages cost time."""
-        if rows not in self._rooms:
+        if number not in self._rooms:
             if len(self._rooms) == _KEPT:
                 self._rooms.clear()
-            dtype = self._head.weight.dtype
-            shapes = [(rows, len(layer.bias)) for layer in self._network]
+            dtype = self._network.head.weight.dtype
+            shapes = [(len(layer.bias), number) for layer in self._network.body]
             first, second = ([np.empty(shape, dtype) for shape in shapes] for _ in range(2))
-            self._rooms[rows] = first, second
-        return self._rooms[rows]
+            self._rooms[number] = first, second
+        return self._rooms[number]
 
 
-_KEPT = 8  # sizes of batches that there is room for at a time
+class _Layers(NamedTuple):
+    """The memory of a network's layers: those of the body, of actions, and of the state."""
+
+    body: list[Layer]
+    head: Layer
+    state: Layer | None
+
+    @classmethod
+    def of(cls, network: ValueNetwork, slopes: dict[int, Tensor]) -> _Layers:
+        """Return it, with that of gradients where there are some."""
+
+        def layer(linear: nn.Linear) -> Layer:
+            own = [linear.weight, linear.bias]
+            back = [slopes.get(id(one), torch.zeros(0)).numpy() for one in own]
+            return Layer(*(one.detach().numpy() for one in own), *back)
+
+        assert isinstance(network.body, Perceptron)
+        head = network.head
+        state = None if head.state is None else layer(head.state)
+        return cls([layer(one) for one in network.body.linear()], layer(head.action), state)
+
+    def joined(self, features: Array) -> Array:
+        """Return values ``[actions, n]`` of features ``[f, n]``, as `ValueHead` does."""
+        found: Array = self.head.weight @ features
+        found += self.head.bias[:, None]
+        if self.state is not None:
+            found -= found.mean(0)
+            found += self.state.weight @ features + self.state.bias
+        return found
 
 
 def value_path(
@@ -212,28 +244,3 @@ def value_lack(network: nn.Module) -> str:
     if torch.is_autocast_enabled("cpu"):
         return "precision is mixed"
     return ""
-
-
-def _layers(
-    network: ValueNetwork, slopes: dict[int, Tensor]
-) -> tuple[list[Layer], Layer, Layer | None]:
-    """Return the memory of the layers of body, actions and state."""
-
-    def layer(linear: nn.Linear) -> Layer:
-        own = [linear.weight, linear.bias]
-        back = [slopes.get(id(one), torch.zeros(0)).numpy() for one in own]
-        return Layer(*(one.detach().numpy() for one in own), *back)
-
-    assert isinstance(network.body, Perceptron)
-    state = None if network.head.state is None else layer(network.head.state)
-    return [layer(one) for one in network.body.linear()], layer(network.head.action), state
-
-
-def _joined(features: Array, head: Layer, state: Layer | None) -> Array:
-    """Return values of features, as `ValueHead` does."""
-    found: Array = features @ head.weight.T
-    found += head.bias
-    if state is not None:
-        found -= found.mean(1, keepdims=True)
-        found += features @ state.weight.T + state.bias
-    return found
