@@ -130,16 +130,18 @@ class DQN(ValueLearner):
             errors[g] = path.slopes(seen, steps.actions[g], wanted, weights)
             self.add_terms(transitions)
             self.step(optimizer)
-        if steps.rows is not None and steps.weights is not None:
+        if steps.weights is not None:
             self.replay.reprioritise(steps.rows, errors)
         return self._progress(errors, wanted)
 
     def judged(self, steps: _Arrays) -> NDArray[Any]:
         """Return Q̂(s', ·) ``[G, B, actions]``: the target network stays as it is for a turn."""
-        after = steps.next_observations.reshape(-1, *steps.next_observations.shape[2:])
+        # A step that is drawn several times is judged once.
+        _, first, again = np.unique(steps.rows, return_index=True, return_inverse=True)
+        after = steps.next_observations.reshape(-1, *steps.next_observations.shape[2:])[first]
         parts = np.array_split(after, -(-len(after) // _AT_ONCE))
         found = np.concatenate([self.path().targets(self.inputs.encode(one)) for one in parts])
-        return found.reshape(*steps.rewards.shape, -1)
+        return found[again.reshape(steps.rows.shape)]
 
     def best_worth(self, steps: _Arrays, judged: NDArray[Any], g: int) -> NDArray[Any]:
         """Return Q̂(s', argmax_a' Q(s', a')) ``[B]`` of a minibatch, by the network of now."""
@@ -176,7 +178,7 @@ class _Arrays(NamedTuple):
     discount: NDArray[Any]
     next_allowed: NDArray[Any] | None
     weights: NDArray[Any] | None
-    rows: NDArray[Any] | None
+    rows: NDArray[Any]
 
     @classmethod
     def of(cls, steps: Transitions) -> _Arrays:
