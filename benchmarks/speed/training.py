@@ -22,8 +22,8 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from statistics import median
-from typing import Any
+from statistics import mean, median, stdev
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -45,7 +45,7 @@ TASKS, SHOTS, QUERIES, HIDDEN = 25, 10, 10, (40, 40)
 INNER_LR, OUTER_LR = 0.01, 1e-3
 WARM, STEPS = 20, 200  # outer steps of a round, the first of which are left out
 LENGTH, UNSEEN = 1_000, 500  # outer steps of a whole training, and waves that judge it
-SEEDS = (0, 1, 2)  # of the draws of whole trainings
+SEEDS = range(6)  # of the draws of whole trainings
 ROUNDS = 8
 
 
@@ -59,14 +59,21 @@ class Measured:
         ms: Of an outer step with all that belongs to it, ours and theirs.
         ratio: How many times faster.
         mse: After one inner step on unseen waves, ours and theirs, trained for as many steps from
-            the same weights; the mean over draws.
+            the same weights; by draws.
     """
 
     side: str
     rounds: int
     ms: tuple[float, float]
     ratio: Ratio
-    mse: tuple[float, float]
+    mse: tuple[Reached, Reached]
+
+
+class Reached(NamedTuple):
+    """A mean over draws, and its standard error."""
+
+    mean: float
+    error: float
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -112,10 +119,7 @@ def measure(
         for name in names[first:] + names[:first]:
             spent = runs[name](WARM + STEPS)
             times[name].append(Time(spent.ms, spent.ms))
-    reached = {
-        name: round(sum(run(length, seed).mse() for seed in SEEDS) / len(SEEDS), 3)
-        for name, run in runs.items()
-    }
+    reached = {name: _reached([run(length, s).mse() for s in SEEDS]) for name, run in runs.items()}
     return [
         Measured(
             name, rounds, (_typical(times[name]), _typical(times[LEARN2LEARN])),
@@ -238,9 +242,17 @@ def markdown(found: Sequence[Measured]) -> str:
         low, high = one.ratio.quartiles
         lines.append(
             f"| {one.side} | {one.ms[0]:.2f} | {one.ms[1]:.1f} | {one.ratio.median:.2f} "
-            f"({low:.2f} to {high:.2f}) | {one.mse[0]:.2f} | {one.mse[1]:.2f} |"
+            f"({low:.2f} to {high:.2f}) | {_said(one.mse[0])} | {_said(one.mse[1])} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _said(reached: Reached) -> str:
+    return f"{reached.mean:.2f} ± {reached.error:.2f}"
+
+
+def _reached(errors: Sequence[float]) -> Reached:
+    return Reached(round(mean(errors), 3), round(stdev(errors) / len(errors) ** 0.5, 3))
 
 
 def _typical(times: Sequence[Time]) -> float:
