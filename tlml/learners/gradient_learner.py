@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from tlml.data.tasks import Batch, Episode, Episodes, Params
-from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.learners.adapter import TargetAdapter
+from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Params
+from tlml.data.trials import Trials
+from tlml.errors import DivergedError, TlmlError, check_choice, check_positive
+from tlml.learners.adapter import TargetAdapter, adapter_for
+from tlml.learners.keyed_draws import keyed_draws
 from tlml.learners.network_learner import NetworkLearner
 from tlml.learners.together import Together
 from tlml.meta.compiled import CompiledSteps
@@ -23,10 +26,12 @@ from tlml.meta.paths import path_for
 from tlml.meta.problem import InnerProblem, TrainingAdapter
 from tlml.meta.vmapped import VmapPath
 from tlml.networks.batchnorm import POLICIES, Policy, check_statistics, has_batchnorm
+from tlml.networks.modes import constant
 from tlml.strategies.gradients import Loss
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
-from tlml.views.env import EnvView
+from tlml.views.contract import Played
+from tlml.views.env import Environments, EnvView
 from tlml.views.episode import EpisodeView
 
 # What a problem computes; a learner that does so otherwise names a `problem_type`.
@@ -255,6 +260,45 @@ class GradientLearner(NetworkLearner):
         rank_zero_info(f"{own.__name__}: tasks of an evaluation are adapted to {how}")
         return found
 
+    def played_with(
+        self, params: Params, environments: Environments
+    ) -> Sequence[tuple[float, int]]:
+        """Act in the environments of one task with other parameters than the network's own.
+
+        Returns:
+            Each episode's return and its steps. An agent that writes this and `loss` for `Trials`
+            adapts to each task of a test.
+        """
+        raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
+
+    def plays(self, environments: Environments) -> Iterable[Played]:
+        """Yield how episodes of a task went before any step of the strategy, and after each.
+
+        The view's strategy adapts, or else the learner's own, by rollouts in the task.
+
+        Raises:
+            TlmlError: The view asks for an adaptation, and this learner has none.
+            DivergedError: Parameters are NaN or infinite after a step.
+        """
+        view, own = self.current_view(), type(self).played_with
+        if own is GradientLearner.played_with or not isinstance(view, EnvView):
+            yield from super().plays(environments)
+            return
+        if not self._adapting:
+            self._adapting = (adapter_for(self, view), None)
+        adapter = self._adapting[0].turned_to(
+            (self.seed, view.seed, SPLITS.index(environments.split), environments.index)
+        )
+        trials = Trials([environments])
+        with keyed_draws((adapter.seed,), self.device), constant(adapter.strategy):
+            problem = self.problem(adapter)
+            params = problem.start()
+            yield Played(self.played_with(params, environments))
+            for step, params in enumerate(problem.steps(params, trials), 1):
+                _check_finite(adapter, params, environments.index, step)
+                played = self.played_with(params, environments)
+                yield Played(played, trials.env_steps, adapter.attempt.calls)
+
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
         return self.problem(adapter).diverged_at(support)
@@ -266,3 +310,11 @@ class GradientLearner(NetworkLearner):
     def _build(self, network: nn.Module) -> None:
         super()._build(network)
         self.stacks_calls = None
+
+
+def _check_finite(adapter: TargetAdapter, params: Params, task: int, step: int) -> None:
+    if not all(bool(torch.isfinite(value).all()) for value in params.values()):
+        raise DivergedError(
+            f"task {task}: adapting by {type(adapter.strategy).__name__} diverged at inner step "
+            f"{step} (NaN or infinity); lower its lr"
+        )
