@@ -61,6 +61,8 @@ _WORLDS: tuple[tuple[str, str, str, str, str], ...] = (
      "Chevalier-Boisvert et al. 2023, arXiv 2306.13831"),
     ("gridworld", "gridworld:Gridworld", f"{_DISCRETE} tabular model",
      "mazes drawn as text: walls, goals, pits, slippery floors", _SUTTON),
+    ("navigation2d", "navigation2d:Navigation2d", "continuous_actions",
+     "walks in the plane to goals that are not seen", "Finn et al. 2017, arXiv 1703.03400"),
 )  # fmt: skip
 
 # Name, class, what it gives, what it needs beside environments, summary and paper.
@@ -73,6 +75,10 @@ _POLICIES: tuple[tuple[str, str, str, str, str, str], ...] = (
      "Williams 1992, doi.org/10.1007/BF00992696"),
     ("dqn", "DQN", "", "discrete_actions", "deep Q-learning: values of actions by replayed steps",
      "Mnih et al. 2015, doi.org/10.1038/nature14236"),
+    ("maml_rl", "MamlRl", "policy", "", "an initialisation from which a few episodes suffice",
+     "Finn et al. 2017, arXiv 1703.03400"),
+    ("multitask_rl", "MultitaskRl", "policy", "", "one policy trained on all tasks at once",
+     "Finn et al. 2017, arXiv 1703.03400"),
 )  # fmt: skip
 _TABLE = "tabular discrete_actions"
 _TABLES: tuple[tuple[str, str, str, str, str, str], ...] = (

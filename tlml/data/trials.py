@@ -27,20 +27,21 @@ class Trials:
 
     Attributes:
         env_steps: Steps in environments so far.
+        taken: What was learned from, step by step.
     """
 
     def __init__(self, tasks: Sequence[Any]) -> None:
         self.tasks = tuple(tasks)
         self.env_steps = 0
-        self._taken: list[Any] = []
+        self.taken: list[Any] = []
         self._turn = 0
 
     def next(self, act: Callable[[int], Any]) -> Any:
         """Return what was learned from at this step; the first time, `act` with its number."""
-        if self._turn == len(self._taken):
-            self._taken.append(act(self._turn))
+        if self._turn == len(self.taken):
+            self.taken.append(act(self._turn))
         self._turn += 1
-        return self._taken[self._turn - 1]
+        return self.taken[self._turn - 1]
 
     def rewind(self) -> None:
         """Begin with the first rollout again."""
@@ -54,7 +55,7 @@ def whole_episodes(
     *,
     vectorization: Vectorization = "sync",
     episode: int = 0,
-    horizon: int,
+    horizon: int | None = None,
 ) -> Rollout:
     """Play one episode at each place, side by side, until all have ended.
 
@@ -64,7 +65,7 @@ def whole_episodes(
         perform: What it chooses, as environments take it.
         vectorization: As of `EnvStream`.
         episode: The number of the episode, by which it is seeded.
-        horizon: After how many steps episodes are cut.
+        horizon: After how many steps episodes are cut; None: where they end by themselves.
 
     Returns:
         T steps, of which those after an episode's end aren't valid.
@@ -78,7 +79,7 @@ def whole_episodes(
         seen, infos = envs.reset(seed=seeds)
         _check_masks(places, infos)
         observations, acting, rows = [np.array(seen)], np.ones(len(places), bool), []
-        while acting.any() and len(rows) < horizon:
+        while acting.any() and len(rows) != horizon:
             chosen = choose(observations[-1])
             seen, rewards, over, cut, _ = envs.step(perform(chosen))
             observations.append(np.array(seen))

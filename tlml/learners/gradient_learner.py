@@ -261,13 +261,19 @@ class GradientLearner(NetworkLearner):
         return found
 
     def played_with(
-        self, params: Params, environments: Environments
+        self, problem: InnerProblem, params: Params, environments: Environments
     ) -> Sequence[tuple[float, int]]:
         """Act in the environments of one task with other parameters than the network's own.
 
+        An agent that writes this, and a loss for `tlml.data.Trials`, adapts to each task of a test.
+
+        Args:
+            problem: The inner problem, which knows the network.
+            params: Its parameters.
+            environments: Where.
+
         Returns:
-            Each episode's return and its steps. An agent that writes this and `loss` for `Trials`
-            adapts to each task of a test.
+            Each episode's return and its steps.
         """
         raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
 
@@ -293,10 +299,10 @@ class GradientLearner(NetworkLearner):
         with keyed_draws((adapter.seed,), self.device), constant(adapter.strategy):
             problem = self.problem(adapter)
             params = problem.start()
-            yield Played(self.played_with(params, environments))
+            yield Played(self.played_with(problem, params, environments))
             for step, params in enumerate(problem.steps(params, trials), 1):
                 _check_finite(adapter, params, environments.index, step)
-                played = self.played_with(params, environments)
+                played = self.played_with(problem, params, environments)
                 yield Played(played, trials.env_steps, adapter.attempt.calls)
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
