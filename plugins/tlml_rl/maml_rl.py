@@ -48,7 +48,7 @@ class MamlRl(OuterLoop):
         strategy: Strategy | str | dict[str, Any] = INNER,
         *,
         first_order: bool = False,
-        max_env_steps: int = 4_000_000,
+        max_env_steps: int = 2_000_000,
         epochs: int = 5,
         clip: float = 0.2,
         **options: Any,

@@ -1,4 +1,4 @@
-"""One policy for all tasks, by their rollouts together: what a learned initialisation is to beat."""
+"""One policy for all tasks, by the rollouts of all: what a learned initialisation has to beat."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MultitaskRl(OuterLoop):
         network: str | nn.Module = "auto",
         strategy: Strategy | str | dict[str, Any] = INNER,
         *,
-        max_env_steps: int = 4_000_000,
+        max_env_steps: int = 2_000_000,
         epochs: int = 5,
         clip: float = 0.2,
         **options: Any,

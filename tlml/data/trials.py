@@ -78,7 +78,8 @@ def whole_episodes(
         seeds = places[0].seed_of(episode) if vectorization == "native" else None
         seen, infos = envs.reset(seed=seeds)
         _check_masks(places, infos)
-        observations, acting, rows = [np.array(seen)], np.ones(len(places), bool), []
+        observations, acting = [np.array(seen)], np.ones(len(places), bool)
+        rows: list[tuple[NDArray[Any], ...]] = []
         while acting.any() and len(rows) != horizon:
             chosen = choose(observations[-1])
             seen, rewards, over, cut, _ = envs.step(perform(chosen))

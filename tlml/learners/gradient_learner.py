@@ -298,9 +298,9 @@ class GradientLearner(NetworkLearner):
         trials = Trials([environments])
         with keyed_draws((adapter.seed,), self.device), constant(adapter.strategy):
             problem = self.problem(adapter)
-            params = problem.start()
-            yield Played(self.played_with(problem, params, environments))
-            for step, params in enumerate(problem.steps(params, trials), 1):
+            start = problem.start()
+            yield Played(self.played_with(problem, start, environments))
+            for step, params in enumerate(problem.steps(start, trials), 1):
                 _check_finite(adapter, params, environments.index, step)
                 played = self.played_with(problem, params, environments)
                 yield Played(played, trials.env_steps, adapter.attempt.calls)

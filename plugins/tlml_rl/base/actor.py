@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tlml import TlmlError
 from tlml.data import Params
 from tlml.errors import did_you_mean
-from tlml.networks import Network, build_network, call_with, seeded_draws, sizes_option
+from tlml.networks import Flat, Network, build_network, call_with, seeded_draws, sizes_option
 from tlml_rl.base.actor_critic import ACTIVATIONS, Body, Perceptron
 
 _OPTIONS = ("hidden", "activation")
@@ -62,7 +62,7 @@ class Actor(nn.Module):
             params: Those of each task by name ``[T, *shape]``.
             x: The inputs of each.
         """
-        if not self._plain():
+        if not isinstance(self.body, Perceptron) or not self._plain():
             of_each = [{name: value[t] for name, value in params.items()} for t in range(len(x))]
             return torch.stack([call_with(self, own, x[t]) for t, own in enumerate(of_each)])
         x = x.flatten(2)
@@ -74,11 +74,9 @@ class Actor(nn.Module):
         return _affine(params, "head", x)
 
     def _plain(self) -> bool:
-        """Return whether these are the layers of a perceptron, and nothing was attached to them."""
-        if not isinstance(self.body, Perceptron):
-            return False
-        kinds = {type(layer) for layer in (*list(self.body)[1:], self.head)}
-        return kinds <= {nn.Linear, *ACTIVATIONS.values()}
+        """Return whether the layers are as they were made: nothing was attached to them."""
+        kinds = {type(layer) for layer in (*self.body.children(), self.head)}
+        return kinds <= {Flat, nn.Linear, *ACTIVATIONS.values()}
 
 
 def _affine(params: Params, layer: str, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from tlml import GradientLearner, Strategy, TlmlError
 from tlml.data import Params
 from tlml.errors import check_choice, check_positive
 from tlml.learners import Acting
-from tlml.meta import InnerProblem
+from tlml.meta import InnerProblem, LoopPath, Path
 from tlml.views import Environments, EnvView, ViewSpaces
 from tlml_rl.base.actor import Actor, actor_over, named_actor
 from tlml_rl.base.inputs import Inputs, inputs_for
@@ -28,10 +28,10 @@ _VECTORIZE = ("auto", "stack", "loop")
 class AdaptingAgent(Acting, GradientLearner):
     """An agent whose policy a strategy adapts to a task, by rollouts in the task.
 
-    Each inner step plays whole episodes, `envs` of each task, with the parameters that it is at, and
-    goes down −mean(A log π(a|s)): the policy gradient with what came less a baseline, which is
-    linear in observation and time and fitted to each task's episodes. Which episodes these are is a
-    function of the seed, the task and the number of the step.
+    Each inner step plays whole episodes, `envs` of each task, with the parameters that it is at,
+    and goes down −mean(A log π(a|s)): the policy gradient (REINFORCE), where A is what came less a
+    baseline that is linear in observation and time and fitted to each task's episodes. Which
+    episodes these are is a function of the seed, the task and the number of the step.
 
     Args:
         network: ``auto`` (a perceptron), a registered network, or a module, over whose features a
@@ -96,6 +96,12 @@ class AdaptingAgent(Acting, GradientLearner):
             seed=seed, spaces=spaces,
         )  # fmt: skip
         self.automatic_optimization = False
+
+    def problem(self, adapter: Any = None, path: Path | None = None) -> PolicyProblem:
+        """Return the inner problem of a task; its loss acts, which no transform can run through."""
+        found = super().problem(adapter, path or LoopPath())
+        assert isinstance(found, PolicyProblem)
+        return found
 
     # Acting
 

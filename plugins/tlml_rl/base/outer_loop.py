@@ -100,7 +100,7 @@ class OuterLoop(AdaptingAgent):
         chunks = self._chunks(tasks)
         with torch.no_grad():
             for chunk in chunks:
-                self._last(chunk)
+                self._final(chunk)
         self._count(sum(chunk.trials.env_steps for chunk in chunks))
         return chunks
 
@@ -112,12 +112,18 @@ class OuterLoop(AdaptingAgent):
         losses = []
         for chunk in chunks:
             chunk.trials.rewind()
-            params, known = self._last(chunk)
+            params, known = self._final(chunk)
             ratio = (chunk.problem.log_probs(params, known) - known.log_probs).exp()
             clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
             worth = torch.minimum(ratio * known.advantages, clipped * known.advantages)
             losses.append(-(known.weights * worth).sum())
-        return torch.stack(losses).sum() / sum(len(chunk.trials.tasks) for chunk in chunks)
+        loss = torch.stack(losses).sum() / sum(len(chunk.trials.tasks) for chunk in chunks)
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            raise TlmlError(
+                f"strategy {type(self.strategy).__name__}: its steps can't be differentiated, so "
+                f"{type(self).__name__} can't learn through them; take one that can, such as sgd"
+            )
+        return loss
 
     def check(self, view: View) -> None:
         """Raise where tasks can't be run as `vectorize` says."""
@@ -126,7 +132,7 @@ class OuterLoop(AdaptingAgent):
 
     # Inside
 
-    def _last(self, chunk: Chunk) -> tuple[Params, Experience]:
+    def _final(self, chunk: Chunk) -> tuple[Params, Experience]:
         params = self.carried(chunk)
         return params, chunk.problem.played(params, chunk.trials)
 

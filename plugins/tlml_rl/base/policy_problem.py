@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tlml.data import Params, Trials, whole_episodes
 from tlml.meta import InnerProblem, LoopPath
+from tlml.strategies import Loss
 from tlml.views import Environments
 from tlml_rl.base.actor import Actor
 from tlml_rl.base.experience import Experience, experience
@@ -46,17 +47,25 @@ class PolicyProblem(InnerProblem):
     ``[T, *shape]`` for all tasks of the trials, by `StackedPath`.
     """
 
-    def standard_loss(self, params: Params, batch: Trials) -> Tensor:
+    def adapt(self, params: Params, support: Trials | Environments) -> Params:
+        """Return `params` adapted to tasks; what is frozen stays."""
+        return super().adapt(params, as_trials(support))
+
+    def steps(
+        self, params: Params, support: Trials | Environments, loss: Loss | None = None
+    ) -> Iterator[Params]:
+        """Yield the parameters after each inner step; what is frozen stays."""
+        return super().steps(params, as_trials(support), loss)
+
+    def standard_loss(self, params: Params, batch: Trials | Environments) -> Tensor:
         """Return the loss on the rollout whose turn it is, summed over tasks."""
-        known = self.played(params, batch)
+        known = self.played(params, as_trials(batch))
         return -(known.weights * known.advantages * self.log_probs(params, known)).sum()
 
     def log_probs(self, params: Params, known: Experience) -> Tensor:
         """Return the log-probabilities ``[T, n]`` of what was done."""
         outputs = self.outputs(params, known.inputs)
-        found: Tensor = self.learner.policy.log_prob(
-            outputs, known.actions, self._log_std(params)
-        )
+        found: Tensor = self.learner.policy.log_prob(outputs, known.actions, self._log_std(params))
         return found
 
     @torch.no_grad()
@@ -121,7 +130,8 @@ class PolicyProblem(InnerProblem):
             if drawn is None:
                 noise = iter(self._noise(generators, outputs.shape[1]))
                 drawn = next(noise)
-            raw: NDArray[Any] = policy.choose(outputs, drawn, deviation)
+            with np.errstate(over="ignore"):  # who asked for these parameters is told
+                raw: NDArray[Any] = policy.choose(outputs, drawn, deviation)
             return raw.reshape(-1, *raw.shape[2:])
 
         return choose
@@ -143,3 +153,8 @@ class PolicyProblem(InnerProblem):
         """Return the logarithms of standard deviations ``[T, 1, size]``, if there are any."""
         found = params.get("log_std")
         return None if found is None else found.reshape(self.path.tasks or 1, 1, -1)
+
+
+def as_trials(tasks: Trials | Environments) -> Trials:
+    """Return trials as they are, and environments of one task as trials that begin now."""
+    return tasks if isinstance(tasks, Trials) else Trials([tasks])

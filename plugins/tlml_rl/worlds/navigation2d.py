@@ -101,13 +101,16 @@ class Points(VectorEnv[Any, Any, Any]):
         self.single_observation_space, self.single_action_space = _spaces()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._begin()
+        self.places = np.zeros((self.num_envs, 2))
+        self._steps = np.zeros(self.num_envs, np.int64)
+        self._over = np.zeros(self.num_envs, bool)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Go to the origin with all of them; nothing is drawn."""
-        self._begin()
+        self.places = np.zeros((self.num_envs, 2))
+        self._steps, self._over = np.zeros_like(self._steps), np.zeros_like(self._over)
         return self.places.astype(np.float32), {}
 
     def step(
@@ -121,11 +124,6 @@ class Points(VectorEnv[Any, Any, Any]):
         cut = self._steps >= self.rules.max_episode_steps
         self._over = near | cut
         return places.astype(np.float32), rewards, near, cut, {}
-
-    def _begin(self) -> None:
-        self.places = np.zeros((self.num_envs, 2))
-        self._steps = np.zeros(self.num_envs, np.int64)
-        self._over = np.zeros(self.num_envs, bool)
 
 
 @dataclass(frozen=True)
