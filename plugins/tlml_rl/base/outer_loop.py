@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlml import Strategy, TlmlError, View
+from tlml import Domain, Strategy, TlmlError, View
 from tlml.data import Params, Trials
 from tlml.errors import DivergedError, check_positive
 from tlml.meta import LoopPath
@@ -19,6 +19,8 @@ from tlml.views import Environments
 from tlml_rl.base.adapting import AdaptingAgent
 from tlml_rl.base.experience import Experience
 from tlml_rl.base.policy_problem import PolicyProblem, StackedPath
+
+_TASKS = 20  # of a batch
 
 
 class Chunk(NamedTuple):
@@ -66,6 +68,10 @@ class OuterLoop(AdaptingAgent):
         check_positive(epochs=epochs, clip=clip)
         self.epochs, self.clip = epochs, clip
         super().__init__(network, strategy, max_env_steps=max_env_steps, **options)
+
+    def view(self, domain: Domain[Any], **options: Any) -> View:
+        """Return the view of a domain, with 20 tasks in a batch unless told otherwise."""
+        return super().view(domain, **{"tasks_per_batch": _TASKS, **options})
 
     @abstractmethod
     def carried(self, chunk: Chunk) -> Params:
