@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +36,22 @@ from tlml.views.episode import EpisodeView
 
 # What a problem computes; a learner that does so otherwise names a `problem_type`.
 _OF_THE_PROBLEM = ("scores", "start", "adapted", "inner_loss", "task_loss", "task_slopes")
+
+
+class Adapted(NamedTuple):
+    """Where an adaptation to a task by acting is.
+
+    Args:
+        problem: The inner problem.
+        params: The parameters, by name.
+        env_steps: Steps in environments that were learned from until then.
+        gradient_steps: Steps of the strategy until then.
+    """
+
+    problem: InnerProblem
+    params: Params
+    env_steps: int = 0
+    gradient_steps: int = 0
 
 
 class GradientLearner(NetworkLearner):
@@ -277,6 +293,11 @@ class GradientLearner(NetworkLearner):
         """
         raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
 
+    @property
+    def adapts_by_acting(self) -> bool:
+        """Whether it adapts to a task by rollouts in it, and not by examples."""
+        return type(self).played_with is not GradientLearner.played_with
+
     def plays(self, environments: Environments) -> Iterable[Played]:
         """Yield how episodes of a task went before any step of the strategy, and after each.
 
@@ -286,24 +307,39 @@ class GradientLearner(NetworkLearner):
             TlmlError: The view asks for an adaptation, and this learner has none.
             DivergedError: Parameters are NaN or infinite after a step.
         """
-        view, own = self.current_view(), type(self).played_with
-        if own is GradientLearner.played_with or not isinstance(view, EnvView):
+        view = self.current_view()
+        if not self.adapts_by_acting or not isinstance(view, EnvView):
             yield from super().plays(environments)
             return
         if not self._adapting:
             self._adapting = (adapter_for(self, view), None)
-        adapter = self._adapting[0].turned_to(
+        for each in self.adaptation(environments, view, self._adapting[0]):
+            played = self.played_with(each.problem, each.params, environments)
+            yield Played(played, each.env_steps, each.gradient_steps)
+
+    def adaptation(
+        self, environments: Environments, view: EnvView, adapter: TargetAdapter | None = None
+    ) -> Iterator[Adapted]:
+        """Yield where an adaptation to a task begins, and where it is after each step.
+
+        Args:
+            environments: Those of the task.
+            view: What it is a task of; its strategy adapts, or else the learner's own.
+            adapter: What was prepared for the view.
+
+        Raises:
+            DivergedError: Parameters are NaN or infinite after a step.
+        """
+        adapter = (adapter or adapter_for(self, view)).turned_to(
             (self.seed, view.seed, SPLITS.index(environments.split), environments.index)
         )
-        trials = Trials([environments])
+        trials, problem = Trials([environments]), self.problem(adapter)
         with keyed_draws((adapter.seed,), self.device), constant(adapter.strategy):
-            problem = self.problem(adapter)
             start = problem.start()
-            yield Played(self.played_with(problem, start, environments))
+            yield Adapted(problem, start)
             for step, params in enumerate(problem.steps(start, trials), 1):
                 _check_finite(adapter, params, environments.index, step)
-                played = self.played_with(problem, params, environments)
-                yield Played(played, trials.env_steps, adapter.attempt.calls)
+                yield Adapted(problem, params, trials.env_steps, adapter.attempt.calls)
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
