@@ -75,9 +75,11 @@ _POLICIES: tuple[tuple[str, str, str, str, str, str], ...] = (
      "Williams 1992, doi.org/10.1007/BF00992696"),
     ("dqn", "DQN", "", "discrete_actions", "deep Q-learning: values of actions by replayed steps",
      "Mnih et al. 2015, doi.org/10.1038/nature14236"),
-    ("maml_rl", "MamlRl", "policy", "", "an initialisation from which a few episodes suffice",
+    ("maml_rl", "MamlRl", "policy loss rollouts", "differentiable",
+     "an initialisation from which a few episodes suffice",
      "Finn et al. 2017, arXiv 1703.03400"),
-    ("multitask_rl", "MultitaskRl", "policy", "", "one policy trained on all tasks at once",
+    ("multitask_rl", "MultitaskRl", "policy loss rollouts", "",
+     "one policy trained on all tasks at once",
      "Finn et al. 2017, arXiv 1703.03400"),
 )  # fmt: skip
 _TABLE = "tabular discrete_actions"

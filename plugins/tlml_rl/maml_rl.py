@@ -10,8 +10,6 @@ from tlml import Strategy
 from tlml.data import Params
 from tlml_rl.base.outer_loop import Chunk, OuterLoop
 
-INNER = {"name": "sgd", "options": {"lr": 0.1, "steps": 1}}
-
 
 class MamlRl(OuterLoop):
     """Learn an initialisation θ from which a policy gradient step on few episodes gains much.
@@ -45,7 +43,11 @@ class MamlRl(OuterLoop):
     def __init__(
         self,
         network: str | nn.Module = "auto",
-        strategy: Strategy | str | dict[str, Any] = INNER,
+        # Written out, for suites read it without importing; nobody changes it.
+        strategy: Strategy | str | dict[str, Any] = {  # noqa: B006
+            "name": "sgd",
+            "options": {"lr": 0.1, "steps": 1},
+        },
         *,
         first_order: bool = False,
         max_env_steps: int = 2_000_000,
