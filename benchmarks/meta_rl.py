@@ -14,7 +14,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -26,6 +26,7 @@ from benchmarks.output import BENCHMARKS, RESULTS
 from benchmarks.rl import interval
 from tlml.data import Trials
 from tlml.meta import LoopPath
+from tlml_rl.base.policy_problem import StackedPath
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "maml_rl": ("maml_rl", {}),
@@ -62,66 +63,62 @@ def learned(method: str, seed: int) -> tuple[Any, float]:
     return agent, time.process_time() - start
 
 
-def adapted(agent: Any, rate: float, split: str, tasks: int, steps: int) -> list[list[float]]:
-    """Return the return in each task before an adaptation and after each of its steps."""
+class Adapted(NamedTuple):
+    """What agents did in some tasks before an adaptation, and after each of its steps.
+
+    Args:
+        returns: Without chance ``[1 + steps, tasks]``.
+        drawn: Of the episodes that the steps were taken on, with chance: means ``[steps]``.
+    """
+
+    returns: NDArray[Any]
+    drawn: list[float]
+
+
+@torch.no_grad()
+def adapted(agent: Any, rate: float, split: Any, tasks: int, steps: int) -> Adapted:
+    """Adapt to all tasks at once, as a test does one by one."""
     view = tlml.EnvView(
-        tlml.domain("navigation2d"), envs=EPISODES, test_tasks=tasks, test_episodes=1,
-        split=split, vectorization="native", adapt=tlml.strategy("sgd", lr=rate, steps=steps),
+        tlml.domain("navigation2d"), envs=EPISODES, test_tasks=tasks, tasks_per_batch=tasks,
+        test_episodes=1, split=split, vectorization="native",
     )  # fmt: skip
-    quiet().test(agent, view, verbose=False)
-    return [record["return_by_step"] for record in agent.records]
+    (own,) = view.test_dataloader()
+    problem, trials = agent.problem(path=StackedPath(together=tasks)), Trials(own)
+    problem.strategy.lr, problem.strategy.max_steps = rate, steps
+    start = problem.start()
+    found = [problem.judged(each, own) for each in (start, *problem.steps(start, trials))]
+    returns = np.array([[total for ((total, _),) in each] for each in found])
+    return Adapted(returns, [float(each.returns.mean()) for each in trials.taken])
 
 
 def chosen(agent: Any) -> float:
     """Return the size of a step after one of which validation tasks go best."""
 
     def worth(rate: float) -> float:
-        try:
-            found = adapted(agent, rate, "validation", CHOOSING, 1)
-            return float(np.mean([after for _, after in found]))
-        except tlml.TlmlError:  # diverged
-            return -np.inf
+        return float(adapted(agent, rate, "validation", CHOOSING, 1).returns[1].mean())
 
     return max(RATES, key=worth)
-
-
-def drawn_returns(agent: Any, rate: float) -> list[float]:
-    """Return the mean return of the drawn episodes before and after a step, as Finn et al. tell."""
-    domain = tlml.domain("navigation2d")
-    view = tlml.EnvView(domain, envs=EPISODES, vectorization="native", seed=1)
-    data = view.dataset("target")
-    problem = agent.problem(path=LoopPath())
-    problem.strategy.lr = rate
-    found = []
-    for index in range(GOALS):
-        trials = Trials([data[index]])
-        with torch.no_grad():
-            problem.played(problem.adapt(problem.start(), trials), trials)
-        found.append([float(each.returns.mean()) for each in trials.taken])
-    return [float(value) for value in np.mean(found, 0)]
 
 
 def run(method: str, seed: int) -> dict[str, Any]:
     """Learn, choose the size of a step, and adapt to unseen goals."""
     agent, seconds = learned(method, seed)
     rate = chosen(agent)
-    returns = np.array(adapted(agent, rate, "target", GOALS, STEPS))
-    sampled = drawn_returns(agent, rate)
-    found = {
+    found = adapted(agent, rate, "target", GOALS, STEPS)
+    told: dict[str, Any] = {
         "method": method, "seed": seed, "rate": rate, "seconds": round(seconds, 1),
-        "env_steps": int(agent.env_steps), "returns": [round(v, 3) for v in returns.mean(0)],
-        "drawn": [round(v, 3) for v in sampled],
+        "env_steps": int(agent.env_steps),
+        "returns": [round(float(v), 3) for v in found.returns.mean(1)],
+        "drawn": [round(v, 3) for v in found.drawn],
     }  # fmt: skip
-    if seed == 0:
-        found["paths"] = paths(agent, rate)
-    return found
+    return told | ({"paths": paths(agent, rate)} if seed == 0 else {})
 
 
 def paths(agent: Any, rate: float) -> list[dict[str, Any]]:
     """Return some goals with the ways to them before and after a step."""
     data = tlml.EnvView(tlml.domain("navigation2d"), envs=EPISODES, seed=2).dataset("target")
     problem = agent.problem(path=LoopPath())
-    problem.strategy.lr = rate
+    problem.strategy.lr, problem.strategy.max_steps = rate, 1
     found = []
     for index in range(DRAWN):
         own = data[index]
@@ -152,7 +149,7 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
     """Return a row for each method: means over seeds, with half their 95% intervals."""
     head = [
         "method", "seeds", "step sizes chosen", "before", "after 1 step", "after 2", "after 3",
-        "gain of 1 step", "with chance: before, after 1", "steps", "CPU s",
+        "gain of 1 step", "with chance: before, after 1 and 2", "steps", "CPU s",
     ]  # fmt: skip
     rows = [head, ["---", *["--:"] * (len(head) - 1)]]
     for method in METHODS:

@@ -110,7 +110,7 @@ class AdaptingAgent(Acting, GradientLearner):
     ) -> list[tuple[float, int]]:
         """Act in the environments of one task with other parameters, without any chance."""
         assert isinstance(problem, PolicyProblem)
-        return problem.judged(params, environments)
+        return problem.judged(params, [environments])[0]
 
     def decide(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return the likeliest action for each observation, by the policy before any adaptation."""

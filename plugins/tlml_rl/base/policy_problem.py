@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -75,19 +75,27 @@ class PolicyProblem(InnerProblem):
         return found
 
     @torch.no_grad()
-    def judged(self, params: Params, environments: Environments) -> list[tuple[float, int]]:
-        """Play the episodes of one task that judge, without any chance."""
+    def judged(
+        self, params: Params, tasks: Sequence[Environments]
+    ) -> list[list[tuple[float, int]]]:
+        """Play the episodes that judge in each task, without any chance.
+
+        Returns:
+            Of each task each episode's return and its steps.
+        """
 
         def choose(seen: NDArray[Any]) -> NDArray[Any]:
-            found: NDArray[Any] = self.learner.policy.best(self._seen(params, seen)[0])
-            return found
+            found: NDArray[Any] = self.learner.policy.best(self._seen(params, seen))
+            return found.reshape(-1, *found.shape[2:])
 
         rollout = whole_episodes(
-            environments.judging(), choose, self.learner.performed,
-            vectorization=environments.vectorization,
+            [place for one in tasks for place in one.judging()], choose, self.learner.performed,
+            vectorization=tasks[0].vectorization,
         )  # fmt: skip
-        totals = (rollout.rewards.double() * rollout.valid).sum(0)
-        return list(zip(totals.tolist(), rollout.valid.sum(0).tolist(), strict=True))
+        totals = (rollout.rewards.double() * rollout.valid).sum(0).reshape(len(tasks), -1)
+        lengths = rollout.valid.sum(0).reshape(len(tasks), -1)
+        told = zip(totals.tolist(), lengths.tolist(), strict=True)
+        return [list(zip(*each, strict=True)) for each in told]
 
     def outputs(self, params: Params, x: Tensor) -> Tensor:
         """Return what the policy is made of ``[T, n, size]`` for inputs ``[T, n, ...]``."""

@@ -20,9 +20,11 @@ from trainers import quiet_trainer
 
 import tlml
 from tlml import EnvView
+from tlml.data import Trials
 from tlml.testing import check_learner
 from tlml.testing.toys import Walks
 from tlml_rl.base.experience import Experience, linear_baseline
+from tlml_rl.base.policy_problem import StackedPath
 from tlml_rl.maml_rl import MamlRl
 from tlml_rl.multitask_rl import MultitaskRl
 from tlml_rl.worlds.navigation2d import Navigation2d
@@ -301,6 +303,24 @@ def test_records_tell_the_return_before_and_after_each_step_and_what_it_took() -
     fewer = judged(agent, adapt=tlml.strategy("sgd", lr=0.3, steps=1))
     for record, other in zip(found, fewer, strict=True):
         assert other["return_by_step"] == record["return_by_step"][:2]
+
+
+def test_all_tasks_at_once_are_adapted_to_and_judged_as_one_by_one() -> None:
+    agent = maml(steps=2, horizon=50)
+    agent.view(Navigation2d())
+    expected = [record["return_by_step"] for record in judged(agent, vectorization="native")]
+    view = EnvView(
+        Navigation2d(), envs=5, test_tasks=4, tasks_per_batch=4, test_episodes=2, seed=9,
+        vectorization="native",
+    )  # fmt: skip
+    (tasks,) = view.test_dataloader()
+    problem, trials = agent.problem(path=StackedPath(together=4)), Trials(tasks)
+    with torch.no_grad():
+        places = [problem.start(), *problem.steps(problem.start(), trials)]
+        found = [problem.judged(params, tasks) for params in places]
+    for task, own in enumerate(expected):
+        means = [np.mean([total for total, _ in each[task]]) for each in found]
+        assert means == pytest.approx(own, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["full", "linear_probe"])
