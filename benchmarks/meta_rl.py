@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,9 +29,10 @@ from tlml.data import Trials
 from tlml.meta import LoopPath
 from tlml_rl.base.policy_problem import StackedPath
 
+FIRST = "maml_rl first order"
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "maml_rl": ("maml_rl", {}),
-    "maml_rl first order": ("maml_rl", {"first_order": True}),
+    FIRST: ("maml_rl", {"first_order": True}),
     "multitask_rl": ("multitask_rl", {}),
     "random": ("multitask_rl", {}),
 }
@@ -222,10 +224,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     runs = json.loads(given.out.read_text()) if given.out.exists() else []
     torch.set_num_threads(1)
-    for seed in range(given.seeds):
-        for method in METHODS:
-            if any((one["method"], one["seed"]) == (method, seed) for one in runs):
-                continue
+    known = {(one["method"], one["seed"]) for one in runs}
+    # What is compared comes first, and the variant of it last.
+    every = sorted(product(METHODS, range(given.seeds)), key=lambda one: (one[0] == FIRST, one[1]))
+    for method, seed in every:
+        if (method, seed) not in known:
             runs.append(run(method, seed))
             print({k: v for k, v in runs[-1].items() if k != "paths"}, flush=True)
             given.out.write_text(json.dumps(runs, indent=1) + "\n")
