@@ -92,7 +92,7 @@ class OuterLoop(AdaptingAgent):
     def training_step(self, batch: Sequence[Environments], batch_idx: int) -> None:
         """Act in tasks, and step down the loss of what was seen."""
         chunks = self.collected(batch)
-        losses = [self._step(chunks) for _ in range(self.epochs)]
+        losses = [self._step(chunks, batch) for _ in range(self.epochs)]
         self.log_progress(self._course(chunks, losses))
         self._stop_in_time()
 
@@ -157,8 +157,10 @@ class OuterLoop(AdaptingAgent):
             )
         return batched and self.vectorize != "loop"
 
-    def _step(self, chunks: Sequence[Chunk]) -> float:
+    def _step(self, chunks: Sequence[Chunk], batch: Sequence[Environments]) -> float:
         loss, optimizer = self.objective(chunks), self.optimizers()
+        if "adapt" in vars(self):  # the terms of a strategy, by tlml.Adapt
+            loss = loss + vars(self)["adapt"](batch)
         if not bool(torch.isfinite(loss)):
             name = default_registry().name_of(type(self))
             raise DivergedError(

@@ -267,6 +267,24 @@ def test_a_fit_ends_at_its_steps_in_environments_and_tells_of_them() -> None:
     assert agent.act(np.zeros((3, 2), np.float32)).shape == (3, 2)
 
 
+@pytest.mark.parametrize("strategy", [None, "linear_probe", "l2_sp"])
+def test_strategies_take_part_in_its_training(strategy: str | None) -> None:
+    agent = maml(epochs=2, lr=0.05)
+    view = agent.view(Navigation2d(), envs=2, tasks_per_batch=2, tasks=4)
+    before = {name: value.clone() for name, value in agent.network.named_parameters()}
+    callbacks = [] if strategy is None else [tlml.Adapt(strategy)]
+    quiet_trainer(max_epochs=1, limit_val_batches=0, callbacks=callbacks).fit(agent, view)
+    now = dict(agent.network.named_parameters())
+    moved = {name for name, value in before.items() if not torch.equal(now[name], value)}
+    heads = {name for name in before if name.startswith("head.")}
+    assert moved == (heads if strategy == "linear_probe" else set(before))
+    if strategy == "l2_sp":
+        plain = maml(epochs=2, lr=0.05)
+        own = plain.view(Navigation2d(), envs=2, tasks_per_batch=2, tasks=4)
+        quiet_trainer(max_epochs=1, limit_val_batches=0).fit(plain, own)
+        assert not torch.equal(values_of(plain), values_of(agent))
+
+
 # Tests that adapt
 
 
