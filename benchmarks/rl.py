@@ -133,15 +133,12 @@ def _ppo(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    def falling(start: float, schedule: str) -> Callable[[float], float]:
-        return lambda left: start * (left if schedule == "linear" else 1.0)
-
     return PPO(
         "MlpPolicy", make_vec_env(make, envs, seed=seed),
         n_steps=agent.rollout_steps, batch_size=agent.batch_size, n_epochs=agent.epochs,
         gamma=agent.gamma, gae_lambda=agent.gae_lambda,
-        learning_rate=falling(agent.lr, agent.lr_schedule),
-        clip_range=falling(agent.clip, agent.clip_schedule), ent_coef=agent.entropy,
+        learning_rate=_falling(agent.lr, agent.lr_schedule),
+        clip_range=_falling(agent.clip, agent.clip_schedule), ent_coef=agent.entropy,
         vf_coef=agent.value_weight, max_grad_norm=agent.clip_norm, seed=seed, device="cpu",
     )  # fmt: skip
 
@@ -152,7 +149,8 @@ def _dqn(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
     from stable_baselines3.common.env_util import make_vec_env
 
     return DQN(
-        "MlpPolicy", make_vec_env(make, envs, seed=seed), learning_rate=agent.lr,
+        "MlpPolicy", make_vec_env(make, envs, seed=seed),
+        learning_rate=_falling(agent.lr, agent.lr_schedule),
         buffer_size=agent.buffer_size, learning_starts=agent.learning_starts,
         batch_size=agent.batch_size, tau=agent.tau, gamma=agent.gamma,
         train_freq=agent.train_every, gradient_steps=agent.gradient_steps,
@@ -161,6 +159,10 @@ def _dqn(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
         max_grad_norm=agent.clip_norm, policy_kwargs={"net_arch": [256, 256]}, seed=seed,
         device="cpu",
     )  # fmt: skip
+
+
+def _falling(start: float, schedule: str) -> Callable[[float], float]:
+    return lambda left: start * (left if schedule == "linear" else 1.0)
 
 
 _PEERS = {"PPO": _ppo, "DQN": _dqn}
