@@ -69,7 +69,7 @@ bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accu
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
 
-bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; half an hour
+bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; an hour
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -c constraints.txt -r benchmarks/speed/rl_requirements.txt
 	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole dqn_cartpole --sb3 --out runs/agents.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl --out runs/agents.json
