@@ -140,6 +140,8 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
             told = self.turn() or told
             if int(self.env_steps) >= self.max_env_steps:
                 break
+        if not told and "adapt" in vars(self):
+            vars(self)["adapt"](batch)  # a strategy is asked in every batch, also before learning
         self.log_progress(told)
         self._stop_in_time()
 

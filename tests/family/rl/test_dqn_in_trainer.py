@@ -110,7 +110,7 @@ def test_without_its_memory_a_fit_goes_on_once_there_are_steps_again(tmp_path: P
 
 @pytest.mark.parametrize("strategy", ["full", "linear_probe", "l2_sp", "scratch"])
 def test_strategies_adapt_an_agent(tmp_path: Path, strategy: str) -> None:
-    agent = dqn()
+    agent = dqn(learning_starts=80)  # in the second batch
     view = agent.view(Lines(), envs=4)
     before = {name: value.clone() for name, value in agent.built().named_parameters()}
     began: list[Any] = []
