@@ -53,6 +53,8 @@ _WORLDS: tuple[tuple[str, str, str, str, str], ...] = (
      _BARTO),
     ("acrobot", "acrobot:Acrobot", _DISCRETE, "two links that swing up, of other masses",
      "Sutton 1996, NeurIPS 8"),
+    ("pendulum", "pendulum:Pendulum", "continuous_actions",
+     "a pendulum that is swung up, of other masses and lengths", ""),
     ("mountaincar", "mountaincar:Mountaincar", _BOTH, "a car too weak for its hill",
      "Moore 1990, PhD thesis, University of Cambridge"),
     ("lunarlander", "lunarlander:Lunarlander", _BOTH, "a lander under other gravity, and in wind",
@@ -73,6 +75,12 @@ _POLICIES: tuple[tuple[str, str, str, str, str, str], ...] = (
      "Williams 1992, doi.org/10.1007/BF00992696"),
     ("dqn", "DQN", "policy", "discrete_actions", "deep Q-learning: values of actions, by replay",
      "Mnih et al. 2015, doi.org/10.1038/nature14236"),
+    ("sac", "SAC", "policy", "continuous_actions",
+     "soft actor-critic: returns and random actions, by replay",
+     "Haarnoja et al. 2018, arXiv 1812.05905"),
+    ("td3", "TD3", "policy", "continuous_actions",
+     "one best action, judged by two critics, by replay",
+     "Fujimoto et al. 2018, arXiv 1802.09477"),
 )  # fmt: skip
 _TABLE = "tabular discrete_actions"
 _TABLES: tuple[tuple[str, str, str, str, str, str], ...] = (
