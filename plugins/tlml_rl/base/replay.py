@@ -368,7 +368,7 @@ def _padded(values: Array) -> Array:
 def free_memory() -> int | None:
     """Return how many bytes of memory are free; None where the system does not tell."""
     try:
-        lines = _MEMINFO.read_text().splitlines()
+        lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
         told = dict(line.split(":", 1) for line in lines)["MemAvailable"]  # caches give way
         return int(told.split()[0]) * 1024
     except (OSError, KeyError, ValueError):

@@ -23,7 +23,9 @@ from tlml.data import Transitions
 from tlml.errors import DivergedError
 from tlml.networks import mlp
 from tlml.views import ViewSpaces
-from tlml_rl.base.values_by_hand import ValuesByAutograd
+from tlml_rl.base.target import Target
+from tlml_rl.base.values import value_perceptron
+from tlml_rl.base.values_by_hand import ValuesByAutograd, value_lack
 from tlml_rl.dqn import DQN
 
 
@@ -248,5 +250,40 @@ def test_processes_that_would_replay_apart_are_refused(monkeypatch: pytest.Monke
         agent.check(view)
 
 
+def test_more_environments_than_there_are_places_for_are_refused() -> None:
+    agent = DQN(buffer_size=64, batch_size=8, learning_starts=10)
+    with pytest.raises(TlmlError, match="buffer_size: 64 places are too few for 40 environments"):
+        agent.check(agent.view(Lines(), envs=40))
+
+
 def test_it_is_a_learner_by_name() -> None:
     assert isinstance(tlml.learner("dqn", max_env_steps=2_000), DQN)
+
+
+def test_what_cannot_be_done_by_hand_says_why() -> None:
+    def network(**options: Any) -> nn.Module:
+        return value_perceptron(INPUTS, 2, **options)
+
+    assert value_lack(network()) == ""
+    assert value_lack(network(hidden=[3], activation="tanh", dueling=True)) == ""
+    assert "in torch.bfloat16" in value_lack(network().bfloat16())
+    other: Any = network()
+    other.body[2] = nn.GELU()
+    assert "no perceptron" in value_lack(other)
+    hooked: Any = network()
+    hooked.head.action.register_forward_hook(lambda *_: None)
+    assert value_lack(hooked) == "the network has hooks"
+
+
+def test_a_target_keeps_what_was_there_and_its_place_in_memory() -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    before = copy.deepcopy(network)
+    target, x = Target(network), torch.randn(6, 2)
+    places = [kept.data_ptr() for kept in target.buffers()]
+    with torch.no_grad():
+        network[0].weight.add_(1.0)
+    torch.testing.assert_close(target.call(network.eval(), x), before.eval()(x))
+    assert not list(target.parameters())
+    target.follow(network)
+    torch.testing.assert_close(target.call(network, x), network(x))
+    assert [kept.data_ptr() for kept in target.buffers()] == places
