@@ -51,6 +51,9 @@ PLANS = {
     "ppo_cartpole": Plan(475, 1_024, 20, 25_000),
     "ppo_cartpole_quick": Plan(475, 1_024, 20),
     "dqn_cartpole": Plan(475, 2_048, 10),
+    "sac_pendulum": Plan(-200, 2_000, 10),
+    "td3_pendulum": Plan(-200, 2_000, 3),
+    "sac_halfcheetah": Plan(4_000, 10_000, 2),
     "a2c_cartpole": Plan(475, 20_000, 5, 250_000),
     "reinforce_cartpole": Plan(475, 20_480, 5),
     "q_learning_taxi": Plan(7, 10_000, 5),
@@ -161,11 +164,25 @@ def _dqn(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
     )  # fmt: skip
 
 
+def _sac(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
+    """Make Stable-Baselines3's SAC with an agent's settings."""
+    from stable_baselines3 import SAC
+    from stable_baselines3.common.env_util import make_vec_env
+
+    return SAC(
+        "MlpPolicy", make_vec_env(make, envs, seed=seed), learning_rate=agent.lr,
+        buffer_size=agent.buffer_size, learning_starts=agent.learning_starts,
+        batch_size=agent.batch_size, tau=agent.tau, gamma=agent.gamma,
+        train_freq=agent.train_every, gradient_steps=agent.gradient_steps,
+        policy_kwargs={"net_arch": [256, 256]}, seed=seed, device="cpu",
+    )  # fmt: skip
+
+
 def _falling(start: float, schedule: str) -> Callable[[float], float]:
     return lambda left: start * (left if schedule == "linear" else 1.0)
 
 
-_PEERS = {"PPO": _ppo, "DQN": _dqn}
+_PEERS = {"PPO": _ppo, "DQN": _dqn, "SAC": _sac}
 
 
 def reached(points: list[tuple[int, float]], goal: float) -> int | None:

@@ -1,7 +1,8 @@
-"""Agents that replay: DQN on CartPole, of tlml against Stable-Baselines3.
+"""Agents that replay, of tlml against Stable-Baselines3: DQN on CartPole, and SAC on Pendulum.
 
-Both have rl-zoo's settings, the same environment and episode statistics. First both take some
-gradient steps from the same weights and minibatches: what ends elsewhere is not timed. Then each
+Both have rl-zoo's settings, the same environment and episode statistics. First both DQNs take some
+gradient steps from the same weights and minibatches: what ends elsewhere is not timed. (SAC draws
+actions within an update; the tests hold it to a plain one.) Then each
 runs a training in turn, in one process and one thread, by CPU time from the first update on; ratios
 of real steps in environments a second are taken within each round.
 
@@ -11,6 +12,7 @@ of real steps in environments a second are taken within each round.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import warnings
 from collections.abc import Sequence
@@ -29,8 +31,16 @@ STEPS = 10_240  # of a training: forty turns, a fifth of rl-zoo's
 CASES = {
     "DQN on CartPole": Case(
         {"loop": replay_sides.ours, "Trainer": replay_sides.in_trainer}, replay_sides.theirs
-    )
+    ),
+    "SAC on Pendulum": Case(
+        {
+            "loop": lambda: replay_sides.ours(replay_sides.sac),
+            "Trainer": lambda: replay_sides.in_trainer(replay_sides.sac),
+        },
+        lambda: replay_sides.theirs(replay_sides.peer_sac),
+    ),
 }
+SHARES = {"SAC on Pendulum": 10}  # of these steps, each of which costs as much as many
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -45,7 +55,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise SystemExit(
                 f"the first update ends {error:.1e} away from that of {PEER}: nothing is timed"
             )
-        found = [each for name in CASES for each in measure(name, CASES[name], options)]
+        found = []
+        for name, case in CASES.items():
+            steps = options.steps // SHARES.get(name, 1)
+            found += measure(name, case, argparse.Namespace(**{**vars(options), "steps": steps}))
     table = table_of(found)
     content = {
         "command": command(MODULE),

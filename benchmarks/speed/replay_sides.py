@@ -1,4 +1,4 @@
-"""The sides of `benchmarks.speed.replay`: DQN of tlml and of Stable-Baselines3, settings alike."""
+"""The sides of `benchmarks.speed.replay`: agents of both, with equal settings."""
 
 from __future__ import annotations
 
@@ -13,21 +13,35 @@ from pytorch_lightning.loggers import CSVLogger
 
 import tlml
 from benchmarks.speed.rl_sides import Run, Spent
+from tlml import EnvView
 from tlml.data import Transitions
 from tlml_rl.dqn import DQN
+from tlml_rl.sac import SAC
 
 COMPARED = 16  # gradient steps after which both must be at the same place
 _PLACES = {"body.1": "q_net.0", "body.3": "q_net.2", "head.action": "q_net.4"}
 _KINDS = ("weight", "bias")
 
 
-def ours() -> Run:
-    """Return DQN in a bare loop of turns, from the first one that learns on."""
+def dqn(steps: int = 50_000, **options: Any) -> tuple[DQN, EnvView]:
+    """Make DQN on CartPole, with rl-zoo's settings."""
+    agent = DQN(max_env_steps=steps, **options)
+    return agent, agent.view(tlml.domain("cartpole"), envs=1)  # type: ignore[return-value]
+
+
+def sac(steps: int = 20_000, **options: Any) -> tuple[SAC, EnvView]:
+    """Make SAC on Pendulum, with rl-zoo's settings."""
+    agent = SAC(max_env_steps=steps, lr=1e-3, **options)
+    return agent, agent.view(tlml.domain("pendulum"), envs=1)  # type: ignore[return-value]
+
+
+def ours(make: Any = dqn) -> Run:
+    """Return an agent in a bare loop of turns, from the first one that learns on."""
     seeds = itertools.count()
 
     def run(steps: int) -> Spent:
-        agent = DQN(max_env_steps=steps, seed=next(seeds))
-        agent.enter(agent.view(tlml.domain("cartpole"), envs=1))
+        agent, view = make(steps, seed=next(seeds))
+        agent.enter(view)
         while not agent.ready():
             agent.turn()
         first, start = int(agent.env_steps), time.process_time()
@@ -40,13 +54,12 @@ def ours() -> Run:
     return run
 
 
-def in_trainer() -> Run:
-    """Return DQN in a Trainer with a logger, checkpoints and what else it brings."""
+def in_trainer(make: Any = dqn) -> Run:
+    """Return an agent in a Trainer with a logger, checkpoints and what else it brings."""
     seeds = itertools.count()
 
     def run(steps: int) -> Spent:
-        agent, clock = DQN(max_env_steps=steps, seed=next(seeds)), Clock()
-        view = agent.view(tlml.domain("cartpole"), envs=1)
+        (agent, view), clock = make(steps, seed=next(seeds)), Clock()
         with tempfile.TemporaryDirectory() as folder:
             pl.Trainer(
                 max_epochs=-1, accelerator="cpu", devices=1, logger=CSVLogger(folder),
@@ -71,8 +84,8 @@ class Clock(pl.Callback):
         self.spent = time.process_time() - self.start
 
 
-def theirs() -> Run:
-    """Return Stable-Baselines3's DQN, with its episode statistics (`Monitor`)."""
+def theirs(make: Any = None) -> Run:
+    """Return an agent of Stable-Baselines3, with its episode statistics (`Monitor`)."""
     from stable_baselines3.common.callbacks import BaseCallback
 
     seeds = itertools.count()
@@ -93,7 +106,7 @@ def theirs() -> Run:
             self.spent = time.process_time() - self.start
 
     def run(steps: int) -> Spent:
-        watch, model = Watch(), peer(next(seeds))
+        watch, model = Watch(), (make or peer)(next(seeds))
         model.learn(steps, callback=watch)
         return Spent(model.num_timesteps - watch.steps, watch.spent, float("nan"))
 
@@ -114,6 +127,22 @@ def peer(seed: int) -> Any:
         gradient_steps=own.gradient_steps, target_update_interval=own.target_every,
         exploration_fraction=own.epsilon_share, exploration_final_eps=own.epsilon_end,
         max_grad_norm=own.clip_norm, policy_kwargs={"net_arch": [256, 256]}, device="cpu",
+        seed=seed,
+    )  # fmt: skip
+
+
+def peer_sac(seed: int) -> Any:
+    """Make Stable-Baselines3's SAC over the same environment, with our settings."""
+    from stable_baselines3 import SAC as Theirs
+    from stable_baselines3.common.monitor import Monitor
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    task, (own, _) = tlml.domain("pendulum").tasks("source")[0], sac()
+    return Theirs(
+        "MlpPolicy", DummyVecEnv([lambda: Monitor(task.make(0))]), learning_rate=own.lr,
+        buffer_size=own.buffer_size, learning_starts=own.learning_starts,
+        batch_size=own.batch_size, tau=own.tau, gamma=own.gamma, train_freq=own.train_every,
+        gradient_steps=own.gradient_steps, policy_kwargs={"net_arch": [256, 256]}, device="cpu",
         seed=seed,
     )  # fmt: skip
 
