@@ -59,6 +59,8 @@ _WORLDS: tuple[tuple[str, str, str, str, str], ...] = (
      ""),
     ("minigrid", "minigrid:Minigrid", _DISCRETE, "rooms seen from within: doors, keys, lava",
      "Chevalier-Boisvert et al. 2023, arXiv 2306.13831"),
+    ("atari", "atari:Atari", _DISCRETE,
+     "video games of the Atari 2600, seen in pixels", "Bellemare et al. 2013, arXiv 1207.4708"),
     ("gridworld", "gridworld:Gridworld", f"{_DISCRETE} tabular model",
      "mazes drawn as text: walls, goals, pits, slippery floors", _SUTTON),
 )  # fmt: skip

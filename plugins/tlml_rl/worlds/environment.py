@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,11 +83,13 @@ class EnvTask:
         return FlattenObservation(env)
 
 
-def make_task(kind: type[EnvTask], id: str | EnvSpec, changes: Mapping[str, Any]) -> EnvTask:
+def make_task(
+    kind: Callable[..., EnvTask], id: str | EnvSpec, changes: Mapping[str, Any]
+) -> EnvTask:
     """Return an environment with changes as a task.
 
     Args:
-        kind: The class of the task.
+        kind: Makes the task, such as its class.
         id: A gymnasium id, or a spec.
         changes: Keywords of the constructor, or attributes of the unwrapped environment.
 

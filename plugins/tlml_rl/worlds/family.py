@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from gymnasium.envs.registration import EnvSpec
@@ -12,6 +13,7 @@ from tlml import Domain, TlmlError
 from tlml.data import SPLITS, Split
 from tlml.errors import check_choice, shorten
 from tlml_rl.worlds.environment import EnvTask, Spaces, make_task, spaces_of
+from tlml_rl.worlds.frames import FramedTask, Frames
 
 Changes = Mapping[str, Any]
 Listed = Sequence[Mapping[str, Any]] | None
@@ -24,7 +26,7 @@ class World(Domain[EnvTask]):
     `translate` gives names of its own the meaning of gymnasium's.
     """
 
-    task_type: ClassVar[type[EnvTask]] = EnvTask
+    task_type: Callable[..., EnvTask] = EnvTask
     targets: ClassVar[Sequence[Changes]] = ({},)
 
     def _set(
@@ -89,10 +91,15 @@ class EnvFamily(World):
             nothing where None.
         target: What each target task changes; one that changes nothing where None.
         validation: What each validation task changes; as `source` where None.
+        frames: How many of the latest observations are seen at a time; None: the latest one.
+        repeat: Steps for which an action is held, whose rewards are added.
+        size: The side that images are brought to; None: as they come. With this, `frames` or
+            `grey`, images are ``[channels, height, width]``, and frames channels too.
+        grey: Whether images lose their colours.
 
     Raises:
-        TlmlError: There is no such id or no such name, a package is missing, or the tasks' spaces
-            differ.
+        TlmlError: There is no such id or no such name, a package is missing, the tasks' spaces
+            differ, or there are no images to change.
     """
 
     def __init__(
@@ -101,7 +108,14 @@ class EnvFamily(World):
         source: Sequence[Mapping[str, Any]] | None = None,
         target: Sequence[Mapping[str, Any]] | None = None,
         validation: Sequence[Mapping[str, Any]] | None = None,
+        frames: int | None = None,
+        repeat: int = 1,
+        size: int | None = None,
+        grey: bool = False,
     ) -> None:
+        shown = Frames(frames, repeat, size, grey)
+        if shown != Frames():
+            self.task_type = functools.partial(FramedTask, frames=shown)
         self._set(id, source, target, validation)
 
 

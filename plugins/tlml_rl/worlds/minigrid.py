@@ -92,5 +92,5 @@ class Minigrid(World):
         validation: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         check_choice("observation", observation, ("flat", "image"))
-        self.task_type = ImageTask if observation == "image" else FlatTask  # type: ignore[misc]
+        self.task_type = ImageTask if observation == "image" else FlatTask
         self._set(f"MiniGrid-{world}-v0", source, target, validation)
