@@ -78,7 +78,8 @@ class AutogradPath:
     @torch.no_grad()
     def judge(self, inputs: Tensor, actions: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return values of inputs, and log-probabilities of actions of the first of them."""
-        parts = [self.network(part) for part in inputs.split(_AT_ONCE)]
+        starts = range(0, max(len(inputs), 1), _AT_ONCE)
+        parts = [self.network(inputs[start : start + _AT_ONCE]) for start in starts]
         outputs, values = map(torch.cat, zip(*parts, strict=True))
         outputs = outputs[: len(actions)]
         if masks is not None:

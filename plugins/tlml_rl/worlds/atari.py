@@ -10,7 +10,7 @@ from typing import Any, SupportsFloat
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.utils import seeding
+from gymnasium.utils import RecordConstructorArgs, seeding
 from gymnasium.wrappers import AtariPreprocessing, ClipReward, FrameStackObservation
 
 from tlml import TlmlError
@@ -20,6 +20,7 @@ from tlml_rl.worlds.environment import Env, EnvTask
 from tlml_rl.worlds.family import Changes, World
 
 _FIRE = 1  # the number of the action, in games that have it
+_LOADED = 0  # the seed that a game without chance is loaded with
 _STICKY = "repeat_action_probability"
 _NAMES = {"sticky": _STICKY, "full_actions": "full_action_space"}
 
@@ -87,23 +88,41 @@ class AtariTask(EnvTask):
         return FrameStackObservation(env, self.frames)
 
 
-class QuickReset(gymnasium.Wrapper[Any, Any, Any, Any]):
+class QuickReset(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Seeds a game without chance by the number of its first steps alone, in which nothing is done.
 
-    The emulator loads the game anew to take a seed, for which it takes ninety milliseconds.
+    To take a seed the emulator loads the game, for ninety milliseconds; without that, some games
+    remember the last one. Here each begins from the state in which the first one did.
     """
+
+    _begun: Any = None
+
+    def __init__(self, env: Env) -> None:
+        RecordConstructorArgs.__init__(self)
+        super().__init__(env)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Reset the game."""
+        """Reset the game; what is seen is right after the next step."""
+        game: Any = self.env.unwrapped
+        if self._begun is None:
+            seen = self.env.reset(seed=_LOADED, options=options)
+            self._begun = game.clone_state(include_rng=True)
+        else:
+            seen = self.env.reset(options=options)
+            game.restore_state(self._begun)
         if seed is not None:
-            self.env.unwrapped.np_random, _ = seeding.np_random(seed)
-        return self.env.reset(options=options)
+            game.np_random, _ = seeding.np_random(seed)
+        return seen
 
 
-class Fire(gymnasium.Wrapper[Any, Any, Any, Any]):
+class Fire(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Presses the button where a game begins, and where one goes on after a life was lost."""
+
+    def __init__(self, env: Env) -> None:
+        RecordConstructorArgs.__init__(self)
+        super().__init__(env)
 
     def reset(self, **how: Any) -> tuple[Any, dict[str, Any]]:
         """Reset the game, and press."""
@@ -158,6 +177,8 @@ class Atari(World):
         TlmlError: There is no such game, mode or difficulty, an option is out of range, games
             differ in their actions, or ale-py is missing.
     """
+
+    own_names = ("game", *_NAMES)
 
     def __init__(
         self,

@@ -24,10 +24,14 @@ class World(Domain[EnvTask]):
 
     A subclass calls `_set` when it is made, and says what targets there are where none are given;
     `translate` gives names of its own the meaning of gymnasium's.
+
+    Attributes:
+        own_names: Those names; an error tells them beside the environment's.
     """
 
     task_type: Callable[..., EnvTask] = EnvTask
     targets: ClassVar[Sequence[Changes]] = ({},)
+    own_names: ClassVar[Sequence[str]] = ()
 
     def _set(
         self,
@@ -75,7 +79,7 @@ class World(Domain[EnvTask]):
         return self._tasks[split]
 
     def _task(self, id: str | EnvSpec, changes: Changes) -> EnvTask:
-        return make_task(self.task_type, id, self.translate(changes))
+        return make_task(self.task_type, id, self.translate(changes), self.own_names)
 
 
 class EnvFamily(World):
@@ -93,9 +97,9 @@ class EnvFamily(World):
         validation: What each validation task changes; as `source` where None.
         frames: How many of the latest observations are seen at a time; None: the latest one.
         repeat: Steps for which an action is held, whose rewards are added.
-        size: The side that images are brought to; None: as they come. With this, `frames` or
-            `grey`, images are ``[channels, height, width]``, and frames channels too.
-        grey: Whether images lose their colours.
+        size: The side that images are brought to; None: as they come.
+        grey: Whether images lose their colours. Where any of these four is given, images are
+            ``[channels, height, width]`` as networks take them, and frames are channels, too.
 
     Raises:
         TlmlError: There is no such id or no such name, a package is missing, the tasks' spaces

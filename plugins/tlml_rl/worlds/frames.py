@@ -8,10 +8,12 @@ from typing import Any, SupportsFloat
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Space
+from gymnasium.utils import RecordConstructorArgs
 from gymnasium.wrappers import FrameStackObservation, GrayscaleObservation, ResizeObservation
 from numpy.typing import NDArray
 
 from tlml import TlmlError
+from tlml.data import describe_space
 from tlml.errors import check_positive
 from tlml_rl.worlds import finding
 from tlml_rl.worlds.environment import Env, EnvTask
@@ -49,7 +51,7 @@ class Frames:
         if not images and (self.grey or self.size is not None):
             raise TlmlError(
                 f"{name}: size and grey are of images [height, width, 3] of bytes; it shows "
-                f"{env.observation_space}"
+                f"{describe_space(env.observation_space)}"
             )
         if self.size is not None:
             finding.need("cv2", "size")
@@ -75,7 +77,7 @@ class FramedTask(EnvTask):
         return self.frames.shown(super().observed(env), self.name)
 
 
-class Repeat(gymnasium.Wrapper[Any, Any, Any, Any]):
+class Repeat(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Holds each action for some steps, or until the episode ends, and adds their rewards.
 
     Args:
@@ -84,6 +86,7 @@ class Repeat(gymnasium.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: Env, steps: int) -> None:
+        RecordConstructorArgs.__init__(self, steps=steps)
         super().__init__(env)
         self.steps = steps
 
@@ -98,7 +101,7 @@ class Repeat(gymnasium.Wrapper[Any, Any, Any, Any]):
         return seen, total, terminated, truncated, info
 
 
-class ChannelsFirst(gymnasium.ObservationWrapper[NDArray[Any], Any, Any]):
+class ChannelsFirst(gymnasium.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
     """Images as networks take them, ``[channels, height, width]``; frames are channels, too.
 
     Args:
@@ -107,6 +110,7 @@ class ChannelsFirst(gymnasium.ObservationWrapper[NDArray[Any], Any, Any]):
     """
 
     def __init__(self, env: Env, frames: bool) -> None:
+        RecordConstructorArgs.__init__(self, frames=frames)
         super().__init__(env)
         self.frames = frames
         space: Any = env.observation_space
