@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from gymnasium.envs.registration import EnvSpec
@@ -41,7 +41,7 @@ class World(Domain[EnvTask]):
         validation: Listed,
         **physics: Any,
     ) -> None:
-        """Make each task once, and take their spaces.
+        """Make each different task once, and take their spaces.
 
         Args:
             id: A gymnasium id, or a spec.
@@ -64,10 +64,10 @@ class World(Domain[EnvTask]):
             split: [self._task(id, {**known, **one}) for one in _checked(split, own)]
             for split, own in given.items()
         }
-        self.x, self.y = spaces_of(self._tasks["source"][0])
-        for tasks in self._tasks.values():
-            for task in tasks:
-                _check_spaces(task, (self.x, self.y))
+        first, *rest = _different(task for tasks in self._tasks.values() for task in tasks)
+        self.x, self.y = spaces_of(first)
+        for task in rest:
+            _check_spaces(task, (self.x, self.y))
 
     def translate(self, changes: Changes) -> Changes:
         """Return what a task changes, in the names of gymnasium."""
@@ -136,6 +136,14 @@ def _checked(split: Split, given: Sequence[Changes]) -> Sequence[Changes]:
                 f'{{"gravity": 5.0}}; one is {shorten(repr(one))}'
             )
     return given
+
+
+def _different(tasks: Iterable[EnvTask]) -> list[EnvTask]:
+    found: list[EnvTask] = []
+    for task in tasks:
+        if task not in found:  # they hold dicts, and can't be hashed
+            found.append(task)
+    return found
 
 
 def _check_spaces(task: EnvTask, known: Spaces) -> None:

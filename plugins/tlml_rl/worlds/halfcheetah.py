@@ -26,14 +26,14 @@ class Halfcheetah(BodyWorld):
         gravity: What gravity is multiplied by; 1 where None.
         friction: What the ground's friction is multiplied by; 1 where None.
         source: What each source task changes; one task that changes nothing where None.
-        target: What each target task changes; twice the mass, and slippery ground, where None.
+        target: What each target task changes; half of the mass, and twice of it, where None.
         validation: What each validation task changes; as `source` where None.
 
     Raises:
         TlmlError: The environment has no such name, a scale is not positive, or MuJoCo is missing.
     """
 
-    targets = ({"mass": 2.0}, {"friction": 0.3})
+    targets = ({"mass": 0.5}, {"mass": 2.0})
     own_names = (*BodyWorld.own_names, "direction")
 
     def __init__(
