@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from refusals import stops
 
 import tlml
+from tlml.data.env_places import EnvPlace, Running, SeededEpisodes, remembers
 from tlml_rl.worlds.bodies import no_news_of_deprecation
 
 
@@ -96,6 +97,24 @@ def test_nearness_to_a_speed_is_rewarded_beside_all_other_rewards(name):
     _, before, _, _, told = own.step(action)
     assert reward == pytest.approx(before - told["x_velocity"] - abs(told["x_velocity"] - 1.5))
     assert info["reward_forward"] == pytest.approx(-abs(told["x_velocity"] - 1.5))
+
+
+@pytest.mark.parametrize("name", ["halfcheetah", "hopper"])
+def test_a_body_comes_back_to_where_it_was_left(name):
+    task = tlml.domain(name, target=[{"mass": 1.5, "velocity": 1.0}]).tasks("target")[0]
+    place = EnvPlace(task, "target", 0, 0, seed=1)
+    assert not remembers(place)
+    whole = SeededEpisodes(place)
+    drawn = np.random.default_rng(0).uniform(-0.1, 0.1, (30, *whole.action_space.shape))
+    actions = drawn.astype(np.float32)
+    for _ in range(2):
+        whole.reset()
+        found = [whole.step(action)[:2] for action in actions]
+    again = SeededEpisodes(place, Running(1, actions[:20]))
+    assert np.array_equal(again.reset()[0], found[19][0])
+    for action, (seen, reward) in zip(actions[20:], found[20:], strict=True):
+        back = again.step(action)
+        assert np.array_equal(back[0], seen) and back[1] == reward
 
 
 @pytest.mark.parametrize(
