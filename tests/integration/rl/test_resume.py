@@ -28,7 +28,11 @@ CASES: dict[str, tuple[str, dict[str, Any], str, dict[str, Any]]] = {
     "lunarlander": ("lunarlander", {}, "ppo", PPO),
     "bipedal walker": ("env_family", {"id": "BipedalWalker-v3"}, "ppo", PPO),
     "half cheetah": ("env_family", {"id": "HalfCheetah-v5"}, "ppo", PPO),
-    "hopper": ("env_family", {"id": "Hopper-v5"}, "ppo", PPO),
+    "hopper": ("hopper", {"mass": 1.2}, "ppo", PPO),
+    "pong, from frames": (
+        "atari", {"size": 36}, "ppo",
+        {**PPO, "network": "nature_cnn", "network_options": {"hidden": 8}},
+    ),
     "minigrid": ("minigrid", {}, "ppo", PPO),
     "taxi": ("env_family", {"id": "Taxi-v4"}, "q_learning", {"block_steps": 24}),
     "frozen lake": ("env_family", {"id": "FrozenLake-v1"}, "q_learning", {"block_steps": 24}),
