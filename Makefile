@@ -15,7 +15,7 @@ EXTRAS := vision,peft,ot,rl,dev,docs
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-training bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ bench: $(READY) ## run the suites and the speed benchmarks of benchmarks/
 
 bench-meta: $(READY) ## time MAML's outer step; LEARN2LEARN=its checkout compares with it
 	$(BIN)/python -m benchmarks.speed.meta $(if $(LEARN2LEARN),--learn2learn "$(LEARN2LEARN)")
+
+bench-training: $(READY) ## time a whole training of MAML; LEARN2LEARN=its checkout is compared with
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed.training --learn2learn "$(LEARN2LEARN)"
 
 bench-continual: $(READY) ## time La-MAML's step on a stream; AUTHORS=their checkout compares with it
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed.continual $(if $(AUTHORS),--authors "$(AUTHORS)")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 from jsonargparse import Namespace
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 from tlml.cli.arguments import Arguments, Content, as_yaml
@@ -20,6 +20,7 @@ from tlml.files import make_folder, write_atomic
 from tlml.finetuning.module import Adaptation
 from tlml.learners.acting import Acting
 from tlml.learners.checkpoints import check_learner, meet_saved, read_checkpoint, restore
+from tlml.learners.env_steps_bar import EnvStepsBar
 from tlml.learners.learner import Learner
 from tlml.registry.instances import build
 from tlml.registry.options import check_options, options_of
@@ -170,6 +171,9 @@ class Run:
             callbacks.append(LastCheckpoint())
             if self._acts() and options["limit_val_batches"] != 0:
                 callbacks.append(best_of_returns())
+        shown = options["enable_progress_bar"] is not False and not options["barebones"]
+        if self._acts() and shown and not any(isinstance(one, ProgressBar) for one in callbacks):
+            callbacks.append(EnvStepsBar())
         if not options["fast_dev_run"]:
             callbacks.append(SaveConfig(self.arguments.plain(self.config)))
             callbacks.append(NoteFolders(self.line.command))

@@ -90,7 +90,7 @@ def most_of(value: Amounts, total: int) -> int:
 
 def counted(value: Amounts) -> bool:
     """Return whether a number or a range of numbers is asked for, not a share nor all."""
-    return isinstance(value, int | tuple)
+    return isinstance(value, (int, tuple))
 
 
 def lowest(value: Amounts) -> int:

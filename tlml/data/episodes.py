@@ -12,7 +12,7 @@ from torch import Tensor
 from tlml.data.checks import check_finite
 from tlml.data.counts import ALL, Amounts, counted, drawn, sides
 from tlml.data.domains import POOL_WAYS, ClassPool, ClassTask, Domain
-from tlml.data.example_checks import check_tensors
+from tlml.data.example_checks import check_tensors, is_finite, is_plain
 from tlml.data.parts import Cut, by_class, divided, part_of
 from tlml.data.tasks import (
     Batch,
@@ -21,6 +21,8 @@ from tlml.data.tasks import (
     Held,
     Split,
     Task,
+    is_data_set,
+    is_sampled,
     readable,
 )
 from tlml.errors import TlmlError
@@ -31,8 +33,30 @@ class Draw(NamedTuple):
 
     task: Any
     episode: Episode
-    query_part: str
-    query_index: Tensor
+    query_part: str = ""
+    query_index: Tensor | None = None
+
+    def check(self) -> None:
+        """Raise where examples hold NaN or infinity."""
+        for batch in self.episode:
+            if not is_finite(batch):
+                check_finite(batch, f"task {self.task.name}")
+
+
+class Contents(NamedTuple):
+    """A finite task's examples, and where those of each class are.
+
+    Args:
+        pool: To train on.
+        test: In a part of its own; empty without one.
+        places: Of each class in the pool; None where the task isn't divided by class.
+        tested: Likewise in the part of its own.
+    """
+
+    pool: Held
+    test: Held
+    places: dict[int, Tensor] | None
+    tested: dict[int, Tensor]
 
 
 def draw_task(domain: Domain[Any], split: Split, rng: np.random.Generator, ways: int | None) -> Any:
@@ -69,7 +93,9 @@ def draw_episode(
         TlmlError: The task has too few examples or classes, or holds NaN; or a share or all of a
             task is asked for that is sampled without end.
     """
-    return draw(task, shots, queries, rng, ways).episode
+    made = draw(task, shots, queries, rng, ways)
+    made.check()
+    return made.episode
 
 
 def draw(
@@ -79,27 +105,52 @@ def draw(
     rng: np.random.Generator,
     ways: int | None = None,
     cut: Cut | None = None,
+    contents: Contents | None = None,
 ) -> Draw:
     """Draw an episode and remember where its query came from: of one part of the examples, if cut.
 
-    The support may hold the rest of that part.
+    The support may hold the rest of that part. That examples are finite is still to be checked.
+
+    Args:
+        task: As in `draw_episode`, likewise the next four.
+        shots: Support examples.
+        queries: Query examples.
+        rng: The generator that the draw is a function of.
+        ways: Classes.
+        cut: The part that the query is from.
+        contents: Of a finite task, where they are known.
     """
     if isinstance(task, ClassTask) and ways in (None, len(task.samples)):
-        made = _draw_classes(task, shots, queries, rng, cut)
-    elif isinstance(task, Finite):
-        made = _draw_finite(task, shots, queries, rng, ways, cut)
-    elif isinstance(task, Task):
+        return _draw_classes(task, shots, queries, rng, cut)
+    if contents is not None or is_data_set(task):
+        contents = contents or contents_of(task)
+        made = _draw_finite(task, contents, shots, queries, rng, ways, cut)
+        for batch in made.episode:
+            _check_plain(task, batch)
+        return made
+    if is_sampled(task):
         for name, value in (("shots", shots), ("queries", queries)):
             _check_counted(task, name, value)
-        made = _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)  # type: ignore[arg-type]
-    else:
-        raise TlmlError(
-            f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
-            "neither (environments are seen through EnvView)"
-        )
-    for batch in made.episode:
-        check_finite(batch, f"task {task.name}")
-    return made
+        return _draw_sampled(task, drawn(shots, rng), drawn(queries, rng), rng)  # type: ignore[arg-type]
+    raise TlmlError(
+        f"task {getattr(task, 'name', task)}: an episode needs sample() or split(), and it has "
+        "neither (environments are seen through EnvView)"
+    )
+
+
+def contents_of(task: Finite) -> Contents:
+    """Look at the examples of a task: which there are, and where those of each class are."""
+    pool, test = readable(task.split("train")), readable(task.split("test"))
+    if not by_class(task, pool):
+        return Contents(pool, test, None, {})
+    return Contents(pool, test, _places(pool.y), _places(test.y) if len(test) else {})
+
+
+def _places(labels: Tensor) -> dict[int, Tensor]:
+    """Return where each class is, in order; classes are in order, too."""
+    found, order = torch.sort(labels, stable=True)
+    known, counts = torch.unique_consecutive(found, return_counts=True)
+    return dict(zip(known.tolist(), torch.split(order, counts.tolist()), strict=True))
 
 
 class Sizes(NamedTuple):
@@ -162,13 +213,18 @@ def _counted(data: Held) -> dict[int | None, int]:
 
 def _draw_sampled(task: Task, shots: int, queries: int, rng: np.random.Generator) -> Draw:
     both = task.sample(shots + queries, rng)
-    check_tensors(both.x, both.y, f"task {task.name}")
+    _check_plain(task, both)
     if len(both.x) != shots + queries:
         raise TlmlError(
             f"task {task.name}: sample({shots + queries}, rng) gives {len(both.x)} examples"
         )
     support = Batch(both.x[:shots], both.y[:shots])
-    return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])), "", torch.empty(0))
+    return Draw(task, Episode(support, Batch(both.x[shots:], both.y[shots:])))
+
+
+def _check_plain(task: Any, batch: Batch) -> None:
+    if not is_plain(batch):
+        check_tensors(batch.x, batch.y, f"task {task.name}")
 
 
 def _check_counted(task: Task, name: str, value: Amounts) -> None:
@@ -213,30 +269,32 @@ def _label(samples: list[Tensor]) -> Batch:
 
 def _draw_finite(
     task: Finite,
+    contents: Contents,
     shots: Amounts,
     queries: Amounts,
     rng: np.random.Generator,
     ways: int | None,
     cut: Cut | None = None,
 ) -> Draw:
-    pool, test = readable(task.split("train")), readable(task.split("test"))
-    if not by_class(task, pool):
+    pool, test, places, tested = contents
+    if places is None:
         near, far = _divide(task, shots, queries, len(pool), len(test) or None, rng)
         return _draw_whole(task, pool, test, near, far, rng, cut)
-    labels = _labels(task, _classes(pool), ways, rng)
+    labels = _labels(task, list(places), ways, rng)
     part = "test" if len(test) else "train"
     support, query = [], []
     for label in labels:
-        tested = int((test.y == label).sum()) if len(test) else None
-        near, far = _divide(task, shots, queries, int((pool.y == label).sum()), tested, rng)
-        own = _permute(pool, label, rng)
-        others = _permute(test, label, rng) if len(test) else None
+        theirs = tested.get(label, torch.empty(0, dtype=torch.int64)) if len(test) else None
+        own_size, others_size = len(places[label]), None if theirs is None else len(theirs)
+        near, far = _divide(task, shots, queries, own_size, others_size, rng)
+        own = _permute(places[label], rng)
+        others = None if theirs is None else _permute(theirs, rng)
         left = len(own) - near if others is None else len(others)
         _check_enough(task, label, len(own), left, near, far, bool(len(test)))
-        may = part_of(cut, _of_class(test if len(test) else pool, label), str(label))
-        mine, theirs = divided(own, others, near, far, may)
+        may = part_of(cut, places[label] if theirs is None else theirs, str(label))
+        mine, asked = divided(own, others, near, far, may)
         support.append(mine)
-        query.append(theirs)
+        query.append(asked)
     relabel = None if ways is None or labels == list(range(ways)) else labels
     query_index = torch.cat(query)
     if cut is not None and cut.in_order:
@@ -284,10 +342,6 @@ def _divide(
     return found
 
 
-def _classes(pool: Held) -> list[int]:
-    return [int(label) for label in torch.unique(pool.y)]
-
-
 def _labels(
     task: Finite, labels: list[int], ways: int | None, rng: np.random.Generator
 ) -> list[int]:
@@ -303,13 +357,8 @@ def _labels(
     return [labels[i] for i in rng.permutation(len(labels))[:ways]]
 
 
-def _permute(pool: Held, label: int, rng: np.random.Generator) -> Tensor:
-    own = _of_class(pool, label)
-    return own[torch.from_numpy(rng.permutation(len(own)))]
-
-
-def _of_class(pool: Held, label: int) -> Tensor:
-    return torch.nonzero(pool.y == label).flatten()
+def _permute(places: Tensor, rng: np.random.Generator) -> Tensor:
+    return places[torch.from_numpy(rng.permutation(len(places)))]
 
 
 def _check_whole(task: Finite, train: int, test: int, shots: int, queries: int) -> None:

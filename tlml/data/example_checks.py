@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from tlml.data.spaces import describe_space
+from tlml.data.tasks import Batch
 from tlml.errors import TlmlError
 
 _CLASSES = (torch.int64, torch.int32)  # what tensors are indexed by
@@ -32,6 +34,29 @@ def check_tensors(x: Any, y: Any, where: str) -> None:
     check_tensor(y, "y", where)
     if len(x) != len(y):
         raise TlmlError(f"{where}: y has {len(y)} entries, x {len(x)}; give one for each")
+
+
+def is_plain(batch: Batch) -> bool:
+    """Say whether `check_tensors` would find nothing wrong with examples in memory; quickly."""
+    x, y = batch
+    return _is_plain(x) and _is_plain(y) and x.shape[0] == y.shape[0]
+
+
+def is_finite(batch: Batch) -> bool:
+    """Say whether examples are surely finite, of tensors; False also where a sum of them is not."""
+    return all(
+        not values.is_floating_point() or math.isfinite(float(values.sum())) for values in batch
+    )
+
+
+def _is_plain(values: Any) -> bool:
+    return (
+        isinstance(values, Tensor)
+        and values.dim() > 0
+        and values.layout == torch.strided
+        and not values.is_complex()
+        and not values.requires_grad
+    )
 
 
 def check_tensor(values: Any, name: str, where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -13,10 +13,19 @@ import numpy as np
 
 from tlml.data.counts import Amounts, Counts, drawn, largest, lowest
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
-from tlml.data.episodes import Draw, Sizes, check_sizes, draw, draw_task, sizes_of
+from tlml.data.episodes import (
+    Contents,
+    Draw,
+    Sizes,
+    check_sizes,
+    contents_of,
+    draw,
+    draw_task,
+    sizes_of,
+)
 from tlml.data.parts import Cut, Turn, number_of_parts
 from tlml.data.sampling import keyed_rng
-from tlml.data.tasks import Finite, Split
+from tlml.data.tasks import Finite, Split, is_data_set
 
 ALL_CLASSES = "all classes"
 FEW_TASKS = 5  # of fewer, disjoint parts of their examples are what episodes differ in
@@ -40,12 +49,18 @@ class NumberedEpisodes:
     seed: int
 
     def __getitem__(self, number: int) -> Draw:
+        made = self.draw(number)
+        made.check()
+        return made
+
+    def draw(self, number: int) -> Draw:
+        """Return an episode; that its examples are finite is still to be checked."""
         rng = keyed_rng(self.seed, self.split, number)
         ways = None if self.ways is None else drawn(self.ways, rng)
         turn = self.turn(number)
         cut = None if turn is None else self._cut(turn)
         task = self._task(turn, rng, ways)
-        return draw(task, self.shots, self.queries, rng, ways, cut)
+        return draw(task, self.shots, self.queries, rng, ways, cut, self._contents(task))
 
     def turn(self, number: int) -> Turn | None:
         """Return whose turn an episode is; None where tasks are drawn."""
@@ -122,6 +137,31 @@ class NumberedEpisodes:
             return draw_task(self.domain, self.split, rng, ways)
         assert turn.place is not None
         return self.domain.tasks(self.split)[turn.place]
+
+    def _contents(self, task: Any) -> Contents | None:
+        """Return what a data set holds, where it will be met again."""
+        if not self._stay or not is_data_set(task):
+            return None
+        known = self._known.get(id(task))
+        if known is None:
+            known = self._known[id(task)] = task, contents_of(task)
+        return known[1]
+
+    @cached_property
+    def _stay(self) -> bool:
+        """Whether tasks are the same objects whenever they are asked for."""
+        if isinstance(self.domain, ClassPool) or type(self.domain).draw is not Domain.draw:
+            return False
+        one, other = self.domain.tasks(self.split), self.domain.tasks(self.split)
+        return len(one) > 0 and one[0] is other[0]
+
+    @cached_property
+    def _known(self) -> dict[int, tuple[Any, Contents]]:
+        return {}  # beside each task, so that its id stays its own
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was looked at: other processes look themselves."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def _cut(self, turn: Turn) -> Cut | None:
         if turn.part is None or turn.parts is None or turn.place is None:

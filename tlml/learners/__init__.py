@@ -4,6 +4,7 @@ from tlml.learners.acting import Acting
 from tlml.learners.adapter import TargetAdapter
 from tlml.learners.agents import OffPolicy, OnPolicy
 from tlml.learners.checkpoints import load
+from tlml.learners.env_steps_bar import EnvStepsBar
 from tlml.learners.estimator import MODELS, Estimator, fit_predict, make_model
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner, as_strategy
@@ -14,6 +15,7 @@ from tlml.learners.videos import RecordVideos
 __all__ = [
     "MODELS",
     "Acting",
+    "EnvStepsBar",
     "Estimator",
     "GradientLearner",
     "Learner",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.distributed
@@ -17,6 +17,7 @@ from tlml.errors import DivergedError, TlmlError
 from tlml.learners.adapter import Adaptable, TargetAdapter
 from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws
+from tlml.learners.together import Prediction, Together
 from tlml.metrics.intervals import LEAST_UNITS
 from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
@@ -39,49 +40,78 @@ class Testable(Adaptable, Measurable, Protocol):
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
 
 
-def evaluate(
-    learner: Testable,
-    adapter: TargetAdapter | None,
-    task: Episode,
-    view: View | None,
-    stage: str,
-    index: int,
-) -> dict[str, Any]:
-    """Adapt to one task and return its metrics.
+class Evaluation(NamedTuple):
+    """A learner being judged on tasks.
 
     Args:
+        learner: The learner.
         adapter: What adapts; None: the learner's own strategy, on episodes of no known view.
-        view: What the task is of, if it is known.
+        view: What the tasks are of, if it is known.
         stage: ``val`` or ``test``.
-
-    Raises:
-        TlmlError: The adaptation diverged: the inner step at which it did is named. Or BatchNorm
-            is given too few examples.
+        together: Adapts to several tasks at once, where that is right.
     """
-    if adapter is not None:
-        split = getattr(view, "split", "target") if stage == "test" else "validation"
-        key = (learner.seed, view.seed if view else 0, SPLITS.index(split), index)
-        adapter = adapter.turned_to(key, task.query.x)
-    start = time.perf_counter()
-    with keyed_draws((adapter.seed,), learner.device) if adapter else nullcontext():
-        scores = _predicted(learner, adapter, task, index)
-    seconds = time.perf_counter() - start
-    if not bool(torch.isfinite(scores).all()):
-        raise _divergence_error(learner, adapter, task, index)
-    space = adapter.space if adapter else learner.target_space()
-    with torch.no_grad():
-        found = judge(
-            scores, task.query, None if view is None else view.domain, space, learner.loss_name()
-        )
-        draws = block_draws(view, stage, index, task.query, scores, space)
-    return {
-        "episode": index,
-        **{name: float(value) for name, value in found.items()},
-        **_sample_size(learner, adapter),
-        "seconds": seconds,
-        "gradient_steps": adapter.attempt.calls if adapter else 0,
-        **draws,
-    }
+
+    learner: Testable
+    adapter: TargetAdapter | None
+    view: View | None
+    stage: str
+    together: Together | None = None
+
+    def records(self, tasks: Sequence[Episode], numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Adapt to tasks and return the metrics of each.
+
+        Args:
+            tasks: The tasks.
+            numbers: Those of their episodes.
+
+        Raises:
+            TlmlError: An adaptation diverged: the inner step at which it did is named. Or
+                BatchNorm is given too few examples.
+        """
+        found = None
+        if self.together is not None:
+            found = self.together.predictions(tasks, [self._key(number) for number in numbers])
+        if found is None:
+            return [self._record(*each) for each in zip(tasks, numbers, strict=True)]
+        known = zip(tasks, numbers, found, strict=True)
+        return [self._record(*each) for each in known]
+
+    def _record(self, task: Episode, number: int, made: Prediction | None = None) -> dict[str, Any]:
+        if made is None or not bool(torch.isfinite(made.scores).all()):  # alone, it says why
+            made = self._predicted(task, number)
+        learner, view, adapter = self.learner, self.view, self.adapter
+        space = adapter.space if adapter else learner.target_space()
+        domain = None if view is None else view.domain
+        with torch.no_grad():
+            found = judge(made.scores, task.query, domain, space, learner.loss_name())
+            draws = block_draws(view, self.stage, number, task.query, made.scores, space)
+        return {
+            "episode": number,
+            **{name: float(value) for name, value in found.items()},
+            **_sample_size(learner, adapter),
+            "seconds": made.seconds,
+            "gradient_steps": made.steps,
+            **draws,
+        }
+
+    def _predicted(self, task: Episode, number: int) -> Prediction:
+        """Predict for one task by itself."""
+        learner, adapter = self.learner, self.adapter
+        if adapter is not None:
+            adapter = adapter.turned_to(self._key(number), task.query.x)
+        start = time.perf_counter()
+        with keyed_draws((adapter.seed,), learner.device) if adapter else nullcontext():
+            scores = _predicted(learner, adapter, task, number)
+        seconds = time.perf_counter() - start
+        if not bool(torch.isfinite(scores).all()):
+            raise _divergence_error(learner, adapter, task, number)
+        return Prediction(scores, adapter.attempt.calls if adapter else 0, seconds)
+
+    def _key(self, number: int) -> tuple[int, ...]:
+        """Return what is drawn in adapting to a task is a function of."""
+        view = self.view
+        split = getattr(view, "split", "target") if self.stage == "test" else "validation"
+        return (self.learner.seed, view.seed if view else 0, SPLITS.index(split), number)
 
 
 def episode_number(loader: Any, batch: int, i: int) -> int:

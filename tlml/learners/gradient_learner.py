@@ -13,6 +13,7 @@ from tlml.data.tasks import Batch, Episode, Episodes, Params
 from tlml.errors import TlmlError, check_choice, check_positive
 from tlml.learners.adapter import TargetAdapter
 from tlml.learners.network_learner import NetworkLearner
+from tlml.learners.together import Together
 from tlml.meta.compiled import CompiledSteps
 from tlml.meta.contract import MEMORY, VECTORIZE, Adapter, Memory, Vectorize
 from tlml.meta.loop import LoopPath
@@ -242,6 +243,17 @@ class GradientLearner(NetworkLearner):
                 )
             return self.predict(support, x)
         return self.problem(adapter).predict(support, x)
+
+    def together(self, adapter: TargetAdapter, x: Tensor) -> Together | None:
+        """Return what adapts to several tasks of an evaluation at once, and say in the log."""
+        own = type(self)
+        alone = own.predict is GradientLearner.predict
+        if not alone or own.predict_by is not GradientLearner.predict_by or not len(x):
+            return None
+        found = Together(self, adapter, x)
+        how = f"one by one: {found.lack}" if found.lack else "together, on stacked parameters"
+        rank_zero_info(f"{own.__name__}: tasks of an evaluation are adapted to {how}")
+        return found
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""

@@ -20,9 +20,9 @@ from tlml.errors import TlmlError, check_not_negative
 from tlml.learners.adapter import TargetAdapter, adapter_for
 from tlml.learners.consolidation import BUFFER, Consolidation, stream_of
 from tlml.learners.evaluation import (
+    Evaluation,
     differentiable,
     episode_number,
-    evaluate,
     gather_records,
     half_intervals,
 )
@@ -31,6 +31,7 @@ from tlml.learners.new_data import predict_batch
 from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration, log_measured
 from tlml.learners.saved_names import SafelyLoaded
+from tlml.learners.together import Together
 from tlml.recorded import Recorded, plain
 from tlml.registry.instances import build
 from tlml.registry.registry import default_registry
@@ -85,7 +86,7 @@ class Learner(Recorded, SafelyLoaded, ABC):
         self._own_buffers: tuple[str, ...] = ()
         # Prepared once for all episodes of a test; in a tuple, where torch takes the network in it
         # for no part of this.
-        self._adapters: tuple[TargetAdapter, ...] = ()
+        self._adapting: tuple[TargetAdapter, Together | None] | tuple[()] = ()
         self.save_hyperparameters(plain(self.options), logger=False)  # LogConfiguration does that
         if self._consolidates():
             self.register_buffer(BUFFER, torch.zeros((), dtype=torch.int64))
@@ -211,11 +212,11 @@ class Learner(Recorded, SafelyLoaded, ABC):
 
     def on_validation_epoch_end(self) -> None:
         """Put the validation's strategy away."""
-        self._adapters = ()
+        self._adapting = ()
 
     def on_test_epoch_end(self) -> None:
         """Gather the records of all processes and log 95% intervals."""
-        self._adapters = ()
+        self._adapting = ()
         self.records = gather_records(self.records)
         for name, half in half_intervals(self.records, self.current_view()).items():
             self.log(f"test_{name}_ci95", half.to(self.device), sync_dist=True)
@@ -226,16 +227,21 @@ class Learner(Recorded, SafelyLoaded, ABC):
         first = getattr(view, "first", 0) if place.stage == "test" else 0
         with torch.inference_mode(False), torch.enable_grad():
             own = [differentiable(task) for task in tasks]
-            if not self._adapters and isinstance(view, EpisodeView):
-                self._adapters = (adapter_for(self, view),)
-            adapter = self._adapters[0] if self._adapters else None
-            return [
-                evaluate(
-                    self, adapter, task, view, place.stage,
-                    first + episode_number(loader, place.batch, i),
-                )
-                for i, task in enumerate(own)
-            ]  # fmt: skip
+            if not self._adapting and isinstance(view, EpisodeView):
+                adapter = adapter_for(self, view)
+                self._adapting = (adapter, self.together(adapter, own[0].support.x))
+            adapts = self._adapting or (None, None)
+            numbers = [first + episode_number(loader, place.batch, i) for i in range(len(own))]
+            return Evaluation(self, adapts[0], view, place.stage, adapts[1]).records(own, numbers)
+
+    def together(self, adapter: TargetAdapter, x: Tensor) -> Together | None:
+        """Return what adapts to several tasks of an evaluation at once; None: nothing does.
+
+        Args:
+            adapter: What adapts to each.
+            x: The labelled inputs of one task ``[n, ...]``.
+        """
+        return None
 
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
@@ -367,7 +373,7 @@ class Learner(Recorded, SafelyLoaded, ABC):
 
     def _measure(self, batch: Any, place: Place) -> dict[str, Any]:
         if place.batch == 0 and place.loader == 0:
-            self.records, self._adapters = [], ()
+            self.records, self._adapting = [], ()
         found: dict[str, Any] = {}
         view = self.current_view()
         for measurement in view_type_of(batch).measure(self, batch, place, view):

@@ -11,7 +11,7 @@ from tlml.learners.gradient_learner import GradientLearner
 from tlml.spec import Spec
 from tlml.strategies.strategy import Strategy
 from tlml.testing.learner_gradients import check_gradients
-from tlml.testing.learner_trial import Trial, check_trial
+from tlml.testing.learner_trial import Trial, check_optimizer, check_trial
 from tlml.testing.partners import domains_for, small_view, strategy_for
 from tlml.testing.subject import Given, find_subject
 
@@ -48,5 +48,6 @@ def check_learner(
     for found in known or domains_for(subject, cls):
         trial = Trial(subject, found, carried, {**small_view(cls), **(view or {})})
         check_trial(trial)
+        check_optimizer(trial)
         if issubclass(cls, GradientLearner):
             check_gradients(trial)

@@ -18,9 +18,11 @@ from torch import Tensor
 
 from tlml.data.domains import Domain
 from tlml.data.tasks import Episode
+from tlml.errors import TlmlError
 from tlml.learners.checkpoints import load
 from tlml.learners.learner import Learner
 from tlml.lightning_notes import quiet
+from tlml.registry.options import options_of
 from tlml.strategies.strategy import Strategy
 from tlml.testing.failure import doing, require
 from tlml.testing.randomness import global_state, without_global_draws
@@ -30,6 +32,7 @@ from tlml.views.env import EnvView, known_tasks
 from tlml.views.episode import EpisodeView
 
 _TASKS = 2
+_RARE = "adamw"  # no learner steps by it unless told
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,32 @@ def check_trial(trial: Trial) -> None:
     with doing(f"{trial.label}: pickling it", "no lambdas, no open files, no local classes"):
         copied = pickle.loads(pickle.dumps(learner))
     _check_same(trial, learner, copied, view, "unpickled")
+
+
+def check_optimizer(trial: Trial) -> None:
+    """Check that a learner that takes the option ``optimizer`` steps by it, or refuses it.
+
+    Raises:
+        CheckFailed: The option changes nothing.
+    """
+    known = options_of(trial.subject.cls).known
+    by_function = not isinstance(trial.subject.build.given, type)  # it may pass no options on
+    if by_function or all(option.name != "optimizer" for option in known):
+        return
+    try:
+        trial.subject.build(optimizer=_RARE)
+    except TlmlError:
+        return  # it says so
+    learner, view = trial.make(optimizer=_RARE)
+    trainer = _trainer()
+    with quiet(), doing(f"{trial.label}: fitting it with optimizer={_RARE!r}"):
+        trainer.fit(learner, view)
+    taken = {type(one).__name__ for one in trainer.optimizers}
+    require(
+        _RARE in {name.lower() for name in taken},
+        f"{trial.label}: given optimizer={_RARE!r}, it steps by {', '.join(sorted(taken))}; leave "
+        "the option out of its constructor, or raise TlmlError where it is given",
+    )
 
 
 def _check_fit(trial: Trial, learner: Learner, view: View, path: Path) -> None:

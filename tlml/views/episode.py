@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,20 @@ from torch.utils.data import Dataset, default_collate
 
 from tlml.data.augmentation import Change, augmented, changes
 from tlml.data.checks import check_batch, check_counts, check_data
-from tlml.data.counts import Amounts, Counts, as_amounts, as_counts, highest, largest, lowest
+from tlml.data.counts import (
+    Amounts,
+    Counts,
+    as_amounts,
+    as_counts,
+    counted,
+    highest,
+    largest,
+    lowest,
+)
 from tlml.data.domains import POOL_WAYS, ClassPool, Domain
 from tlml.data.episode_files import EpisodeFile, check_fits, read_episodes
+from tlml.data.episodes import Draw
+from tlml.data.example_checks import is_finite
 from tlml.data.parts import Turn
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Split, tasks_of
@@ -26,8 +38,10 @@ from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import BESIDE_METRICS, Measurable, Measurement, Place
 
-_SHOTS, _QUERIES, _EPISODES = 5, 15, 200  # where nothing is said
+_SHOTS, _QUERIES, _EPISODES, _TASKS = 5, 15, 200, 4  # where nothing is said
 _VALIDATE = 100  # episodes where nothing is said: each is adapted to on its own
+_TOGETHER = 64  # tasks of an evaluation's batch, of no more than so many numbers
+_NUMBERS = 4_000_000
 _CHANGES = 0  # the stream of changes to the examples, beside (seed, split, index)
 
 
@@ -48,6 +62,14 @@ class EpisodeDataset(Dataset[Episode]):
         index += self.first
         episode = self.numbered[index].episode
         return self._changed(episode, index) if self.augment else episode
+
+    def draw(self, index: int) -> Draw:
+        """Return an episode with its task; where it is as drawn, it is still to be checked."""
+        made = self.numbered.draw(index + self.first)
+        if not self.augment:
+            return made
+        made.check()
+        return made._replace(episode=self._changed(made.episode, index + self.first))
 
     @cached_property  # it looks at its tasks once
     def numbered(self) -> NumberedEpisodes:
@@ -114,7 +136,9 @@ class EpisodeView(View):
             ``all``: what the queries leave, or the whole train part where there is a test part.
         queries: Query examples, likewise. None: the file's, else 15. ``all``: what the support
             leaves, or the whole test part.
-        tasks_per_batch: Tasks in a batch of each process.
+        tasks_per_batch: Tasks in a batch of each process. None: 4 in training, and in an evaluation
+            up to 64, as many as are not much memory: those that can be adapted to together then
+            take a fraction of the time.
         episodes: Episodes in a training epoch and in a test. None: 200, and all of a file.
         val_episodes: Episodes in a validation; as `episodes`, at most 100, where None.
         split: The tasks that a test draws from.
@@ -143,7 +167,7 @@ class EpisodeView(View):
         ways: int | tuple[int, int] | None = None,
         shots: int | float | tuple[int, int] | Literal["all"] | None = None,
         queries: int | float | tuple[int, int] | Literal["all"] | None = None,
-        tasks_per_batch: int = 4,
+        tasks_per_batch: int | None = None,
         episodes: int | None = None,
         val_episodes: int | None = None,
         split: Literal["source", "validation", "target"] = "target",
@@ -177,7 +201,9 @@ class EpisodeView(View):
         self.shots = _SHOTS if asked_shots is None else asked_shots
         self.queries = self._count("queries") or _QUERIES
         _check_ways(self.ways, domain)
-        self.tasks_per_batch, self.episodes = tasks_per_batch, episodes or _EPISODES
+        self.tasks_per_batch = tasks_per_batch or _TASKS
+        self._as_said = tasks_per_batch is not None
+        self.episodes = episodes or _EPISODES
         self.val_episodes = min(self.episodes, _VALIDATE) if val_episodes is None else val_episodes
         self.augment = changes(augment, domain.spaces("source")[0], type(domain).__name__)
         self.first, self.adapt, self.head = first, adapt, head
@@ -273,11 +299,21 @@ class EpisodeView(View):
     def _loader(
         self, data: EpisodeDataset | EpisodeFile, number: int, *, train: bool = False
     ) -> KeyedLoader:
-        size = min(self.tasks_per_batch, number)
-        return self.loader(
-            data, number, batch_size=size, train=train, collate=batched,
-            counted="episodes", exact=True,
-        )  # fmt: skip
+        at_once = self.tasks_per_batch if train or self._as_said else self._that_fit()
+        size = min(at_once, number)
+        options: dict[str, Any] = {"counted": "episodes", "exact": True, "train": train}
+        if isinstance(data, EpisodeFile):
+            return self.loader(data, number, batch_size=size, collate=batched, **options)
+        return self.loader(Draws(data), number, batch_size=size, collate=checked, **options)
+
+    def _that_fit(self) -> int:
+        """Return how many tasks of an evaluation are not much memory."""
+        if not (counted(self.shots) and counted(self.queries)):
+            return self.tasks_per_batch
+        x, y = self.test_spaces.x, self.test_spaces.y
+        each = highest(self.shots) + highest(self.queries)  # type: ignore[arg-type]
+        numbers = each * math.prod(x.shape or ()) * (int(y.n) if isinstance(y, Discrete) else 1)
+        return max(self.tasks_per_batch, min(_TOGETHER, _NUMBERS // max(numbers, 1)))
 
     def _count(self, name: str) -> Amounts | None:
         """Return what was asked for, or else the file's."""
@@ -309,9 +345,36 @@ class EpisodeView(View):
         return spaces
 
 
+class Draws(Dataset[Draw]):
+    """The episodes of a data set with their tasks, which `checked` makes a batch of.
+
+    Args:
+        data: The data set.
+    """
+
+    def __init__(self, data: EpisodeDataset) -> None:
+        self.data = data
+
+    def __getitem__(self, index: int) -> Draw:
+        return self.data.draw(index)
+
+
+def checked(draws: list[Draw]) -> Episode | Episodes:
+    """Make a batch of draws. All are checked together, one by one only where something is wrong.
+
+    Raises:
+        TlmlError: Examples are not finite; of which task.
+    """
+    found = batched([made.episode for made in draws])
+    if isinstance(found, Episodes) or not all(is_finite(batch) for batch in found):
+        for made in draws:
+            made.check()
+    return found
+
+
 def batched(tasks: list[Episode]) -> Episode | Episodes:
     """Stack tasks of equal sizes to one `Episode`; keep others apart."""
-    shapes = {tuple(values.shape for batch in task for values in batch) for task in tasks}
+    shapes = {(s.x.shape, s.y.shape, q.x.shape, q.y.shape) for s, q in tasks}
     if len(shapes) > 1:
         return Episodes(tasks)
     stacked: Episode = default_collate(tasks)

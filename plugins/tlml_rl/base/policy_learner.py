@@ -58,7 +58,8 @@ class PolicyLearner(ActorCriticLearner):
         normalise_rewards: Whether rewards are divided by the deviation of their discounted sums.
         seed: The key of initialisation and actions.
         spaces: Observations and actions as plain data, as checkpoints hold them.
-        **options: `max_env_steps` and `rollout_steps`.
+        max_env_steps: Steps in environments, of all processes, after which a fit ends.
+        rollout_steps: Steps of each environment in a rollout.
 
     Raises:
         TlmlError: An option is out of range, or the network does not fit.
@@ -75,6 +76,8 @@ class PolicyLearner(ActorCriticLearner):
         network: str | nn.Module = "auto",
         strategy: Strategy | str | dict[str, Any] | None = None,
         *,
+        max_env_steps: int,
+        rollout_steps: int,
         network_options: dict[str, Any] | None = None,
         gamma: float = 0.99,
         gae_lambda: float = 0.95,
@@ -90,7 +93,6 @@ class PolicyLearner(ActorCriticLearner):
         normalise_rewards: bool = False,
         seed: int = 0,
         spaces: dict[str, Any] | None = None,
-        **options: Any,
     ) -> None:
         _check_shares(gamma=gamma, gae_lambda=gae_lambda)
         check_not_negative(value_weight=value_weight, entropy=entropy)
@@ -104,8 +106,8 @@ class PolicyLearner(ActorCriticLearner):
         self.normalise_observations = normalise_observations
         self.normalise_rewards = normalise_rewards
         super().__init__(
-            network, strategy, network_options=network_options, lr=lr, seed=seed, spaces=spaces,
-            **options,
+            network, strategy, max_env_steps=max_env_steps, rollout_steps=rollout_steps,
+            network_options=network_options, lr=lr, seed=seed, spaces=spaces,
         )  # fmt: skip
 
     # Acting

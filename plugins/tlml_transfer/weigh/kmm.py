@@ -10,10 +10,12 @@ from tlml import TlmlError
 from tlml.errors import check_not_negative, check_positive
 from tlml_transfer.rows import Values
 from tlml_transfer.weigh.active_set import few_free
+from tlml_transfer.weigh.distances import squared_distances
 from tlml_transfer.weigh.interior_point import minimum
 from tlml_transfer.weigh.weighing import Weighing, median
 
 _TOLERANCE = 1e-12  # of the minimum
+_ROUNDING = 1e-12  # of distances, of their mean
 _PIVOTS = 300  # after which more weights are free than an active set is quick for
 
 
@@ -60,13 +62,13 @@ class Kmm(Weighing):
         Raises:
             TlmlError: No `gamma` is given, and more than half of the inputs are equal.
         """
-        from scipy.spatial.distance import cdist
-
         n = len(source)
-        across = cdist(source, target, "sqeuclidean")
+        across = squared_distances(source, target, _ROUNDING)
         gamma = self.gamma or 1 / median(across, self.title, "gamma")
         kappa = n * np.exp(-gamma * across).mean(1)
-        kernel = np.exp(-gamma * cdist(source, source, "sqeuclidean"))
+        kernel = squared_distances(source, source, _ROUNDING)
+        kernel *= -gamma
+        np.exp(kernel, out=kernel)
         kernel[np.diag_indices(n)] += self.ridge
         eps = self.eps or (np.sqrt(n) - 1) / np.sqrt(n)
         least, most = n * max(1 - eps, 0.0), n * (1 + eps)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from refusals import stops
 from scipy.optimize import LinearConstraint, linprog, minimize
 from scipy.spatial.distance import cdist
@@ -17,6 +19,7 @@ import tlml
 from tlml import Batch, Strategy
 from tlml.registry import default_registry
 from tlml.strategies import effective_sample_size, weigh_source
+from tlml_transfer.weigh.distances import squared_distances
 from tlml_transfer.weigh.interior_point import minimum
 
 BY_INPUTS = ("kmm", "kliep", "domain_classifier")
@@ -122,6 +125,22 @@ def test_kmm_brings_the_weighted_mean_of_the_source_to_the_targets() -> None:
     weights = tlml.strategy("kmm").weigh_samples(source, target)
     weighted = (weights[:, None] * source).sum(0) / weights.sum()
     assert (weighted - target.mean(0)).norm() < 0.1 * (source.mean(0) - target.mean(0)).norm()
+
+
+@given(
+    st.integers(0, 2**31), st.integers(1, 40), st.sampled_from([0.0, 1e3, 1e6, 1e9]),
+    st.sampled_from([0.0, 1.0, 1e5]),
+)  # fmt: skip
+def test_distances_are_exact_far_from_the_origin_and_between_far_clusters(
+    seed: int, d: int, away: float, apart: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    a = away + rng.normal(size=(30, d)) + apart * rng.integers(0, 2, size=(30, 1))
+    b = np.concatenate([a[:5], away + rng.normal(size=(20, d))])
+    for one, other in ((a, b), (a, a)):
+        found, exact = squared_distances(one, other, 1e-12), cdist(one, other, "sqeuclidean")
+        assert np.abs(found - exact).max() <= 1e-12 * exact.mean()
+        assert (found[exact == 0] == 0).all()
 
 
 # KLIEP

@@ -9,7 +9,7 @@ import torch
 
 import tlml
 from tlml.data import ClassTask, keyed_rng
-from tlml.data.episodes import _draw_finite, draw
+from tlml.data.episodes import _draw_finite, contents_of, draw
 from tlml_vision.readers.mini_imagenet import MiniImageNet
 from tlml_vision.storage import image_store
 from tlml_vision.storage.image_data import FoundImages
@@ -118,7 +118,7 @@ def test_an_episode_reads_only_what_it_draws():
     made = draw(task, 2, 5, keyed_rng(0, "source"), 3)
     assert shown == [2, 5] * 3
     # The same draws as from a task that is held in memory whole.
-    whole = _draw_finite(task, 2, 5, keyed_rng(0, "source"), 3)
+    whole = _draw_finite(task, contents_of(task), 2, 5, keyed_rng(0, "source"), 3)
     for found, expected in zip(made.episode, whole.episode, strict=True):
         assert torch.equal(found.x, expected.x)
         assert torch.equal(found.y, expected.y)

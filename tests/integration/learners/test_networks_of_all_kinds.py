@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import tlml
 from tlml import Batch, Episode
 from tlml.learners.adapter import adapter_for
-from tlml.learners.evaluation import evaluate
+from tlml.learners.evaluation import Evaluation
 
 DOMAIN = tlml.domain("sinusoid")
 RATE, STEPS = 0.05, 2
@@ -107,7 +107,8 @@ def test_tests_are_those_of_copies_equal_each_other_and_leave_no_trace(
     task = view.dataset("target")[0]
     task = Episode(*(Batch(*(part.double() for part in side)) for side in task))
     adapter = adapter_for(learner, view)
-    first, second = (evaluate(learner, adapter, task, view, "test", 0) for _ in range(2))
+    judged = Evaluation(learner, adapter, view, "test")
+    first, second = (judged.records([task], [0])[0] for _ in range(2))
     assert first["mse"] == second["mse"]
     scores = learner.predict_by(adapter.turned_to((0,)), task.support, task.query.x)
     torch.testing.assert_close(scores, _by_a_copy(network, name, task), rtol=1e-9, atol=1e-11)
@@ -125,6 +126,7 @@ def test_changes_of_low_rank_leave_no_trace(network: Peoples) -> None:
     before, task = snapshot(network), view.dataset("target")[0]
     task = Episode(*(Batch(*(part.double() for part in side)) for side in task))
     adapter = adapter_for(learner, view)  # its copy of the network serves both
-    first, second = (evaluate(learner, adapter, task, view, "test", 0) for _ in range(2))
+    judged = Evaluation(learner, adapter, view, "test")
+    first, second = (judged.records([task], [0])[0] for _ in range(2))
     assert first["mse"] == second["mse"]
     assert unchanged(network, before)

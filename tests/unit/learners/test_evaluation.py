@@ -14,9 +14,9 @@ from tlml import Batch, Episode, EpisodeView, TlmlError
 from tlml.data import KeyedSampler
 from tlml.learners.adapter import adapter_for
 from tlml.learners.evaluation import (
+    Evaluation,
     differentiable,
     episode_number,
-    evaluate,
     gather_records,
     half_intervals,
 )
@@ -31,7 +31,7 @@ def at_work(**options: Any) -> tuple[Any, EpisodeView, Episode]:
 
 def record_of(**options: Any) -> dict[str, Any]:
     learner, view, task = at_work(**options)
-    return evaluate(learner, adapter_for(learner, view), task, view, "test", 4)
+    return Evaluation(learner, adapter_for(learner, view), view, "test").records([task], [4])[0]
 
 
 def test_a_record_holds_metrics_and_what_they_cost() -> None:

@@ -47,6 +47,20 @@ class Shaky(Plain):
         return np.random.rand() * super().training_step(batch, batch_idx)
 
 
+class Deaf(Plain):
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+
+class Frank(Deaf):
+    """Says that it takes no other optimiser."""
+
+    def __init__(self, **options: Any) -> None:
+        if "optimizer" in options:
+            raise tlml.TlmlError("frank: steps by Adam")
+        super().__init__(**options)
+
+
 class GreedyProblem(InnerProblem):
     def adapted(self, support: Batch) -> Params:
         self.loss(self.start(), support)
@@ -137,6 +151,11 @@ STEPS = {"strategy": Descent()}
             "from the global random states",
         ),
         (
+            Deaf,
+            "learner made on Planes: given optimizer='adamw', it steps by Adam; leave the option "
+            "out of its constructor, or raise TlmlError where it is given",
+        ),
+        (
             Greedy,
             "learner made on Planes: adapted() calls the loss 4 times in 3 inner steps; once in a "
             "step is enough (on environments a call collects rollouts)",
@@ -208,3 +227,7 @@ def test_records_may_hold_the_scores_of_blocks() -> None:
         blocks = 2
 
     check_learner(Plain, LEARNS, domain=InTime(), options=STEPS)
+
+
+def test_a_learner_may_refuse_another_optimiser() -> None:
+    check_learner(Frank, LEARNS, domain=Planes(), options=STEPS)

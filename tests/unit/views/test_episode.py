@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import resource
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Discrete
@@ -192,3 +194,78 @@ def test_a_view_looks_at_the_names_of_its_tasks_once():
     for number in range(60):
         view.turn(number)
     assert len(seen) == 30
+
+
+class Kept(Tables):
+    """Tables that are the same objects whenever they are asked for, and count how often read."""
+
+    def __init__(self, **options) -> None:
+        super().__init__(**options)
+        self.read: list[str] = []
+        read = self.read
+
+        class Watched(Table):
+            def split(self, part):
+                read.append(part)
+                return super().split(part)
+
+        made = {split: super(Kept, self).tasks(split) for split in ("source", "target")}
+        self.made = {
+            split: [Watched(*(getattr(one, field.name) for field in fields(one))) for one in own]
+            for split, own in made.items()
+        }
+
+    def tasks(self, split):
+        return self.made.get(split, [])
+
+
+@given(seeds, st.sampled_from([0, 3]), st.sampled_from([0, 9]), st.integers(0, 30))
+def test_data_sets_that_stay_are_looked_at_once_and_give_the_same_draws(
+    seed, classes, tested, index
+):
+    options = {"classes": classes, "test": tested, "train": 18, "number": 6}
+    kept, anew = Kept(**options), Tables(**options)
+    views = [EpisodeView(each, shots=2, queries=2, seed=seed) for each in (kept, anew)]
+    for split in ("source", "target"):
+        one, other = (view.dataset(split) for view in views)
+        for number in (index, 0, index):
+            assert same(one[number], other[number])
+    for number in range(20):
+        one[number]
+    assert len(kept.read) <= 2 * 2 * 6  # two parts of each task of two splits
+
+
+def test_what_was_looked_at_is_not_sent_to_other_processes():
+    data = EpisodeView(Kept(number=2, train=500), shots=2, queries=2).dataset("target")
+    fresh = data.numbered.__getstate__()
+    data[0]
+    assert "_known" in vars(data.numbered) and data.numbered.__getstate__() == fresh
+    whole = EpisodeView(Tables(number=2), shots=2, queries=2).dataset("target")
+    whole[0]
+    assert same(pickle.loads(pickle.dumps(whole))[1], whole[1])
+
+
+@given(st.integers(0, 3), st.sampled_from(["x", "y"]), st.sampled_from([np.nan, np.inf]))
+def test_a_batch_names_the_task_that_is_not_finite(place, where, bad):
+    class Broken(Tables):
+        def tasks(self, split):
+            made = super().tasks(split)
+            getattr(made[place], where)[:] = bad
+            return made
+
+    view = EpisodeView(Broken(number=4), shots=2, queries=2, tasks_per_batch=4, episodes=4)
+    loader = view.test_dataloader()
+    with pytest.raises(TlmlError, match=rf"^task target {place}: {where} of 2 of 2 examples is"):
+        next(iter(loader))
+
+
+def test_large_numbers_whose_sum_is_not_finite_are_no_fault():
+    class Large(Tables):
+        def tasks(self, split):
+            made = super().tasks(split)
+            for one in made:
+                one.x[:] = torch.finfo(torch.float32).max
+            return made
+
+    view = EpisodeView(Large(number=4), shots=2, queries=2, tasks_per_batch=2, episodes=4)
+    assert len(list(view.test_dataloader())) == 2

@@ -44,6 +44,7 @@ from tlml.suites.tuning import (
 )
 from tlml.views.episode import EpisodeDataset, EpisodeView
 
+_AT_ONCE: dict[str, Any] = {"tasks_per_batch": None}  # a test's, whatever a training's batches are
 _TUNING_EPISODES = 20
 
 
@@ -113,7 +114,7 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
     records: list[dict[str, Any]] = []
     for number, path in enumerate(checkpoints or [None]):
         learner = load_fitted(path, config) if path else make_learner(config)
-        part = {"first": number, "episodes": 1} if own_fits else {}
+        part = {"first": number, "episodes": 1} if own_fits else _AT_ONCE
         fitted = _as_fitted(config, path)
         view = EpisodeView(
             domain, **config["view"] | part, adapt=_strategy(fitted), head=config["head"]
@@ -231,8 +232,8 @@ def _tested(learner: Learner, config: dict[str, Any], domain: Any, report: Repor
 def _judging(config: dict[str, Any]) -> dict[str, Any]:
     """Return the options of the view that choices are judged on: the same for all methods."""
     if config["criterion"] == TARGET_LABELS:
-        return dict(config["view"])
-    return {**config["view"], "episodes": _TUNING_EPISODES, "split": "validation"}
+        return {**config["view"], **_AT_ONCE}
+    return {**config["view"], **_AT_ONCE, "episodes": _TUNING_EPISODES, "split": "validation"}
 
 
 def _check_validation(config: dict[str, Any], domain: Any) -> None:
