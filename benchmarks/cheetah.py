@@ -37,8 +37,8 @@ MASSES = (0.5, 2.0)
 STEPS, EVERY = 200_000, 20_000  # in each body, and from one judgement to the next
 EPISODES = 5  # of a judgement
 WAYS = {"from the source policy": BLUE, "from scratch": DARK}
-FRAMES, APART, LASTS = 7, 12, 200  # of a strip; steps between two of them; steps of a video
-PART = (slice(120, 350), slice(60, 420))  # rows and columns of a frame that the cheetah is in
+FRAMES, APART, LASTS = 7, 25, 200  # of a strip; steps between two of them; steps of a video
+PART = (slice(200, 450), slice(90, 430))  # rows and columns of a frame that the cheetah is in
 
 
 class Shown(NamedTuple):
@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     print(seed, mass, way, curves[way][mass][-1][:: STEPS // EVERY], flush=True)
                 if before:
                     after = show(adapted, world.tasks("target")[number])
-                    shown[mass] = {"before": before, "after": after}
+                    shown[mass] = {"at first": before, f"after {STEPS:,} steps": after}
     _write_videos(shown, options.videos)
     found = {"command": command("benchmarks.cheetah"), "source": source, "curves": curves,
              "seconds": round(time.process_time() - since)}  # fmt: skip
@@ -147,7 +147,7 @@ def picture(shown: dict[float, dict[str, Shown]], curves: dict[str, Any]) -> Fig
             axes.imshow(strip(one))
             bare(axes)
             metres = one.places[-1] - one.places[0]
-            entitle(axes, f"{mass:g} × the mass, {when} {STEPS:,} steps: {metres:.1f} m in 10 s", 3)
+            entitle(axes, f"{mass:g} × the mass, {when}: {metres:.1f} m in 10 s", 3)
             row += 1
     for column, mass in enumerate(shown):
         draw_curves(figure.add_subplot(rows[row, column]), mass, curves)
@@ -217,9 +217,9 @@ def _write_videos(shown: dict[float, dict[str, Shown]], folder: Path) -> None:
     from gymnasium.utils.save_video import save_video
 
     for mass, moments in shown.items():
-        for when, one in moments.items():
+        for name, one in zip(("before", "after"), moments.values(), strict=True):
             save_video(
-                list(one.frames), str(folder), fps=20, name_prefix=f"mass-{mass:g}-{when}",
+                list(one.frames), str(folder), fps=20, name_prefix=f"mass-{mass:g}-{name}",
                 episode_trigger=lambda number: True,
             )  # fmt: skip
 

@@ -36,6 +36,8 @@ class BodyTask(EnvTask):
 
     def bare(self, how: Mapping[str, Any]) -> Env:
         """Make the body, in physics of its own."""
+        if "render_mode" in how:
+            how = {"camera_name": "track", **how}  # else it runs out of the picture
         with no_news_of_deprecation(self.name):
             env = super().bare(how)
         if self.scales:
