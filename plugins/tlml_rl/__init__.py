@@ -79,6 +79,8 @@ _POLICIES: tuple[tuple[str, str, str, str, str, str], ...] = (
      "Mnih et al. 2016, arXiv 1602.01783"),
     ("reinforce", "Reinforce", "policy", "", "the policy gradient of whole episodes",
      "Williams 1992, doi.org/10.1007/BF00992696"),
+    ("dqn", "DQN", "policy", "discrete_actions", "deep Q-learning: values of actions, by replay",
+     "Mnih et al. 2015, doi.org/10.1038/nature14236"),
 )  # fmt: skip
 _TABLE = "tabular discrete_actions"
 _TABLES: tuple[tuple[str, str, str, str, str, str], ...] = (

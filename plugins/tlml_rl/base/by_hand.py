@@ -27,7 +27,7 @@ from tlml_rl.base.slopes import Array, ruled_out
 
 _KEPT = 8  # sizes of batches that there is room for at a time
 _AT_ONCE = 512  # rows of a rollout that autograd's network is given at a time
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class Path(Protocol):
@@ -336,19 +336,19 @@ def lack(network: ActorCritic) -> str:
     bodies = (network.actor, network.critic)
     if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
         return f"the network is on {like.device.type}, in {like.dtype}"
-    kinds = [_kind(body) for body in bodies]
+    kinds = [kind(body) for body in bodies]
     if network.shares or None in kinds:
         return "actor and critic are no perceptrons of their own with tanh or relu"
     if kinds[0] != kinds[1]:
         return "actor and critic differ in depth or activation"
-    if any(getattr(each, hooks) for each in network.modules() for hooks in _HOOKS):
+    if any(getattr(each, hooks) for each in network.modules() for hooks in HOOKS):
         return "the network has hooks"
     if torch.is_autocast_enabled("cpu"):
         return "precision is mixed"
     return ""
 
 
-def _kind(body: nn.Module) -> tuple[int, type[nn.Module]] | None:
+def kind(body: nn.Module) -> tuple[int, type[nn.Module]] | None:
     """Return depth and activation of a body as `Perceptron` builds it; None of any other."""
     if type(body) is not Perceptron or len(body) < 3:
         return None
