@@ -250,6 +250,12 @@ def test_processes_that_would_replay_apart_are_refused(monkeypatch: pytest.Monke
         agent.check(view)
 
 
+def test_more_environments_than_there_are_places_for_are_refused() -> None:
+    agent = DQN(buffer_size=64, batch_size=8, learning_starts=10)
+    with pytest.raises(TlmlError, match="buffer_size: 64 places are too few for 40 environments"):
+        agent.check(agent.view(Lines(), envs=40))
+
+
 def test_it_is_a_learner_by_name() -> None:
     assert isinstance(tlml.learner("dqn", max_env_steps=2_000), DQN)
 
