@@ -62,6 +62,8 @@ PLANS = {
     "ppo_doorkey": Plan(0.95, 5_120, 5, 60_000),
     "ppo_acrobot": Plan(-100, 24_576, 3, 500_000),
     "ppo_lunarlander": Plan(200, 49_152, 3),
+    "ppo_minigrid_rgb": Plan(0.95, 3_072, 3),
+    "ppo_halfcheetah": Plan(4_000, 24_576, 5),
 }
 
 
