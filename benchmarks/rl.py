@@ -51,6 +51,9 @@ PLANS = {
     "ppo_cartpole": Plan(475, 1_024, 20, 25_000),
     "ppo_cartpole_quick": Plan(475, 1_024, 20),
     "dqn_cartpole": Plan(475, 2_048, 10),
+    "sac_pendulum": Plan(-200, 2_000, 10),
+    "td3_pendulum": Plan(-200, 2_000, 3),
+    "sac_halfcheetah": Plan(4_000, 10_000, 2),
     "a2c_cartpole": Plan(475, 20_000, 5, 250_000),
     "reinforce_cartpole": Plan(475, 20_480, 5),
     "q_learning_taxi": Plan(7, 10_000, 5),
@@ -59,6 +62,8 @@ PLANS = {
     "ppo_doorkey": Plan(0.95, 5_120, 5, 60_000),
     "ppo_acrobot": Plan(-100, 24_576, 3, 500_000),
     "ppo_lunarlander": Plan(200, 49_152, 3),
+    "ppo_minigrid_rgb": Plan(0.95, 3_072, 3),
+    "ppo_halfcheetah": Plan(4_000, 24_576, 5),
 }
 
 
@@ -133,15 +138,12 @@ def _ppo(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    def falling(start: float, schedule: str) -> Callable[[float], float]:
-        return lambda left: start * (left if schedule == "linear" else 1.0)
-
     return PPO(
         "MlpPolicy", make_vec_env(make, envs, seed=seed),
         n_steps=agent.rollout_steps, batch_size=agent.batch_size, n_epochs=agent.epochs,
         gamma=agent.gamma, gae_lambda=agent.gae_lambda,
-        learning_rate=falling(agent.lr, agent.lr_schedule),
-        clip_range=falling(agent.clip, agent.clip_schedule), ent_coef=agent.entropy,
+        learning_rate=_falling(agent.lr, agent.lr_schedule),
+        clip_range=_falling(agent.clip, agent.clip_schedule), ent_coef=agent.entropy,
         vf_coef=agent.value_weight, max_grad_norm=agent.clip_norm, seed=seed, device="cpu",
     )  # fmt: skip
 
@@ -152,7 +154,8 @@ def _dqn(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
     from stable_baselines3.common.env_util import make_vec_env
 
     return DQN(
-        "MlpPolicy", make_vec_env(make, envs, seed=seed), learning_rate=agent.lr,
+        "MlpPolicy", make_vec_env(make, envs, seed=seed),
+        learning_rate=_falling(agent.lr, agent.lr_schedule),
         buffer_size=agent.buffer_size, learning_starts=agent.learning_starts,
         batch_size=agent.batch_size, tau=agent.tau, gamma=agent.gamma,
         train_freq=agent.train_every, gradient_steps=agent.gradient_steps,
@@ -163,7 +166,25 @@ def _dqn(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
     )  # fmt: skip
 
 
-_PEERS = {"PPO": _ppo, "DQN": _dqn}
+def _sac(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
+    """Make Stable-Baselines3's SAC with an agent's settings."""
+    from stable_baselines3 import SAC
+    from stable_baselines3.common.env_util import make_vec_env
+
+    return SAC(
+        "MlpPolicy", make_vec_env(make, envs, seed=seed), learning_rate=agent.lr,
+        buffer_size=agent.buffer_size, learning_starts=agent.learning_starts,
+        batch_size=agent.batch_size, tau=agent.tau, gamma=agent.gamma,
+        train_freq=agent.train_every, gradient_steps=agent.gradient_steps,
+        policy_kwargs={"net_arch": [256, 256]}, seed=seed, device="cpu",
+    )  # fmt: skip
+
+
+def _falling(start: float, schedule: str) -> Callable[[float], float]:
+    return lambda left: start * (left if schedule == "linear" else 1.0)
+
+
+_PEERS = {"PPO": _ppo, "DQN": _dqn, "SAC": _sac}
 
 
 def reached(points: list[tuple[int, float]], goal: float) -> int | None:

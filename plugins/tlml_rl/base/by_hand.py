@@ -19,12 +19,14 @@ from torch import Tensor, nn
 
 from tlml_rl.base.actor_critic import ActorCritic, Perceptron
 from tlml_rl.base.flat import FlatParameters
+from tlml_rl.base.inputs import as_given
 from tlml_rl.base.loss_by_hand import LossByHand, as_rows
 from tlml_rl.base.objective import Objective, Rows, Terms
 from tlml_rl.base.policies import Policy
 from tlml_rl.base.slopes import Array, ruled_out
 
 _KEPT = 8  # sizes of batches that there is room for at a time
+_AT_ONCE = 512  # rows of a rollout that autograd's network is given at a time
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -76,7 +78,9 @@ class AutogradPath:
     @torch.no_grad()
     def judge(self, inputs: Tensor, actions: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return values of inputs, and log-probabilities of actions of the first of them."""
-        outputs, values = self.network(inputs)
+        starts = range(0, max(len(inputs), 1), _AT_ONCE)
+        parts = [self.network(inputs[start : start + _AT_ONCE]) for start in starts]
+        outputs, values = map(torch.cat, zip(*parts, strict=True))
         outputs = outputs[: len(actions)]
         if masks is not None:
             outputs = torch.where(masks, outputs, -torch.inf)
@@ -93,7 +97,7 @@ class AutogradPath:
         return terms
 
     def _tensor(self, inputs: Array) -> Tensor:
-        return torch.from_numpy(inputs).to(self._like)
+        return as_given(inputs, self._like)
 
 
 class MixedPath(AutogradPath):

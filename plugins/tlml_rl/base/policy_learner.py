@@ -217,9 +217,13 @@ class PolicyLearner(FlatLearner, ActorCriticLearner):
             return self._path
         return AutogradPath(self.built(), self.policy, None)
 
-    def _encoder(self) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    def _encoder(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
         encode, scale = self.inputs.encode, self.observation_scale
-        return encode if scale is None else lambda seen: scale.apply(encode(seen))
+        if scale is not None:
+            return lambda seen: scale.apply(encode(seen))
+        # A rollout of images as floats would take four times the memory.
+        bytes_stay = self._spaces().x.dtype == np.uint8 and self.built().reads_bytes
+        return np.asarray if bytes_stay else encode
 
     def _take_in(self, rollout: Rollout) -> None:
         """Let rewards be on the scale that this rollout is part of."""

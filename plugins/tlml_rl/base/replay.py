@@ -81,19 +81,15 @@ class ReplayBuffer(nn.Module):
             empty = np.zeros((capacity, *column.shape), column.dtype)
             self.register_buffer(name, torch.from_numpy(empty))
         self.register_buffer("allowed", torch.zeros(0, dtype=torch.bool))  # until one tells
-        self.register_buffer("cursors", torch.zeros(0, dtype=torch.int64))
-        self.register_buffer("filled", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("cursors", None)
+        self.register_buffer("filled", None)
         self.register_buffer("largest", torch.ones((), dtype=torch.float64))
         self.priorities = None if alpha is None else SumTree(capacity)
+        self._divide(0)
 
     def __len__(self) -> int:
         """Return how many steps may be drawn."""
         return int(np.count_nonzero(self.valid.numpy()))
-
-    @property
-    def places(self) -> int:
-        """How many places each environment has."""
-        return self.capacity // max(len(self.cursors), 1)
 
     @property
     def full(self) -> bool:
@@ -102,7 +98,7 @@ class ReplayBuffer(nn.Module):
 
     def clear(self) -> None:
         """Forget all steps."""
-        self.cursors, self.filled = self.cursors[:0], self.filled[:0]
+        self._divide(0)
         self.valid.zero_()
         self.largest.fill_(1.0)
         if self.priorities is not None:
@@ -162,8 +158,12 @@ class ReplayBuffer(nn.Module):
         if len(self):
             rank_zero_info(f"replay: its steps were of other environments than these {number}")
         self.clear()
+        self._divide(number)
+
+    def _divide(self, number: int) -> None:
         self.cursors = torch.zeros(number, dtype=torch.int64)
         self.filled = torch.zeros(number, dtype=torch.int64)
+        self.places = self.capacity // max(number, 1)
 
     # Drawing
 
@@ -262,10 +262,10 @@ class ReplayBuffer(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         # How many environments there are, and whether they tell masks, a fit alone knows.
-        for name in ("cursors", "filled", "allowed"):
-            saved = state_dict.get(prefix + name)
-            if saved is not None:
-                setattr(self, name, torch.empty_like(saved, device="cpu"))
+        cursors, allowed = (state_dict.get(prefix + name) for name in ("cursors", "allowed"))
+        if cursors is not None and allowed is not None:
+            self._divide(len(cursors))
+            self.allowed = torch.empty_like(allowed, device="cpu")
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
@@ -368,7 +368,7 @@ def _padded(values: Array) -> Array:
 def free_memory() -> int | None:
     """Return how many bytes of memory are free; None where the system does not tell."""
     try:
-        lines = _MEMINFO.read_text().splitlines()
+        lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
         told = dict(line.split(":", 1) for line in lines)["MemAvailable"]  # caches give way
         return int(told.split()[0]) * 1024
     except (OSError, KeyError, ValueError):

@@ -52,7 +52,10 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
         priority_beta: How far their weights make up for that, β, which grows to 1 at the end.
         save_replay: Whether checkpoints hold what is replayed, without which a fit that goes on
             begins to keep steps anew.
-        **options: Those of `tlml.learners.NetworkLearner`.
+        network_options: Of the named network.
+        lr: Learning rate.
+        seed: The key of initialisation, actions and minibatches.
+        spaces: Observations and actions as plain data, as checkpoints hold them.
 
     Raises:
         TlmlError: An option is out of range.
@@ -78,7 +81,10 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
         priority_alpha: float | None = None,
         priority_beta: float = 0.4,
         save_replay: bool = True,
-        **options: Any,
+        network_options: dict[str, Any] | None = None,
+        lr: float = 1e-3,
+        seed: int = 0,
+        spaces: dict[str, Any] | None = None,
     ) -> None:
         check_positive(
             train_every=train_every, gradient_steps=gradient_steps, batch_size=batch_size,
@@ -94,7 +100,7 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
         self._check_sizes(max_env_steps, block_steps)
         super().__init__(
             network, strategy, max_env_steps=max_env_steps, block_steps=block_steps, gamma=gamma,
-            **options,
+            network_options=network_options, lr=lr, seed=seed, spaces=spaces,
         )  # fmt: skip
 
     @abstractmethod
@@ -134,6 +140,8 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
             told = self.turn() or told
             if int(self.env_steps) >= self.max_env_steps:
                 break
+        if not told and "adapt" in vars(self):
+            vars(self)["adapt"](batch)  # a strategy is asked in every batch, also before learning
         self.log_progress(told)
         self._stop_in_time()
 

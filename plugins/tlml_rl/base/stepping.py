@@ -34,12 +34,12 @@ class Stepping(Learner):
     def step(self, optimizer: FlatAdam) -> None:
         """Step an optimiser by the gradients there are, and let the Trainer count it."""
         counted = self._counted(optimizer)
+        # A step takes about as long as what torch and the Trainer ask hooks around it.
         if counted is None:
-            optimizer.step()
+            optimizer.step() if optimizer.hooked_on else optimizer.advance()
         elif self._watched or optimizer.hooked_on:
             counted.step()
         else:
-            # A step takes about as long as what torch and the Trainer ask hooks around it.
             counted._on_before_step()
             optimizer.advance()
             counted._on_after_step()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from tlml.views import ViewSpaces
 from tlml_rl.base.flat import FlatParameters
 from tlml_rl.base.flat_learner import FlatLearner
 from tlml_rl.base.replay_learner import ReplayLearner
+from tlml_rl.base.target import Target
 from tlml_rl.base.values import named_values, value_features
 from tlml_rl.base.values_by_hand import ValuePath, ValuesByAutograd, value_path
 
@@ -48,7 +48,7 @@ class ValueLearner(FlatLearner, ReplayLearner):
     """
 
     computed = "values are"
-    target: nn.Module
+    target: Target
     _path: ValuePath | None = None
 
     def __init__(
@@ -80,7 +80,7 @@ class ValueLearner(FlatLearner, ReplayLearner):
     def prepare(self, spaces: ViewSpaces) -> None:
         """Make the memory and the target network."""
         super().prepare(spaces)
-        self.target = copy.deepcopy(self.built()).requires_grad_(False)
+        self.target = Target(self.built())
 
     # Acting
 
@@ -143,22 +143,13 @@ class ValueLearner(FlatLearner, ReplayLearner):
         """Bring the target network nearer, as often as steps since the last turn tell."""
         times = int(self.env_steps) // self.target_every - self._before // self.target_every
         if times:
-            self.mix_target(1 - (1 - self.tau) ** times)
-
-    @torch.no_grad()
-    def mix_target(self, share: float) -> None:
-        """Let the target network go a share of the way to the network."""
-        target, network = self.target, self.built()
-        for kept, now in zip(target.parameters(), network.parameters(), strict=True):
-            kept.copy_(now) if share == 1 else kept.lerp_(now, share)
-        for moments, since in zip(target.buffers(), network.buffers(), strict=True):
-            moments.copy_(since)
+            self.target.follow(self.built(), 1 - (1 - self.tau) ** times)
 
     def on_train_start(self) -> None:
         """Begin with a target network that is the network, as a strategy has made it."""
         super().on_train_start()
         if int(self.env_steps) == 0:
-            self.mix_target(1.0)
+            self.target.follow(self.built())
 
     # Inside
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,10 +14,12 @@ from torch.nn import functional as F
 from tlml_rl.base.actor_critic import Perceptron
 from tlml_rl.base.by_hand import HOOKS, Layer, kind
 from tlml_rl.base.flat import FlatParameters
+from tlml_rl.base.target import Target
 from tlml_rl.base.values import ValueNetwork
 
 Array = NDArray[Any]
 
+_NONE = torch.zeros(0)  # gradients of what has none
 _KEPT = 8  # sizes of batches that there is room for at a time
 
 
@@ -50,25 +53,28 @@ class ValuesByAutograd:
 
     Args:
         network: Values of actions.
-        target: The same network as it was before.
+        target: It as it was before.
         flat: The network's parameters.
     """
 
     name = "autograd"
 
     def __init__(
-        self, network: nn.Module, target: nn.Module, flat: FlatParameters | None = None
+        self, network: nn.Module, target: Target, flat: FlatParameters | None = None
     ) -> None:
         self.network, self.target, self.flat = network, target, flat
         self._like = next(network.parameters())
 
     def values(self, inputs: Array) -> Array:
         """Return the network's values."""
-        return self._told(self.network, inputs)
+        with torch.no_grad():
+            found: Array = self.network(self._tensor(inputs)).cpu().numpy()
+        return found
 
     def targets(self, inputs: Array) -> Array:
         """Return those of the target network."""
-        return self._told(self.target, inputs)
+        found: Array = self.target.call(self.network, self._tensor(inputs)).cpu().numpy()
+        return found
 
     def slopes(self, inputs: Array, actions: Array, wanted: Array, weights: Array | None) -> Array:
         """Go back through the graph."""
@@ -86,11 +92,6 @@ class ValuesByAutograd:
         errors: Array = (found.detach() - aim).cpu().numpy()
         return errors
 
-    @torch.no_grad()
-    def _told(self, network: nn.Module, inputs: Array) -> Array:
-        found: Array = network(self._tensor(inputs)).cpu().numpy()
-        return found
-
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self._like)
 
@@ -102,16 +103,18 @@ class ValuesByHand:
 
     Args:
         network: Of which `value_lack` finds nothing wrong.
-        target: The same network as it was before.
+        target: It as it was before.
         flat: The network's parameters.
     """
 
     name = "by hand"
 
-    def __init__(self, network: ValueNetwork, target: ValueNetwork, flat: FlatParameters) -> None:
+    def __init__(self, network: ValueNetwork, target: Target, flat: FlatParameters) -> None:
         self.flat = flat
         slopes = dict(zip(map(id, flat.parameters), flat.views(flat.gradients), strict=True))
-        self._network, self._target = _Layers.of(network, slopes), _Layers.of(target, {})
+        own = dict(network.named_parameters())
+        self._network = _Layers.of(network, own, {name: slopes[id(p)] for name, p in own.items()})
+        self._target = _Layers.of(network, target.tensors(), {})
         self._tanh = isinstance(network.body, Perceptron) and isinstance(network.body[2], nn.Tanh)
         self._rooms: dict[int, tuple[list[Array], list[Array]]] = {}
 
@@ -198,18 +201,19 @@ class _Layers(NamedTuple):
     state: Layer | None
 
     @classmethod
-    def of(cls, network: ValueNetwork, slopes: dict[int, Tensor]) -> _Layers:
-        """Return it, with that of gradients where there are some."""
+    def of(
+        cls, network: ValueNetwork, values: Mapping[str, Tensor], slopes: Mapping[str, Tensor]
+    ) -> _Layers:
+        """Return it, by the names of tensors in the network."""
 
-        def layer(linear: nn.Linear) -> Layer:
-            own = [linear.weight, linear.bias]
-            back = [slopes.get(id(one), torch.zeros(0)).numpy() for one in own]
-            return Layer(*(one.detach().numpy() for one in own), *back)
+        def layer(name: str) -> Layer:
+            places = [f"{name}.weight", f"{name}.bias"]
+            own = [values[place].detach().numpy() for place in places]
+            return Layer(*own, *(slopes.get(place, _NONE).numpy() for place in places))
 
-        assert isinstance(network.body, Perceptron)
-        head = network.head
-        state = None if head.state is None else layer(head.state)
-        return cls([layer(one) for one in network.body.linear()], layer(head.action), state)
+        names = [f"body.{n}" for n, one in network.body.named_children() if hasattr(one, "weight")]
+        state = None if network.head.state is None else layer("head.state")
+        return cls([layer(name) for name in names], layer("head.action"), state)
 
     def joined(self, features: Array) -> Array:
         """Return values ``[actions, n]`` of features ``[f, n]``, as `ValueHead` does."""
@@ -221,14 +225,12 @@ class _Layers(NamedTuple):
         return found
 
 
-def value_path(
-    network: nn.Module, target: nn.Module, flat: FlatParameters
-) -> tuple[ValuePath, str]:
+def value_path(network: nn.Module, target: Target, flat: FlatParameters) -> tuple[ValuePath, str]:
     """Return the fastest path that is right, and why it is taken."""
     why = value_lack(network)
     if why:
         return ValuesByAutograd(network, target, flat), why
-    assert isinstance(network, ValueNetwork) and isinstance(target, ValueNetwork)
+    assert isinstance(network, ValueNetwork)
     return ValuesByHand(network, target, flat), "the network is a perceptron"
 
 

@@ -23,7 +23,9 @@ from tlml.data import Transitions
 from tlml.errors import DivergedError
 from tlml.networks import mlp
 from tlml.views import ViewSpaces
-from tlml_rl.base.values_by_hand import ValuesByAutograd
+from tlml_rl.base.target import Target
+from tlml_rl.base.values import value_perceptron
+from tlml_rl.base.values_by_hand import ValuesByAutograd, value_lack
 from tlml_rl.dqn import DQN
 
 
@@ -51,6 +53,13 @@ def plain_update(network: nn.Module, target: nn.Module, steps: Transitions, agen
         optimizer.step()
 
 
+def as_it_was(agent: DQN) -> nn.Module:
+    """Return the target network."""
+    found = copy.deepcopy(agent.built())
+    found.load_state_dict(agent.target.tensors())
+    return found
+
+
 def joined(network: nn.Module) -> Tensor:
     return torch.cat([p.detach().reshape(-1) for p in network.parameters()])
 
@@ -69,7 +78,7 @@ OPTIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("way", ["by hand", "autograd"])
 def test_an_update_is_that_of_plain_autograd(options: dict[str, Any], way: str) -> None:
     agent = dqn(lr=0.01, **options)
-    right, target = copy.deepcopy(agent.built()), copy.deepcopy(agent.target)
+    right, target = copy.deepcopy(agent.built()), as_it_was(agent)
     before, steps = values_of(agent), drawn(agent)
     assert steps.terminated.any() and not steps.terminated.all()
     assert (steps.discount < agent.gamma).any() == (agent.n_step > 1)
@@ -80,7 +89,7 @@ def test_an_update_is_that_of_plain_autograd(options: dict[str, Any], way: str) 
     assert agent.path().name == way
     assert (joined(right) - before).abs().max() > 0.01
     torch.testing.assert_close(values_of(agent), joined(right), rtol=0, atol=1e-7)
-    assert torch.equal(joined(agent.target), joined(target))
+    assert torch.equal(joined(as_it_was(agent)), joined(target))
 
 
 @settings(max_examples=30, deadline=None)
@@ -106,7 +115,7 @@ def test_what_is_ruled_out_has_no_worth() -> None:
     agent.replay.clear()
     agent.replay.write(rollout(40, 2, 5, masks=True))
     right, steps = copy.deepcopy(agent.built()), drawn(agent)
-    plain_update(right, agent.target, steps, agent)
+    plain_update(right, as_it_was(agent), steps, agent)
     agent.update(steps)
     torch.testing.assert_close(values_of(agent), joined(right), rtol=0, atol=1e-8)
     other = dqn()
@@ -119,7 +128,7 @@ def test_errors_of_a_turn_become_priorities_of_the_next() -> None:
     steps = drawn(agent)
     with torch.no_grad():
         found = agent.built()(steps.observations[0].double())
-        worth = agent.target(steps.next_observations[0].double()).max(1).values
+        worth = as_it_was(agent)(steps.next_observations[0].double()).max(1).values
     worth[steps.terminated[0]] = 0.0
     wrong = found.gather(1, steps.actions[0][:, None])[:, 0] - (
         steps.rewards[0] + agent.gamma * worth
@@ -133,22 +142,22 @@ def test_errors_of_a_turn_become_priorities_of_the_next() -> None:
 @pytest.mark.parametrize(("tau", "times"), [(1.0, 1), (0.3, 1), (0.3, 4)])
 def test_the_target_follows_by_steps_in_environments(tau: float, times: int) -> None:
     agent = dqn(tau=tau, target_every=10)
-    target, network = joined(agent.target), values_of(agent)
+    target, network = joined(as_it_was(agent)), values_of(agent)
     agent._before = 15
     agent.env_steps.fill_(19)
     agent.follow_target()
-    assert torch.equal(joined(agent.target), target)
+    assert torch.equal(joined(as_it_was(agent)), target)
     agent.env_steps.fill_(15 + 10 * times)
     agent.follow_target()
     for _ in range(times):
         target = (1 - tau) * target + tau * network
-    torch.testing.assert_close(joined(agent.target), target)
+    torch.testing.assert_close(joined(as_it_was(agent)), target)
 
 
 def test_networks_without_a_hand_made_path_say_so_and_learn() -> None:
     agent = dqn(network=mlp((3,), 2, hidden=[6]), network_options=None)
     steps, right = drawn(agent), copy.deepcopy(agent.built())
-    plain_update(right, agent.target, steps, agent)
+    plain_update(right, as_it_was(agent), steps, agent)
     agent.update(steps)
     assert agent.path().name == "autograd"
     torch.testing.assert_close(values_of(agent), joined(right), rtol=0, atol=1e-8)
@@ -241,5 +250,40 @@ def test_processes_that_would_replay_apart_are_refused(monkeypatch: pytest.Monke
         agent.check(view)
 
 
+def test_more_environments_than_there_are_places_for_are_refused() -> None:
+    agent = DQN(buffer_size=64, batch_size=8, learning_starts=10)
+    with pytest.raises(TlmlError, match="buffer_size: 64 places are too few for 40 environments"):
+        agent.check(agent.view(Lines(), envs=40))
+
+
 def test_it_is_a_learner_by_name() -> None:
     assert isinstance(tlml.learner("dqn", max_env_steps=2_000), DQN)
+
+
+def test_what_cannot_be_done_by_hand_says_why() -> None:
+    def network(**options: Any) -> nn.Module:
+        return value_perceptron(INPUTS, 2, **options)
+
+    assert value_lack(network()) == ""
+    assert value_lack(network(hidden=[3], activation="tanh", dueling=True)) == ""
+    assert "in torch.bfloat16" in value_lack(network().bfloat16())
+    other: Any = network()
+    other.body[2] = nn.GELU()
+    assert "no perceptron" in value_lack(other)
+    hooked: Any = network()
+    hooked.head.action.register_forward_hook(lambda *_: None)
+    assert value_lack(hooked) == "the network has hooks"
+
+
+def test_a_target_keeps_what_was_there_and_its_place_in_memory() -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    before = copy.deepcopy(network)
+    target, x = Target(network), torch.randn(6, 2)
+    places = [kept.data_ptr() for kept in target.buffers()]
+    with torch.no_grad():
+        network[0].weight.add_(1.0)
+    torch.testing.assert_close(target.call(network.eval(), x), before.eval()(x))
+    assert not list(target.parameters())
+    target.follow(network)
+    torch.testing.assert_close(target.call(network, x), network(x))
+    assert [kept.data_ptr() for kept in target.buffers()] == places

@@ -307,7 +307,7 @@ def test_priorities_are_those_of_lists(envs, alpha, beta, same_step, seed) -> No
     wrong: dict[float, float] = {}
     largest = 1.0
     for _ in range(6):
-        before = {seen for seen in wrong}
+        before = set(wrong)
         memory.write(world.rollout(4))
         rows = np.flatnonzero(memory.valid.numpy())
         seen = memory.observations[rows, 0].tolist()
