@@ -85,6 +85,7 @@ def compile_function(function: Callable[..., list[Tensor]], inputs: Sequence[Ten
     graph = make_fx(function)(*inputs)
     _spell_out(graph)
     _turn_narrow_products(graph)
+    _spread_outer_products(graph)
     try:
         # What torch.compile does, without its guards: shapes and types are looked up above.
         with torch.no_grad():
@@ -137,6 +138,19 @@ def _turn_narrow_products(graph: GraphModule) -> None:
             product = graph.graph.call_function(bmm, tuple(sides))
             node.replace_all_uses_with(graph.graph.call_function(turned, (product, 1, 2)))
         graph.graph.erase_node(node)
+    graph.recompile()
+
+
+def _spread_outer_products(graph: GraphModule) -> None:
+    """Compute a bᵀ entry by entry, so that it is one with what it is added to or multiplied by.
+
+    Else a matrix is written to memory and read again, which for the gradient of a large layer on a
+    single example costs more than the numbers. A sum of one product is that product, to the bit.
+    """
+    aten = torch.ops.aten
+    for node in graph.graph.find_nodes(op="call_function", target=aten.mm.default):
+        if node.args[0].meta["val"].shape[1] == 1:
+            node.target = aten.mul.Tensor
     graph.recompile()
 
 
