@@ -86,10 +86,13 @@ def compile_function(function: Callable[..., list[Tensor]], inputs: Sequence[Ten
     _spell_out(graph)
     _turn_narrow_products(graph)
     _spread_outer_products(graph)
+    _forget_examples(graph)
+    # On a CPU a C++ program calls the kernels of a step, of which there may be hundreds, not Python.
+    options = {"cpp_wrapper": all(tensor.device.type == "cpu" for tensor in inputs)}
     try:
         # What torch.compile does, without its guards: shapes and types are looked up above.
         with torch.no_grad():
-            program = torch._inductor.compile(graph, list[Any](inputs))
+            program = torch._inductor.compile(graph, list[Any](inputs), options)
     except Exception as error:
         if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
@@ -152,6 +155,15 @@ def _spread_outer_products(graph: GraphModule) -> None:
         if node.args[0].meta["val"].shape[1] == 1:
             node.target = aten.mul.Tensor
     graph.recompile()
+
+
+def _forget_examples(graph: GraphModule) -> None:
+    """Let the compiler take the inputs that it is given for those that were traced.
+
+    Tracing leaves an example of each, of which the compiler refuses to have many of many kinds.
+    """
+    for node in graph.graph.find_nodes(op="placeholder"):
+        node.meta.pop("val", None)
 
 
 def _check(program: Any, graph: GraphModule, inputs: Sequence[Tensor]) -> None:

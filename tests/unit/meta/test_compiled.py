@@ -50,7 +50,7 @@ def test_a_scaled_sum_is_spelt_out():
 def test_a_program_that_computes_something_else_is_refused(monkeypatch):
     learner = learner_of(perceptron(), compile=True)
 
-    def wrong(graph: Any, inputs: Any) -> Any:
+    def wrong(graph: Any, inputs: Any, options: Any) -> Any:
         return lambda *given: [1.2 * value for value in graph(*given)]
 
     monkeypatch.setattr("torch._inductor.compile", wrong)
