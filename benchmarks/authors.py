@@ -100,11 +100,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.authors", description=str(__doc__).splitlines()[0]
     )
     parser.add_argument("checkout", help="a checkout of their La-MAML")
-    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on; 3 by default")
+    parser.add_argument("--seeds", type=int, default=3, help="how many; 3 by default")
+    parser.add_argument("--first", type=int, default=0, help="the first seed; 0 by default")
     asked = parser.parse_args(argv)
     authors_net(asked.checkout)  # whether it is there, before long work
     domain = tlml.domain("rotated_mnist", tasks=STREAM["tasks"])
-    for seed in range(asked.seeds):
+    for seed in range(asked.first, asked.first + asked.seeds):
         network = {"hidden": [100, 100], "init": "he"}
         found = retained(asked.checkout, seed, domain, network, **STREAM).summary()
         said = ", ".join(f"{name} {100 * found[name]:.2f}" for name in ("RA", "BTI", "LA"))

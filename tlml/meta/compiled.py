@@ -68,13 +68,17 @@ def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
     return compile_function(flat, inputs)
 
 
-def compile_function(function: Callable[..., list[Tensor]], inputs: Sequence[Tensor]) -> Any:
+def compile_function(
+    function: Callable[..., list[Tensor]], inputs: Sequence[Tensor], *, native: bool = False
+) -> Any:
     """Trace a function of tensors into one graph, and compile that.
 
     Args:
         function: It may differentiate inside; all that it depends on beside its arguments, numbers
             and modes among it, is taken as it is now.
         inputs: Arguments like those that the program will be given.
+        native: On a CPU, have C++ and not Python call the program's kernels, of which there may be
+            hundreds: a fifth faster where they are small, and longer to compile.
 
     Raises:
         TlmlError: There is no compiler, or it failed.
@@ -87,12 +91,13 @@ def compile_function(function: Callable[..., list[Tensor]], inputs: Sequence[Ten
     _turn_narrow_products(graph)
     _spread_outer_products(graph)
     _forget_examples(graph)
-    # On a CPU a C++ program calls the kernels of a step, of which there may be hundreds, not Python.
-    options = {"cpp_wrapper": all(tensor.device.type == "cpu" for tensor in inputs)}
+    on_cpu = all(tensor.device.type == "cpu" for tensor in inputs)
     try:
         # What torch.compile does, without its guards: shapes and types are looked up above.
         with torch.no_grad():
-            program = torch._inductor.compile(graph, list[Any](inputs), options)
+            program = torch._inductor.compile(
+                graph, list[Any](inputs), {"cpp_wrapper": native and on_cpu}
+            )
     except Exception as error:
         if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
