@@ -63,17 +63,18 @@ bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jo
 bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
 	$(BIN)/python -m benchmarks.speed.optimiser
 
-bench-rl-speed: $(READY) ## time PPO on CartPole against Stable-Baselines3
+bench-rl-speed: $(READY) ## time PPO and DQN on CartPole against Stable-Baselines3
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -r benchmarks/speed/rl_requirements.txt
 	PYTHONPATH=$(VENV)/rl $(BIN)/python -m benchmarks.speed.rl
+	PYTHONPATH=$(VENV)/rl $(BIN)/python -m benchmarks.speed.replay
 
 bench-transfer: $(READY) ## compare maps, weights and alignment with skada: accuracy and time
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/transfer -c constraints.txt -r benchmarks/transfer/requirements.txt
 	PYTHONPATH=$(VENV)/transfer $(BIN)/python -m benchmarks.transfer.compare
 
-bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; half an hour
+bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 on CartPole; an hour
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -c constraints.txt -r benchmarks/speed/rl_requirements.txt
-	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole --sb3 --out runs/agents.json
+	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole dqn_cartpole --sb3 --out runs/agents.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl --out runs/agents.json
 
 stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held

@@ -50,6 +50,10 @@ class Plan(NamedTuple):
 PLANS = {
     "ppo_cartpole": Plan(475, 1_024, 20, 25_000),
     "ppo_cartpole_quick": Plan(475, 1_024, 20),
+    "dqn_cartpole": Plan(475, 2_048, 10),
+    "sac_pendulum": Plan(-200, 2_000, 10),
+    "td3_pendulum": Plan(-200, 2_000, 3),
+    "sac_halfcheetah": Plan(4_000, 10_000, 2),
     "a2c_cartpole": Plan(475, 20_000, 5, 250_000),
     "reinforce_cartpole": Plan(475, 20_480, 5),
     "q_learning_taxi": Plan(7, 10_000, 5),
@@ -58,6 +62,8 @@ PLANS = {
     "ppo_doorkey": Plan(0.95, 5_120, 5, 60_000),
     "ppo_acrobot": Plan(-100, 24_576, 3, 500_000),
     "ppo_lunarlander": Plan(200, 49_152, 3),
+    "ppo_minigrid_rgb": Plan(0.95, 3_072, 3),
+    "ppo_halfcheetah": Plan(4_000, 24_576, 5),
 }
 
 
@@ -102,10 +108,8 @@ def learn(name: str, seed: int, plan: Plan) -> list[tuple[int, float]]:
 
 
 def learn_with_sb3(name: str, seed: int, plan: Plan) -> list[tuple[int, float]]:
-    """Let Stable-Baselines3 learn with the settings of a recipe of ppo, and return the curve."""
-    from stable_baselines3 import PPO
+    """Let Stable-Baselines3 learn with the settings of a recipe, and return the curve."""
     from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.env_util import make_vec_env
 
     agent, view = _made(name, seed)
     (environments,) = next(iter(view.val_dataloader()))
@@ -117,18 +121,8 @@ def learn_with_sb3(name: str, seed: int, plan: Plan) -> list[tuple[int, float]]:
         def _on_step(self) -> bool:
             return self.goes_on
 
-    def falling(start: float, schedule: str) -> Callable[[float], float]:
-        return lambda left: start * (left if schedule == "linear" else 1.0)
-
-    model = PPO(
-        "MlpPolicy",
-        make_vec_env(lambda: environments.task.make(None), view.envs, seed=seed),
-        n_steps=agent.rollout_steps, batch_size=agent.batch_size, n_epochs=agent.epochs,
-        gamma=agent.gamma, gae_lambda=agent.gae_lambda,
-        learning_rate=falling(agent.lr, agent.lr_schedule),
-        clip_range=falling(agent.clip, agent.clip_schedule), ent_coef=agent.entropy,
-        vf_coef=agent.value_weight, max_grad_norm=agent.clip_norm, seed=seed, device="cpu",
-    )  # fmt: skip
+    peer = _PEERS[type(agent).__name__]
+    model = peer(agent, lambda: environments.task.make(None), view.envs, seed)
 
     def act(seen: Any) -> Any:
         return model.predict(seen, deterministic=True)[0]
@@ -137,6 +131,60 @@ def learn_with_sb3(name: str, seed: int, plan: Plan) -> list[tuple[int, float]]:
     model.learn(agent.max_env_steps, callback=Asking())
     curve.tell(model.num_timesteps)
     return curve.points
+
+
+def _ppo(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
+    """Make Stable-Baselines3's PPO with an agent's settings."""
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.env_util import make_vec_env
+
+    return PPO(
+        "MlpPolicy", make_vec_env(make, envs, seed=seed),
+        n_steps=agent.rollout_steps, batch_size=agent.batch_size, n_epochs=agent.epochs,
+        gamma=agent.gamma, gae_lambda=agent.gae_lambda,
+        learning_rate=_falling(agent.lr, agent.lr_schedule),
+        clip_range=_falling(agent.clip, agent.clip_schedule), ent_coef=agent.entropy,
+        vf_coef=agent.value_weight, max_grad_norm=agent.clip_norm, seed=seed, device="cpu",
+    )  # fmt: skip
+
+
+def _dqn(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
+    """Make Stable-Baselines3's DQN with an agent's settings."""
+    from stable_baselines3 import DQN
+    from stable_baselines3.common.env_util import make_vec_env
+
+    return DQN(
+        "MlpPolicy", make_vec_env(make, envs, seed=seed),
+        learning_rate=_falling(agent.lr, agent.lr_schedule),
+        buffer_size=agent.buffer_size, learning_starts=agent.learning_starts,
+        batch_size=agent.batch_size, tau=agent.tau, gamma=agent.gamma,
+        train_freq=agent.train_every, gradient_steps=agent.gradient_steps,
+        target_update_interval=agent.target_every, exploration_fraction=agent.epsilon_share,
+        exploration_initial_eps=agent.epsilon, exploration_final_eps=agent.epsilon_end,
+        max_grad_norm=agent.clip_norm, policy_kwargs={"net_arch": [256, 256]}, seed=seed,
+        device="cpu",
+    )  # fmt: skip
+
+
+def _sac(agent: Any, make: Callable[[], Any], envs: int, seed: int) -> Any:
+    """Make Stable-Baselines3's SAC with an agent's settings."""
+    from stable_baselines3 import SAC
+    from stable_baselines3.common.env_util import make_vec_env
+
+    return SAC(
+        "MlpPolicy", make_vec_env(make, envs, seed=seed), learning_rate=agent.lr,
+        buffer_size=agent.buffer_size, learning_starts=agent.learning_starts,
+        batch_size=agent.batch_size, tau=agent.tau, gamma=agent.gamma,
+        train_freq=agent.train_every, gradient_steps=agent.gradient_steps,
+        policy_kwargs={"net_arch": [256, 256]}, seed=seed, device="cpu",
+    )  # fmt: skip
+
+
+def _falling(start: float, schedule: str) -> Callable[[float], float]:
+    return lambda left: start * (left if schedule == "linear" else 1.0)
+
+
+_PEERS = {"PPO": _ppo, "DQN": _dqn, "SAC": _sac}
 
 
 def reached(points: list[tuple[int, float]], goal: float) -> int | None:

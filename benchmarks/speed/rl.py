@@ -80,7 +80,7 @@ CASES = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what was asked for, print the table and write the results."""
-    options = _options(argv)
+    options = options_of(argv, "benchmarks.speed.rl", __doc__, "rl_speed.json", STEPS)
     torch.set_num_threads(1)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
@@ -90,14 +90,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise SystemExit(
                 f"the first update ends {error:.1e} away from that of {PEER}: nothing is timed"
             )
-        found = [each for name in CASES for each in measure(name, options)]
+        found = [each for name in CASES for each in measure(name, CASES[name], options)]
     if not found:
         known = "; ".join(f"{name}: {', '.join(case.sides)}" for name, case in CASES.items())
         raise SystemExit(f"--only: '{options.only}' matches no 'case: side': {known}")
-    table = _table(found)
+    table = table_of(found, "PPO on CartPole")
     content = {
         "command": command("benchmarks.speed.rl"),
-        "versions": {"tlml": tlml.__version__, "torch": torch.__version__, PEER: _version()},
+        "versions": versions(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "update_error": error,
         "cases": [asdict(one) for one in found],
@@ -107,9 +107,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         fill(README, MARK, table)
 
 
-def measure(name: str, options: argparse.Namespace) -> list[Measured]:
+def measure(name: str, case: Case, options: argparse.Namespace) -> list[Measured]:
     """Run the sides of a case in turn."""
-    case = CASES[name]
     chosen = [side for side in case.sides if fnmatchcase(f"{name}: {side}", options.only)]
     if not chosen:
         return []
@@ -124,7 +123,7 @@ def measure(name: str, options: argparse.Namespace) -> list[Measured]:
             if place >= 0:  # the one before warms up
                 spent[side].append(one)
     found = [_compared(f"{name}: {side}", spent[side], spent[PEER]) for side in chosen]
-    print(_table(found), file=sys.stderr, flush=True)
+    print(table_of(found), file=sys.stderr, flush=True)
     return found
 
 
@@ -148,8 +147,9 @@ def _speed(runs: list[Spent]) -> float:
     return round(median(run.steps / run.seconds for run in runs), 1)
 
 
-def _table(found: Sequence[Measured]) -> str:
-    heads = ("PPO on CartPole", "steps/s", f"{PEER} steps/s", "ratio", "collecting, of theirs")
+def table_of(found: Sequence[Measured], what: str = "agent") -> str:
+    """Return a table of what was measured."""
+    heads = (what, "steps/s", f"{PEER} steps/s", "ratio", "collecting, of theirs")
     lines = [heads, ("---", *["--:"] * 4)]
     for one in found:
         low, high = one.ratio.quartiles
@@ -161,15 +161,17 @@ def _table(found: Sequence[Measured]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _version() -> str:
-    import stable_baselines3
+def versions() -> dict[str, str]:
+    """Return the versions of what was compared."""
+    return {"tlml": tlml.__version__, "torch": torch.__version__, PEER: _version()}
 
-    return str(stable_baselines3.__version__)
 
-
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    made = parser("benchmarks.speed.rl", __doc__, "case: side", "rl_speed.json")
-    made.add_argument("--steps", type=int, default=STEPS, help="of a training, in environments")
+def options_of(
+    argv: Sequence[str] | None, module: str, description: str | None, file: str, steps: int
+) -> argparse.Namespace:
+    """Return the options of a command line that times agents beside the peer."""
+    made = parser(module, description, "case: side", file)
+    made.add_argument("--steps", type=int, default=steps, help="of a training, in environments")
     options = parsed(made, argv)
     try:
         _version()
@@ -178,6 +180,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
             f"{PEER} is not there: make bench-rl-speed installs it into a folder of its own"
         ) from None
     return options
+
+
+def _version() -> str:
+    import stable_baselines3
+
+    return str(stable_baselines3.__version__)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ class DynaQ(QLearning):
 
     def update(self, transitions: Transitions) -> Mapping[str, Any]:
         """Learn from a step of all environments, and plan after each."""
+        self.look()
         errors = []
         for step, numbers in zip(steps_of(transitions), self.drawn, strict=False):
             errors.append(abs(self.learn(step)))

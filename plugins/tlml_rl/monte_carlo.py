@@ -55,6 +55,7 @@ class MonteCarlo(Holding):
 
     def update(self, rollout: Rollout) -> Mapping[str, Any]:
         """Learn from the episodes that ended in a rollout."""
+        self.look()
         episodes = self.waiting()
         for n, step, cut in in_time(rollout):
             episodes[n].append(step)

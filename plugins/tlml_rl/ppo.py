@@ -11,9 +11,10 @@ from torch import nn
 from tlml import EnvView, Strategy, View
 from tlml.data import Rollout
 from tlml.errors import check_choice, check_positive
+from tlml_rl.base.flat_learner import SCHEDULES, Schedule
 from tlml_rl.base.minibatches import check_batch, epochs, summed
 from tlml_rl.base.objective import Objective, Terms, explained_variance, told
-from tlml_rl.base.policy_learner import SCHEDULES, PolicyLearner, Schedule
+from tlml_rl.base.policy_learner import PolicyLearner
 from tlml_rl.returns import gae
 
 _FAR = 1.5  # times `target_kl`, where epochs end

@@ -55,6 +55,7 @@ class QLearning(Exploring, OffPolicy):
 
     def update(self, transitions: Transitions) -> Mapping[str, Any]:
         """Learn from a step of all environments, one after the other."""
+        self.look()
         errors = [self.learn(step) for step in steps_of(transitions)]
         return {"td_error": sum(map(abs, errors)) / max(len(errors), 1), "epsilon": self.now}
 

@@ -56,6 +56,7 @@ class Sarsa(Holding):
 
     def update(self, rollout: Rollout) -> Mapping[str, Any]:
         """Learn from each step whose next one is known."""
+        self.look()
         table, waiting, errors = self.q.numpy(), self.waiting(), []
         for n, step, cut in in_time(rollout):
             for before in waiting[n]:

@@ -16,6 +16,7 @@ from tlml.networks import (
 CASES = {
     "mlp": ((2, 3), {"hidden": (8, 8), "activation": "tanh"}),
     "conv4": ((2, 8, 9), {"channels": 4, "blocks": 2}),
+    "nature_cnn": ((2, 36, 37), {"hidden": 6}),
     "resnet12": ((1, 8, 8), {"channels": (3, 4)}),
     "gru": ((4, 2), {"hidden": 6, "layers": 2}),
     "transformer": ((4, 3), {"width": 8, "depth": 1, "heads": 2}),

@@ -49,6 +49,7 @@ ALLOWED = {
     ("suites/execution/published.py", "os.rename"): "a folder, to a name that nothing has",
     ("suites/execution/folder.py", "published.rename"): "a folder, to a name that nothing has",
     ("inspection/plots.py", "layers.rename"): "pandas",
+    ("tlml_rl/base/replay.py", "/proc/meminfo"): "OSError: then os.sysconf tells, or nothing",
 }
 
 
@@ -145,4 +146,4 @@ def test_paths_in_names_of_files_are_no_part_of_the_sources() -> None:
 
 def test_guards_are_still_there() -> None:
     for path, _ in ALLOWED:
-        assert Path(ROOT / "tlml" / path).is_file()
+        assert any(Path(ROOT / folder / path).is_file() for folder in ("tlml", "plugins"))

@@ -156,7 +156,10 @@ def _any_allowed(space: gymnasium.Space[Any], info: dict[str, Any]) -> Any:
 
 def _made(place: EnvPlace, seed: int) -> gymnasium.Env[Any, Any]:
     """Make the environment of a place; observations of several parts are flattened to one."""
-    made = place.task.make(seed)
+    make = place.task.make
+    if not place.judges:  # where rewards may be clipped, say
+        make = getattr(place.task, "make_for_training", make)
+    made = make(seed)
     spaces = gymnasium.spaces
     if isinstance(made.observation_space, spaces.Dict | spaces.Tuple):
         return gymnasium.wrappers.FlattenObservation(made)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tlml.data.env_places import EnvPlace, Running, SeededEpisodes, remembers
+from tlml.data.env_row import EnvRow
 from tlml.data.rollouts import Rollout
 from tlml.errors import TlmlError
 
@@ -240,13 +241,12 @@ def vectorized(
         functools.partial(SeededEpisodes, place, episode, anew[place.index])
         for place, episode in zip(places, running or [None] * len(places), strict=True)
     ]
-    mode = AutoresetMode.NEXT_STEP
     try:
-        if how == "async":
-            return gymnasium.vector.AsyncVectorEnv(made, autoreset_mode=mode)
-        return gymnasium.vector.SyncVectorEnv(made, copy=False, autoreset_mode=mode)
-    except RuntimeError as error:
-        if "spaces" not in str(error):
+        if how == "sync":
+            return EnvRow(made)
+        return gymnasium.vector.AsyncVectorEnv(made, autoreset_mode=AutoresetMode.NEXT_STEP)
+    except (RuntimeError, TlmlError) as error:
+        if "space" not in str(error):
             raise
         names = ", ".join(dict.fromkeys(place.task.name for place in places))
         raise TlmlError(f"environments of {names} differ in their spaces: {error}") from error

@@ -49,6 +49,10 @@ class Transitions(NamedTuple):
         terminated: ``[n]``: nothing follows. An episode that was cut goes on as far as values are
             concerned.
         discount: ``[n]``: what the value of what followed is worth, gamma to the number of steps.
+        next_allowed: Which actions can be chosen after it ``[n, ...]``; None where environments
+            tell none.
+        weights: ``[n]``: how much each counts, as where some are drawn more often; None: all alike.
+        rows: ``[n]``: where a memory keeps them.
     """
 
     observations: Tensor
@@ -57,3 +61,6 @@ class Transitions(NamedTuple):
     next_observations: Tensor
     terminated: Tensor
     discount: Tensor
+    next_allowed: Tensor | None = None
+    weights: Tensor | None = None
+    rows: Tensor | None = None

@@ -11,7 +11,7 @@ from tlml.networks.heads import (
     head_parameters,
     head_patterns,
 )
-from tlml.networks.image import conv4, resnet12
+from tlml.networks.image import conv4, nature_cnn, resnet12
 from tlml.networks.layers import layers_of
 from tlml.networks.modes import evaluating
 from tlml.networks.named_tensors import NamedBuffers, NamedParameters
@@ -44,6 +44,7 @@ __all__ = [
     "head_patterns",
     "layers_of",
     "mlp",
+    "nature_cnn",
     "renamed",
     "resnet12",
     "seeded_draws",

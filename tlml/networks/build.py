@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tlml.data.spaces import KINDS, outputs
 from tlml.errors import TlmlError, did_you_mean, unknown
-from tlml.networks.image import BLOCKS, conv4, resnet12
+from tlml.networks.image import BLOCKS, conv4, nature_cnn, resnet12
 from tlml.networks.network import Network
 from tlml.networks.sequence import gru, transformer
 from tlml.networks.vector import mlp
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from gymnasium.spaces import Space
 
 NETWORKS: Mapping[str, Callable[..., Network]] = MappingProxyType(
-    {"conv4": conv4, "gru": gru, "mlp": mlp, "resnet12": resnet12, "transformer": transformer}
+    {
+        "conv4": conv4,
+        "gru": gru,
+        "mlp": mlp,
+        "nature_cnn": nature_cnn,
+        "resnet12": resnet12,
+        "transformer": transformer,
+    }
 )
 _BY_RANK = ("mlp", "mlp", "gru", "conv4")
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tlml.errors import TlmlError
-from tlml.networks.network import Network, check_rank, size_option, sizes_option
+from tlml.errors import TlmlError, unknown
+from tlml.networks.network import Flat, Network, check_rank, size_option, sizes_option
 
 BLOCKS = 4  # of conv4, where nothing else is said
+_NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))  # filters, their sides and their strides
+_NATURE_SIDE = 36  # the smallest that these filters fit
 
 
 def conv4(
@@ -62,6 +65,52 @@ def resnet12(
         f"block{i}": Residual(*pair, last=i == depth) for i, pair in enumerate(pairs, start=1)
     }
     return Network(layers, nn.Linear(sizes[-1], outputs))
+
+
+def orthogonal(network: nn.Module) -> None:
+    """Draw weights orthogonal, of gain √2, and set biases to 0 (Saxe et al. 2014), in place."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.orthogonal_(layer.weight, math.sqrt(2))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+_INITS: Mapping[str, Callable[[nn.Module], None] | None] = {
+    "orthogonal": orthogonal,
+    "torch": None,
+}
+
+
+def nature_cnn(
+    input_shape: tuple[int, ...], outputs: int, *, hidden: int = 512, init: str = "orthogonal"
+) -> Network:
+    """Build the network that learned to play Atari's games (Mnih et al. 2015), of 4 frames there.
+
+    Three convolutions, of 32, 64 and 64 filters, and a linear layer, each with ReLU.
+
+    Args:
+        hidden: Units of the linear layer.
+        init: What weights and biases start at. ``orthogonal``: orthogonal weights of gain √2,
+            biases of 0, as agents with a critic use them. ``torch``: as torch draws them.
+    """
+    check_rank(
+        "nature_cnn", input_shape, "channels, height, width", "mlp, which flattens any input"
+    )
+    if init not in _INITS:
+        raise unknown("init", init, _INITS)
+    sides = _strided("nature_cnn", input_shape)
+    blocks: dict[str, nn.Module] = {}
+    channels = input_shape[0]
+    for depth, (filters, side, stride) in enumerate(_NATURE, start=1):
+        blocks[f"conv{depth}"] = nn.Sequential(
+            OrderedDict(conv=nn.Conv2d(channels, filters, side, stride), relu=nn.ReLU())
+        )
+        channels = filters
+    width = size_option("hidden", hidden)
+    linear = nn.Linear(channels * sides[0] * sides[1], width)
+    blocks["hidden"] = nn.Sequential(OrderedDict(flat=Flat(), linear=linear, relu=nn.ReLU()))
+    return Network(blocks, nn.Linear(width, outputs), init=_INITS[init])
 
 
 class Residual(nn.Module):
@@ -117,3 +166,16 @@ def _pool(name: str, option: str, input_shape: tuple[int, ...], poolings: int) -
             f"[channels, height, width]; use {remedy}"
         )
     return height >> poolings, width >> poolings
+
+
+def _strided(name: str, input_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the sides after the filters of `_NATURE`, or raise where they don't fit."""
+    _, *sides = input_shape
+    if min(sides) < _NATURE_SIDE:
+        raise TlmlError(
+            f"network {name}: its filters need images of at least {_NATURE_SIDE} a side, these are "
+            f"{list(input_shape)} [channels, height, width]; use larger images, or conv4"
+        )
+    for _, side, stride in _NATURE:
+        sides = [(length - side) // stride + 1 for length in sides]
+    return sides[0], sides[1]

@@ -99,7 +99,11 @@ class Point(gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Walk a quarter, in one of four directions or nowhere."""
-        self.place = self.place + self.MOVES[int(action)]
+        return self.moved(self.MOVES[int(action)])
+
+    def moved(self, way: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Walk so far, and tell what comes of it."""
+        self.place = self.place + way
         self.left -= 1
         reward = -float(np.linalg.norm(self.place - self.goal))
         return self.place.astype(np.float32), reward, False, self.left == 0, {}
@@ -128,6 +132,42 @@ class Walks(Domain[Walk]):
         """Draw a goal."""
         x, y = rng.uniform(-1, 1, 2)
         return Walk(f"to {x:.2f}, {y:.2f}", (float(x), float(y)))
+
+
+_PUSHES = Box(-1, 1, (2,), np.float32)
+
+
+class Push(Walk):
+    """Walking to one goal by steps of any direction."""
+
+    def make(self, seed: int) -> Pushed:
+        """Make an environment, seeded."""
+        return Pushed(self.goal, seed)
+
+
+class Pushed(Point):
+    """A point that walks in any direction, at most a quarter each way."""
+
+    def __init__(self, goal: tuple[float, float], seed: int) -> None:
+        super().__init__(goal, seed)
+        self.action_space = _PUSHES
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Walk."""
+        return self.moved(np.asarray(action, np.float32) / 4)
+
+
+class Pushes(Walks):
+    """Control by numbers: walks to goals in the unit square, by any step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.y = _PUSHES
+
+    def draw(self, split: Split, rng: np.random.Generator) -> Walk:
+        """Draw a goal."""
+        drawn = super().draw(split, rng)
+        return Push(drawn.name, drawn.goal)
 
 
 class Descent(Strategy):
@@ -193,10 +233,12 @@ _HERE = "tlml.testing.toys"
 _ALL: frozenset[Literal["pair", "episodes", "stream", "finite"]] = frozenset(
     {"pair", "episodes", "stream", "finite"}
 )
+_ACTS: frozenset[Literal["env", "control"]] = frozenset({"env", "control"})
 TOYS: tuple[tuple[Kind, Spec], ...] = (
     ("domain", Spec("planes", f"{_HERE}:Planes", "toy", gives=_ALL | {"regression"})),
     ("domain", Spec("clouds", f"{_HERE}:Clouds", "toy", gives=_ALL | {"classification"})),
-    ("domain", Spec("walks", f"{_HERE}:Walks", "toy", gives=frozenset({"env", "control"}))),
+    ("domain", Spec("walks", f"{_HERE}:Walks", "toy", gives=_ACTS | {"discrete_actions"})),
+    ("domain", Spec("pushes", f"{_HERE}:Pushes", "toy", gives=_ACTS | {"continuous_actions"})),
     ("strategy", Spec("descent", f"{_HERE}:Descent", "toy", gives=frozenset({"differentiable"}))),
     ("strategy", Spec("nearest", f"{_HERE}:Nearest", "toy", gives=frozenset({"estimates"}))),
 )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tlml import TlmlError
 from tlml.errors import did_you_mean
 from tlml.networks import Flat, Network, build_network, seeded_draws, sizes_option
+from tlml_rl.base.inputs import shares
 
 _BODY_GAIN, _POLICY_GAIN, _VALUE_GAIN = math.sqrt(2), 0.01, 1.0
 _OPTIONS = ("hidden", "activation")
@@ -54,6 +55,8 @@ class Head(nn.Module):
 class ActorCritic(nn.Module):
     """Maps inputs ``[n, ...]`` to what a policy is made of and to values.
 
+    Bytes, as of images, become shares of 255 here, so that nothing else has to hold them as floats.
+
     Args:
         actor: Maps inputs to features ``[n, a]``.
         critic: Maps inputs to features ``[n, c]``; the actor itself where they share them.
@@ -70,19 +73,25 @@ class ActorCritic(nn.Module):
         return self.actor is self.critic
 
     @property
+    def reads_bytes(self) -> bool:
+        """Whether images are given to it as bytes; perceptrons read rows of floats."""
+        return not (isinstance(self.actor, Perceptron) and isinstance(self.critic, Perceptron))
+
+    @property
     def log_std(self) -> nn.Parameter | None:
         """The logarithms of standard deviations, where the policy has some."""
         return self.head.log_std
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the policy's outputs ``[n, size]`` and values ``[n]``."""
+        x = shares(x, self.head.value.weight)
         features = self.actor(x)
         outputs, values = self.head(features, features if self.shares else self.critic(x))
         return outputs, values
 
     def outputs(self, x: Tensor) -> Tensor:
         """Return the policy's outputs alone."""
-        found: Tensor = self.head.policy(self.actor(x))
+        found: Tensor = self.head.policy(self.actor(shares(x, self.head.value.weight)))
         return found
 
     def reset_parameters(self) -> None:

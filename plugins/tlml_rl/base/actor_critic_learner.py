@@ -12,7 +12,7 @@ from tlml import TlmlError
 from tlml.learners import NetworkLearner, OnPolicy
 from tlml.views import ViewSpaces
 from tlml_rl.base.actor_critic import ActorCritic, named, over_features
-from tlml_rl.base.inputs import Inputs, inputs_for
+from tlml_rl.base.inputs import Inputs, as_given, inputs_for
 from tlml_rl.base.policies import Policy, policy_for
 
 
@@ -65,7 +65,7 @@ class ActorCriticLearner(OnPolicy, NetworkLearner):
         return self.view_spaces
 
     def _tensor(self, inputs: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(inputs).to(self.built().head.value.weight)
+        return as_given(inputs, self.built().head.value.weight)
 
     def _made(self, spaces: ViewSpaces) -> nn.Module:
         assert self._named is not None

@@ -19,13 +19,15 @@ from torch import Tensor, nn
 
 from tlml_rl.base.actor_critic import ActorCritic, Perceptron
 from tlml_rl.base.flat import FlatParameters
+from tlml_rl.base.inputs import as_given
 from tlml_rl.base.loss_by_hand import LossByHand, as_rows
 from tlml_rl.base.objective import Objective, Rows, Terms
 from tlml_rl.base.policies import Policy
 from tlml_rl.base.slopes import Array, ruled_out
 
 _KEPT = 8  # sizes of batches that there is room for at a time
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_AT_ONCE = 512  # rows of a rollout that autograd's network is given at a time
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class Path(Protocol):
@@ -76,7 +78,9 @@ class AutogradPath:
     @torch.no_grad()
     def judge(self, inputs: Tensor, actions: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return values of inputs, and log-probabilities of actions of the first of them."""
-        outputs, values = self.network(inputs)
+        starts = range(0, max(len(inputs), 1), _AT_ONCE)
+        parts = [self.network(inputs[start : start + _AT_ONCE]) for start in starts]
+        outputs, values = map(torch.cat, zip(*parts, strict=True))
         outputs = outputs[: len(actions)]
         if masks is not None:
             outputs = torch.where(masks, outputs, -torch.inf)
@@ -93,7 +97,7 @@ class AutogradPath:
         return terms
 
     def _tensor(self, inputs: Array) -> Tensor:
-        return torch.from_numpy(inputs).to(self._like)
+        return as_given(inputs, self._like)
 
 
 class MixedPath(AutogradPath):
@@ -332,19 +336,19 @@ def lack(network: ActorCritic) -> str:
     bodies = (network.actor, network.critic)
     if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
         return f"the network is on {like.device.type}, in {like.dtype}"
-    kinds = [_kind(body) for body in bodies]
+    kinds = [kind(body) for body in bodies]
     if network.shares or None in kinds:
         return "actor and critic are no perceptrons of their own with tanh or relu"
     if kinds[0] != kinds[1]:
         return "actor and critic differ in depth or activation"
-    if any(getattr(each, hooks) for each in network.modules() for hooks in _HOOKS):
+    if any(getattr(each, hooks) for each in network.modules() for hooks in HOOKS):
         return "the network has hooks"
     if torch.is_autocast_enabled("cpu"):
         return "precision is mixed"
     return ""
 
 
-def _kind(body: nn.Module) -> tuple[int, type[nn.Module]] | None:
+def kind(body: nn.Module) -> tuple[int, type[nn.Module]] | None:
     """Return depth and activation of a body as `Perceptron` builds it; None of any other."""
     if type(body) is not Perceptron or len(body) < 3:
         return None

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.adam import adam
 
 from tlml import TlmlError
 
@@ -87,8 +88,8 @@ class FlatParameters:
 class FlatAdam(Optimizer):
     """Adam (Kingma & Ba 2015, arXiv 1412.6980) on flat parameters: as torch's, and faster.
 
-    On a CPU it computes in NumPy, in place, on the memory that tensors share. Gradients are clipped
-    by their norm over all parameters inside the step. Where several processes train, their
+    One pass over the memory that all share does the step of all. Gradients are clipped by their
+    norm over all parameters inside the step. Where several processes train, their
     gradients are averaged first, all of them by one message: this is the only place where gradients
     that were written by hand are made the same in all of them.
 
@@ -122,7 +123,6 @@ class FlatAdam(Optimizer):
         self.mean, self.square = torch.zeros_like(flat.values), torch.zeros_like(flat.values)
         self.steps = torch.zeros(len(flat.parameters))
         self._counts = self.steps.numpy()
-        self._memory: tuple[NDArray[Any], ...] = ()
         self._share()
 
     def zero_grad(self, set_to_none: bool = False) -> None:
@@ -152,8 +152,7 @@ class FlatAdam(Optimizer):
         scale = self._clipped()
         rates = self._rates(learning)
         if isinstance(rates, float):
-            self._counts += 1
-            self._go(scale, rates, float(self._counts[0]))
+            self._go(scale, rates)
         else:
             self._counts += rates > 0
             self._go_apart(scale, rates)
@@ -191,7 +190,7 @@ class FlatAdam(Optimizer):
             self.norm = None
             return 1.0
         if self.flat.values.is_cpu:
-            slopes = self._arrays()[3]
+            slopes = self.flat.gradients.numpy()
             self.norm = math.sqrt(float(np.dot(slopes, slopes)))
         else:
             self.norm = float(self.flat.gradients.norm())
@@ -216,25 +215,17 @@ class FlatAdam(Optimizer):
         """Say whether all parameters have taken as many steps."""
         return bool((self._counts == self._counts[0]).all())
 
-    def _go(self, scale: float, rate: float, steps: float) -> None:
-        """Step all elements alike (algorithm 1), in the order of operations of torch."""
-        (first, second), eps = self.param_groups[0]["betas"], self.param_groups[0]["eps"]
-        mean, square, values, slopes, room, other = self._arrays()
+    def _go(self, scale: float, rate: float) -> None:
+        """Step all elements alike (algorithm 1), by torch's own pass over the memory."""
         if scale != 1.0:
-            slopes *= scale
-        np.subtract(slopes, mean, out=room)
-        room *= 1 - first
-        mean += room
-        np.multiply(slopes, slopes, out=room)
-        room *= 1 - second
-        square *= second
-        square += room
-        np.sqrt(square, out=room)
-        room *= 1 / math.sqrt(1 - second**steps)
-        room += eps
-        np.divide(mean, room, out=other)
-        other *= rate / (1 - first**steps)
-        values -= other
+            self.flat.gradients.mul_(scale)
+        (first, second), eps = self.param_groups[0]["betas"], self.param_groups[0]["eps"]
+        adam(
+            [self.flat.values], [self.flat.gradients], [self.mean], [self.square], [],
+            [self.steps[0].clone()], fused=True, amsgrad=False, beta1=first, beta2=second, lr=rate,
+            weight_decay=0.0, eps=eps, maximize=False,
+        )  # fmt: skip
+        self._counts += 1
 
     def _go_apart(self, scale: float, rates: NDArray[np.float64]) -> None:
         """Step each parameter by its own rate and count of steps, on any device."""
@@ -251,14 +242,6 @@ class FlatAdam(Optimizer):
     def _spread(self, numbers: NDArray[Any]) -> Tensor:
         """Give each element ``[P]`` the number of its parameter."""
         return torch.from_numpy(np.repeat(numbers, self.flat.sizes)).to(self.flat.values)
-
-    def _arrays(self) -> tuple[NDArray[Any], ...]:
-        """Return the memory of all tensors, and two rooms to compute in."""
-        if not self._memory:
-            tensors = (self.mean, self.square, self.flat.values, self.flat.gradients)
-            arrays: list[NDArray[Any]] = [tensor.numpy() for tensor in tensors]
-            self._memory = (*arrays, np.empty_like(arrays[0]), np.empty_like(arrays[0]))
-        return self._memory
 
 
 def average(tensor: Tensor) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tlml import TlmlError
 
@@ -48,6 +50,17 @@ def inputs_for(space: Space[Any]) -> Inputs:
     if space.dtype == np.uint8:
         return Inputs(Box(0, 1, space.shape, np.float32), _shares)
     return Inputs(Box(-np.inf, np.inf, space.shape, np.float32), _floats)
+
+
+def as_given(inputs: NDArray[Any], like: Tensor) -> Tensor:
+    """Return inputs where a network's parameters are: floats in their precision, bytes as bytes."""
+    x = torch.from_numpy(inputs)
+    return x.to(like.device) if x.dtype == torch.uint8 else x.to(like)
+
+
+def shares(x: Tensor, like: Tensor) -> Tensor:
+    """Return bytes as shares of 255 in another tensor's precision; anything else as it is."""
+    return x.to(like.dtype) / _BYTE if x.dtype == torch.uint8 else x
 
 
 def _floats(seen: NDArray[Any]) -> NDArray[np.float32]:

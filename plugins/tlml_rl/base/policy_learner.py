@@ -9,30 +9,24 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.plugins import Precision
-from pytorch_lightning.utilities import rank_zero_info
-from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 
-import tlml
 from tlml import Strategy, TlmlError
 from tlml.data import Rollout
 from tlml.errors import DivergedError, check_choice, check_not_negative, check_positive
-from tlml.registry import default_registry
 from tlml.views import ViewSpaces
 from tlml_rl.base.actor_critic_learner import ActorCriticLearner
 from tlml_rl.base.by_hand import AutogradPath, Path, path_for
-from tlml_rl.base.flat import FlatAdam, FlatParameters
+from tlml_rl.base.flat import FlatParameters
+from tlml_rl.base.flat_learner import SCHEDULES, FlatLearner, Schedule
 from tlml_rl.base.normalise import ObservationScale, RewardScale
 from tlml_rl.base.objective import Objective, Rows, Terms
 
-Schedule = Literal["linear", "constant"]
-SCHEDULES = ("linear", "constant")
 BOXES = ("gaussian", "squashed")
 _ORDER = 1  # what tells the draws of minibatches from those of actions
 
 
-class PolicyLearner(ActorCriticLearner):
+class PolicyLearner(FlatLearner, ActorCriticLearner):
     """An agent with an actor and a critic that learns from rollouts.
 
     An algorithm writes `update`, by `rows_of` what a rollout says and `step_down` an objective.
@@ -65,11 +59,9 @@ class PolicyLearner(ActorCriticLearner):
         TlmlError: An option is out of range, or the network does not fit.
     """
 
+    computed = "actor and critic are"
     _path: Path | None = None
-    _flat: FlatParameters | None = None
-    _own_optimizer: FlatAdam | None = None
     _began = 0  # steps in environments before the rollout
-    _watched = True  # whether anything is to be told before a step of the optimiser
 
     def __init__(
         self,
@@ -200,99 +192,38 @@ class PolicyLearner(ActorCriticLearner):
                 f"{type(self).__name__}: the loss is {terms.policy_loss} (policy) and "
                 f"{terms.value_loss} (values) after {int(self.env_steps)} steps; take a lower lr"
             )
-        if "adapt" in vars(self):  # a strategy's terms, by tlml.Adapt
-            extra = vars(self)["adapt"](rows)
-            if extra.requires_grad:
-                extra.backward()
-        self._step()
+        self.add_terms(rows)
+        self.step(self._own_optimizer or self.flat_optimizer())
         return terms
 
     def remaining(self) -> float:
         """Return the share of steps in environments that was left when the rollout began."""
         return max(0.0, 1.0 - self._began / self.max_env_steps)
 
-    def follow_schedule(self) -> None:
-        """Set the learning rate for what comes next."""
-        rate = self.lr * (self.remaining() if self.lr_schedule == "linear" else 1.0)
-        for group in self.flat_optimizer().param_groups:
-            group["lr"] = rate
-
     def draws(self) -> np.random.Generator:
         """Return the generator of the minibatches of the rollout; the same in all processes."""
         return np.random.default_rng([self.seed, int(self.rollouts), _ORDER])
 
-    # Optimising
-
-    def configure_optimizers(self) -> FlatAdam:
-        """Let parameters share one memory, and make Adam on it."""
-        return self._made_optimizer()
-
-    def flat_optimizer(self) -> FlatAdam:
-        """Return the optimiser; without a Trainer, one of its own."""
-        if self._own_optimizer is None or not self._own_optimizer.flat.intact():
-            self._made_optimizer()
-        assert self._own_optimizer is not None
-        return self._own_optimizer
-
-    def path(self) -> Path:
-        """Return how the network is computed in training."""
-        if self._path is None or self._flat is None or not self._flat.intact():
-            network = self.built()
-            self._flat = FlatParameters(network.parameters())
-            self._path, why = path_for(network, self.policy, self._flat)
-            name = default_registry().name_of(type(self))
-            rank_zero_info(f"{name}: actor and critic are computed {_by(self._path.name)}: {why}")
-        return self._path
-
-    def on_train_start(self) -> None:
-        """Choose how to compute, now that everything is where it will be."""
-        super().on_train_start()
-        self.path()
-        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
-        self._watched = type(self.trainer.precision_plugin) is not Precision or any(
-            is_overridden("on_before_optimizer_step", each) for each in (*callbacks, self)
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what shares memory: a copy makes its own."""
-        left_out = dict.fromkeys(("_path", "_flat", "_own_optimizer"))
-        return {**super().__getstate__(), **left_out}
+    def choose_path(self, flat: FlatParameters) -> tuple[Path, str]:
+        """Compute by hand where actor and critic are perceptrons on a CPU."""
+        return path_for(self.built(), self.policy, flat)
 
     # Inside
 
-    def _made_optimizer(self) -> FlatAdam:
-        self.path()
-        assert self._flat is not None
-        groups = tlml.param_groups(self.built(), self.strategy) if self.strategy.max_steps else None
-        made = FlatAdam(self._flat, groups, lr=self.lr, eps=self.eps, clip_norm=self.clip_norm)
-        for group in made.param_groups:
-            group["lr"] = self.lr
-        self._own_optimizer = made
-        return made
-
-    def _step(self) -> None:
-        """Step, and let the Trainer count it where there is one."""
-        if self._trainer is None or not self.trainer.optimizers:
-            (self._own_optimizer or self.flat_optimizer()).step()
-            return
-        counted: Any = self.optimizers()
-        if self._watched or counted.optimizer.hooked_on:
-            counted.step()
-            return
-        # A step takes about as long as what torch and the Trainer ask hooks around it.
-        counted._on_before_step()
-        counted.optimizer.advance()
-        counted._on_after_step()
-
     def _reading_path(self) -> Path:
         """Return how to compute outputs alone, without touching the parameters' memory."""
-        if self._path is not None and self._flat is not None and self._flat.intact():
+        if self.is_flat():
+            assert self._path is not None
             return self._path
         return AutogradPath(self.built(), self.policy, None)
 
-    def _encoder(self) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    def _encoder(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
         encode, scale = self.inputs.encode, self.observation_scale
-        return encode if scale is None else lambda seen: scale.apply(encode(seen))
+        if scale is not None:
+            return lambda seen: scale.apply(encode(seen))
+        # A rollout of images as floats would take four times the memory.
+        bytes_stay = self._spaces().x.dtype == np.uint8 and self.built().reads_bytes
+        return np.asarray if bytes_stay else encode
 
     def _take_in(self, rollout: Rollout) -> None:
         """Let rewards be on the scale that this rollout is part of."""
@@ -315,10 +246,6 @@ class PolicyLearner(ActorCriticLearner):
 def _joined(rows: Tensor) -> Tensor:
     """Return ``[T, N, ...]`` as ``[T · N, ...]``."""
     return rows.reshape(-1, *rows.shape[2:])
-
-
-def _by(name: str) -> str:
-    return name if name.startswith("by") else f"by {name}"
 
 
 def _check_shares(**values: float) -> None:

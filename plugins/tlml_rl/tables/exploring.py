@@ -80,6 +80,7 @@ class Exploring(Values):
         table = self.q.numpy()
 
         def act(states: NDArray[Any]) -> NDArray[Any]:
+            self.look()
             numbers, self.now = next(coming)
             self.drawn = numbers[:, 1 + actions :]
             return _soft(table[states], numbers[:, 0] < self.now, numbers[:, 1 : 1 + actions])
@@ -91,6 +92,7 @@ def _soft(
     values: NDArray[Any], by_chance: NDArray[np.bool_], numbers: NDArray[Any]
 ) -> NDArray[Any]:
     """Return one of the best actions of each row, or one of all, as the numbers are drawn."""
-    open_to = (values == values.max(1, keepdims=True)) | by_chance[:, None]
+    possible = values > -np.inf
+    open_to = (values == values.max(1, keepdims=True)) | (by_chance[:, None] & possible)
     chosen: NDArray[Any] = np.where(open_to, numbers, -1.0).argmax(1)
     return chosen

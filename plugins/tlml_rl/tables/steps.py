@@ -28,7 +28,7 @@ class Step(NamedTuple):
 
 def steps_of(transitions: Transitions) -> list[Step]:
     """Return the steps of all environments."""
-    seen, actions, rewards, after, ended, _ = transitions
+    seen, actions, rewards, after, ended, *_ = transitions
     columns = (seen, actions, rewards, after, ended)
     return [Step(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium.spaces import Discrete, Space
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ class Values(Acting):
     """An agent whose knowledge is a table, of float64 so that sums in it are exact enough to test.
 
     Attributes:
-        q: The value of each action in each state ``[states, actions]``, a registered buffer.
+        q: The value of each action in each state ``[states, actions]``, a registered buffer; −∞ of
+            actions that environments were seen not to allow there.
         gamma: What the value of what follows is discounted by.
         initial: Where all values begin.
     """
@@ -49,8 +51,27 @@ class Values(Acting):
 
     def decide(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return the best action in each state, the first of equal ones."""
-        best: NDArray[Any] = self.q.numpy()[observations].argmax(-1)
+        return self.decide_among(observations, None)
+
+    def decide_among(
+        self, observations: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[Any]:
+        """Return the best of the actions that are allowed, the first of equal ones."""
+        values = self.q.numpy()[observations]
+        best: NDArray[Any] = (values if allowed is None else _among(values, allowed)).argmax(-1)
         return best
+
+    def look(self) -> None:
+        """Rule out what environments don't allow in the states where they are.
+
+        It is worth −∞ from then on, so that nobody chooses it or hopes for it.
+        """
+        allowed = None if self._entered is None else self.environments.allowed()
+        if allowed is not None:
+            states, table = np.asarray(self.environments.observations), self.q.numpy()
+            known = table[states]
+            known[np.isneginf(known)] = self.initial  # which may be allowed now
+            table[states] = _among(known, allowed)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         # A table is read and written one number at a time, which a GPU is no place for.
@@ -99,6 +120,11 @@ class Counting(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> Any:
         """Change nothing."""
         return None if closure is None else closure()
+
+
+def _among(values: NDArray[Any], allowed: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return values ``[n, actions]``, those of actions that aren't allowed as −∞."""
+    return np.where(allowed, values, -np.inf)
 
 
 def check_gamma(gamma: float) -> None:

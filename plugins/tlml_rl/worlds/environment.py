@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,13 +83,19 @@ class EnvTask:
         return FlattenObservation(env)
 
 
-def make_task(kind: type[EnvTask], id: str | EnvSpec, changes: Mapping[str, Any]) -> EnvTask:
+def make_task(
+    kind: Callable[..., EnvTask],
+    id: str | EnvSpec,
+    changes: Mapping[str, Any],
+    beside: Sequence[str] = (),
+) -> EnvTask:
     """Return an environment with changes as a task.
 
     Args:
-        kind: The class of the task.
+        kind: Makes the task, such as its class.
         id: A gymnasium id, or a spec.
         changes: Keywords of the constructor, or attributes of the unwrapped environment.
+        beside: What else could have been meant where a name is neither.
 
     Raises:
         TlmlError: There is no such environment, or nothing in it has such a name.
@@ -98,14 +104,19 @@ def make_task(kind: type[EnvTask], id: str | EnvSpec, changes: Mapping[str, Any]
     taken = finding.keywords(finding.creator(spec))
     arguments = {name: value for name, value in changes.items() if name in taken}
     attributes = {name: value for name, value in changes.items() if name not in taken}
-    task = kind(_title(spec.id, changes), id, arguments, attributes)
+    task = kind(title(spec.id, changes), id, arguments, attributes)
     if attributes:
         with finding.made_by_strangers(task.name):
             env = task.bare({})
             settings = {n: v for n in dir(env.unwrapped) if (v := _setting(env.unwrapped, n))}
             env.close()
-        _check_attributes(spec.id, attributes, settings, taken)
+        _check_attributes(spec.id, attributes, settings, taken.union(beside))
     return task
+
+
+def title(id: str, changes: Mapping[str, Any]) -> str:
+    """Return the name of a task: what it is, and what was changed."""
+    return " ".join([id, *(f"{name}={_brief(value)}" for name, value in changes.items())])
 
 
 def spaces_of(task: EnvTask) -> Spaces:
@@ -125,10 +136,6 @@ def _is_flat(space: Space[Any]) -> bool:
         return isinstance(flatten_space(space), Box)
     except NotImplementedError:
         return False
-
-
-def _title(id: str, changes: Mapping[str, Any]) -> str:
-    return " ".join([id, *(f"{name}={_brief(value)}" for name, value in changes.items())])
 
 
 def _brief(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from gymnasium.envs.registration import EnvSpec
@@ -12,6 +13,7 @@ from tlml import Domain, TlmlError
 from tlml.data import SPLITS, Split
 from tlml.errors import check_choice, shorten
 from tlml_rl.worlds.environment import EnvTask, Spaces, make_task, spaces_of
+from tlml_rl.worlds.frames import FramedTask, Frames
 
 Changes = Mapping[str, Any]
 Listed = Sequence[Mapping[str, Any]] | None
@@ -22,10 +24,14 @@ class World(Domain[EnvTask]):
 
     A subclass calls `_set` when it is made, and says what targets there are where none are given;
     `translate` gives names of its own the meaning of gymnasium's.
+
+    Attributes:
+        own_names: Those names; an error tells them beside the environment's.
     """
 
-    task_type: ClassVar[type[EnvTask]] = EnvTask
+    task_type: Callable[..., EnvTask] = EnvTask
     targets: ClassVar[Sequence[Changes]] = ({},)
+    own_names: ClassVar[Sequence[str]] = ()
 
     def _set(
         self,
@@ -35,7 +41,7 @@ class World(Domain[EnvTask]):
         validation: Listed,
         **physics: Any,
     ) -> None:
-        """Make each task once, and take their spaces.
+        """Make each different task once, and take their spaces.
 
         Args:
             id: A gymnasium id, or a spec.
@@ -58,10 +64,10 @@ class World(Domain[EnvTask]):
             split: [self._task(id, {**known, **one}) for one in _checked(split, own)]
             for split, own in given.items()
         }
-        self.x, self.y = spaces_of(self._tasks["source"][0])
-        for tasks in self._tasks.values():
-            for task in tasks:
-                _check_spaces(task, (self.x, self.y))
+        first, *rest = _different(task for tasks in self._tasks.values() for task in tasks)
+        self.x, self.y = spaces_of(first)
+        for task in rest:
+            _check_spaces(task, (self.x, self.y))
 
     def translate(self, changes: Changes) -> Changes:
         """Return what a task changes, in the names of gymnasium."""
@@ -73,7 +79,7 @@ class World(Domain[EnvTask]):
         return self._tasks[split]
 
     def _task(self, id: str | EnvSpec, changes: Changes) -> EnvTask:
-        return make_task(self.task_type, id, self.translate(changes))
+        return make_task(self.task_type, id, self.translate(changes), self.own_names)
 
 
 class EnvFamily(World):
@@ -89,10 +95,15 @@ class EnvFamily(World):
             nothing where None.
         target: What each target task changes; one that changes nothing where None.
         validation: What each validation task changes; as `source` where None.
+        frames: How many of the latest observations are seen at a time; None: the latest one.
+        repeat: Steps for which an action is held, whose rewards are added.
+        size: The side that images are brought to; None: as they come.
+        grey: Whether images lose their colours. Where any of these four is given, images are
+            ``[channels, height, width]`` as networks take them, and frames are channels, too.
 
     Raises:
-        TlmlError: There is no such id or no such name, a package is missing, or the tasks' spaces
-            differ.
+        TlmlError: There is no such id or no such name, a package is missing, the tasks' spaces
+            differ, or there are no images to change.
     """
 
     def __init__(
@@ -101,7 +112,14 @@ class EnvFamily(World):
         source: Sequence[Mapping[str, Any]] | None = None,
         target: Sequence[Mapping[str, Any]] | None = None,
         validation: Sequence[Mapping[str, Any]] | None = None,
+        frames: int | None = None,
+        repeat: int = 1,
+        size: int | None = None,
+        grey: bool = False,
     ) -> None:
+        shown = Frames(frames, repeat, size, grey)
+        if shown != Frames():
+            self.task_type = functools.partial(FramedTask, frames=shown)
         self._set(id, source, target, validation)
 
 
@@ -118,6 +136,14 @@ def _checked(split: Split, given: Sequence[Changes]) -> Sequence[Changes]:
                 f'{{"gravity": 5.0}}; one is {shorten(repr(one))}'
             )
     return given
+
+
+def _different(tasks: Iterable[EnvTask]) -> list[EnvTask]:
+    found: list[EnvTask] = []
+    for task in tasks:
+        if task not in found:  # they hold dicts, and can't be hashed
+            found.append(task)
+    return found
 
 
 def _check_spaces(task: EnvTask, known: Spaces) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from tlml.errors import check_choice
 from tlml_rl.worlds.environment import Env, EnvTask
 from tlml_rl.worlds.family import World
+from tlml_rl.worlds.frames import ChannelsFirst
 
 # What a cell of the view can hold: MiniGrid's numbers of objects, colours and states.
+_TILE = 8  # pixels of a cell's side, where it is drawn
 _MOST = np.array([10, 5, 2], np.float32)
 
 
@@ -56,6 +59,16 @@ class ImageTask(EnvTask):
         return Seen(env)
 
 
+class ColourTask(EnvTask):
+    """A world of MiniGrid whose observations are drawn."""
+
+    def observed(self, env: Env) -> Env:
+        """Return the environment with pictures of what the agent sees."""
+        theirs: Any = importlib.import_module("minigrid.wrappers")
+        drawn = theirs.ImgObsWrapper(theirs.RGBImgPartialObsWrapper(env, tile_size=_TILE))
+        return ChannelsFirst(drawn, frames=False)
+
+
 class FlatTask(EnvTask):
     """A world of MiniGrid whose observations are rows."""
 
@@ -73,7 +86,8 @@ class Minigrid(World):
     Args:
         world: Which one, such as ``DoorKey-5x5``, ``Empty-8x8`` or ``LavaGapS5``; an id of MiniGrid
             without its first and its last part.
-        observation: ``flat``: the view in one row of 147 numbers; ``image``: as ``[3, 7, 7]``.
+        observation: ``flat``: the view in one row of 147 numbers; ``image``: as ``[3, 7, 7]``;
+            ``rgb``: drawn, ``[3, 56, 56]`` bytes.
         source: What each source task changes; one task that changes nothing where None.
         target: What each target task changes, such as ``[{"size": 6}]``; one that changes nothing
             where None.
@@ -91,6 +105,9 @@ class Minigrid(World):
         target: Sequence[Mapping[str, Any]] | None = None,
         validation: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        check_choice("observation", observation, ("flat", "image"))
-        self.task_type = ImageTask if observation == "image" else FlatTask  # type: ignore[misc]
+        check_choice("observation", observation, tuple(_TASKS))
+        self.task_type = _TASKS[observation]
         self._set(f"MiniGrid-{world}-v0", source, target, validation)
+
+
+_TASKS = {"flat": FlatTask, "image": ImageTask, "rgb": ColourTask}

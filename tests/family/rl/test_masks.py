@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -11,7 +12,10 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from policy_agents import by_autograd, values_of
+from trainers import quiet_trainer
 
+import tlml
+import tlml.views
 from tlml import Domain, TlmlError
 from tlml_rl.ppo import PPO
 
@@ -143,3 +147,53 @@ def test_masks_of_actions_that_have_no_number_are_refused() -> None:
     agent.view(House(Box(-1, 1, (2,))), envs=1)
     with pytest.raises(TlmlError, match="only numbered actions can be ruled out"):
         agent.act(np.zeros((1, 2), np.float32), np.ones((1, 2), bool))
+
+
+class Numbered(Doors):
+    """Doors of three rooms, of which each has its own shut for good."""
+
+    observation_space = Discrete(3)
+    shut = np.array([[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 1, 1]], bool)
+
+    def _seen(self):
+        room = int(self.np_random.integers(3))
+        self.masks = [~self.shut[room]]
+        return room, {"action_mask": self.masks[0]}
+
+
+@dataclass(frozen=True)
+class RoomsTask(Task):
+    def make(self, seed: int) -> Doors:
+        return Numbered(self.space)
+
+
+class Rooms(House):
+    x = Numbered.observation_space
+
+    def tasks(self, split: Any) -> list[Any]:
+        return [RoomsTask(self.y)]
+
+
+@pytest.mark.parametrize("name", ["q_learning", "sarsa", "monte_carlo", "dyna_q"])
+def test_tables_try_no_shut_door_and_hope_for_none(name: str) -> None:
+    # What is never tried would keep its first value, far above any return.
+    agent: Any = tlml.learner(name, max_env_steps=600, gamma=0.5, initial=100.0, lr=0.5)
+    view = agent.view(Rooms(Discrete(4)), envs=4)
+    trainer = quiet_trainer(max_epochs=-1, num_sanity_val_steps=0, limit_val_batches=0)
+    trainer.fit(agent, view)
+    table = agent.q.numpy()
+    assert (np.isneginf(table) == Numbered.shut).all()
+    # A step earns the action's number, at most 3, so that no value goes beyond 3 / (1 - γ).
+    assert table[~Numbered.shut].max() <= 6 + 1e-6
+    assert len(agent.play(view.dataset("target", 5)[0])) == 5
+    assert not Numbered.shut[np.arange(3), agent.act(np.arange(3))].any()
+
+
+def test_a_door_that_opens_again_is_worth_what_all_were_at_first() -> None:
+    agent: Any = tlml.learner("q_learning", initial=2.0)
+    agent.meet(tlml.views.ViewSpaces(Discrete(2), Discrete(3)))
+    agent.q[0] = torch.tensor([-torch.inf, 5.0, 1.0])
+    masks = np.array([[True, True, False]])
+    agent._entered = SimpleNamespace(allowed=lambda: masks, observations=np.array([0]))
+    agent.look()
+    assert agent.q[0].tolist() == [2.0, 5.0, -np.inf]

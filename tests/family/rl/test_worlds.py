@@ -40,6 +40,7 @@ def first(domain, split="source", number=0):
         ("env_family", {"id": "Pendulum-v1"}, "Pendulum-v1", {}),
         ("cartpole", {}, "CartPole-v1", {}),
         ("acrobot", {}, "Acrobot-v1", {}),
+        ("pendulum", {}, "Pendulum-v1", {}),
         ("mountaincar", {}, "MountainCar-v0", {}),
         ("mountaincar", {"continuous": True}, "MountainCarContinuous-v0", {}),
         ("lunarlander", {}, "LunarLander-v3", {}),
@@ -54,7 +55,9 @@ def test_sources_are_gymnasiums_own_by_default(name, options, id, keywords):
         assert np.array_equal(played(first(domain, split)), theirs)
 
 
-@pytest.mark.parametrize("name", "cartpole acrobot mountaincar lunarlander gridworld".split())
+@pytest.mark.parametrize(
+    "name", "cartpole acrobot pendulum mountaincar lunarlander gridworld".split()
+)
 def test_targets_are_other_worlds_by_default(name):
     domain = tlml.domain(name)
     source = played(first(domain))
@@ -117,6 +120,12 @@ def test_validation_tasks_are_those_of_the_source_unless_given():
     domain = EnvFamily("CartPole-v1", source=[{"gravity": 5.0}], validation=[{"gravity": 6.0}])
     assert [domain.tasks(split)[0].name for split in SPLITS] == [
         "CartPole-v1 gravity=5.0", "CartPole-v1 gravity=6.0", "CartPole-v1"]  # fmt: skip
+
+
+def test_a_pendulum_of_another_kind():
+    made = first(tlml.domain("pendulum", mass=2.0, source=[{"length": 0.5, "max_speed": 6}]))
+    env = made.unwrapped
+    assert (env.m, env.l, env.g, env.max_speed) == (2.0, 0.5, 10.0, 6)
 
 
 def test_links_of_the_acrobot():
@@ -232,6 +241,8 @@ NEITHER = "it has neither a keyword nor an attribute"
         ("cartpole", {"target": [{"lenght": 1.0}]},
          f"CartPole-v1: {NEITHER} 'lenght'; did you mean length?"),
         ("acrobot", {"mass_1": 0.0}, "mass_1: must be greater than 0, is 0.0"),
+        ("pendulum", {"length": -1.0}, "length: must be greater than 0, is -1.0"),
+        ("pendulum", {"torque": 2.5}, "torque: must be at most 2.0, is 2.5"),
         ("mountaincar", {"force": -1.0}, "force: must be greater than 0, is -1.0"),
         ("lunarlander", {"gravity": 3.0}, "gravity: must be above -12 and below 0, is 3.0"),
         ("lunarlander", {"wind": -1.0}, "wind: must be at least 0, is -1.0"),

@@ -29,7 +29,7 @@ def test_ratios_are_of_steps_a_second_within_a_round() -> None:
     found = rl._compared("a: b", mine, other)
     assert (found.ratio.median, found.steps_a_second) == (2.0, (200.0, 100.0))
     assert found.collecting == pytest.approx(0.133)
-    assert "| a: b | 200 | 100 | 2.00 (2.00 to 2.50) | 0.13 |" in rl._table([found])
+    assert "| a: b | 200 | 100 | 2.00 (2.00 to 2.50) | 0.13 |" in rl.table_of([found])
 
 
 def test_without_the_peer_it_says_how_to_get_it() -> None:

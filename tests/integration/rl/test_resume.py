@@ -13,6 +13,10 @@ from trainers import fitting_trainer
 import tlml
 
 PPO = {"rollout_steps": 24, "batch_size": 48, "epochs": 2, "network_options": {"hidden": [8]}}
+REPLAY = {
+    "learning_starts": 30, "batch_size": 8, "buffer_size": 200, "train_every": 4, "block_steps": 16,
+    "gradient_steps": 2, "network_options": {"hidden": [8]},
+}  # fmt: skip
 # Domain, its options, learner, its options; all end episodes on the way, or are within long ones.
 CASES: dict[str, tuple[str, dict[str, Any], str, dict[str, Any]]] = {
     "cartpole": ("cartpole", {}, "ppo", PPO),
@@ -28,7 +32,13 @@ CASES: dict[str, tuple[str, dict[str, Any], str, dict[str, Any]]] = {
     "lunarlander": ("lunarlander", {}, "ppo", PPO),
     "bipedal walker": ("env_family", {"id": "BipedalWalker-v3"}, "ppo", PPO),
     "half cheetah": ("env_family", {"id": "HalfCheetah-v5"}, "ppo", PPO),
-    "hopper": ("env_family", {"id": "Hopper-v5"}, "ppo", PPO),
+    "pendulum, sac": ("pendulum", {}, "sac", REPLAY),
+    "pendulum, td3": ("pendulum", {}, "td3", REPLAY),
+    "hopper": ("hopper", {"mass": 1.2}, "ppo", PPO),
+    "pong, from frames": (
+        "atari", {"size": 36}, "ppo",
+        {**PPO, "network": "nature_cnn", "network_options": {"hidden": 8}},
+    ),
     "minigrid": ("minigrid", {}, "ppo", PPO),
     "taxi": ("env_family", {"id": "Taxi-v4"}, "q_learning", {"block_steps": 24}),
     "frozen lake": ("env_family", {"id": "FrozenLake-v1"}, "q_learning", {"block_steps": 24}),

@@ -130,3 +130,16 @@ def test_what_remembers_is_made_anew_for_each_episode() -> None:
     other.reset()
     other.reset()
     assert walk(used, 4) == walk(other, 4)
+
+
+class Easier(LineTask):
+    """A task with environments of its own to learn in."""
+
+    def make_for_training(self, seed: int) -> Env[Any, Any]:
+        return self.kind(3)
+
+
+@pytest.mark.parametrize(("judges", "size"), [(False, 3), (True, 50)])
+def test_environments_to_learn_in_may_differ_from_those_that_judge(judges: bool, size: int) -> None:
+    env: Any = SeededEpisodes(place(task=Easier("line", 50), judges=judges))
+    assert env.unwrapped.size == size

@@ -11,6 +11,7 @@ from torch import nn
 from tlml.errors import TlmlError
 from tlml.networks import (
     conv4,
+    nature_cnn,
     resnet12,
 )
 
@@ -40,3 +41,39 @@ def test_resnet12_averages_over_whatever_image_is_left():
     assert network.features(torch.zeros(2, 3, 16, 24)).shape == (2, 640)
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
     assert sum(m.kernel_size == (3, 3) for m in convolutions) == 12
+
+
+def test_nature_cnn_is_the_network_of_the_paper():
+    network = nature_cnn((4, 84, 84), 18)
+    assert list(network.blocks) == ["conv1", "conv2", "conv3", "hidden"]
+    assert (network.feature_size, network.blocks["hidden"].linear.in_features) == (512, 7 * 7 * 64)
+    # Counted from the paper's extended data, table 1.
+    assert sum(p.numel() for p in network.parameters()) == 1_693_362
+    assert network(torch.zeros(2, 4, 84, 84)).shape == (2, 18)
+
+
+def test_nature_cnn_starts_orthogonal_or_as_torch_draws():
+    for layer in nature_cnn((1, 36, 36), 3).modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            rows = layer.weight.detach().flatten(1)
+            rows = rows if len(rows) <= rows.shape[1] else rows.T
+            assert torch.allclose(rows @ rows.T, 2 * torch.eye(len(rows)), atol=1e-4)
+            assert not layer.bias.any()
+    drawn = nature_cnn((1, 36, 36), 3, init="torch")
+    assert drawn.head.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"input_shape": (3, 36, 35)},
+         r"network nature_cnn: its filters need images of at least 36 a side, these are "
+         r"\[3, 36, 35\] \[channels, height, width\]; use larger images, or conv4"),
+        ({"input_shape": (84, 84)}, r"needs inputs \[channels, height, width\], these are"),
+        ({"init": "ortogonal"}, "no init is called 'ortogonal'; did you mean orthogonal"),
+        ({"hidden": 0}, "hidden: must be a whole number of at least 1, is 0"),
+    ],
+)  # fmt: skip
+def test_nature_cnn_says_what_does_not_fit(options, message):
+    with pytest.raises(TlmlError, match=message):
+        nature_cnn(**{"input_shape": (1, 40, 40), "outputs": 2, **options})

@@ -8,7 +8,7 @@ import torch
 
 from tlml import Batch
 from tlml.data import SPLITS, keyed_rng
-from tlml.testing.toys import Clouds, Descent, LearnedRates, Nearest, Planes, Walks
+from tlml.testing.toys import Clouds, Descent, LearnedRates, Nearest, Planes, Pushes, Walks
 
 
 @pytest.mark.parametrize("domain", [Planes(), Clouds()], ids=type)
@@ -31,6 +31,18 @@ def test_the_goal_of_a_walk_is_drawn_and_steps_towards_it_pay() -> None:
     assert env.observation_space.contains(observation)
     rewards = [env.step(action)[1] for action in range(env.action_space.n)]
     assert np.isfinite(rewards).all() and len(set(rewards)) > 1
+
+
+def test_pushes_are_walks_by_numbers() -> None:
+    domain = Pushes()
+    task = domain.draw("source", keyed_rng(0, "source", 0))
+    walk = Walks().draw("source", keyed_rng(0, "source", 0))
+    assert (task.name, task.goal) == (walk.name, walk.goal)
+    env, other = task.make(3), walk.make(3)
+    assert env.action_space == domain.y
+    assert np.array_equal(env.reset()[0], other.reset()[0])
+    found, expected = env.step(np.array([1.0, 0.0], np.float32)), other.step(1)
+    assert np.array_equal(found[0], expected[0]) and found[1:] == expected[1:]
 
 
 def loss(params: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
