@@ -71,6 +71,8 @@ _WORLDS: tuple[tuple[str, str, str, str, str], ...] = (
      "video games of the Atari 2600, seen in pixels", "Bellemare et al. 2013, arXiv 1207.4708"),
     ("gridworld", "gridworld:Gridworld", f"{_DISCRETE} tabular model",
      "mazes drawn as text: walls, goals, pits, slippery floors", _SUTTON),
+    ("navigation2d", "navigation2d:Navigation2d", "continuous_actions",
+     "walks in the plane to goals that are not seen", "Finn et al. 2017, arXiv 1703.03400"),
 )  # fmt: skip
 
 # Name, class, what it gives, what it needs beside environments, summary and paper.
@@ -89,6 +91,12 @@ _POLICIES: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("td3", "TD3", "policy", "continuous_actions",
      "one best action, judged by two critics, by replay",
      "Fujimoto et al. 2018, arXiv 1802.09477"),
+    ("maml_rl", "MamlRl", "policy loss rollouts", "differentiable",
+     "an initialisation from which a few episodes suffice",
+     "Finn et al. 2017, arXiv 1703.03400"),
+    ("multitask_rl", "MultitaskRl", "policy loss rollouts", "",
+     "one policy trained on all tasks at once",
+     "Finn et al. 2017, arXiv 1703.03400"),
 )  # fmt: skip
 _TABLE = "tabular discrete_actions"
 _TABLES: tuple[tuple[str, str, str, str, str, str], ...] = (

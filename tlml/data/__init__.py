@@ -29,6 +29,7 @@ from tlml.data.tasks import (
     examples,
     tasks_of,
 )
+from tlml.data.trials import Trials, whole_episodes
 
 __all__ = [
     "MDP",
@@ -56,6 +57,7 @@ __all__ = [
     "StoredExamples",
     "Task",
     "Transitions",
+    "Trials",
     "check_counts",
     "check_data",
     "check_finite",
@@ -68,4 +70,5 @@ __all__ = [
     "outputs",
     "read_episodes",
     "tasks_of",
+    "whole_episodes",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import gymnasium
@@ -236,10 +237,32 @@ def vectorized(
     """
     if how == "native":
         return _native(places)
-    anew = {index: remembers(place) for index, place in {p.index: p for p in places}.items()}
+    found = {index: remembers(place) for index, place in {p.index: p for p in places}.items()}
+    return begun(places, how, running or [None] * len(places), found)
+
+
+def begun(
+    places: Sequence[EnvPlace],
+    how: Vectorization,
+    running: Sequence[Running | None],
+    anew: Mapping[int, bool] = MappingProxyType({}),
+) -> VectorEnv[Any, Any, Any]:
+    """Make the environments of places, as one, within some episodes.
+
+    Args:
+        places: Where.
+        how: As of `EnvStream`.
+        running: The episode of each.
+        anew: By tasks' numbers, whether an environment of its own is needed for each episode.
+
+    Raises:
+        TlmlError: They differ in their spaces, or the task brings no arithmetic of its own.
+    """
+    if how == "native":
+        return _native(places)
     made = [
-        functools.partial(SeededEpisodes, place, episode, anew[place.index])
-        for place, episode in zip(places, running or [None] * len(places), strict=True)
+        functools.partial(SeededEpisodes, place, episode, anew.get(place.index, False))
+        for place, episode in zip(places, running, strict=True)
     ]
     try:
         if how == "sync":
@@ -253,20 +276,25 @@ def vectorized(
 
 
 def _native(places: Sequence[EnvPlace]) -> VectorEnv[Any, Any, Any]:
-    tasks = {place.index: place.task for place in places}
-    task = places[0].task
-    make = getattr(task, "make_vec", None)
+    """Make environments that a task steps by arithmetic; of several tasks where it can."""
+    task, seed = places[0].task, places[0].seed_of(0)
+    tasks = {(place.split, place.index): place.task for place in places}
+    make, make_of = getattr(task, "make_vec", None), getattr(task, "make_vec_of", None)
     if make is None:
         raise TlmlError(
             f"vectorization: task {task.name} brings no make_vec(number, seed); take 'sync'"
         )
-    if len(tasks) > 1:
-        names = ", ".join(one.name for one in tasks.values())
+    if len(tasks) == 1:
+        one: VectorEnv[Any, Any, Any] = make(len(places), seed)
+        return one
+    if make_of is None:
+        names = ", ".join(each.name for each in tasks.values())
         raise TlmlError(
-            f"vectorization: 'native' steps environments of one task, here are {names}; take 'sync'"
+            f"vectorization: 'native' steps environments of one task, here are {names}, which "
+            "bring no make_vec_of(tasks, seed); take 'sync'"
         )
-    made: VectorEnv[Any, Any, Any] = make(len(places), places[0].seed_of(0))
-    return made
+    several: VectorEnv[Any, Any, Any] = make_of([place.task for place in places], seed)
+    return several
 
 
 def as_rollout(

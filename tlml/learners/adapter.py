@@ -24,6 +24,7 @@ from tlml.strategies.gradients import FirstOrder, Loss, by_autograd
 from tlml.strategies.loss_terms import features_with, of_target, passes
 from tlml.strategies.strategy import Strategy, has_terms, overrides
 from tlml.views.base import ViewSpaces
+from tlml.views.env import EnvView
 from tlml.views.episode import EpisodeView
 
 
@@ -157,7 +158,7 @@ class TargetAdapter:
             self.attempt.buffers = dict(self.strategy.begin(network, params, x))
 
 
-def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
+def adapter_for(learner: Adaptable, view: EpisodeView | EnvView) -> TargetAdapter:
     """Prepare a learner for the tasks of a view, with the view's strategy or the learner's own.
 
     Raises:
@@ -173,9 +174,10 @@ def adapter_for(learner: Adaptable, view: EpisodeView) -> TargetAdapter:
             strategy.claim(network)
         if type(strategy) is type(learner.strategy):
             _take_what_was_learned(strategy, learner.strategy)
-    spaces, trained = view.test_spaces, learner.view_spaces
+    trained = learner.view_spaces
+    spaces = view.test_spaces if isinstance(view, EpisodeView) else view.spaces
     new = takes_new_head(view.head, trained, spaces, "tasks have") and network is not None
-    if new and not lowest(view.shots):
+    if new and isinstance(view, EpisodeView) and not lowest(view.shots):
         raise TlmlError(
             "shots: 0 labelled examples train no new head; take head='kept', on a domain whose "
             "labels mean what they meant in training"

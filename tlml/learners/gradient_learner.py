@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from tlml.data.tasks import Batch, Episode, Episodes, Params
-from tlml.errors import TlmlError, check_choice, check_positive
-from tlml.learners.adapter import TargetAdapter
+from tlml.data.tasks import SPLITS, Batch, Episode, Episodes, Params
+from tlml.data.trials import Trials
+from tlml.errors import DivergedError, TlmlError, check_choice, check_positive
+from tlml.learners.adapter import TargetAdapter, adapter_for
+from tlml.learners.keyed_draws import keyed_draws
 from tlml.learners.network_learner import NetworkLearner
 from tlml.learners.together import Together
 from tlml.meta.compiled import CompiledSteps
@@ -23,14 +26,32 @@ from tlml.meta.paths import path_for
 from tlml.meta.problem import InnerProblem, TrainingAdapter
 from tlml.meta.vmapped import VmapPath
 from tlml.networks.batchnorm import POLICIES, Policy, check_statistics, has_batchnorm
+from tlml.networks.modes import constant
 from tlml.strategies.gradients import Loss
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import View
-from tlml.views.env import EnvView
+from tlml.views.contract import Played
+from tlml.views.env import Environments, EnvView
 from tlml.views.episode import EpisodeView
 
 # What a problem computes; a learner that does so otherwise names a `problem_type`.
 _OF_THE_PROBLEM = ("scores", "start", "adapted", "inner_loss", "task_loss", "task_slopes")
+
+
+class Adapted(NamedTuple):
+    """Where an adaptation to a task by acting is.
+
+    Args:
+        problem: The inner problem.
+        params: The parameters, by name.
+        env_steps: Steps in environments that were learned from until then.
+        gradient_steps: Steps of the strategy until then.
+    """
+
+    problem: InnerProblem
+    params: Params
+    env_steps: int = 0
+    gradient_steps: int = 0
 
 
 class GradientLearner(NetworkLearner):
@@ -255,6 +276,71 @@ class GradientLearner(NetworkLearner):
         rank_zero_info(f"{own.__name__}: tasks of an evaluation are adapted to {how}")
         return found
 
+    def played_with(
+        self, problem: InnerProblem, params: Params, environments: Environments
+    ) -> Sequence[tuple[float, int]]:
+        """Act in the environments of one task with other parameters than the network's own.
+
+        An agent that writes this, and a loss for `tlml.data.Trials`, adapts to each task of a test.
+
+        Args:
+            problem: The inner problem, which knows the network.
+            params: Its parameters.
+            environments: Where.
+
+        Returns:
+            Each episode's return and its steps.
+        """
+        raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
+
+    @property
+    def adapts_by_acting(self) -> bool:
+        """Whether it adapts to a task by rollouts in it, and not by examples."""
+        return type(self).played_with is not GradientLearner.played_with
+
+    def plays(self, environments: Environments) -> Iterable[Played]:
+        """Yield how episodes of a task went before any step of the strategy, and after each.
+
+        The view's strategy adapts, or else the learner's own, by rollouts in the task.
+
+        Raises:
+            TlmlError: The view asks for an adaptation, and this learner has none.
+            DivergedError: Parameters are NaN or infinite after a step.
+        """
+        view = self.current_view()
+        if not self.adapts_by_acting or not isinstance(view, EnvView):
+            yield from super().plays(environments)
+            return
+        if not self._adapting:
+            self._adapting = (adapter_for(self, view), None)
+        for each in self.adaptation(environments, view, self._adapting[0]):
+            played = self.played_with(each.problem, each.params, environments)
+            yield Played(played, each.env_steps, each.gradient_steps)
+
+    def adaptation(
+        self, environments: Environments, view: EnvView, adapter: TargetAdapter | None = None
+    ) -> Iterator[Adapted]:
+        """Yield where an adaptation to a task begins, and where it is after each step.
+
+        Args:
+            environments: Those of the task.
+            view: What it is a task of; its strategy adapts, or else the learner's own.
+            adapter: What was prepared for the view.
+
+        Raises:
+            DivergedError: Parameters are NaN or infinite after a step.
+        """
+        adapter = (adapter or adapter_for(self, view)).turned_to(
+            (self.seed, view.seed, SPLITS.index(environments.split), environments.index)
+        )
+        trials, problem = Trials([environments]), self.problem(adapter)
+        with keyed_draws((adapter.seed,), self.device), constant(adapter.strategy):
+            start = problem.start()
+            yield Adapted(problem, start)
+            for step, params in enumerate(problem.steps(start, trials), 1):
+                _check_finite(adapter, params, environments.index, step)
+                yield Adapted(problem, params, trials.env_steps, adapter.attempt.calls)
+
     def diverged_at(self, adapter: TargetAdapter, support: Batch) -> int | None:
         """Return the inner step after which parameters aren't finite, from 1 on, if one is so."""
         return self.problem(adapter).diverged_at(support)
@@ -266,3 +352,11 @@ class GradientLearner(NetworkLearner):
     def _build(self, network: nn.Module) -> None:
         super()._build(network)
         self.stacks_calls = None
+
+
+def _check_finite(adapter: TargetAdapter, params: Params, task: int, step: int) -> None:
+    if not all(bool(torch.isfinite(value).all()) for value in params.values()):
+        raise DivergedError(
+            f"task {task}: adapting by {type(adapter.strategy).__name__} diverged at inner step "
+            f"{step} (NaN or infinity); lower its lr"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -38,7 +38,7 @@ from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.version import tlml_version
 from tlml.views.base import KeyedLoader, View, ViewSpaces, begin_epoch, view_of
-from tlml.views.contract import Place
+from tlml.views.contract import Place, Played
 from tlml.views.episode import EpisodeView
 from tlml.views.pair import PairView
 from tlml.views.stream import StreamView
@@ -179,6 +179,24 @@ class Learner(Recorded, SafelyLoaded, ABC):
     def played(self, environments: Any) -> Sequence[tuple[float, int]]:
         """Act in the environments of one task; return each episode's return and its steps."""
         raise TlmlError(f"{type(self).__name__} can't act; environments need a learner that plays")
+
+    def plays(self, environments: Any) -> Iterable[Played]:
+        """Act in the environments of one task, as a test does; yield how its episodes went.
+
+        A learner that adapts to each task yields them before any step, and after each.
+
+        Raises:
+            TlmlError: The view asks for an adaptation, and this learner has none.
+        """
+        view = self.current_view()
+        for option in ("adapt", "head"):
+            if getattr(view, option, None) is not None:
+                raise TlmlError(
+                    f"{option}: {type(self).__name__} does not adapt within a test; train it on "
+                    "the task itself (train_split='target'), or take one that does, such as "
+                    "maml_rl"
+                )
+        yield Played(self.played(environments))
 
     def play(self, environments: Any) -> list[float]:
         """Act in the environments of one task; return the return of each episode."""

@@ -132,4 +132,5 @@ def _literal_name(source: str) -> str | None:
         value = ast.literal_eval(source)
     except ValueError:
         return None
-    return value if isinstance(value, str) else None
+    name = value.get("name") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else None

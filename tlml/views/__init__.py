@@ -1,7 +1,7 @@
 """Views: one domain as the batches that each family of learners trains on."""
 
 from tlml.views.base import View, ViewSpaces
-from tlml.views.contract import Measurable, Measurement, Place
+from tlml.views.contract import Measurable, Measurement, Place, Played
 from tlml.views.env import Environments, EnvView
 from tlml.views.episode import EpisodeView
 from tlml.views.export import write_episodes
@@ -16,6 +16,7 @@ __all__ = [
     "Measurement",
     "PairView",
     "Place",
+    "Played",
     "StreamView",
     "View",
     "ViewSpaces",

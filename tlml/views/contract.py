@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ from tlml.metrics.tasks import measure_predictions
 # What of a record does not measure its predictions.
 BESIDE_METRICS = (
     "episode", "seconds", "gradient_steps", "blocks", "resampled", "returns", "length", "env_steps",
+    "return_by_step", "adapt_env_steps",
 )  # fmt: skip
 
 
@@ -43,6 +44,20 @@ class Measurement(NamedTuple):
     of_loader: bool = False
 
 
+class Played(NamedTuple):
+    """How a task was played, before an adaptation or after one of its steps.
+
+    Args:
+        episodes: The return and the steps of each.
+        env_steps: Steps in environments that were learned from until then.
+        gradient_steps: Steps of the adaptation until then.
+    """
+
+    episodes: Sequence[tuple[float, int]]
+    env_steps: int = 0
+    gradient_steps: int = 0
+
+
 class Measurable(Protocol):
     """A learner, as views measure it."""
 
@@ -64,8 +79,8 @@ class Measurable(Protocol):
     def adapt_to(self, tasks: Sequence[Episode], place: Place) -> list[dict[str, Any]]:
         """Adapt to each task and return a record of each: metrics, and what it cost."""
 
-    def played(self, environments: Any) -> Sequence[tuple[float, int]]:
-        """Act in the environments of one task; return each episode's return and its steps."""
+    def plays(self, environments: Any) -> Iterable[Played]:
+        """Act in the environments of one task, also after each step where it is adapted to."""
 
 
 def judge(

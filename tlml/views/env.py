@@ -19,8 +19,9 @@ from tlml.data.env_stream import VECTORIZATIONS, Vectorization
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
+from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
-from tlml.views.contract import Measurable, Measurement, Place
+from tlml.views.contract import Measurable, Measurement, Place, Played
 
 
 class Environments:
@@ -35,15 +36,27 @@ class Environments:
         seed: The key of their randomness.
         split: The task's split.
         key: The key of the view.
+        vectorization: How whole episodes in them are stepped.
+        learning: In how many an agent adapts to the task; `number` where None.
     """
 
     def __init__(
         self, task: MDP, index: int, number: int, seed: int,
-        split: Split = "source", key: int = 0,
+        split: Split = "source", key: int = 0, vectorization: Vectorization = "sync",
+        learning: int | None = None,
     ) -> None:  # fmt: skip
         self.task, self.index, self.number, self.seed = task, index, number, seed
         self.split: Split = split
         self.key = key
+        self.vectorization: Vectorization = vectorization
+        self.learning = learning
+
+    def places(self) -> list[EnvPlace]:
+        """Return the places in whose episodes an agent adapts to the task."""
+        return [
+            EnvPlace(self.task, self.split, self.index, number, self.key)
+            for number in range(self.learning or self.number)
+        ]
 
     def judging(self) -> list[EnvPlace]:
         """Return as many places, each of which judges an agent by its first episode."""
@@ -75,12 +88,17 @@ class EnvDataset(Dataset[Environments]):
     split: Split
     number: int
     seed: int
+    vectorization: Vectorization = "sync"
+    learning: int | None = None
 
     def __getitem__(self, index: int) -> Environments:
         rng = keyed_rng(self.seed, self.split, index)
         task = self.task(index, rng)
         key = int(rng.integers(2**31))
-        return Environments(task, index, self.number, key, self.split, self.seed)
+        return Environments(
+            task, index, self.number, key, self.split, self.seed, self.vectorization,
+            self.learning,
+        )  # fmt: skip
 
     def task(self, index: int, rng: np.random.Generator) -> MDP:
         """Return a task of the split: of a finite family the one whose turn it is."""
@@ -108,6 +126,9 @@ class EnvView(View):
         split: The tasks that a test draws from.
         train_split: The tasks to train on.
         task: The one of them to train and be tested on; all where None.
+        adapt: The strategy that adapts to each task of a test, by rollouts of its own in `envs`
+            environments; the learner's own where None. For learners that adapt, as ``maml_rl``.
+        head: Whether a test keeps the head, or begins with a new one of zeros (``new``).
         vectorization: Step environments one after the other in this process (``sync``), each in
             one of its own (``async``), or by arithmetic over all that tasks bring (``native``).
         seed: The key of tasks and rollouts.
@@ -134,6 +155,8 @@ class EnvView(View):
         split: Literal["source", "validation", "target"] = "target",
         train_split: Literal["source", "validation", "target"] = "source",
         task: int | None = None,
+        adapt: Strategy | None = None,
+        head: Literal["kept", "new"] | None = None,
         vectorization: Vectorization = "sync",
         seed: int = 0,
         judging_seed: int | None = None,
@@ -148,11 +171,14 @@ class EnvView(View):
         check_choice("split", split, SPLITS)
         check_choice("train_split", train_split, SPLITS)
         check_choice("vectorization", vectorization, VECTORIZATIONS)
+        if head is not None:
+            check_choice("head", head, ("kept", "new"))
         self.envs, self.tasks_per_batch = envs, tasks_per_batch
         self.tasks, self.test_tasks, self.test_episodes = tasks, test_tasks, test_episodes
         self.split: Split = split
         self.train_split: Split = train_split
         self.task, self.vectorization = task, vectorization
+        self.adapt, self.head = adapt, head
         self.judging_seed = seed if judging_seed is None else judging_seed
         self._check_task()
 
@@ -165,23 +191,23 @@ class EnvView(View):
     def measure(
         cls, learner: Measurable, batch: Any, place: Place, view: View | None
     ) -> Iterator[Measurement]:
-        """Act in the environments of each task, and yield its mean return."""
+        """Act in the environments of each task, and yield its mean return.
+
+        Where it is adapted to, that is the return after the last step, and the record tells the
+        return before any (``return_before``), before and after each (``return_by_step``), and the
+        steps in environments that were learned from (``adapt_env_steps``).
+        """
         for environments in batch:
             start = time.perf_counter()
             with torch.inference_mode(False), torch.enable_grad():
-                played = learner.played(environments)
-            totals, lengths = zip(*played, strict=True)
+                plays = list(learner.plays(environments))
             record = {
                 "episode": environments.index,
-                "return": float(np.mean(totals)),
-                "length": float(np.mean(lengths)),
-                "env_steps": sum(lengths),
-                "returns": list(totals),
+                **_told(plays),
                 "seconds": time.perf_counter() - start,
-                "gradient_steps": 0,
             }
-            values = {name: record[name] for name in ("return", "length")}
-            yield Measurement(values, 1, [record])
+            shown = ("return", "length", "return_before")
+            yield Measurement({n: record[n] for n in shown if n in record}, 1, [record])
 
     @property
     def spaces(self) -> ViewSpaces:
@@ -216,7 +242,8 @@ class EnvView(View):
 
     def dataset(self, split: Split, number: int | None = None) -> EnvDataset:
         """Return the environments of a split, so many of each task."""
-        return EnvDataset(self.domain, split, number or self.envs, self.seed)
+        size = number or self.envs
+        return EnvDataset(self.domain, split, size, self.seed, self.vectorization)
 
     def splits(self, stage: str) -> tuple[Split, ...]:
         """Return the splits that a stage of the Trainer draws from; a fit, from `train_split`."""
@@ -243,7 +270,9 @@ class EnvView(View):
     def _judging(self, split: Split) -> KeyedLoader:
         known = known_tasks(self.domain, split)
         number = self.test_tasks if known is None else min(self.test_tasks, len(known))
-        data: Dataset[Any] = EnvDataset(self.domain, split, self.test_episodes, self.judging_seed)
+        data: Dataset[Any] = EnvDataset(
+            self.domain, split, self.test_episodes, self.judging_seed, self.vectorization, self.envs
+        )
         if self.task is not None and split == self.train_split:
             data, number = Subset(data, [self.task]), 1
         return self._loader(data, number)
@@ -273,3 +302,20 @@ class EnvView(View):
 def known_tasks(domain: Domain[Any], split: Split) -> Sequence[Any] | None:
     """Return the tasks of a finite family; None where they are endless."""
     return None if type(domain).tasks is Domain.tasks else domain.tasks(split)
+
+
+def _told(plays: Sequence[Played]) -> dict[str, Any]:
+    """Return what a record holds of how a task was played, before and after each step."""
+    totals, lengths = zip(*plays[-1].episodes, strict=True)
+    means = [float(np.mean([total for total, _ in each.episodes])) for each in plays]
+    found = {
+        "return": means[-1],
+        "length": float(np.mean(lengths)),
+        "env_steps": sum(lengths),
+        "returns": list(totals),
+        "gradient_steps": plays[-1].gradient_steps,
+    }
+    if len(plays) > 1:
+        cost = plays[-1].env_steps
+        found |= {"return_before": means[0], "return_by_step": means, "adapt_env_steps": cost}
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from meta_gradients import learner_of, perceptron, waves
+from refusals import fails
 from torch import nn
 from torch.func import functional_call
 
@@ -87,3 +88,11 @@ def test_one_example_for_batchnorm_is_told_before_training(
         with nullcontext() if works or batchnorm == "stored" else told:
             learner.check(view)
     assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
+
+
+def test_a_learner_that_does_not_act_says_so_where_it_is_to_play() -> None:
+    learner = learner_of(perceptron(), Descent(lr=0.1, steps=2))
+    with fails("Maml can't act; environments need a learner that plays"):
+        learner.played_with(learner.problem(), {}, None)
+    with fails("Maml can't act; environments need a learner that plays"):
+        list(learner.plays(None))

@@ -6,6 +6,7 @@ import sys
 
 from tlml import Spec, hookimpl
 from tlml.registry import Registry
+from tlml.suites.schema import SuiteFit
 from tlml.suites.sources import Sources
 
 
@@ -37,3 +38,12 @@ def test_the_views_of_a_learner_follow_from_its_needs() -> None:
     names = {option.name for option in sources.views("maml").known}
     assert "tasks_per_batch" in names and "unlabelled" not in names
     assert "unlabelled" in {option.name for option in sources.views(None).known}
+
+
+def test_a_fit_is_trained_with_its_learners_default_strategy_by_name_or_with_options() -> None:
+    sources = Sources(Registry())
+    trained = {
+        name: sources.trained_with(SuiteFit(learner=name)) for name in ("maml", "maml_rl", "ppo")
+    }
+    assert trained == {"maml": "sgd", "maml_rl": "sgd", "ppo": None}
+    assert sources.trained_with(SuiteFit(learner="maml", strategy="meta_sgd")) == "meta_sgd"

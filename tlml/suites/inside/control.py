@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from tlml.errors import TlmlError
 from tlml.finetuning.callback import Adapt
 from tlml.learners.acting import Acting
+from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
 from tlml.suites.inside.ingredients import (
     load_fitted,
@@ -40,6 +42,12 @@ class Measured(NamedTuple):
     def mean(self) -> float:
         """The mean return."""
         return float(np.mean(self.returns))
+
+    @classmethod
+    def of(cls, played: Sequence[tuple[float, int]], seconds: float) -> Measured:
+        """Return episodes, with their returns and steps, as what was measured."""
+        totals, lengths = zip(*played, strict=True)
+        return cls([*totals], [*lengths], round(seconds, 3))
 
 
 def check_control(config: dict[str, Any]) -> None:
@@ -97,9 +105,7 @@ class Milestones(pl.Callback):
 
     def measure(self, agent: Acting) -> None:
         """Act in all environments and keep what came of it."""
-        played = agent.played(self.environments)
-        totals, lengths = zip(*played, strict=True)
-        self.found.append(Measured([*totals], [*lengths], round(self._seconds, 3)))
+        self.found.append(Measured.of(agent.played(self.environments), self._seconds))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure what the strategy begins with, and start the clock."""
@@ -126,6 +132,9 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
     (environments,) = next(iter(view.test_dataloader()))
     milestones = Milestones(at, environments, report)
     strategy = make_strategy(config["strategy"], config["strategy_options"])
+    if isinstance(agent, GradientLearner) and agent.adapts_by_acting:
+        view.adapt = strategy
+        return _adapt(agent, view, environments, milestones)
     learns = is_overridden("training_step", agent) and (strategy is None or strategy.max_steps)
     callbacks: list[pl.Callback] = [milestones]
     if strategy is not None and learns:
@@ -146,9 +155,30 @@ def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report)
     return milestones.found
 
 
+def _adapt(
+    agent: GradientLearner, view: EnvView, environments: Environments, milestones: Milestones
+) -> list[Measured]:
+    """Let an agent adapt by its strategy's steps, as many as there are or as the steps allow."""
+    at, found, seconds = milestones.at, milestones.found, 0.0
+    since = time.perf_counter()
+    for each in agent.adaptation(environments, view):
+        seconds += time.perf_counter() - since
+        passed = sum(steps <= each.env_steps for steps in at) - len(found)
+        if passed:
+            played = agent.played_with(each.problem, each.params, environments)
+            found += [Measured.of(played, seconds)] * passed
+        milestones.report(min(each.env_steps / max(at[-1], 1), 1.0))
+        if len(found) == len(at):
+            return found
+        since = time.perf_counter()
+    last = Measured.of(agent.played_with(each.problem, each.params, environments), seconds)
+    return [*found, *[last] * (len(at) - len(found))]
+
+
 def _set_rate(agent: Any, config: dict[str, Any]) -> None:
     """Let an agent learn at the rate that the method's options say, where they do."""
-    if "lr" not in config["strategy_options"]:
+    adapts = isinstance(agent, GradientLearner) and agent.adapts_by_acting
+    if "lr" not in config["strategy_options"] or adapts:
         return
     if not hasattr(agent, "lr"):
         raise TlmlError(f"lr: {config['learner']} has no learning rate to set; leave it out")

@@ -7,13 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from agents import Gradients, Lines, Summing
 from refusals import fails
 
+import tlml
+from tlml import EnvView
 from tlml.suites.inside.control import (
     Measured,
     Milestones,
     _acting,
+    _learn,
     _record,
     _set_rate,
     _to_threshold,
@@ -37,6 +41,25 @@ def test_it_is_measured_when_it_passes_each_number_of_steps() -> None:
     assert passed == [1, 3, 3, 3, 4]
     assert all(len(one.returns) == len(one.lengths) == 3 for one in found.found)
     assert found.found[0].returns == found.found[-1].returns  # it learned nothing
+
+
+@pytest.mark.parametrize("strategy", ["sgd", "as_trained", None])
+def test_an_agent_that_adapts_to_tasks_does_so_by_its_strategys_steps(strategy: Any) -> None:
+    agent: Any = tlml.learner("maml_rl", horizon=7, network_options={"hidden": [8]})
+    view = EnvView(Lines(), envs=3, task=0, train_split="target", test_episodes=4)
+    agent.meet(view.spaces)
+    before = {name: value.clone() for name, value in agent.state_dict().items()}
+    options = {"lr": 5.0, "steps": 9} if strategy == "sgd" else {}
+    config = {"env_steps": [0, 1, 2, 20, 10**6], "strategy": strategy, "strategy_options": options}
+    shares: list[float] = []
+    found = _learn(agent, view, config, shares.append)
+    assert len(found) == 5 and all(len(one.returns) == len(one.lengths) == 4 for one in found)
+    assert [one.seconds for one in found] == sorted(one.seconds for one in found)
+    assert found[1] == found[2]  # one step passes both
+    steps = {"sgd": 9, "as_trained": 0, None: 1}[strategy]
+    assert len(shares) == 1 + steps
+    assert (found[0].returns != found[-1].returns) == (strategy != "as_trained")
+    assert all(torch.equal(value, before[name]) for name, value in agent.state_dict().items())
 
 
 def test_tasks_are_solved_at_the_first_number_of_steps_with_that_return() -> None:
@@ -67,8 +90,6 @@ def test_a_record_holds_each_episode_of_each_task(tmp_path: Path) -> None:
 
 
 def test_who_lives_in_no_environments_is_refused() -> None:
-    import tlml
-
     with fails(
         "learner estimator: it does not live on in environments (it is no tlml.learners.Acting), "
         "so it can't learn for a number of steps in them"
