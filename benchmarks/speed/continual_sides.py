@@ -157,12 +157,7 @@ def _by_hand(case: Case) -> Side:
 def _authors(case: Case, root: str) -> Side:
     """Return the authors' code, from a checkout."""
     kind = authors_net(root) if case.loss_at == "mean" else _at_the_end(authors_net(root))
-    options = SimpleNamespace(
-        n_layers=2, n_hiddens=100, arch="linear", dataset="mnist_rotations", xav_init=False,
-        alpha_init=ALPHA, opt_wt=0.1, opt_lr=ALPHA_LR, glances=1, memories=MEMORY,
-        replay_batch_size=REPLAY, cuda=False, second_order=case.second, learn_lr=True,
-        sync_update=False, use_old_task_memory=False, grad_clip_norm=CLIP,
-    )  # fmt: skip
+    options = authors_options(alpha_init=ALPHA, opt_lr=ALPHA_LR, second_order=case.second)
     if case.images:
         factory = importlib.import_module("model.meta.modelfactory").ModelFactory
         factory.get_model = staticmethod(lambda **_: _IMAGES)
@@ -183,6 +178,17 @@ _IMAGES = [
     ("conv2d", [32, 16, 3, 3, 2, 1], ""), ("relu", [True], ""), ("flatten", [], ""),
     ("linear", [64, 1568], ""), ("relu", [True], ""), ("linear", [10, 64], ""), ("rep", [], ""),
 ]  # fmt: skip
+
+
+def authors_options(**options: Any) -> SimpleNamespace:
+    """Return the options of the authors' La-MAML: those given, the others for batches like ours."""
+    common = {
+        "n_layers": 2, "n_hiddens": 100, "arch": "linear", "dataset": "mnist_rotations",
+        "xav_init": False, "opt_wt": 0.1, "glances": 1, "memories": MEMORY,
+        "replay_batch_size": REPLAY, "cuda": False, "second_order": False, "learn_lr": True,
+        "sync_update": False, "use_old_task_memory": False, "grad_clip_norm": CLIP,
+    }  # fmt: skip
+    return SimpleNamespace(**{**common, **options})
 
 
 def _at_the_end(kind: Any) -> Any:

@@ -47,6 +47,11 @@ class Command:
         """Whether it has not ended."""
         return bool(self._process.is_alive())
 
+    @property
+    def session(self) -> int:
+        """The session of it and of all processes that it starts."""
+        return int(self._process.pid)
+
     def send(self, number: int) -> None:
         """Send a signal to the command itself, not to its workers."""
         os.kill(self._process.pid, number)

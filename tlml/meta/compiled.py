@@ -68,13 +68,17 @@ def _program(problem: Problem, names: list[str], inputs: list[Tensor]) -> Any:
     return compile_function(flat, inputs)
 
 
-def compile_function(function: Callable[..., list[Tensor]], inputs: Sequence[Tensor]) -> Any:
+def compile_function(
+    function: Callable[..., list[Tensor]], inputs: Sequence[Tensor], *, native: bool = False
+) -> Any:
     """Trace a function of tensors into one graph, and compile that.
 
     Args:
         function: It may differentiate inside; all that it depends on beside its arguments, numbers
             and modes among it, is taken as it is now.
         inputs: Arguments like those that the program will be given.
+        native: On a CPU, have C++ and not Python call the program's kernels, of which there may be
+            hundreds: a fifth faster where they are small, and longer to compile.
 
     Raises:
         TlmlError: There is no compiler, or it failed.
@@ -85,10 +89,15 @@ def compile_function(function: Callable[..., list[Tensor]], inputs: Sequence[Ten
     graph = make_fx(function)(*inputs)
     _spell_out(graph)
     _turn_narrow_products(graph)
+    _spread_outer_products(graph)
+    _forget_examples(graph)
+    on_cpu = all(tensor.device.type == "cpu" for tensor in inputs)
     try:
         # What torch.compile does, without its guards: shapes and types are looked up above.
         with torch.no_grad():
-            program = torch._inductor.compile(graph, list[Any](inputs))
+            program = torch._inductor.compile(
+                graph, list[Any](inputs), {"cpp_wrapper": native and on_cpu}
+            )
     except Exception as error:
         if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
@@ -138,6 +147,28 @@ def _turn_narrow_products(graph: GraphModule) -> None:
             node.replace_all_uses_with(graph.graph.call_function(turned, (product, 1, 2)))
         graph.graph.erase_node(node)
     graph.recompile()
+
+
+def _spread_outer_products(graph: GraphModule) -> None:
+    """Compute a bᵀ entry by entry, so that it is one with what it is added to or multiplied by.
+
+    Else a matrix is written to memory and read again, which for the gradient of a large layer on a
+    single example costs more than the numbers. A sum of one product is that product, to the bit.
+    """
+    aten = torch.ops.aten
+    for node in graph.graph.find_nodes(op="call_function", target=aten.mm.default):
+        if node.args[0].meta["val"].shape[1] == 1:
+            node.target = aten.mul.Tensor
+    graph.recompile()
+
+
+def _forget_examples(graph: GraphModule) -> None:
+    """Let the compiler take the inputs that it is given for those that were traced.
+
+    Tracing leaves an example of each, of which the compiler refuses to have many of many kinds.
+    """
+    for node in graph.graph.find_nodes(op="placeholder"):
+        node.meta.pop("val", None)
 
 
 def _check(program: Any, graph: GraphModule, inputs: Sequence[Tensor]) -> None:

@@ -41,7 +41,7 @@ class CompiledPath:
         key = call.key()
         if key not in self._programs:
             rank_zero_info(f"{type(objective.network).__name__}: compiling a glance")
-            self._programs[key] = compile_function(call, call.inputs)
+            self._programs[key] = compile_function(call, call.inputs, native=True)
         with torch.no_grad():
             loss, *found = self._programs[key](*call.inputs)
         names = list(glance.theta)

@@ -6,12 +6,13 @@ import csv
 import multiprocessing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from agents import Gradients, Line, Lines, LineTask, Summing
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from trainers import fitting_trainer, quiet_trainer
 
 import tlml
@@ -147,6 +148,22 @@ def test_loggers_count_steps_in_environments(tmp_path: Path) -> None:
     assert {"train_return", "train_length", "env_steps"} <= rows[0].keys()
 
 
+def test_wandb_is_told_steps_in_environments(tmp_path: Path) -> None:
+    logger = WandbLogger(project="agents", save_dir=tmp_path, offline=True)
+    agent, view = made(Gradients)
+    told: list[dict[str, Any]] = []
+    run = logger.experiment
+    with patch.object(run, "log", lambda values, **_: told.append(values)):
+        trainer = quiet_trainer(
+            max_epochs=-1, logger=logger, log_every_n_steps=2, num_sanity_val_steps=0
+        )
+        trainer.fit(agent, view)
+    run.finish()
+    trained = [each["trainer/global_step"] for each in told if "train_loss" in each]
+    assert trained == sorted(trained) and len(trained) >= 5
+    assert trained[0] > 10 and trained[-1] >= 200  # where batches are ten or so
+
+
 def test_a_test_is_of_fixed_episodes_of_each_target_task() -> None:
     agent, view = made(Gradients)
     fit(agent, view)
@@ -182,6 +199,57 @@ def test_an_environment_that_raises_is_named_and_nothing_is_left_open(vectorizat
     assert multiprocessing.active_children() == []
     with pytest.raises(TlmlError, match="environments of its own in a fit only"):
         agent.collect(1)
+
+
+class Ill(Line):
+    """A line that falls ill after a number of steps of all of its kind."""
+
+    healthy: float = float("inf")
+
+    def step(self, action: Any) -> Any:
+        seen, reward, *rest = super().step(action)
+        type(self).healthy -= 1
+        return seen, reward if self.healthy > 0 else self.worst(), *rest
+
+    def worst(self) -> float:
+        return float("nan")
+
+
+class Lost(Ill):
+    def worst(self) -> float:
+        raise ValueError("lost")
+
+
+class Wards(Lines):
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def tasks(self, split: Any) -> Any:
+        return [LineTask("ward", 50, self.kind)]
+
+
+@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
+@pytest.mark.parametrize(("kind", "said"), [(Ill, "its reward is NaN"), (Lost, "lost")])
+def test_what_was_saved_before_an_environment_failed_goes_on(
+    kind: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learned(**options: Any) -> Any:
+        keeper = pl.callbacks.ModelCheckpoint(tmp_path, filename="kept", every_n_train_steps=1)
+        agent = Gradients(max_env_steps=240, seed=3)
+        view = agent.view(Wards(kind), envs=4)
+        fit(agent, view, enable_checkpointing=True, callbacks=[keeper], **options)
+        return state(agent)
+
+    monkeypatch.setattr(kind, "healthy", float("inf"))
+    whole = learned()
+    (tmp_path / "kept.ckpt").unlink()
+    monkeypatch.setattr(kind, "healthy", 150)
+    with pytest.raises(Exception, match=rf"^environment \d \(ward\).*{said}"):
+        learned()
+    monkeypatch.setattr(kind, "healthy", float("inf"))
+    found = learned(path=tmp_path / "kept.ckpt")
+    assert all(torch.equal(value, found[name]) for name, value in whole.items())
 
 
 def test_processes_of_environments_give_what_one_process_gives() -> None:

@@ -83,3 +83,12 @@ def test_after_a_stream_all_meet_the_same_episodes() -> None:
     assert {cell.point["shots"] for cell in episodes} == {1, 5}
     (lamaml,) = {cell.config["strategy"] for cell in episodes if cell.method == "lamaml"}
     assert lamaml == "meta_sgd"  # by the rates that it learned
+
+
+def test_before_new_tasks_all_look_as_often_at_a_stream() -> None:
+    looks: dict[str, set[Any]] = {}
+    streams = {"naive", "er", "der", "lamaml"}
+    for cell in learned(ALL[-1]):
+        if cell.config["learner"] in streams:
+            looks.setdefault(cell.domain, set()).add(cell.config["options"].get("glances"))
+    assert looks == {"rotated_digits": {5}, "split_glyphs": {5}}

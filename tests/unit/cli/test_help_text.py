@@ -15,7 +15,7 @@ def test_it_says_what_the_command_does_with_an_example(command: str) -> None:
     assert text.startswith(f"usage: tlml {command} --model LEARNER --data.domain DOMAIN")
     assert WHAT[command] in text and f"  tlml {command} --" in text
     assert len(text.splitlines()) < 50
-    assert "--recipe NAME" in text and "ppo_cartpole, " in text
+    assert "--recipe NAME" in text and "ppo_cartpole," in text
     assert "{" not in text
 
 
