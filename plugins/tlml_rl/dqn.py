@@ -13,7 +13,7 @@ from tlml import Strategy
 from tlml.data import Transitions
 from tlml.errors import DivergedError, check_choice, check_positive
 from tlml_rl.base.flat_learner import SCHEDULES, Schedule
-from tlml_rl.base.value_learner import ValueLearner, masked
+from tlml_rl.off_policy.value_learner import ValueLearner, masked
 
 _AT_ONCE = 512  # observations that the target network is given
 

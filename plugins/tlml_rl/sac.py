@@ -11,7 +11,7 @@ from torch import nn
 
 from tlml import Strategy
 from tlml.errors import check_choice, check_positive
-from tlml_rl.base.twin_learner import Minibatch, TwinLearner
+from tlml_rl.off_policy.twin_learner import Minibatch, TwinLearner
 
 Array = NDArray[Any]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tlml import Strategy
 from tlml.errors import check_not_negative, check_positive
 from tlml.views import ViewSpaces
-from tlml_rl.base.twin_learner import Minibatch, TwinLearner
+from tlml_rl.off_policy.twin_learner import Minibatch, TwinLearner
 
 Array = NDArray[Any]
 

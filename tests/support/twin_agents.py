@@ -11,7 +11,7 @@ from policy_agents import met
 from value_agents import rollout
 
 from tlml.data import Rollout, Transitions
-from tlml_rl.base.twins_by_hand import TwinsByAutograd
+from tlml_rl.off_policy.twins_by_hand import TwinsByAutograd
 
 ACTIONS = Box(np.array([-2.0, 0.0], np.float32), np.array([2.0, 1.0], np.float32))
 

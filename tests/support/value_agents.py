@@ -10,8 +10,8 @@ from gymnasium.spaces import Discrete
 from policy_agents import met
 
 from tlml.data import Rollout, Transitions
-from tlml_rl.base.values_by_hand import ValuesByAutograd
 from tlml_rl.dqn import DQN
+from tlml_rl.off_policy.values_by_hand import ValuesByAutograd
 
 ACTIONS = 3
 

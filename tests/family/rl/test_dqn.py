@@ -23,10 +23,10 @@ from tlml.data import Transitions
 from tlml.errors import DivergedError
 from tlml.networks import mlp
 from tlml.views import ViewSpaces
-from tlml_rl.base.target import Target
-from tlml_rl.base.values import value_perceptron
-from tlml_rl.base.values_by_hand import ValuesByAutograd, value_lack
 from tlml_rl.dqn import DQN
+from tlml_rl.off_policy.target import Target
+from tlml_rl.off_policy.values import value_perceptron
+from tlml_rl.off_policy.values_by_hand import ValuesByAutograd, value_lack
 
 
 def plain_update(network: nn.Module, target: nn.Module, steps: Transitions, agent: DQN) -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from tlml import TlmlError
 from tlml.data import Rollout
-from tlml_rl.base import replay as module
-from tlml_rl.base.priorities import SumTree
-from tlml_rl.base.replay import ReplayBuffer
+from tlml_rl.off_policy import replay as module
+from tlml_rl.off_policy.priorities import SumTree
+from tlml_rl.off_policy.replay import ReplayBuffer
 
 SEEN = Box(0, np.inf, (1,), np.float32)
 GAMMA = 0.9

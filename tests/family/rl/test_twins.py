@@ -22,7 +22,7 @@ from tlml import TlmlError
 from tlml.data import Transitions
 from tlml.errors import DivergedError
 from tlml.views import ViewSpaces
-from tlml_rl.base.twins import ActorTwins
+from tlml_rl.off_policy.twins import ActorTwins
 from tlml_rl.sac import SAC
 from tlml_rl.td3 import TD3
 

@@ -17,10 +17,10 @@ from tlml.errors import OptionError, check_positive
 from tlml.views import ViewSpaces
 from tlml_rl.base.flat import FlatParameters
 from tlml_rl.base.flat_learner import FlatLearner
-from tlml_rl.base.replay_learner import ReplayLearner
-from tlml_rl.base.target import Target
-from tlml_rl.base.values import named_values, value_features
-from tlml_rl.base.values_by_hand import ValuePath, ValuesByAutograd, value_path
+from tlml_rl.off_policy.replay_learner import ReplayLearner
+from tlml_rl.off_policy.target import Target
+from tlml_rl.off_policy.values import named_values, value_features
+from tlml_rl.off_policy.values_by_hand import ValuePath, ValuesByAutograd, value_path
 
 Array = NDArray[Any]
 

@@ -18,8 +18,8 @@ from tlml.errors import OptionError, check_not_negative, check_positive
 from tlml.learners import NetworkLearner, OffPolicy
 from tlml.views import ViewSpaces
 from tlml_rl.base.inputs import Inputs, inputs_for
-from tlml_rl.base.replay import ReplayBuffer
 from tlml_rl.base.stepping import Stepping
+from tlml_rl.off_policy.replay import ReplayBuffer
 
 _BLOCK = 64  # steps of a batch of the fit at least, which costs as much as some steps
 _REPLAY = 2  # what tells the draws of minibatches from those of actions

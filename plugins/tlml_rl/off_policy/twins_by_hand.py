@@ -18,7 +18,7 @@ from torch.func import functional_call
 from tlml_rl.base.actor_critic import Perceptron
 from tlml_rl.base.by_hand import HOOKS
 from tlml_rl.base.flat import FlatParameters
-from tlml_rl.base.twins import ActorTwins
+from tlml_rl.off_policy.twins import ActorTwins
 
 Array = NDArray[Any]
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tlml import TlmlError
 from tlml.data import Rollout, Transitions
 from tlml.errors import check_positive
-from tlml_rl.base.priorities import SumTree
+from tlml_rl.off_policy.priorities import SumTree
 
 Array = NDArray[Any]
 

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from tlml_rl.base.actor_critic import Perceptron
 from tlml_rl.base.by_hand import HOOKS, Layer, kind
 from tlml_rl.base.flat import FlatParameters
-from tlml_rl.base.target import Target
-from tlml_rl.base.values import ValueNetwork
+from tlml_rl.off_policy.target import Target
+from tlml_rl.off_policy.values import ValueNetwork
 
 Array = NDArray[Any]
 

@@ -22,9 +22,9 @@ from tlml.registry import default_registry
 from tlml.views import ViewSpaces
 from tlml_rl.base.flat import FlatAdam, FlatParameters
 from tlml_rl.base.policies import SquashedGaussian
-from tlml_rl.base.replay_learner import ReplayLearner
-from tlml_rl.base.twins import ActorTwins, actor_twins, check_named
-from tlml_rl.base.twins_by_hand import Regions, Targets, TwinPath, TwinsByAutograd, twins_path
+from tlml_rl.off_policy.replay_learner import ReplayLearner
+from tlml_rl.off_policy.twins import ActorTwins, actor_twins, check_named
+from tlml_rl.off_policy.twins_by_hand import Regions, Targets, TwinPath, TwinsByAutograd, twins_path
 
 Array = NDArray[Any]
 

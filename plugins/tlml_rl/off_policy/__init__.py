@@ -1,0 +1,1 @@
+"""What agents share that learn from replayed steps: memory, values of actions, twin critics."""
