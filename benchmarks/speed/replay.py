@@ -13,7 +13,6 @@ of real steps in environments a second are taken within each round.
 from __future__ import annotations
 
 import argparse
-import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.output import README, command, fill, write
 from benchmarks.speed import replay_sides
 from benchmarks.speed.rl import CLOSE, PEER, Case, measure, options_of, table_of, versions
+from tlml.lightning_notes import quiet
 
 MARK = "<!-- replay speed table -->\n"
 MODULE = "benchmarks.speed.replay"
@@ -47,9 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure what was asked for, print the table and write the results."""
     options = options_of(argv, MODULE, __doc__, "replay_speed.json", STEPS)
     torch.set_num_threads(1)
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    with threadpool_limits(1):
+    with quiet(), threadpool_limits(1):
         error = replay_sides.update_error()
         if not error <= CLOSE:
             raise SystemExit(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +28,7 @@ from benchmarks.command_line import parsed, parser
 from benchmarks.output import README, command, fill, write
 from benchmarks.speed.rl_sides import Run, Spent, in_trainer, ours, own_module, theirs, update_error
 from benchmarks.speed.timing import Ratio
+from tlml.lightning_notes import quiet
 
 MARK = "<!-- rl speed table -->\n"
 PEER = "Stable-Baselines3"
@@ -82,9 +82,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure what was asked for, print the table and write the results."""
     options = options_of(argv, "benchmarks.speed.rl", __doc__, "rl_speed.json", STEPS)
     torch.set_num_threads(1)
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    with threadpool_limits(1):
+    with quiet(), threadpool_limits(1):
         error = update_error()
         if not error <= CLOSE:
             raise SystemExit(

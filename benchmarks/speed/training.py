@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
-import logging
 import math
 import time
 import warnings
@@ -36,6 +35,7 @@ from benchmarks.output import README, command, fill, write
 from benchmarks.speed.peer import learn2learn_maml
 from benchmarks.speed.sides import LEARN2LEARN
 from benchmarks.speed.timing import Ratio, Time, faster
+from tlml.lightning_notes import quiet
 
 MARK = "<!-- training table -->\n"
 SIDES: Mapping[str, dict[str, Any]] = {
@@ -80,13 +80,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure what was asked for, print the table and write the results."""
     options = _options(argv)
     torch.set_num_threads(1)
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     peer = learn2learn_maml(options.learn2learn)
     chosen = {name: own for name, own in SIDES.items() if fnmatchcase(name, options.only)}
     if not chosen:
         raise SystemExit(f"--only: '{options.only}' matches none of {', '.join(SIDES)}")
-    found = measure(chosen, peer, options.rounds or ROUNDS)
+    with quiet():
+        found = measure(chosen, peer, options.rounds or ROUNDS)
     content = {
         "command": command("benchmarks.speed.training"),
         "versions": {"tlml": tlml.__version__, "torch": torch.__version__},

@@ -97,8 +97,8 @@ def check_optimizer(trial: Trial) -> None:
         return
     try:
         trial.subject.build(optimizer=_RARE)
-    except TlmlError:
-        return  # it says so
+    except (TlmlError, TypeError):
+        return  # it says so, or passes one of its own on
     learner, view = trial.make(optimizer=_RARE)
     trainer = _trainer()
     with quiet(), doing(f"{trial.label}: fitting it with optimizer={_RARE!r}"):

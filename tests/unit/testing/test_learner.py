@@ -229,5 +229,13 @@ def test_records_may_hold_the_scores_of_blocks() -> None:
     check_learner(Plain, LEARNS, domain=InTime(), options=STEPS)
 
 
-def test_a_learner_may_refuse_another_optimiser() -> None:
-    check_learner(Frank, LEARNS, domain=Planes(), options=STEPS)
+class Fixed(Plain):
+    """Passes an optimiser of its own on."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(optimizer="sgd", **options)
+
+
+@pytest.mark.parametrize("learner", [Frank, Fixed])
+def test_a_learner_may_have_no_other_optimiser(learner: type[Learner]) -> None:
+    check_learner(learner, LEARNS, domain=Planes(), options=STEPS)
