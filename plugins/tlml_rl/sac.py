@@ -36,24 +36,11 @@ class SAC(TwinLearner):
             of an action.
         strategy: What takes part in training, such as ``linear_probe``, which trains the heads.
         max_env_steps: Steps in environments after which a fit ends.
-        network_options: Of ``auto``: ``hidden`` and ``activation``.
         entropy: α, or ``auto`` to learn it.
         entropy_start: Where it starts then.
         target_entropy: H̄, the entropy that it is learned for; None: −1 for each number.
         lr: Learning rate of actor, critics and α.
-        eps: ε of Adam.
-        batch_size: Steps of a minibatch.
-        buffer_size: Steps that are kept; None: those of the whole fit, at most a million.
-        learning_starts: Steps by random actions before it learns.
-        train_every: Steps of each environment between turns of learning.
-        gradient_steps: Minibatches of a turn.
-        block_steps: Steps of each environment in a batch of the fit, a multiple of `train_every`.
-        tau: How far the target networks go towards the networks after a gradient step, τ.
-        gamma: The discount rate γ.
-        save_replay: Whether checkpoints hold what is replayed: without it they are small, and a fit
-            that goes on begins to keep steps anew.
-        seed: The key of initialisation, actions and minibatches.
-        spaces: Observations and actions as plain data, as checkpoints hold them.
+        **options: Those of `TwinLearner`.
 
     Raises:
         TlmlError: An option is out of range, actions are not in a Box with bounds, or memory is
@@ -68,23 +55,11 @@ class SAC(TwinLearner):
         strategy: Strategy | str | dict[str, Any] | None = None,
         *,
         max_env_steps: int = 20_000,
-        network_options: dict[str, Any] | None = None,
         entropy: float | Literal["auto"] = "auto",
         entropy_start: float = 1.0,
         target_entropy: float | None = None,
         lr: float = 3e-4,
-        eps: float = 1e-8,
-        batch_size: int = 256,
-        buffer_size: int | None = None,
-        learning_starts: int = 100,
-        train_every: int = 1,
-        gradient_steps: int = 1,
-        block_steps: int | None = None,
-        tau: float = 0.005,
-        gamma: float = 0.99,
-        save_replay: bool = True,
-        seed: int = 0,
-        spaces: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         if isinstance(entropy, str):
             check_choice("entropy", entropy, ("auto",))
@@ -93,13 +68,7 @@ class SAC(TwinLearner):
         check_positive(entropy_start=entropy_start)
         self.entropy, self.entropy_start = entropy, entropy_start
         self.target_entropy = target_entropy
-        super().__init__(
-            network, strategy, max_env_steps=max_env_steps, network_options=network_options,
-            lr=lr, eps=eps, batch_size=batch_size, buffer_size=buffer_size,
-            learning_starts=learning_starts, train_every=train_every,
-            gradient_steps=gradient_steps, block_steps=block_steps, tau=tau, gamma=gamma,
-            save_replay=save_replay, seed=seed, spaces=spaces,
-        )  # fmt: skip
+        super().__init__(network, strategy, max_env_steps=max_env_steps, lr=lr, **options)
 
     def drawn(self, outputs: Array, noise: Array) -> Array:
         """Return actions as the policy draws them."""

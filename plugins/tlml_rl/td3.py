@@ -34,25 +34,12 @@ class TD3(TwinLearner):
             an action.
         strategy: What takes part in training, such as ``linear_probe``, which trains the heads.
         max_env_steps: Steps in environments after which a fit ends.
-        network_options: Of ``auto``: ``hidden`` and ``activation``.
         noise: Standard deviation of what is added to actions in training, of half the Box.
         target_noise: σ̃, of what is added to those of the target actor.
         target_clip: c, the most of it.
         policy_every: d, steps of the critics for one of the actor.
         lr: Learning rate of actor and critics.
-        eps: ε of Adam.
-        batch_size: Steps of a minibatch.
-        buffer_size: Steps that are kept; None: those of the whole fit, at most a million.
-        learning_starts: Steps by random actions before it learns.
-        train_every: Steps of each environment between turns of learning.
-        gradient_steps: Minibatches of a turn.
-        block_steps: Steps of each environment in a batch of the fit, a multiple of `train_every`.
-        tau: How far the target networks go towards the networks at a step of the actor, τ.
-        gamma: The discount rate γ.
-        save_replay: Whether checkpoints hold what is replayed: without it they are small, and a fit
-            that goes on begins to keep steps anew.
-        seed: The key of initialisation, actions and minibatches.
-        spaces: Observations and actions as plain data, as checkpoints hold them.
+        **options: Those of `TwinLearner`.
 
     Raises:
         TlmlError: An option is out of range, actions are not in a Box with bounds, or memory is
@@ -71,36 +58,18 @@ class TD3(TwinLearner):
         strategy: Strategy | str | dict[str, Any] | None = None,
         *,
         max_env_steps: int = 20_000,
-        network_options: dict[str, Any] | None = None,
         noise: float = 0.1,
         target_noise: float = 0.2,
         target_clip: float = 0.5,
         policy_every: int = 2,
         lr: float = 1e-3,
-        eps: float = 1e-8,
-        batch_size: int = 256,
-        buffer_size: int | None = None,
-        learning_starts: int = 100,
-        train_every: int = 1,
-        gradient_steps: int = 1,
-        block_steps: int | None = None,
-        tau: float = 0.005,
-        gamma: float = 0.99,
-        save_replay: bool = True,
-        seed: int = 0,
-        spaces: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         check_not_negative(noise=noise, target_noise=target_noise, target_clip=target_clip)
         check_positive(policy_every=policy_every)
         self.action_noise, self.target_noise = noise, target_noise
         self.target_clip, self.policy_every = target_clip, policy_every
-        super().__init__(
-            network, strategy, max_env_steps=max_env_steps, network_options=network_options,
-            lr=lr, eps=eps, batch_size=batch_size, buffer_size=buffer_size,
-            learning_starts=learning_starts, train_every=train_every,
-            gradient_steps=gradient_steps, block_steps=block_steps, tau=tau, gamma=gamma,
-            save_replay=save_replay, seed=seed, spaces=spaces,
-        )  # fmt: skip
+        super().__init__(network, strategy, max_env_steps=max_env_steps, lr=lr, **options)
 
     def prepare(self, spaces: ViewSpaces) -> None:
         """Count steps of the critics."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box
 from torch import Tensor, nn
 
-from tlml import TlmlError
 from tlml.data import Params
-from tlml.errors import did_you_mean
-from tlml.networks import Flat, Network, build_network, call_with, seeded_draws, sizes_option
-from tlml_rl.base.actor_critic import ACTIVATIONS, Body, Perceptron
+from tlml.networks import Flat, call_with, seeded_draws
+from tlml_rl.base.perceptron import (
+    ACTIVATIONS,
+    Body,
+    Perceptron,
+    check_features,
+    layer_sizes,
+    named,
+    orthogonal,
+)
 
-_OPTIONS = ("hidden", "activation")
 _POLICY_GAIN = 0.01  # at first all actions are about equally likely
 
 
@@ -50,8 +55,7 @@ class Actor(nn.Module):
         """Initialise a perceptron and the head anew; other layers have done so themselves."""
         if isinstance(self.body, Perceptron):
             self.body.reset_parameters()
-        nn.init.orthogonal_(self.head.weight, _POLICY_GAIN)
-        nn.init.zeros_(self.head.bias)
+        orthogonal(self.head, _POLICY_GAIN)
         if self.log_std is not None and self._log_std is not None:
             self.log_std.fill_(self._log_std)
 
@@ -91,14 +95,11 @@ def named_actor(
     Raises:
         TlmlError: An option is out of range.
     """
-    if name != "auto":
-        network = build_network(name, space, Discrete(size), seed=seed, options=options)
-        return actor_over(network, size, log_std, seed)
-    for key in options:
-        if key not in _OPTIONS:
-            near = did_you_mean(key, _OPTIONS)
-            raise TlmlError(f"network auto: has no option '{key}'{near}")
-    return perceptron_actor(space, size, log_std=log_std, seed=seed, **options)
+    return named(
+        name, space, size, options, seed,
+        auto=partial(perceptron_actor, space, size, log_std=log_std, seed=seed),
+        over=lambda network: actor_over(network, size, log_std, seed),
+    )  # fmt: skip
 
 
 def perceptron_actor(
@@ -110,9 +111,7 @@ def perceptron_actor(
     Raises:
         TlmlError: An option is out of range.
     """
-    if activation not in ACTIVATIONS:
-        raise TlmlError(f"activation: '{activation}' is not one of {', '.join(ACTIVATIONS)}")
-    sizes = (math.prod(space.shape), *sizes_option("hidden", hidden))
+    sizes = layer_sizes(space, hidden)
     with seeded_draws(seed):
         made = Actor(Perceptron(sizes, activation), sizes[-1], size, log_std)
         made.reset_parameters()
@@ -127,12 +126,8 @@ def actor_over(network: nn.Module, size: int, log_std: float | None, seed: int) 
     """
     if isinstance(network, Actor):
         return network
-    if not isinstance(network, Network):
-        raise TlmlError(
-            "network: an agent takes a tlml.Network (blocks and a head), over whose features it "
-            f"puts a head of its own; this is a {type(network).__name__}"
-        )
+    found = check_features(network, "over whose features it puts a head of its own")
     with seeded_draws(seed):
-        made = Actor(Body(network), network.feature_size, size, log_std)
+        made = Actor(Body(found), found.feature_size, size, log_std)
         made.reset_parameters()
     return made

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box
 from torch import Tensor, nn
 
-from tlml import TlmlError
-from tlml.errors import did_you_mean
-from tlml.networks import Flat, Network, build_network, seeded_draws, sizes_option
+from tlml.networks import seeded_draws
 from tlml_rl.base.inputs import shares
+from tlml_rl.base.perceptron import (
+    Body,
+    Perceptron,
+    check_features,
+    layer_sizes,
+    named,
+    orthogonal,
+)
 
-_BODY_GAIN, _POLICY_GAIN, _VALUE_GAIN = math.sqrt(2), 0.01, 1.0
-_OPTIONS = ("hidden", "activation")
-ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
+_POLICY_GAIN, _VALUE_GAIN = 0.01, 1.0
 
 
 class Head(nn.Module):
@@ -46,8 +49,8 @@ class Head(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Initialise orthogonally: at first all actions are about equally likely."""
-        _orthogonal(self.policy, _POLICY_GAIN)
-        _orthogonal(self.value, _VALUE_GAIN)
+        orthogonal(self.policy, _POLICY_GAIN)
+        orthogonal(self.value, _VALUE_GAIN)
         if self.log_std is not None and self._log_std is not None:
             self.log_std.fill_(self._log_std)
 
@@ -102,45 +105,6 @@ class ActorCritic(nn.Module):
         self.head.reset_parameters()
 
 
-class Perceptron(nn.Sequential):
-    """Flattens its inputs; then linear layers, each with an activation after it.
-
-    Args:
-        sizes: Of inputs and of each hidden layer.
-        activation: ``tanh`` or ``relu``.
-    """
-
-    def __init__(self, sizes: Sequence[int], activation: str) -> None:
-        super().__init__(Flat())
-        for before, after in pairwise(sizes):
-            self.append(nn.Linear(before, after))
-            self.append(ACTIVATIONS[activation]())
-
-    def linear(self) -> Iterator[nn.Linear]:
-        """Yield the linear layers, the first one first."""
-        return (layer for layer in self if isinstance(layer, nn.Linear))
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Initialise orthogonally, with biases of 0."""
-        for layer in self.linear():
-            _orthogonal(layer, _BODY_GAIN)
-
-
-class Body(nn.Module):
-    """The features of a network, without its head."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.blocks = network.blocks
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map inputs ``[n, ...]`` to features ``[n, size]``."""
-        for block in self.blocks.values():
-            x = block(x)
-        return x.flatten(1)
-
-
 def actor_critic(
     space: Box, size: int, *, hidden: Sequence[int] = (64, 64), activation: str = "tanh",
     log_std: float | None = None, seed: int = 0,
@@ -158,9 +122,7 @@ def actor_critic(
     Raises:
         TlmlError: An option is out of range.
     """
-    if activation not in ACTIVATIONS:
-        raise TlmlError(f"activation: '{activation}' is not one of {', '.join(ACTIVATIONS)}")
-    sizes = (math.prod(space.shape), *sizes_option("hidden", hidden))
+    sizes = layer_sizes(space, hidden)
     with seeded_draws(seed):
         actor, critic = Perceptron(sizes, activation), Perceptron(sizes, activation)
         made = ActorCritic(actor, critic, Head((sizes[-1], sizes[-1]), size, log_std))
@@ -176,32 +138,20 @@ def over_features(network: nn.Module, size: int, log_std: float | None, seed: in
     """
     if isinstance(network, ActorCritic):
         return network
-    if not isinstance(network, Network):
-        raise TlmlError(
-            f"network: an agent takes a tlml.Network (blocks and a head), whose features its actor "
-            f"and its critic share; this is a {type(network).__name__}"
-        )
+    found = check_features(network, "whose features its actor and its critic share")
     with seeded_draws(seed):
-        features, body = network.feature_size, Body(network)
+        features, body = found.feature_size, Body(found)
         head = Head((features, features), size, log_std)
         head.reset_parameters()
     return ActorCritic(body, body, head)
 
 
-def named(
+def named_actor_critic(
     name: str, space: Box, size: int, options: dict[str, Any], log_std: float | None, seed: int
 ) -> ActorCritic:
     """Build the network that a name says: two perceptrons by ``auto``, else shared features."""
-    if name == "auto":
-        for key in options:
-            if key not in _OPTIONS:
-                near = did_you_mean(key, _OPTIONS)
-                raise TlmlError(f"network auto: has no option '{key}'{near}")
-        return actor_critic(space, size, log_std=log_std, seed=seed, **options)
-    network = build_network(name, space, Discrete(size), seed=seed, options=options)
-    return over_features(network, size, log_std, seed)
-
-
-def _orthogonal(layer: nn.Linear, gain: float) -> None:
-    nn.init.orthogonal_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
+    return named(
+        name, space, size, options, seed,
+        auto=partial(actor_critic, space, size, log_std=log_std, seed=seed),
+        over=lambda network: over_features(network, size, log_std, seed),
+    )  # fmt: skip

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tlml import TlmlError
-from tlml.learners import NetworkLearner, OnPolicy
+from tlml.learners import OnPolicy
 from tlml.views import ViewSpaces
-from tlml_rl.base.actor_critic import ActorCritic, named, over_features
-from tlml_rl.base.inputs import Inputs, as_given, inputs_for
-from tlml_rl.base.policies import Policy, policy_for
+from tlml_rl.base.actor_critic import ActorCritic, named_actor_critic, over_features
+from tlml_rl.base.inputs import as_given
+from tlml_rl.base.observing import Choosing
 
 
-class ActorCriticLearner(OnPolicy, NetworkLearner):
-    """An agent whose network is an `ActorCritic`, built for what it sees and does.
-
-    Attributes:
-        boxes: How actions in a Box are drawn, as of `PolicyLearner`.
-        log_std: Where the logarithms of their standard deviations start.
-    """
-
-    boxes: Literal["gaussian", "squashed"]
-    log_std: float
-    _policy: Policy | None = None
-    _inputs: Inputs | None = None
-
-    @property
-    def policy(self) -> Policy:
-        """What the actor's outputs mean."""
-        if self._policy is None:
-            self._policy = policy_for(self._spaces().y, self.boxes)
-        return self._policy
-
-    @property
-    def inputs(self) -> Inputs:
-        """How observations are given to the network."""
-        if self._inputs is None:
-            self._inputs = inputs_for(self._spaces().x)
-        return self._inputs
+class ActorCriticLearner(OnPolicy, Choosing):
+    """An agent whose network is an `ActorCritic`, built for what it sees and does."""
 
     @property
     def head(self) -> nn.Module:
@@ -56,14 +32,6 @@ class ActorCriticLearner(OnPolicy, NetworkLearner):
 
     # Inside
 
-    def _spaces(self) -> ViewSpaces:
-        if self.view_spaces is None:
-            raise TlmlError(
-                f"{type(self).__name__}: no view told what it observes and does yet; call "
-                "learner.view(domain, ...)"
-            )
-        return self.view_spaces
-
     def _tensor(self, inputs: NDArray[Any]) -> Tensor:
         return as_given(inputs, self.built().head.value.weight)
 
@@ -71,22 +39,12 @@ class ActorCriticLearner(OnPolicy, NetworkLearner):
         assert self._named is not None
         options = self._network_options or {}
         space, size = self.inputs.space, self.policy.size
-        return named(self._named, space, size, options, self._first_log_std(), self.seed)
+        return named_actor_critic(
+            self._named, space, size, options, self._first_log_std(), self.seed
+        )
 
-    def _build(self, network: nn.Module) -> None:
-        if self.view_spaces is None:
-            self.network = network  # until it is known what it is for
-            return
-        size = self.policy.size
-        super()._build(over_features(network, size, self._first_log_std(), self.seed))
-
-    def _build_for(self, spaces: ViewSpaces) -> None:
-        if self.network is not None and not isinstance(self.network, ActorCritic):
-            self._build(self.network)
-        super()._build_for(spaces)
-
-    def _first_log_std(self) -> float | None:
-        return self.log_std if self.policy.has_log_std else None
+    def _completed(self, network: nn.Module) -> nn.Module:
+        return over_features(network, self.policy.size, self._first_log_std(), self.seed)
 
     def _check_outputs(self, spaces: ViewSpaces) -> None:
         x = torch.zeros((2, *self.inputs.space.shape)).to(self.built().head.value.weight)

@@ -16,8 +16,7 @@ from tlml.learners import Acting
 from tlml.meta import InnerProblem, LoopPath, Path
 from tlml.views import Environments, EnvView, ViewSpaces
 from tlml_rl.base.actor import Actor, actor_over, named_actor
-from tlml_rl.base.inputs import Inputs, inputs_for
-from tlml_rl.base.policies import Policy, policy_for
+from tlml_rl.base.observing import Choosing
 from tlml_rl.base.policy_learner import BOXES
 from tlml_rl.base.policy_problem import PolicyProblem
 
@@ -25,7 +24,7 @@ Vectorize = Literal["auto", "stack", "loop"]
 _VECTORIZE = ("auto", "stack", "loop")
 
 
-class AdaptingAgent(Acting, GradientLearner):
+class AdaptingAgent(Acting, Choosing, GradientLearner):
     """An agent whose policy a strategy adapts to a task, by rollouts in the task.
 
     Each inner step plays whole episodes, `envs` of each task, with the parameters that it is at,
@@ -59,8 +58,6 @@ class AdaptingAgent(Acting, GradientLearner):
     """
 
     problem_type: ClassVar[type[InnerProblem]] = PolicyProblem
-    _policy: Policy | None = None
-    _inputs: Inputs | None = None
 
     def __init__(
         self,
@@ -132,20 +129,6 @@ class AdaptingAgent(Acting, GradientLearner):
     def enter(self, view: EnvView) -> None:
         """Make nothing: environments are made for each rollout."""
 
-    @property
-    def policy(self) -> Policy:
-        """What the network's outputs mean."""
-        if self._policy is None:
-            self._policy = policy_for(self._spaces().y, self.boxes)
-        return self._policy
-
-    @property
-    def inputs(self) -> Inputs:
-        """How observations are given to the network."""
-        if self._inputs is None:
-            self._inputs = inputs_for(self._spaces().x)
-        return self._inputs
-
     def built(self) -> Actor:
         """Return the network."""
         network = super().built()
@@ -154,14 +137,6 @@ class AdaptingAgent(Acting, GradientLearner):
 
     # Inside
 
-    def _spaces(self) -> ViewSpaces:
-        if self.view_spaces is None:
-            raise TlmlError(
-                f"{type(self).__name__}: no view told what it observes and does yet; call "
-                "learner.view(domain, ...)"
-            )
-        return self.view_spaces
-
     def _made(self, spaces: ViewSpaces) -> nn.Module:
         assert self._named is not None
         options, log_std = self._network_options or {}, self._first_log_std()
@@ -169,19 +144,8 @@ class AdaptingAgent(Acting, GradientLearner):
             self._named, self.inputs.space, self.policy.size, options, log_std, self.seed
         )
 
-    def _build(self, network: nn.Module) -> None:
-        if self.view_spaces is None:
-            self.network = network  # until it is known what it is for
-            return
-        super()._build(actor_over(network, self.policy.size, self._first_log_std(), self.seed))
-
-    def _build_for(self, spaces: ViewSpaces) -> None:
-        if self.network is not None and not isinstance(self.network, Actor):
-            self._build(self.network)
-        super()._build_for(spaces)
-
-    def _first_log_std(self) -> float | None:
-        return self.log_std if self.policy.has_log_std else None
+    def _completed(self, network: nn.Module) -> nn.Module:
+        return actor_over(network, self.policy.size, self._first_log_std(), self.seed)
 
     def _check_outputs(self, spaces: ViewSpaces) -> None:
         network = self.built()

@@ -17,17 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tlml_rl.base.actor_critic import ActorCritic, Perceptron
+from tlml_rl.base.actor_critic import ActorCritic
 from tlml_rl.base.flat import FlatParameters
 from tlml_rl.base.inputs import as_given
 from tlml_rl.base.loss_by_hand import LossByHand, as_rows
 from tlml_rl.base.objective import Objective, Rows, Terms
+from tlml_rl.base.perceptron import Perceptron, by_hand_lack, kind
 from tlml_rl.base.policies import Policy
 from tlml_rl.base.slopes import Array, ruled_out
 
 _KEPT = 8  # sizes of batches that there is room for at a time
 _AT_ONCE = 512  # rows of a rollout that autograd's network is given at a time
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class Path(Protocol):
@@ -332,31 +332,13 @@ def path_for(network: ActorCritic, policy: Policy, flat: FlatParameters) -> tupl
 
 def lack(network: ActorCritic) -> str:
     """Return why a network can't be computed by hand; empty where it can."""
-    like = network.head.value.weight
+    if network.shares:
+        return "actor and critic share their features"
     bodies = (network.actor, network.critic)
-    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
-        return f"the network is on {like.device.type}, in {like.dtype}"
-    kinds = [kind(body) for body in bodies]
-    if network.shares or None in kinds:
-        return "actor and critic are no perceptrons of their own with tanh or relu"
-    if kinds[0] != kinds[1]:
+    found = by_hand_lack(network, bodies, "actor and critic are no perceptrons of their own")
+    if not found and kind(network.actor) != kind(network.critic):
         return "actor and critic differ in depth or activation"
-    if any(getattr(each, hooks) for each in network.modules() for hooks in HOOKS):
-        return "the network has hooks"
-    if torch.is_autocast_enabled("cpu"):
-        return "precision is mixed"
-    return ""
-
-
-def kind(body: nn.Module) -> tuple[int, type[nn.Module]] | None:
-    """Return depth and activation of a body as `Perceptron` builds it; None of any other."""
-    if type(body) is not Perceptron or len(body) < 3:
-        return None
-    linear, between = list(body)[1::2], {type(each) for each in list(body)[2::2]}
-    plain = all(type(each) is nn.Linear and each.bias is not None for each in linear)
-    if len(between) != 1 or not between <= {nn.Tanh, nn.ReLU} or not plain:
-        return None
-    return len(linear), between.pop()
+    return found
 
 
 def _pair(rows: int, units: Sequence[int], dtype: Any) -> tuple[Array, Array, Array]:

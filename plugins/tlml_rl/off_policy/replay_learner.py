@@ -15,9 +15,9 @@ from torch import nn
 from tlml import EnvView, Strategy, TlmlError, View
 from tlml.data import Transitions
 from tlml.errors import OptionError, check_not_negative, check_positive
-from tlml.learners import NetworkLearner, OffPolicy
+from tlml.learners import OffPolicy
 from tlml.views import ViewSpaces
-from tlml_rl.base.inputs import Inputs, inputs_for
+from tlml_rl.base.observing import Observing
 from tlml_rl.base.stepping import Stepping
 from tlml_rl.off_policy.replay import ReplayBuffer
 
@@ -25,7 +25,7 @@ _BLOCK = 64  # steps of a batch of the fit at least, which costs as much as some
 _REPLAY = 2  # what tells the draws of minibatches from those of actions
 
 
-class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
+class ReplayLearner(OffPolicy, Stepping, Observing):
     """An agent that keeps its latest steps, and learns from steps drawn out of them.
 
     It acts `train_every` steps and then learns by `gradient_steps` minibatches, all of which are
@@ -62,7 +62,6 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
     """
 
     replay: ReplayBuffer
-    _inputs: Inputs | None = None
 
     def __init__(
         self,
@@ -114,14 +113,6 @@ class ReplayLearner(OffPolicy, Stepping, NetworkLearner):
     @abstractmethod
     def update(self, transitions: Transitions) -> Mapping[str, Any]:
         """Learn from the minibatches of a turn ``[G, B, ...]``; return what is to be logged."""
-
-    @property
-    def inputs(self) -> Inputs:
-        """How observations are given to the network."""
-        if self._inputs is None:
-            assert self.view_spaces is not None, "no view told what is observed"
-            self._inputs = inputs_for(self.view_spaces.x)
-        return self._inputs
 
     def prepare(self, spaces: ViewSpaces) -> None:
         """Make the memory."""

@@ -42,12 +42,21 @@ class TwinLearner(ReplayLearner):
         network: ``auto``, three perceptrons; or an `ActorTwins`.
         strategy: What takes part in training, such as ``linear_probe``, which trains the heads.
         max_env_steps: Steps in environments after which a fit ends.
-        network_options: Of ``auto``: ``hidden`` and ``activation``.
-        tau: How far the target networks go towards the networks after a gradient step, τ.
         lr: Learning rate.
+        network_options: Of ``auto``: ``hidden`` and ``activation``.
         eps: ε of Adam.
+        batch_size: Steps of a minibatch.
         buffer_size: Steps that are kept; None: those of the whole fit, at most a million.
-        **options: Those of `ReplayLearner`.
+        learning_starts: Steps by random actions before it learns.
+        train_every: Steps of each environment between turns of learning.
+        gradient_steps: Minibatches of a turn.
+        block_steps: Steps of each environment in a batch of the fit, a multiple of `train_every`.
+        tau: How far the target networks go towards the networks where these are followed, τ.
+        gamma: The discount rate γ.
+        save_replay: Whether checkpoints hold what is replayed: without it they are small, and a fit
+            that goes on begins to keep steps anew.
+        seed: The key of initialisation, actions and minibatches.
+        spaces: Observations and actions as plain data, as checkpoints hold them.
 
     Raises:
         TlmlError: An option is out of range, actions are not in a Box with bounds, or memory is
@@ -74,12 +83,20 @@ class TwinLearner(ReplayLearner):
         strategy: Strategy | str | dict[str, Any] | None = None,
         *,
         max_env_steps: int,
-        network_options: dict[str, Any] | None = None,
-        tau: float,
         lr: float,
-        eps: float,
-        buffer_size: int | None,
-        **options: Any,
+        network_options: dict[str, Any] | None = None,
+        eps: float = 1e-8,
+        batch_size: int = 256,
+        buffer_size: int | None = None,
+        learning_starts: int = 100,
+        train_every: int = 1,
+        gradient_steps: int = 1,
+        block_steps: int | None = None,
+        tau: float = 0.005,
+        gamma: float = 0.99,
+        save_replay: bool = True,
+        seed: int = 0,
+        spaces: dict[str, Any] | None = None,
     ) -> None:
         check_positive(eps=eps, tau=tau, max_env_steps=max_env_steps)
         if tau > 1:
@@ -90,15 +107,16 @@ class TwinLearner(ReplayLearner):
         size = min(max_env_steps, _MOST) if buffer_size is None else buffer_size
         super().__init__(
             network, strategy, max_env_steps=max_env_steps, network_options=network_options, lr=lr,
-            buffer_size=size, **options,
+            batch_size=batch_size, buffer_size=size, learning_starts=learning_starts,
+            train_every=train_every, gradient_steps=gradient_steps, block_steps=block_steps,
+            gamma=gamma, save_replay=save_replay, seed=seed, spaces=spaces,
         )  # fmt: skip
 
     @property
     def policy(self) -> SquashedGaussian:
         """What actions from −1 to 1 are in the Box."""
         if self._policy is None:
-            assert self.view_spaces is not None, "no view told what actions there are"
-            self._policy = SquashedGaussian(self._box(self.view_spaces.y))
+            self._policy = SquashedGaussian(self._box(self._spaces().y))
         return self._policy
 
     @property

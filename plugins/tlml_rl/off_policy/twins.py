@@ -10,11 +10,8 @@ from gymnasium.spaces import Box
 from torch import Tensor, nn
 
 from tlml import TlmlError
-from tlml.errors import check_choice, did_you_mean
-from tlml.networks import seeded_draws, sizes_option
-from tlml_rl.base.actor_critic import ACTIVATIONS, Perceptron
-
-_OPTIONS = ("hidden", "activation")
+from tlml.networks import seeded_draws
+from tlml_rl.base.perceptron import Perceptron, check_auto, layer_sizes
 
 
 class TwinHead(nn.Module):
@@ -101,8 +98,7 @@ def actor_twins(
     Raises:
         TlmlError: An option is out of range.
     """
-    check_choice("activation", activation, ACTIVATIONS)
-    seen, units = math.prod(space.shape), sizes_option("hidden", hidden)
+    seen, *units = layer_sizes(space, hidden)
     with seeded_draws(seed):
         actor = Perceptron((seen, *units), activation)
         critics = [Perceptron((seen + actions, *units), activation) for _ in range(2)]
@@ -122,6 +118,4 @@ def check_named(name: str, options: dict[str, object]) -> None:
             f"network: '{name}' has no critics of actions that are numbers; take 'auto', three "
             "perceptrons, or an ActorTwins of your own"
         )
-    for key in options:
-        if key not in _OPTIONS:
-            raise TlmlError(f"network auto: has no option '{key}'{did_you_mean(key, _OPTIONS)}")
+    check_auto(options)

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tlml_rl.base.actor_critic import Perceptron
-from tlml_rl.base.by_hand import HOOKS
 from tlml_rl.base.flat import FlatParameters
+from tlml_rl.base.perceptron import by_hand_lack
 from tlml_rl.off_policy.twins import ActorTwins
 
 Array = NDArray[Any]
@@ -314,15 +313,8 @@ def twins_path(network: ActorTwins, targets: Targets, regions: Regions) -> tuple
 
 def twins_lack(network: ActorTwins) -> str:
     """Return why a network can't be computed by hand; empty where it can."""
-    like = network.head.policy.weight
-    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
-        return f"the network is on {like.device.type}, in {like.dtype}"
     bodies = (network.actor, *network.critics)
-    if any(type(body) is not Perceptron or len(body) < 3 for body in bodies):
-        return "actor and critics are no perceptrons"
-    if any(getattr(each, hooks) for each in network.modules() for hooks in HOOKS):
-        return "the network has hooks"
-    return "precision is mixed" if torch.is_autocast_enabled("cpu") else ""
+    return by_hand_lack(network, bodies, "actor and critics are no perceptrons")
 
 
 class _Values(nn.Module):

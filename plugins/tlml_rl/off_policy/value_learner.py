@@ -120,8 +120,7 @@ class ValueLearner(FlatLearner, ReplayLearner):
 
     def performed(self, actions: Array) -> Array:
         """Return actions as environments number them."""
-        assert self.view_spaces is not None
-        start: Array = actions + int(self.view_spaces.y.start)  # type: ignore[attr-defined]
+        start: Array = actions + int(self._spaces().y.start)  # type: ignore[attr-defined]
         return start
 
     # Learning
@@ -156,8 +155,7 @@ class ValueLearner(FlatLearner, ReplayLearner):
     _before = 0  # steps in environments when the turn began
 
     def _actions(self) -> int:
-        assert self.view_spaces is not None
-        return int(self.choices(self.view_spaces).n)
+        return int(self.choices(self._spaces()).n)
 
     def _made(self, spaces: ViewSpaces) -> nn.Module:
         assert self._named is not None
@@ -165,16 +163,8 @@ class ValueLearner(FlatLearner, ReplayLearner):
         space = self.inputs.space
         return named_values(self._named, space, number, options, self.dueling, self.seed)
 
-    def _build(self, network: nn.Module) -> None:
-        if self.view_spaces is None:
-            self.network = network  # until it is known what it is for
-            return
-        super()._build(value_features(network, self._actions(), self.dueling, self.seed))
-
-    def _build_for(self, spaces: ViewSpaces) -> None:
-        if self.network is not None and not self._prepared:
-            self._build(self.network)
-        super()._build_for(spaces)
+    def _completed(self, network: nn.Module) -> nn.Module:
+        return value_features(network, self._actions(), self.dueling, self.seed)
 
     def _check_outputs(self, spaces: ViewSpaces) -> None:
         number, like = self._actions(), next(self.built().parameters())

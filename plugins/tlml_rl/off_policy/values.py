@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box
 from torch import Tensor, nn
 
-from tlml import TlmlError
-from tlml.errors import check_choice, did_you_mean
-from tlml.networks import Network, build_network, seeded_draws, sizes_option
-from tlml_rl.base.actor_critic import ACTIVATIONS, Body, Perceptron
+from tlml.networks import seeded_draws
+from tlml_rl.base.perceptron import Body, Perceptron, check_features, layer_sizes, named
 
 
 class ValueHead(nn.Module):
@@ -74,8 +72,7 @@ def value_perceptron(
     Raises:
         TlmlError: An option is out of range.
     """
-    check_choice("activation", activation, ACTIVATIONS)
-    sizes = (math.prod(space.shape), *sizes_option("hidden", hidden))
+    sizes = layer_sizes(space, hidden)
     with seeded_draws(seed):
         body = Perceptron(sizes, activation)
         return ValueNetwork(body, ValueHead(sizes[-1], actions, dueling))
@@ -89,24 +86,17 @@ def value_features(network: nn.Module, actions: int, dueling: bool, seed: int) -
     """
     if isinstance(network, ValueNetwork):
         return network
-    if not isinstance(network, Network):
-        raise TlmlError(
-            "network: an agent takes a tlml.Network (blocks and a head), by whose features it "
-            f"values actions; this is a {type(network).__name__}"
-        )
+    found = check_features(network, "by whose features it values actions")
     with seeded_draws(seed):
-        return ValueNetwork(Body(network), ValueHead(network.feature_size, actions, dueling))
+        return ValueNetwork(Body(found), ValueHead(found.feature_size, actions, dueling))
 
 
 def named_values(
     name: str, space: Box, actions: int, options: dict[str, Any], dueling: bool, seed: int
 ) -> ValueNetwork:
     """Build the network that a name says: a perceptron by ``auto``, else over features."""
-    if name != "auto":
-        network = build_network(name, space, Discrete(actions), seed=seed, options=options)
-        return value_features(network, actions, dueling, seed)
-    for key in options:
-        if key not in ("hidden", "activation"):
-            near = did_you_mean(key, ("hidden", "activation"))
-            raise TlmlError(f"network auto: has no option '{key}'{near}")
-    return value_perceptron(space, actions, dueling=dueling, seed=seed, **options)
+    return named(
+        name, space, actions, options, seed,
+        auto=partial(value_perceptron, space, actions, dueling=dueling, seed=seed),
+        over=lambda network: value_features(network, actions, dueling, seed),
+    )  # fmt: skip

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tlml_rl.base.actor_critic import Perceptron
-from tlml_rl.base.by_hand import HOOKS, Layer, kind
+from tlml_rl.base.by_hand import Layer
 from tlml_rl.base.flat import FlatParameters
+from tlml_rl.base.perceptron import Perceptron, by_hand_lack
 from tlml_rl.off_policy.target import Target
 from tlml_rl.off_policy.values import ValueNetwork
 
@@ -236,13 +236,5 @@ def value_path(network: nn.Module, target: Target, flat: FlatParameters) -> tupl
 
 def value_lack(network: nn.Module) -> str:
     """Return why a network can't be computed by hand; empty where it can."""
-    like = next(network.parameters())
-    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
-        return f"the network is on {like.device.type}, in {like.dtype}"
-    if not isinstance(network, ValueNetwork) or kind(network.body) is None:
-        return "the network is no perceptron with tanh or relu"
-    if any(getattr(each, hooks) for each in network.modules() for hooks in HOOKS):
-        return "the network has hooks"
-    if torch.is_autocast_enabled("cpu"):
-        return "precision is mixed"
-    return ""
+    bodies = [network.body if isinstance(network, ValueNetwork) else network]
+    return by_hand_lack(network, bodies, "the network is no perceptron")

@@ -181,7 +181,7 @@ def test_what_cannot_be_done_by_hand_says_why() -> None:
     deeper = ActorCritic(network().actor, network(hidden=[64]).critic, network().head)
     assert "differ in depth" in lack(deeper)
     shared = network()
-    assert "no perceptrons" in lack(ActorCritic(shared.actor, shared.actor, shared.head))
+    assert "share" in lack(ActorCritic(shared.actor, shared.actor, shared.head))
     hooked = network()
     hooked.critic[1].register_forward_hook(lambda *_: None)
     assert lack(hooked) == "the network has hooks"
