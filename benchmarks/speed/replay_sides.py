@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 import time
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import CSVLogger
 
 import tlml
 from benchmarks.speed.rl_sides import Run, Spent
@@ -52,36 +49,6 @@ def ours(make: Any = dqn) -> Run:
         return Spent(int(agent.env_steps) - first, spent, float("nan"))
 
     return run
-
-
-def in_trainer(make: Any = dqn) -> Run:
-    """Return an agent in a Trainer with a logger, checkpoints and what else it brings."""
-    seeds = itertools.count()
-
-    def run(steps: int) -> Spent:
-        (agent, view), clock = make(steps, seed=next(seeds)), Clock()
-        with tempfile.TemporaryDirectory() as folder:
-            pl.Trainer(
-                max_epochs=-1, accelerator="cpu", devices=1, logger=CSVLogger(folder),
-                callbacks=[clock, pl.callbacks.ModelCheckpoint(folder)], limit_val_batches=0,
-                num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False,
-            ).fit(agent, view)  # fmt: skip
-        return Spent(int(agent.env_steps) - clock.first, clock.spent, float("nan"))
-
-    return run
-
-
-class Clock(pl.Callback):
-    """Takes the time from the end of the first batch that learned to that of the last one."""
-
-    start = spent = 0.0
-    first = 0
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-        """Note the time."""
-        if self.start == 0.0 and trainer.global_step:
-            self.start, self.first = time.process_time(), int(pl_module.env_steps)
-        self.spent = time.process_time() - self.start
 
 
 def theirs(make: Any = None) -> Run:

@@ -30,6 +30,7 @@ from benchmarks.speed.rl_sides import Run, Spent, in_trainer, ours, own_module, 
 from benchmarks.speed.timing import Ratio
 from tlml.lightning_notes import quiet
 
+MODULE = "benchmarks.speed.rl"
 MARK = "<!-- rl speed table -->\n"
 PEER = "Stable-Baselines3"
 STEPS = 5_120  # of a training: twenty rollouts
@@ -80,22 +81,43 @@ CASES = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what was asked for, print the table and write the results."""
-    options = options_of(argv, "benchmarks.speed.rl", __doc__, "rl_speed.json", STEPS)
+    options = options_of(argv, MODULE, __doc__, "rl_speed.json", STEPS)
+    report(options, MODULE, MARK, CASES, update_error, "PPO on CartPole")
+
+
+def report(
+    options: argparse.Namespace, module: str, mark: str, cases: Mapping[str, Case],
+    error_of: Callable[[], float], what: str = "agent", shares: Mapping[str, int] | None = None,
+) -> None:  # fmt: skip
+    """Measure in one thread, where both sides update alike; print the table, write the results.
+
+    Args:
+        options: Of the command line.
+        module: What is run.
+        mark: Where the README has the table.
+        cases: What there is to measure, by name.
+        error_of: How far our update ends from theirs.
+        what: The table's first head.
+        shares: What the steps of a training are divided by in cases whose steps cost more.
+    """
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with quiet(), threadpool_limits(1):
-        error = update_error()
+        error = error_of()
         if not error <= CLOSE:
             raise SystemExit(
                 f"the first update ends {error:.1e} away from that of {PEER}: nothing is timed"
             )
-        found = [each for name in CASES for each in measure(name, CASES[name], options)]
+        found: list[Measured] = []
+        for name, case in cases.items():
+            steps = options.steps // (shares or {}).get(name, 1)
+            found += measure(name, case, argparse.Namespace(**{**vars(options), "steps": steps}))
     if not found:
-        known = "; ".join(f"{name}: {', '.join(case.sides)}" for name, case in CASES.items())
+        known = "; ".join(f"{name}: {', '.join(case.sides)}" for name, case in cases.items())
         raise SystemExit(f"--only: '{options.only}' matches no 'case: side': {known}")
-    table = table_of(found, "PPO on CartPole")
+    table = table_of(found, what)
     content = {
-        "command": command("benchmarks.speed.rl"),
+        "command": command(module),
         "versions": versions(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "update_error": error,
@@ -103,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     write(content, table, options.out)
     if options.readme:
-        fill(README, MARK, table)
+        fill(README, mark, table)
 
 
 def measure(name: str, case: Case, options: argparse.Namespace) -> list[Measured]:

@@ -70,12 +70,25 @@ def ours(network: str | Callable[[], nn.Module] = "auto") -> Run:
 
 
 def in_trainer(network: str | Callable[[], nn.Module] = "auto") -> Run:
-    """Return PPO in a Trainer with a logger, checkpoints and what else it brings."""
+    """Return PPO in a Trainer."""
+
+    def make(steps: int, seed: int) -> tuple[Any, Any]:
+        agent = _agent(steps, network, seed)
+        return agent, agent.view(tlml.domain("cartpole"), envs=ENVS)
+
+    return trained(make)
+
+
+def trained(make: Callable[..., tuple[Any, Any]]) -> Run:
+    """Return an agent in a Trainer with a logger, checkpoints and what else it brings.
+
+    Args:
+        make: Makes the agent and its view, of so many steps and by ``seed``.
+    """
     seeds = itertools.count()
 
     def run(steps: int) -> Spent:
-        agent, clock = _agent(steps, network, next(seeds)), Clock()
-        view = agent.view(tlml.domain("cartpole"), envs=ENVS)
+        (agent, view), clock = make(steps, seed=next(seeds)), Clock()
         with tempfile.TemporaryDirectory() as folder:
             pl.Trainer(
                 max_epochs=-1, accelerator="cpu", devices=1, logger=CSVLogger(folder),
@@ -88,14 +101,14 @@ def in_trainer(network: str | Callable[[], nn.Module] = "auto") -> Run:
 
 
 class Clock(pl.Callback):
-    """Takes the time from the end of the first batch to that of the last one."""
+    """Takes the time from the end of the first batch that learned to that of the last one."""
 
     start = spent = 0.0
     first = 0
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         """Note the time."""
-        if self.start == 0.0:
+        if self.start == 0.0 and trainer.global_step:
             self.start, self.first = time.process_time(), int(pl_module.env_steps)
         self.spent = time.process_time() - self.start
 

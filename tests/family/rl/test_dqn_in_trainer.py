@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from agents import Lines
 from policy_agents import values_of
+from trainers import Stop, batches_trainer
 
 import tlml
 from tlml_rl.dqn import DQN
@@ -26,26 +27,6 @@ def dqn(**options: Any) -> DQN:
     return DQN(**{**given, **options})
 
 
-def trainer(folder: Path, batches: int = 50, **options: Any) -> pl.Trainer:
-    return pl.Trainer(
-        max_epochs=1, limit_train_batches=batches, accelerator="cpu", devices=1, logger=False,
-        default_root_dir=folder, enable_progress_bar=False, enable_model_summary=False,
-        limit_val_batches=0, num_sanity_val_steps=0, enable_checkpointing=False, **options,
-    )  # fmt: skip
-
-
-class Stop(pl.Callback):
-    """Stops after a batch, and keeps what a kill would leave: the checkpoint of that moment."""
-
-    def __init__(self, batch: int, path: Path) -> None:
-        self.batch, self.path = batch, path
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
-        if args[-1] + 1 == self.batch:
-            trainer.save_checkpoint(self.path)
-            trainer.should_stop = True
-
-
 EXTRAS = {"double": True, "dueling": True, "n_step": 3, "priority_alpha": 0.6, "tau": 0.5}
 
 
@@ -53,9 +34,9 @@ EXTRAS = {"double": True, "dueling": True, "n_step": 3, "priority_alpha": 0.6, "
 def test_a_killed_fit_goes_on_bit_for_bit_within_its_episodes(tmp_path: Path, options: Any) -> None:
     whole, killed, resumed = dqn(**options), dqn(**options), dqn(**options)
     view, path = {"envs": 2, "tasks": 6}, tmp_path / "killed.ckpt"
-    trainer(tmp_path, 6).fit(whole, whole.view(Lines(), **view))
-    trainer(tmp_path, 6, callbacks=[Stop(4, path)]).fit(killed, killed.view(Lines(), **view))
-    trainer(tmp_path, 6).fit(resumed, resumed.view(Lines(), **view), ckpt_path=path)
+    batches_trainer(6).fit(whole, whole.view(Lines(), **view))
+    batches_trainer(6, callbacks=[Stop(4, path)]).fit(killed, killed.view(Lines(), **view))
+    batches_trainer(6).fit(resumed, resumed.view(Lines(), **view), ckpt_path=path)
     left = torch.load(path, weights_only=True)
     assert (left["tlml"]["environments"]["counts"] > 0).any()  # within an episode
     assert int(resumed.env_steps) == int(whole.env_steps) > int(killed.env_steps)
@@ -67,7 +48,7 @@ def test_a_killed_fit_goes_on_bit_for_bit_within_its_episodes(tmp_path: Path, op
 
 def test_a_fit_takes_as_many_steps_as_it_was_told(tmp_path: Path) -> None:
     agent = dqn(max_env_steps=173)
-    fit = trainer(tmp_path)
+    fit = batches_trainer(50)
     fit.fit(agent, agent.view(Lines(), envs=1))
     assert int(agent.env_steps) == 173
     assert fit.global_step == 2 * (int(agent.rollouts) - 4)  # the first turns learn nothing
@@ -78,7 +59,7 @@ def test_a_loaded_agent_acts_as_it_did_and_may_leave_its_memory_behind(tmp_path:
     sizes = []
     for save_replay in (True, False):
         agent = dqn(save_replay=save_replay)
-        fit = trainer(tmp_path, 8)
+        fit = batches_trainer(8)
         fit.fit(agent, agent.view(Lines(), envs=2))
         path = tmp_path / f"{save_replay}.ckpt"
         fit.save_checkpoint(path)
@@ -92,7 +73,7 @@ def test_a_loaded_agent_acts_as_it_did_and_may_leave_its_memory_behind(tmp_path:
 
 def test_without_its_memory_a_fit_goes_on_once_there_are_steps_again(tmp_path: Path) -> None:
     agent, path = dqn(save_replay=False), tmp_path / "killed.ckpt"
-    trainer(tmp_path, 9, callbacks=[Stop(6, path)]).fit(agent, agent.view(Lines(), envs=1))
+    batches_trainer(9, callbacks=[Stop(6, path)]).fit(agent, agent.view(Lines(), envs=1))
     before = int(agent.env_steps)
     resumed = dqn(save_replay=False)
     steps: list[tuple[int, int]] = []
@@ -101,7 +82,7 @@ def test_without_its_memory_a_fit_goes_on_once_there_are_steps_again(tmp_path: P
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
             steps.append((len(pl_module.replay), trainer.global_step))
 
-    fit = trainer(tmp_path, 9, callbacks=[Watch()])
+    fit = batches_trainer(9, callbacks=[Watch()])
     fit.fit(resumed, resumed.view(Lines(), envs=1), ckpt_path=path)
     assert int(resumed.env_steps) > before > 20
     (first, learned), *_, (last, more) = steps
@@ -121,7 +102,7 @@ def test_strategies_adapt_an_agent(tmp_path: Path, strategy: str) -> None:
             for name, value in pl_module.target.tensors().items():
                 assert len(began) > 1 or torch.equal(value, began[0][name]), name
 
-    trainer(tmp_path, 4, callbacks=[tlml.Adapt(strategy), Begin()]).fit(agent, view)
+    batches_trainer(4, callbacks=[tlml.Adapt(strategy), Begin()]).fit(agent, view)
     now = dict(agent.built().named_parameters())
     same = all(torch.equal(before[name], value) for name, value in began[0].items())
     assert same == (strategy != "scratch")
@@ -133,12 +114,12 @@ def test_strategies_adapt_an_agent(tmp_path: Path, strategy: str) -> None:
 def test_another_task_begins_with_an_empty_memory(tmp_path: Path) -> None:
     agent = dqn()
     view = agent.view(Lines(), envs=2)
-    trainer(tmp_path, 4).fit(agent, view)
+    batches_trainer(4).fit(agent, view)
     learned = values_of(agent)
     agent.begin_anew(100)
     assert len(agent.replay) == 0 and int(agent.env_steps) == 0
     assert torch.equal(values_of(agent), learned)
-    trainer(tmp_path).fit(agent, view)
+    batches_trainer(50).fit(agent, view)
     assert 100 <= int(agent.env_steps) <= 101
 
 
@@ -153,5 +134,5 @@ def test_it_learns_which_end_pays(tmp_path: Path) -> None:
     with torch.no_grad():
         agent.built().head.action.bias.copy_(torch.tensor([1.0, -1.0]))
     assert agent.act(seen).tolist() == [0, 0, 0]
-    trainer(tmp_path).fit(agent, view)
+    batches_trainer(50).fit(agent, view)
     assert agent.act(seen).tolist() == [1, 1, 1]

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from agents import Lines
 from policy_agents import values_of
+from trainers import Stop, batches_trainer
 
 import tlml
 from tlml import TlmlError
@@ -23,37 +24,17 @@ def ppo(**options: Any) -> PPO:
     return PPO(**{**given, **options})
 
 
-def trainer(folder: Path, batches: int, **options: Any) -> pl.Trainer:
-    return pl.Trainer(
-        max_epochs=1, limit_train_batches=batches, accelerator="cpu", devices=1, logger=False,
-        default_root_dir=folder, enable_progress_bar=False, enable_model_summary=False,
-        limit_val_batches=0, num_sanity_val_steps=0, enable_checkpointing=False, **options,
-    )  # fmt: skip
-
-
 NORMALISED = {"normalise_observations": True, "normalise_rewards": True}
-
-
-class Stop(pl.Callback):
-    """Stops after a batch, and keeps what a kill would leave: the checkpoint of that moment."""
-
-    def __init__(self, batch: int, path: Path) -> None:
-        self.batch, self.path = batch, path
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
-        if args[-1] + 1 == self.batch:
-            trainer.save_checkpoint(self.path)
-            trainer.should_stop = True
 
 
 @pytest.mark.parametrize("options", [{}, NORMALISED], ids=["plain", "normalised"])
 def test_a_killed_fit_goes_on_bit_for_bit_within_its_episodes(tmp_path: Path, options: Any) -> None:
     whole, killed, resumed = ppo(**options), ppo(**options), ppo(**options)
     view = {"envs": 4, "tasks": 4}
-    trainer(tmp_path, 4).fit(whole, whole.view(Lines(), **view))
+    batches_trainer(4).fit(whole, whole.view(Lines(), **view))
     path = tmp_path / "killed.ckpt"
-    trainer(tmp_path, 4, callbacks=[Stop(2, path)]).fit(killed, killed.view(Lines(), **view))
-    trainer(tmp_path, 4).fit(resumed, resumed.view(Lines(), **view), ckpt_path=path)
+    batches_trainer(4, callbacks=[Stop(2, path)]).fit(killed, killed.view(Lines(), **view))
+    batches_trainer(4).fit(resumed, resumed.view(Lines(), **view), ckpt_path=path)
     assert int(resumed.env_steps) == int(whole.env_steps) > int(killed.env_steps)
     assert torch.equal(values_of(resumed), values_of(whole))
     assert not torch.equal(values_of(resumed), values_of(killed))
@@ -63,7 +44,7 @@ def test_a_killed_fit_goes_on_bit_for_bit_within_its_episodes(tmp_path: Path, op
 
 def test_a_loaded_agent_acts_as_it_did_without_its_environment(tmp_path: Path) -> None:
     agent = ppo(**NORMALISED)
-    fit = trainer(tmp_path, 2)
+    fit = batches_trainer(2)
     fit.fit(agent, agent.view(Lines(), envs=4))
     fit.save_checkpoint(tmp_path / "agent.ckpt")
     loaded = PPO.load_from_checkpoint(tmp_path / "agent.ckpt", weights_only=True)
@@ -74,13 +55,13 @@ def test_a_loaded_agent_acts_as_it_did_without_its_environment(tmp_path: Path) -
 
 def test_a_fit_counts_every_step_and_ends_where_it_was_told(tmp_path: Path) -> None:
     agent = ppo(max_env_steps=100)
-    fit = trainer(tmp_path, 50)
+    fit = batches_trainer(50)
     fit.fit(agent, agent.view(Lines(), envs=4))
     assert 100 <= int(agent.env_steps) < 136
     assert fit.global_step == 2 * 2 * int(agent.rollouts)  # epochs, minibatches
     with pytest.raises(TlmlError, match="batch_size: 18 does not divide"):
         fresh = ppo()
-        trainer(tmp_path, 1).fit(fresh, fresh.view(Lines(), envs=3))
+        batches_trainer(1).fit(fresh, fresh.view(Lines(), envs=3))
 
 
 @pytest.mark.parametrize("strategy", ["linear_probe", "l2_sp", "scratch"])
@@ -88,7 +69,7 @@ def test_strategies_adapt_an_agent(tmp_path: Path, strategy: str) -> None:
     agent = ppo()
     view = agent.view(Lines(), envs=4)
     before = {name: value.clone() for name, value in agent.built().named_parameters()}
-    trainer(tmp_path, 2, callbacks=[tlml.Adapt(strategy)]).fit(agent, view)
+    batches_trainer(2, callbacks=[tlml.Adapt(strategy)]).fit(agent, view)
     moved = {
         name for name, v in agent.built().named_parameters() if not torch.equal(v, before[name])
     }
@@ -106,7 +87,7 @@ def test_a_callback_before_steps_sees_every_gradient(tmp_path: Path) -> None:
 
     watch, agents = Watch(), [ppo(), ppo()]
     for agent, callbacks in zip(agents, ([watch], []), strict=True):
-        trainer(tmp_path, 2, callbacks=callbacks).fit(agent, agent.view(Lines(), envs=4))
+        batches_trainer(2, callbacks=callbacks).fit(agent, agent.view(Lines(), envs=4))
     assert len(watch.norms) == 8 and min(watch.norms) > 0
     assert torch.equal(values_of(agents[0]), values_of(agents[1]))
 
@@ -114,7 +95,7 @@ def test_a_callback_before_steps_sees_every_gradient(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [A2C, Reinforce])
 def test_others_fit_and_are_tested(tmp_path: Path, kind: Any) -> None:
     agent = kind(max_env_steps=100, rollout_steps=8)
-    fit = trainer(tmp_path, 3)
+    fit = batches_trainer(3)
     view = agent.view(Lines(), envs=2, test_episodes=2)
     fit.fit(agent, view)
     (found,) = fit.test(agent, view, verbose=False)
