@@ -211,12 +211,13 @@ def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
     shown_paths = next(
         one["paths"] for one in runs if one["method"] == "maml_rl" and "paths" in one
     )
+    told = {"before": "before: one policy for all goals", "after": "one step later"}
     for axes, when in ((before, "before"), (after, "after")):
         for number, one in enumerate(shown_paths):
             colour = f"C{number}"
             axes.plot(*np.array(one[when]).T, color=colour, marker=".", markersize=3)
             axes.plot(*one["goal"], color=colour, marker="*", markersize=14)
-        axes.set(aspect="equal", title=f"maml_rl {'one step later' if when == 'after' else when}")
+        axes.set(aspect="equal", title=f"maml_rl {told[when]}")
     after.sharex(before)
     after.sharey(before)
     figure.savefig(path, dpi=110)

@@ -30,10 +30,6 @@ class MamlRl(OuterLoop):
             head of its own is put.
         strategy: The inner loop; it must be differentiable.
         first_order: Ignore second derivatives (section 5.2, FOMAML).
-        max_env_steps: Steps in environments after which a fit ends, those of inner steps among
-            them.
-        epochs: Outer steps on each batch.
-        clip: ε of PPO's equation 7.
         **options: Those of `OuterLoop`; `lr` is the meta step size β.
 
     Raises:
@@ -50,14 +46,9 @@ class MamlRl(OuterLoop):
         },
         *,
         first_order: bool = False,
-        max_env_steps: int = 2_000_000,
-        epochs: int = 5,
-        clip: float = 0.2,
         **options: Any,
     ) -> None:
-        super().__init__(
-            network, strategy, max_env_steps=max_env_steps, epochs=epochs, clip=clip, **options
-        )
+        super().__init__(network, strategy, **options)
         self.first_order = first_order
 
     def carried(self, chunk: Chunk) -> Params:

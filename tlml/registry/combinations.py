@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import chain, combinations, islice, product, zip_longest
 
 from tlml.spec import KINDS, Kind, Spec, unmet
 
@@ -12,7 +12,7 @@ Specs = Mapping[Kind, Mapping[str, Spec]]
 Trio = tuple[str, str, str]  # the names of a domain, a learner and a strategy; it may be ALONE
 ALONE = ""  # in place of a strategy: the learner has none
 
-_SHOWN = 3
+_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,19 @@ def _lacks(trio: Trio, specs: Specs) -> tuple[Lack, ...]:
 
 
 def _nearest(trio: Trio, specs: Specs) -> list[Trio]:
-    """Trios with another strategy, learner or domain; if there are none, with two changed."""
-    names = dict(zip(KINDS, trio, strict=True))
+    """Trios with another strategy, learner or domain, by turns; if there are none, two changed.
+
+    Where no strategy was named, none is told either.
+    """
+    names = {kind: name for kind, name in zip(KINDS, trio, strict=True) if name}
     for number in (1, 2):
-        found: list[Trio] = []
-        for changed in combinations(reversed(KINDS), number):
+        ways = []
+        for changed in combinations([kind for kind in reversed(KINDS) if kind in names], number):
             fixed = {kind: name for kind, name in names.items() if kind not in changed}
-            found += working(specs, fixed)
-        if found:
-            return list(dict.fromkeys(found))[:_SHOWN]
+            found = working(specs, fixed)
+            told = found if "strategy" in names else ((*one[:2], ALONE) for one in found)
+            ways.append(dict.fromkeys(told))
+        by_turns = chain.from_iterable(zip_longest(*ways))
+        if near := list(islice(dict.fromkeys(filter(None, by_turns)), _SHOWN)):
+            return near
     return []

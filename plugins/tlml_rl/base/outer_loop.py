@@ -43,7 +43,8 @@ class OuterLoop(AdaptingAgent):
     (`carried`).
 
     Args:
-        network: As of `AdaptingAgent`.
+        network: ``auto`` (a perceptron), a registered network, or a module, over whose features a
+            head of its own is put.
         strategy: What adapts to a task.
         max_env_steps: Steps in environments after which a fit ends, those of inner steps among
             them.
@@ -58,9 +59,13 @@ class OuterLoop(AdaptingAgent):
     def __init__(
         self,
         network: str | nn.Module = "auto",
-        strategy: Strategy | str | dict[str, Any] | None = None,
+        # Written out, for suites read it without importing; nobody changes it.
+        strategy: Strategy | str | dict[str, Any] = {  # noqa: B006
+            "name": "sgd",
+            "options": {"lr": 0.1, "steps": 1},
+        },
         *,
-        max_env_steps: int,
+        max_env_steps: int = 2_000_000,
         epochs: int = 5,
         clip: float = 0.2,
         **options: Any,

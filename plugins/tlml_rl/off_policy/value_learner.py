@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete, Space
+from gymnasium.spaces import Box, Discrete, Space
 from numpy.typing import NDArray
 from torch import nn
 
@@ -189,8 +189,9 @@ def _best(values: Array, allowed: NDArray[np.bool_] | None) -> Array:
 
 def _numbered(name: str, space: Space[Any]) -> Discrete:
     if not isinstance(space, Discrete):
+        others = "ppo, sac or td3" if isinstance(space, Box) else "ppo"
         raise TlmlError(
             f"{name}: it values numbered actions, and these are {describe_space(space)}; take a "
-            "learner of such actions, such as ppo"
+            f"learner of such actions, such as {others}"
         )
     return space

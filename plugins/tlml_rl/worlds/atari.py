@@ -14,13 +14,14 @@ from gymnasium.utils import RecordConstructorArgs, seeding
 from gymnasium.wrappers import AtariPreprocessing, ClipReward, FrameStackObservation
 
 from tlml import TlmlError
-from tlml.errors import OptionError, check_positive
+from tlml.errors import OptionError, check_positive, did_you_mean
 from tlml_rl.worlds import finding
 from tlml_rl.worlds.environment import Env, EnvTask
 from tlml_rl.worlds.family import Changes, World
 
 _FIRE = 1  # the number of the action, in games that have it
 _LOADED = 0  # the seed that a game without chance is loaded with
+_VERSION = "-v5"
 _STICKY = "repeat_action_probability"
 _NAMES = {"sticky": _STICKY, "full_actions": "full_action_space"}
 
@@ -216,8 +217,14 @@ class Atari(World):
         return {_NAMES.get(name, name): value for name, value in changes.items()}
 
     def _task(self, id: str | EnvSpec, changes: Changes) -> EnvTask:
+        game = changes["game"]
+        finding.need("ale_py", f"{id}/{game}{_VERSION}")
+        games = [one.split("/")[1] for one in gymnasium.registry if one.startswith(f"{id}/")]
+        known = [one.removesuffix(_VERSION) for one in games]
+        if game not in known:
+            raise OptionError(f"game: ALE has no '{game}'{did_you_mean(game, known)}")
         rest = {name: value for name, value in changes.items() if name != "game"}
-        return super()._task(f"{id}/{changes['game']}-v5", rest)
+        return super()._task(f"{id}/{game}{_VERSION}", rest)
 
 
 def _listed(numbers: Sequence[int]) -> str:

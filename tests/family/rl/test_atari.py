@@ -174,7 +174,7 @@ def test_seeds_reach_what_draws_the_first_steps_and_no_game_remembers():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"game": "Pog"}, "id: no environment is called 'ALE/Pog-v5'; did you mean ALE/Pong-v5?"),
+        ({"game": "Pog"}, "game: ALE has no 'Pog'; did you mean Pong?"),
         ({"mode": 9}, "ALE/Pong-v5 mode=9: Invalid game mode requested; it has the modes 0, 1 and "
          "the difficulties 0, 1, 2, 3"),
         ({"difficulty": 9}, "ALE/Pong-v5 difficulty=9: Invalid difficulty requested; it has"),
