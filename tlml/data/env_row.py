@@ -60,18 +60,18 @@ class EnvRow(VectorEnv[Any, Any, Any]):
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
         """Take a step in each, or begin its next episode where the last one ended."""
         seen, over, infos = self._seen, self._over, dict[str, Any]()
-        rewards = [0.0] * self.num_envs
-        terminated, truncated = [False] * self.num_envs, [False] * self.num_envs
-        for n, env in enumerate(self.envs):
+        rewards, ends = np.zeros(self.num_envs), np.zeros((2, self.num_envs), bool)
+        for n, (env, action) in enumerate(zip(self.envs, actions, strict=True)):
             if over[n]:
                 seen[n], told = env.reset()
+                over[n] = False
             else:
-                seen[n], rewards[n], terminated[n], truncated[n], told = env.step(actions[n])  # type: ignore[call-overload]
-            over[n] = terminated[n] or truncated[n]
+                seen[n], rewards[n], terminated, truncated, told = env.step(action)
+                if terminated or truncated:
+                    over[n], ends[:, n] = True, (terminated, truncated)
             if told:
                 self._take(infos, told, n)
-        ends = np.array(terminated, bool), np.array(truncated, bool)
-        return seen, np.array(rewards, np.float64), *ends, infos
+        return seen, rewards, *ends, infos
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close them."""

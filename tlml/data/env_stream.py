@@ -115,14 +115,17 @@ class EnvStream:
     ) -> list[Finished]:  # fmt: skip
         """Take in what was done ``[T, N]`` since the last time; return the episodes that ended."""
         finished = []
-        for n in range(len(self)):
+        ends: list[list[int]] = [[] for _ in self.places]
+        for t, n in zip(*(found.tolist() for found in np.nonzero(over)), strict=True):
+            ends[n].append(t + 1)
+        for n, own in enumerate(ends):
             start = 0
-            for end in (*np.flatnonzero(over[:, n]) + 1, len(over)):
+            for end in own:
                 self._go_on(n, actions[start:end, n], rewards[start:end, n], valid[start:end, n])
-                if end > start and over[end - 1, n]:
-                    self._pending[n] = True
-                    finished.append(Finished(float(self._totals[n]), int(self._lengths[n])))
+                self._pending[n] = True
+                finished.append(Finished(float(self._totals[n]), int(self._lengths[n])))
                 start = end
+            self._go_on(n, actions[start:, n], rewards[start:, n], valid[start:, n])
         self._seen = np.array(self.observations)
         return finished
 

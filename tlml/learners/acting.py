@@ -306,8 +306,8 @@ class Acting(Learner):
             taken = torch.tensor(steps, device=self.device)
             torch.distributed.all_reduce(taken)
             steps = int(taken)
-        self.env_steps += steps
-        self.rollouts += 1
+        self.env_steps.add_(steps)
+        self.rollouts.add_(1)
 
     def _stop_in_time(self) -> None:
         if self._trainer is not None and int(self.env_steps) >= self.max_env_steps:
