@@ -59,7 +59,7 @@ PLANS = {
     "q_learning_taxi": Plan(7, 10_000, 5),
     "q_learning_frozenlake": Plan(0.7, 5_000, 5),
     "ppo_mountaincar_continuous": Plan(88, 4_096, 5),
-    "ppo_doorkey": Plan(0.95, 5_120, 5, 60_000),
+    "ppo_doorkey": Plan(0.95, 5_120, 5),
     "ppo_acrobot": Plan(-100, 24_576, 3, 500_000),
     "ppo_lunarlander": Plan(200, 49_152, 3),
     "ppo_minigrid_rgb": Plan(0.95, 3_072, 3),
