@@ -73,7 +73,11 @@ class Measured:
 CASES = {
     "perceptrons": Case({"loop": ours, "Trainer": in_trainer}, theirs),
     "own module": Case(
-        {"loop": lambda: ours(own_module), "Trainer": lambda: in_trainer(own_module)},
+        {
+            "loop": lambda: ours(own_module),
+            "loop, compiled": lambda: ours(own_module, compile=True),
+            "Trainer": lambda: in_trainer(own_module),
+        },
         lambda: theirs(torch.nn.GELU),
     ),
 }

@@ -47,12 +47,12 @@ class Spent(NamedTuple):
 Run = Callable[[int], Spent]  # of so many steps
 
 
-def ours(network: str | Callable[[], nn.Module] = "auto") -> Run:
+def ours(network: str | Callable[[], nn.Module] = "auto", **options: Any) -> Run:
     """Return PPO in a bare loop: collect, update."""
     seeds = itertools.count()
 
     def run(steps: int) -> Spent:
-        agent = _agent(steps, network, next(seeds))
+        agent = _agent(steps, network, next(seeds), **options)
         view = agent.view(tlml.domain("cartpole"), envs=ENVS)
         agent.enter(view)
         agent.update(agent.collect(STEPS))

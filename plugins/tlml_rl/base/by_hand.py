@@ -321,7 +321,7 @@ class ByHandPath:
 
 
 def path_for(network: ActorCritic, policy: Policy, flat: FlatParameters) -> tuple[Path, str]:
-    """Return the fastest path that is right, and why it is taken."""
+    """Return the fastest path that is right and needs no compiler, and why it is taken."""
     why = lack(network)
     if why and flat.values.is_cpu and flat.values.dtype in (torch.float32, torch.float64):
         return MixedPath(network, policy, flat), why

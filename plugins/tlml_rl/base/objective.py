@@ -55,13 +55,14 @@ class Objective:
     """The loss ``policy_loss + value_weight · value_loss − entropy · H``.
 
     Args:
-        clip: ε of PPO's clipped ratio; None: the plain policy gradient.
+        clip: ε of PPO's clipped ratio, a number, or a tensor where a program is to take it; None:
+            the plain policy gradient.
         entropy: Weight of the policy's entropy H.
         value_weight: Weight of the mean squared error of values.
         value_clip: How far from before values may go for their error to count; None: anywhere.
     """
 
-    clip: float | None = None
+    clip: float | Tensor | None = None
     entropy: float = 0.0
     value_weight: float = 0.5
     value_clip: float | None = None
@@ -77,6 +78,13 @@ class Objective:
             rows: Where.
             tell: Whether to tell its parts.
         """
+        total, parts = self.parts(network, policy, rows, tell)
+        return total, Terms() if parts is None else Terms(*parts.tolist())
+
+    def parts(
+        self, network: ActorCritic, policy: Policy, rows: Rows, tell: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the loss, to be differentiated, and the numbers of `Terms` ``[5]`` if told."""
         outputs, values = network(rows.inputs)
         if rows.masks is not None:
             outputs = torch.where(rows.masks, outputs, -math.inf)
@@ -85,12 +93,12 @@ class Objective:
         value_loss = rows.weights @ self.of_values(values, rows)
         total = policy_loss + self.value_weight * value_loss
         if not (self.entropy or tell):
-            return total, Terms()
+            return total, None
         entropy = rows.weights @ policy.entropy(outputs, network.log_std)
         if self.entropy:
             total = total - self.entropy * entropy
         parts = (policy_loss.detach(), value_loss.detach(), entropy.detach())
-        return total, self._told(parts, log_probs.detach(), rows) if tell else Terms()
+        return total, self._told(parts, log_probs.detach(), rows) if tell else None
 
     def of_policy(self, log_probs: Tensor, rows: Rows) -> Tensor:
         """Return the policy's loss of each row ``[n]``.
@@ -101,7 +109,7 @@ class Objective:
         if self.clip is None:
             return -rows.advantages * log_probs
         ratio = (log_probs - rows.log_probs).exp()
-        clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
+        clipped = ratio.clamp(1 - self.clip, 1 + self.clip)  # type: ignore[arg-type]  # both alike
         return -torch.minimum(ratio * rows.advantages, clipped * rows.advantages)
 
     def of_values(self, values: Tensor, rows: Rows) -> Tensor:
@@ -112,12 +120,12 @@ class Objective:
         moved = (values - rows.values).clamp(-self.value_clip, self.value_clip)
         return torch.maximum(errors, (rows.values + moved - rows.returns) ** 2)
 
-    def _told(self, parts: tuple[Tensor, ...], log_probs: Tensor, rows: Rows) -> Terms:
+    def _told(self, parts: tuple[Tensor, ...], log_probs: Tensor, rows: Rows) -> Tensor:
         changes = log_probs - rows.log_probs
         ratio = changes.exp()
         far = (ratio - 1).abs() > (math.inf if self.clip is None else self.clip)
         away, share = rows.weights @ (ratio - 1 - changes), rows.weights @ far.to(ratio.dtype)
-        return Terms(*map(float, (*parts, away, share)))
+        return torch.stack((*parts, away, share))
 
 
 def told(terms: Sequence[Terms]) -> dict[str, float]:

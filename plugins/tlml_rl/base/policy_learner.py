@@ -16,7 +16,8 @@ from tlml.data import Rollout
 from tlml.errors import DivergedError, check_choice, check_not_negative, check_positive
 from tlml.views import ViewSpaces
 from tlml_rl.base.actor_critic_learner import ActorCriticLearner
-from tlml_rl.base.by_hand import AutogradPath, Path, path_for
+from tlml_rl.base.by_hand import AutogradPath, Path, lack, path_for
+from tlml_rl.base.compiled_path import CompiledPath
 from tlml_rl.base.flat import FlatParameters
 from tlml_rl.base.flat_learner import SCHEDULES, FlatLearner, Schedule
 from tlml_rl.base.normalise import ObservationScale, RewardScale
@@ -50,6 +51,8 @@ class PolicyLearner(FlatLearner, ActorCriticLearner):
         log_std: Where the logarithms of their standard deviations start.
         normalise_observations: Whether observations are brought to mean 0 and variance 1.
         normalise_rewards: Whether rewards are divided by the deviation of their discounted sums.
+        compile: Compile the slopes of the loss where they can't be computed by hand; it takes some
+            seconds for each size of a minibatch, and pays in long runs.
         seed: The key of initialisation and actions.
         spaces: Observations and actions as plain data, as checkpoints hold them.
         max_env_steps: Steps in environments, of all processes, after which a fit ends.
@@ -83,6 +86,7 @@ class PolicyLearner(FlatLearner, ActorCriticLearner):
         log_std: float = 0.0,
         normalise_observations: bool = False,
         normalise_rewards: bool = False,
+        compile: bool = False,
         seed: int = 0,
         spaces: dict[str, Any] | None = None,
     ) -> None:
@@ -97,6 +101,7 @@ class PolicyLearner(FlatLearner, ActorCriticLearner):
         self.boxes, self.log_std = boxes, log_std
         self.normalise_observations = normalise_observations
         self.normalise_rewards = normalise_rewards
+        self.compiled = compile
         super().__init__(
             network, strategy, max_env_steps=max_env_steps, rollout_steps=rollout_steps,
             network_options=network_options, lr=lr, seed=seed, spaces=spaces,
@@ -205,8 +210,15 @@ class PolicyLearner(FlatLearner, ActorCriticLearner):
         return np.random.default_rng([self.seed, int(self.rollouts), _ORDER])
 
     def choose_path(self, flat: FlatParameters) -> tuple[Path, str]:
-        """Compute by hand where actor and critic are perceptrons on a CPU."""
-        return path_for(self.built(), self.policy, flat)
+        """Compute by hand where actor and critic are perceptrons on a CPU; else as asked for."""
+        network = self.built()
+        if not self.compiled or not (why := lack(network)):
+            return path_for(network, self.policy, flat)
+        buffers = [name for name, _ in network.named_buffers()]
+        if buffers:
+            path, _ = path_for(network, self.policy, flat)
+            return path, f"its buffer {buffers[0]} changes, which no program may"
+        return CompiledPath(network, self.policy, flat), why
 
     # Inside
 
