@@ -54,11 +54,13 @@ __all__ = [
     "load",
     "param_groups",
     "strategy",
+    "table",
     "write_episodes",
 ]
 
 if TYPE_CHECKING:
     from tlml.data.domains import ClassPool, Domain, Metric
+    from tlml.data.tables.domain import table
     from tlml.data.tasks import (
         MDP,
         Batch,
@@ -108,6 +110,7 @@ else:
             "inspection.diagnosis": "Diagnosis diagnose",
             "inspection.callback": "Diagnose",
             "data.domains": "ClassPool Domain Metric",
+            "data.tables.domain": "table",
             "views.export": "write_episodes",
             "errors": "TlmlError",
             "learners.gradient_learner": "GradientLearner",

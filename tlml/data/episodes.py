@@ -13,7 +13,7 @@ from tlml.data.checks import check_finite
 from tlml.data.counts import ALL, Amounts, counted, drawn, sides
 from tlml.data.domains import POOL_WAYS, ClassPool, ClassTask, Domain
 from tlml.data.example_checks import check_tensors, is_finite, is_plain
-from tlml.data.parts import Cut, by_class, divided, part_of
+from tlml.data.parts import Cut, by_class, divided, following, is_ordered, part_of
 from tlml.data.tasks import (
     Batch,
     Episode,
@@ -77,7 +77,9 @@ def draw_episode(
 
     A `Finite` task is permuted: `shots` and `queries` examples of each class where targets are
     classes, unless the task says ``by_class = False``, else of the whole; the query comes from its
-    ``test`` part if it has one. Any other task gives one sample, which is divided. A range of
+    ``test`` part if it has one. Where the task says ``ordered = True``, support and query are runs
+    of its examples, the query right after the support, or the first ones of the ``test`` part. Any
+    other task gives one sample, which is divided. A range of
     counts is drawn from for each class by itself, or once where the task isn't divided by class. A
     share is one of the class's or the task's examples, rounded, at least one; ``all`` is what the
     other side leaves, or the whole part where the query has a part of its own.
@@ -279,7 +281,8 @@ def _draw_finite(
     pool, test, places, tested = contents
     if places is None:
         near, far = _divide(task, shots, queries, len(pool), len(test) or None, rng)
-        return _draw_whole(task, pool, test, near, far, rng, cut)
+        draw_from = _draw_later if is_ordered(task) else _draw_whole
+        return draw_from(task, pool, test, near, far, rng, cut)
     labels = _labels(task, list(places), ways, rng)
     part = "test" if len(test) else "train"
     support, query = [], []
@@ -323,6 +326,22 @@ def _draw_whole(
     support, query_index = divided(order, others, shots, queries, may)
     episode = Episode(_take(pool, support, None), _take(source, query_index, None))
     return Draw(task, episode, "test" if len(test) else "train", query_index)
+
+
+def _draw_later(
+    task: Finite,
+    pool: Held,
+    test: Held,
+    shots: int,
+    queries: int,
+    rng: np.random.Generator,
+    cut: Cut | None = None,
+) -> Draw:
+    _check_whole(task, len(pool), len(test), shots, queries)
+    support, query_index = following(shots, queries, len(pool), len(test), cut, rng)
+    source, part = (test, "test") if len(test) else (pool, "train")
+    episode = Episode(_take(pool, support, None), _take(source, query_index, None))
+    return Draw(task, episode, part, query_index)
 
 
 def _divide(

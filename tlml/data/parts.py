@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -105,17 +106,50 @@ def divided(
     return left[:shots], query
 
 
-def number_of_parts(task: Any, queries: Amounts) -> int | None:
+def following(
+    shots: int, queries: int, train: int, test: int, cut: Cut | None, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the places of a support and of the query that follows it in time.
+
+    A query of a part of its own follows the last `shots` examples. Of one part, both are runs, side
+    by side: where they lie is drawn, or is the first place of the cut.
+
+    Args:
+        shots: Support examples.
+        queries: Query examples.
+        train: How many there are to train on.
+        test: How many in a part of their own; 0 without one.
+        cut: The part of the examples that the query is from; any where None.
+        rng: Draws the place.
+    """
+    near = torch.arange(train)
+    if test:
+        chunk = slice(0, test) if cut is None else even_chunk(test, cut.parts, cut.number)
+        return near[train - shots :], torch.arange(test)[chunk][:queries]
+    later = train - shots  # those before are of supports alone
+    if cut is None:
+        start, end = int(rng.integers(later - queries + 1)), later
+    else:
+        chunk = even_chunk(later, cut.parts, cut.number)
+        start, end = chunk.start, chunk.stop
+    first = start + shots
+    return near[start:first], near[first : min(first + queries, end + shots)]
+
+
+def number_of_parts(task: Any, queries: Amounts, shots: Amounts = 0) -> int | None:
     """Return how many disjoint queries a task has examples for; None where it is sampled.
 
     Args:
         task: A task of a domain.
         queries: Asked for: of each class where the task is divided by class.
+        shots: Asked for: of a task in time, the first ones are of supports alone.
     """
     if isinstance(task, ClassTask):
         sizes: Sequence[int] = [len(samples) for samples in task.samples]
     elif isinstance(task, Finite):
         sizes = _sizes(task, queried(task))
+        if is_ordered(task) and not len(readable(task.split("test"))):
+            sizes = [size - most_of(shots, size) for size in sizes]
     else:
         return None
     return max(1, min((size // most_of(queries, size) for size in sizes if size), default=0))
@@ -128,8 +162,15 @@ def queried(task: Finite) -> Held:
 
 
 def by_class(task: Finite, data: Held) -> bool:
-    """Return whether a task is divided class by class."""
+    """Return whether a task is divided class by class; one in time is not."""
+    if is_ordered(task):
+        return False
     return not data.y.is_floating_point() and bool(getattr(task, "by_class", True))
+
+
+def is_ordered(task: Any) -> bool:
+    """Return whether the examples of a task follow each other in time."""
+    return bool(getattr(task, "ordered", False))
 
 
 def _sizes(task: Finite, data: Held) -> list[int]:

@@ -83,7 +83,9 @@ class Finite(Protocol):
     """A task that is a data set of a fixed size, divided into parts.
 
     Episodes of classes hold so many examples of each, unless a task has ``by_class = False``: then
-    they hold so many of the whole, as where targets are values.
+    they hold so many of the whole, as where targets are values. A task whose examples follow each
+    other in time says ``ordered = True``: then supports are runs of them that precede their queries,
+    and are not divided by class.
     """
 
     name: str

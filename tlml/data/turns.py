@@ -114,7 +114,7 @@ class NumberedEpisodes:
 
     @cached_property
     def _parts(self) -> list[int | None]:
-        return [number_of_parts(task, self.queries) for task in self._in_turn()]
+        return [number_of_parts(task, self.queries, self.shots) for task in self._in_turn()]
 
     def _in_turn(self) -> Sequence[Any]:
         """Return the tasks that are met in turn; none where they are drawn."""

@@ -98,9 +98,11 @@ def _check_words(subject: Subject, domain: Domain[Any]) -> None:
     if subject.spec is None:
         return
     found = type(domain.spaces("source")[1]).__name__
+    # One that gives several kinds of targets has them by its options.
+    several = len({space for word, space in _TARGETS.items() if subject.gives(word)}) > 1
     for word, space in _TARGETS.items():
         require(
-            not subject.gives(word) or found == space,
+            not subject.gives(word) or found == space or (several and found in _TARGETS.values()),
             f"{subject.label}: spec gives '{word}' but y is a {found} space; "
             f"make it a {space} or drop '{word}' from gives",
         )

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from tlml.data.checks import check_finite, check_part
 from tlml.data.domains import Domain
+from tlml.data.parts import is_ordered
 from tlml.data.sampling import keyed_rng
 from tlml.data.stored import part
 from tlml.data.tasks import Batch, Examples, Finite, Held, Part, Split, readable
@@ -211,6 +212,8 @@ class StreamTasks(Sequence[tuple[Held, Held]]):
             return Shown(data, torch.arange(len(data)))
         data = self._split(place, "train")
         order = self._permutation(len(data), place, _DIVISION)
+        if is_ordered(self._tasks()[place]):  # what comes last judges what was learned before
+            order = torch.arange(len(data)).flip(0)
         return Shown(data, order[: sizes.test] if name == "test" else order[sizes.test :])
 
     def _permutation(self, size: int, *key: int) -> Tensor:

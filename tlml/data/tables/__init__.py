@@ -1,0 +1,1 @@
+"""Tables as domains: frames and files, whose columns are inputs, targets, groups and time."""
