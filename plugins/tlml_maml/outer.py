@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tlml import Episode, Episodes, GradientLearner, Strategy, TlmlError
+from tlml.data import tasks_of, tell_raw_units
 from tlml.errors import DivergedError
 from tlml.finetuning import total_steps
 from tlml.meta import first_divergence
@@ -40,7 +41,10 @@ def _divergence_error(
         task, step = found
         place = f"inner step {step}" if step else "the query, after the inner steps"
         where += f": task {task} of the batch diverged at {place}"
-    return DivergedError(f"{name}: the meta-loss is {loss} {where}; lower {rates}")
+    view = learner.current_view()
+    support = tasks_of(batch)[0 if found is None else found[0]].support
+    raw = tell_raw_units(support, view.domain if view else None)
+    return DivergedError(f"{name}: the meta-loss is {loss} {where}; lower {rates}{raw}")
 
 
 def fit_length(learner: GradientLearner, option: str) -> int:

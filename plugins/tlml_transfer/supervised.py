@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tlml import Context, GradientLearner, Pair, PairView, Strategy, TlmlError, View
-from tlml.data import Batch
+from tlml.data import Batch, tell_raw_units
 from tlml.errors import DivergedError
 from tlml.metrics import criterion
 from tlml.networks import evaluating, has_batchnorm, head_inputs
@@ -153,7 +153,7 @@ class Supervised(GradientLearner):
                 )
             )  # fmt: skip
         loss = torch.stack(list(losses.values())).sum()
-        self._check(loss)
+        self._check(loss, batch)
         named: dict[str, Tensor | float] = {
             f"train_{name}_loss": value.detach() for name, value in losses.items()
         }
@@ -244,11 +244,13 @@ class Supervised(GradientLearner):
         total = self.trainer.estimated_stepping_batches
         return min(self.global_step / total, 1.0) if total not in (0, float("inf")) else 0.0
 
-    def _check(self, loss: Tensor) -> None:
+    def _check(self, loss: Tensor, batch: Pair) -> None:
         if not bool(torch.isfinite(loss)):
+            view = self.current_view()
+            seen = batch.source if len(batch.source.x) else batch.target
             raise DivergedError(
                 f"supervised: the loss is {loss.item()} in step {self.global_step}; lower lr "
-                f"({self.lr})"
+                f"({self.lr}){tell_raw_units(seen, view.domain if view else None)}"
             )
 
 

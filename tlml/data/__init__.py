@@ -6,6 +6,7 @@ from tlml.data.domains import ClassPool, ClassTask, Domain, Metric
 from tlml.data.episode_files import EpisodeFile, read_episodes
 from tlml.data.episodes import draw_episode, draw_task
 from tlml.data.fingerprints import fingerprint_files
+from tlml.data.raw_units import tell_raw_units
 from tlml.data.rollouts import Rollout, Transitions
 from tlml.data.sampling import KeyedSampler, keyed_rng
 from tlml.data.spaces import describe_space, outputs
@@ -70,5 +71,6 @@ __all__ = [
     "outputs",
     "read_episodes",
     "tasks_of",
+    "tell_raw_units",
     "whole_episodes",
 ]

@@ -48,6 +48,9 @@ class Domain(Recorded, ABC, Generic[T]):
     y: Space[Any]
     metric: Metric | None = None
     blocks: int | None = None
+    # Of what vectors hold, where it has names: errors tell them.
+    input_names: Sequence[str] = ()
+    target_names: Sequence[str] = ()
 
     def spaces(self, split: Split) -> tuple[Space[Any], Space[Any]]:
         """Return the spaces of one split; label sets may differ between source and target."""

@@ -84,8 +84,8 @@ class Finite(Protocol):
 
     Episodes of classes hold so many examples of each, unless a task has ``by_class = False``: then
     they hold so many of the whole, as where targets are values. A task whose examples follow each
-    other in time says ``ordered = True``: then supports are runs of them that precede their queries,
-    and are not divided by class.
+    other in time says ``ordered = True``: supports are then runs of them that precede their
+    queries, and are not divided by class.
     """
 
     name: str

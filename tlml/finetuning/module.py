@@ -12,6 +12,7 @@ from gymnasium.spaces import Box, Discrete
 from pytorch_lightning import Callback, LightningModule
 from torch import Tensor, nn
 
+from tlml.data.raw_units import tell_raw_units
 from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import SPLITS, Pair, Params
 from tlml.errors import DivergedError, TlmlError, check_choice
@@ -153,7 +154,7 @@ class Adaptation(LightningModule):
             free = self._pass(batch.unlabelled) if self.strategy.unlabelled else labelled
             losses |= self.strategy.terms(self._of_target(free))
         loss = torch.stack(list(losses.values())).sum()
-        self._check_finite(loss.detach())
+        self._check_finite(loss.detach(), batch)
         self.log("train_loss", loss.detach(), prog_bar=True, batch_size=max(len(batch.target.x), 1))
         return loss
 
@@ -281,11 +282,12 @@ class Adaptation(LightningModule):
         found = judge(self._scores(x), batch.target, domain, space, loss)
         log_measured(self, stage, Measurement(found, len(x)))
 
-    def _check_finite(self, loss: Tensor) -> None:
+    def _check_finite(self, loss: Tensor, batch: Pair) -> None:
         if not bool(torch.isfinite(loss)):
             raise DivergedError(
                 f"adapting by {type(self.strategy).__name__} diverged: the loss is {loss.item()} "
                 f"in step {self.global_step}; lower its lr ({self.strategy.lr})"
+                f"{tell_raw_units(batch.target, self._view().domain)}"
             )
 
 

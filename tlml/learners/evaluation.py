@@ -11,6 +11,8 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from tlml.data.domains import Domain
+from tlml.data.raw_units import tell_raw_units
 from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import DivergedError, TlmlError
@@ -104,7 +106,8 @@ class Evaluation(NamedTuple):
             scores = _predicted(learner, adapter, task, number)
         seconds = time.perf_counter() - start
         if not bool(torch.isfinite(scores).all()):
-            raise _divergence_error(learner, adapter, task, number)
+            domain = self.view.domain if self.view else None
+            raise _divergence_error(learner, adapter, task, number, domain)
         return Prediction(scores, adapter.attempt.calls if adapter else 0, seconds)
 
     def _key(self, number: int) -> tuple[int, ...]:
@@ -200,7 +203,11 @@ def _predicted(
 
 
 def _divergence_error(
-    learner: Testable, adapter: TargetAdapter | None, task: Episode, index: int
+    learner: Testable,
+    adapter: TargetAdapter | None,
+    task: Episode,
+    index: int,
+    domain: Domain[Any] | None,
 ) -> DivergedError:
     """Return the error for predictions that aren't finite, with the inner step to blame."""
     where = f"episode {index}"
@@ -210,6 +217,6 @@ def _divergence_error(
     if step is not None:
         return DivergedError(
             f"{where}: adapting by {name} diverged at inner step {step} (NaN or infinity); "
-            "lower its lr"
+            f"lower its lr{tell_raw_units(task.support, domain)}"
         )
     return DivergedError(f"{where}: predictions after adapting by {name} are NaN or infinite")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import combinations
 from typing import Any
 from zlib import crc32
 
@@ -121,8 +122,8 @@ def _by_column(column: pd.Series[Any], units: pd.Series[Any] | None, split: Spli
 
 
 def _check_apart(chosen: Mapping[Split, Sequence[Any]]) -> None:
-    for one, other in (("source", "target"), ("source", "validation"), ("validation", "target")):
-        both = sorted(set(chosen.get(one, ())) & set(chosen.get(other, ())))  # type: ignore[call-overload]
+    for one, other in combinations(SPLITS, 2):
+        both = sorted(set(chosen.get(one, ())) & set(chosen.get(other, ())))
         if both:
             kind = "group" if isinstance(both[0], str) else "row"
             raise TlmlError(
@@ -172,7 +173,7 @@ def _tasks(split: Split, members: Sequence[Any], units: pd.Series[Any] | None) -
 
 
 def _check_sizes(found: Division, group: str | None) -> None:
-    for split in ("source", "target"):
+    for split in _FIRST[:2]:
         if not found[split]:
             what = "row" if group is None else "group"
             raise TlmlError(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tlml.data.domains import Domain, Metric
 from tlml.data.fingerprints import fingerprint_files
+from tlml.data.raw_units import tell_raw_units
 from tlml.data.tables.division import Choice, Division, check_choices, divide
 from tlml.data.tables.encoding import Encoding, fit_encoding
 from tlml.data.tables.frames import as_frame
@@ -26,9 +27,6 @@ from tlml.data.tables.targets import Classes, Values, fit_targets
 from tlml.data.tables.values import ranks, times
 from tlml.data.tasks import SPLITS, Batch, Examples, Part, Split
 from tlml.errors import TlmlError, check_choice
-
-_RAW = 10.0  # a mean or a deviation beyond it is told of: networks expect about one
-_MOST_TOLD = 3  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +60,7 @@ class Table(Domain[TableTask]):
 
     Args:
         frame: A frame of pandas, polars or xarray, or a mapping of columns.
-        target: The column to predict: text, booleans and up to 10 different whole numbers are
-            classes, other numbers values. A list of columns is always values.
-        features: The columns to predict from, names or patterns such as ``temp_*``; all that are
-            nothing else where None.
-        group: The column whose values are tasks; without one, the rows of each split are a task.
-        source: The groups to learn from: a list, a pattern, or a column that says so: yes and no,
-            or ``source``, ``validation`` and ``target``. Groups that none of the three names are
-            shared among those that are None, 60 : 20 : 20; always the same ones.
-        validation: The groups to choose by, likewise; a fifth of the rows of each source group
-            where none are left.
-        target_groups: The groups to carry it to, likewise.
-        order: A column of dates or numbers: supports then precede their queries in time.
-        scale: ``source`` scales numbers and values by the source; None leaves them as they are.
+        target: As of `TableFile`, like all others.
 
     Raises:
         TlmlError: A column, a group or an entry is not what it must be; which, and what would do.
@@ -138,25 +124,27 @@ class Table(Domain[TableTask]):
             for split, own in division.items()
         }
         self.x = Box(-np.inf, np.inf, tuple(x.shape[1:]), np.float32)
+        self.input_names = self.inputs.names()
         self._take_targets()
+        self._notice_raw_units(Batch(x[seen], y[seen]))
 
     def _take_targets(self) -> None:
         if isinstance(self.targets, Classes):
             self.y = Discrete(len(self.targets.labels))
             return
         self.y = Box(-np.inf, np.inf, (len(self.targets.names),), np.float32)
+        self.target_names = self.targets.names
         several = len(self.targets.names) > 1
         self.metric = Metric("scaled_rmse" if several else "rmse", higher_is_better=False)
 
+    def _notice_raw_units(self, source: Batch) -> None:
+        raw = tell_raw_units(source, self)
+        if raw:
+            warnings.warn(f"table: set scale to 'source',{raw}", stacklevel=2)
+
 
 class TableFile(Table):
-    """A table in a file of CSV or Parquet, or in a folder of them.
-
-    Text becomes one input for each category, missing numbers the median beside an input that says
-    so, and numbers have mean 0 and deviation 1: categories, medians and scales are those of the
-    source's rows. Rows without a target, a group or a time are left out, and told of. Classes are
-    measured by accuracy, values by ``rmse`` and ``mae`` in the units of the column, several of them
-    by ``scaled_rmse`` in deviations of the source.
+    """A table in a file of CSV or Parquet, or in a folder of them; see `Table`.
 
     Args:
         path: A file that ends in ``.csv``, ``.tsv``, ``.txt`` (also ``.gz``), ``.parquet`` or

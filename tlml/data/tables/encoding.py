@@ -117,7 +117,7 @@ def _fit_text(column: pd.Series[Any]) -> TextColumn:
         raise TlmlError(
             f"column '{column.name}': it is text with {len(found)} different entries in the "
             f"source, and an input is made for each of {MOST_CATEGORIES} at most; leave it out of "
-            "features, or join entries"
+            "features, join entries, or name it as order where it is a date"
         )
     return TextColumn(str(column.name), tuple(found))
 
