@@ -158,11 +158,13 @@ def _counts(number: int, free: Sequence[Split]) -> dict[Split, int]:
     """Return how many go to each split: one at least where there are so many."""
     first = [split for split in _FIRST if split in free][:number]
     shares = np.cumsum([_SHARES[split] for split in free])
-    ends = np.rint(shares / shares[-1] * (number - len(first))).astype(int)
-    return {
-        split: int(more) + (split in first)
-        for split, more in zip(free, np.diff(ends, prepend=0), strict=True)
-    }
+    ends = np.rint(shares / shares[-1] * number).astype(int)
+    counts = dict(zip(free, np.diff(ends, prepend=0).tolist(), strict=True))
+    for split in (split for split in first if not counts[split]):
+        giver = max(free, key=lambda one: counts[one] - (one in first))
+        counts[giver] -= 1
+        counts[split] += 1
+    return counts
 
 
 def _tasks(split: Split, members: Sequence[Any], units: pd.Series[Any] | None) -> dict[str, Rows]:

@@ -36,7 +36,7 @@ def holds_numbers(column: pd.Series[Any]) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return False
     known = column.dropna()
-    return len(known) > 0 and _numbers(known).notna().mean() >= _MOSTLY
+    return len(known) > 0 and bool(_numbers(known).notna().mean() >= _MOSTLY)
 
 
 def numbers(column: pd.Series[Any]) -> Floats:
@@ -64,11 +64,11 @@ def numbers(column: pd.Series[Any]) -> Floats:
 
 
 def texts(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column as text, whole numbers without a point; what is missing is None."""
+    """Return a column as text, whole numbers without a point; what is missing stays so."""
     known = column.dropna()
     if types.is_float_dtype(known) and bool((known % 1 == 0).all()):
         known = known.astype(np.int64)
-    return known.astype(str).astype(object).reindex(column.index, fill_value=None)
+    return known.astype(str).astype(object).reindex(column.index)
 
 
 def as_text(value: object) -> str:
@@ -89,7 +89,7 @@ def times(column: pd.Series[Any]) -> Floats:
         return numbers(column)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that dates are read one by one
-        found = pd.to_datetime(column, errors="coerce", utc=True)
+        found = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
     wrong = column[found.isna() & column.notna()]
     if len(wrong):
         raise TlmlError(
