@@ -8,6 +8,7 @@ from typing import Any
 import graph_data
 import image_data
 import pytest
+import stations
 
 import tlml
 import tlml.testing
@@ -46,6 +47,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "split_cifar100": {"options": {"size": 8}},
     "split_glyphs": {"options": {"size": 14, "variants": 1}},
     "split_tinyimagenet": {"options": {"size": 8}},
+    "table": {
+        "options": {"path": "stations.csv", "target": "temp", "group": "site", "order": "day"}
+    },
     "tiered_imagenet": {"options": {"size": 12}},
     "transfer_autoencoder": {"options": {"iterations": 5}},
     "transfer_kmeans": {"options": {"n_clusters": 2}},
@@ -61,12 +65,14 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("images")
     image_data.write_all(root)
     graph_data.write_all(root)
+    stations.write_stations(root)
     return root
 
 
 @pytest.fixture(autouse=True)
 def data(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let data sets be found where the environment says that data lies."""
+    """Let data sets be found where the environment says that data lies, and tables here."""
+    monkeypatch.chdir(images)
     monkeypatch.setenv("TLML_DATA", str(images))
 
 

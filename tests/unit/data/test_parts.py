@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from drawn import seeds
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import Letters, Line, Tables
 
-from tlml.data.parts import Cut, divided, number_of_parts, part_of
+from tlml.data import Examples
+from tlml.data.parts import (
+    Cut,
+    by_class,
+    divided,
+    following,
+    is_ordered,
+    number_of_parts,
+    part_of,
+)
 
 numbers = st.integers(1, 40)
 
@@ -75,3 +85,45 @@ def test_there_are_as_many_parts_as_disjoint_queries():
     (pool,) = Letters({"source": [8], "target": [9, 12]}).tasks("target")
     assert number_of_parts(pool, 4) == 2
     assert number_of_parts(Line("endless", 1.0), 4) is None
+
+
+class InTime:
+    name, ordered = "in time", True
+
+    def __init__(self, train: int, test: int = 0) -> None:
+        self.sizes = {"train": train, "val": 0, "test": test}
+
+    def split(self, part):
+        size = self.sizes[part]
+        return Examples(torch.zeros(size, 1), torch.zeros(size, dtype=torch.int64))
+
+
+@given(seeds, st.integers(0, 5), st.integers(1, 5), st.integers(0, 20))
+def test_in_time_a_query_follows_its_support_and_parts_share_none(seed, shots, queries, more):
+    total, rng = shots + queries + more, np.random.default_rng(seed)
+    support, query = following(shots, queries, total, 0, None, rng)
+    both = torch.cat([support, query])
+    assert (len(support), len(query)) == (shots, queries)
+    assert both.tolist() == list(range(int(both[0]), int(both[0]) + len(both)))
+    parts = number_of_parts(InTime(total), queries, shots)
+    cuts = [Cut((seed, "target", 0), number, parts) for number in range(parts)]
+    found = [following(shots, queries, total, 0, cut, rng) for cut in cuts]
+    asked = torch.cat([query for _, query in found]).tolist()
+    assert len(set(asked)) == len(asked) == parts * queries
+    for support, query in found:
+        assert support.tolist() == list(range(int(query[0]) - shots, int(query[0])))
+
+
+def test_in_time_a_query_of_a_part_of_its_own_follows_the_last_examples():
+    rng = np.random.default_rng(0)
+    support, query = following(2, 3, 10, 6, None, rng)
+    assert (support.tolist(), query.tolist()) == ([8, 9], [0, 1, 2])
+    second = Cut((0, "target", 0), 1, number_of_parts(InTime(10, 6), 3, 2))
+    assert following(2, 3, 10, 6, second, rng)[1].tolist() == [3, 4, 5]
+
+
+def test_what_is_in_time_is_not_divided_by_class():
+    task = InTime(10)
+    assert is_ordered(task) and not by_class(task, task.split("train"))
+    assert not is_ordered(Line("a", 1.0))
+    assert number_of_parts(task, 3, "all") == 1

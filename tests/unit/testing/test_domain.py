@@ -310,6 +310,11 @@ def test_a_domain_that_lies_is_found_out(domain: type, gives: frozenset[str], te
     assert failure(check_domain, domain, spec(*gives)) == text
 
 
+@pytest.mark.parametrize("domain", [Planes, Clouds])
+def test_a_domain_may_have_targets_of_either_kind_by_its_options(domain: type) -> None:
+    check_domain(domain, spec("episodes", "regression", "classification"))
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

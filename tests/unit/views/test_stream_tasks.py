@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from late_tasks import LateFamily
+from stations import stations
 from tiny import Tables
 
+import tlml
 from tlml import StreamView, TlmlError
 
 
@@ -41,3 +43,11 @@ def test_a_stream_has_no_task_beyond_its_last():
         view.stream()[2]
     assert len(view.stream()[:1]) == 1
     assert torch.equal(view.stream()[-1][0].x, view.stream()[1][0].x)
+
+
+def test_what_comes_last_in_time_judges_what_was_learned_before():
+    domain = tlml.table(stations(), target="rain", group="site", order="day", features=["wind"])
+    for place, (learned, judged) in enumerate(StreamView(domain).stream()):
+        rows = domain.tasks("source")[place].rows.y
+        assert sorted(judged.y.tolist()) == sorted(rows[16:].tolist())
+        assert sorted(learned.y.tolist()) == sorted(rows[:16].tolist())
