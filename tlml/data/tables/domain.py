@@ -87,7 +87,6 @@ class Table(Domain[TableTask]):
         }  # fmt: skip
         beside = check_choices(choices, list(read.columns))
         self.roles = find_roles(list(read.columns), target, features, group, order, beside)
-        self._state = _hashed(read)
         whole = _in_order(_complete(read, self.roles), self.roles)
         division = divide(whole, group, choices, ordered=order is not None)
         self._fit(whole, division, listed=not isinstance(target, str), scaled=scale is not None)
@@ -103,8 +102,13 @@ class Table(Domain[TableTask]):
         return self.targets.measures(scores, batch.y)
 
     def fingerprint(self) -> str | None:
-        """Return the state of the table."""
-        return self._state
+        """Return the state of what the table gave to its tasks."""
+        digest = hashlib.sha256(repr((self.inputs, self.targets)).encode())
+        for split, tasks in self._tasks.items():
+            for task in tasks:
+                digest.update(f"{split}\0{task.name}\0".encode())
+                digest.update(task.rows.x.numpy().tobytes() + task.rows.y.numpy().tobytes())
+        return "content " + digest.hexdigest()[:16]
 
     def _fit(self, frame: pd.DataFrame, division: Division, *, listed: bool, scaled: bool) -> None:
         seen = np.zeros(len(frame), bool)
@@ -260,9 +264,3 @@ def _in_order(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     if roles.order is not None:
         keys.append(times(frame[roles.order]))  # type: ignore[arg-type]
     return frame.iloc[np.lexsort(keys)]
-
-
-def _hashed(frame: pd.DataFrame) -> str:
-    values = pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy()
-    names = "\0".join(frame.columns).encode()
-    return "content " + hashlib.sha256(names + values.tobytes()).hexdigest()[:16]

@@ -58,7 +58,7 @@ class TextColumn:
 
     def encode(self, column: pd.Series[Any]) -> Floats:
         """Return the inputs ``[n, categories]``."""
-        codes = pd.Index(self.categories).get_indexer(texts(column))
+        codes = pd.Index(self.categories).get_indexer(pd.Index(texts(column)))
         return np.eye(len(self.categories) + 1)[codes, :-1]  # the code -1 is the last row
 
 

@@ -29,7 +29,7 @@ class Classes:
 
     def encode(self, frame: pd.DataFrame) -> Tensor:
         """Return the numbers of the classes ``[n]``."""
-        codes = pd.Index(self.labels).get_indexer(texts(frame[self.name]))
+        codes = pd.Index(self.labels).get_indexer(pd.Index(texts(frame[self.name])))
         return torch.from_numpy(codes.astype(np.int64))
 
 

@@ -123,7 +123,9 @@ def test_files_and_frames_are_equal_tasks(tmp_path: Path) -> None:
 def test_the_state_of_a_table_is_that_of_its_rows_or_its_file(tmp_path: Path) -> None:
     assert table().fingerprint() == table(FRAME.copy()).fingerprint()
     assert table().fingerprint() != table(FRAME.assign(temp=FRAME["temp"] + 1)).fingerprint()
-    assert table().fingerprint() != table(FRAME.rename(columns={"rain": "snow"})).fingerprint()
+    gusts = table(FRAME.rename(columns={"wind": "gust"}), features=["pressure", "gust", "soil"])
+    assert table().fingerprint() != gusts.fingerprint()
+    assert table().fingerprint() == table(FRAME.drop(columns="rain")).fingerprint()
     path = write_stations(tmp_path)
     before = tlml.table(path, **OPTIONS).fingerprint()
     FRAME.assign(temp=1.0 * np.arange(len(FRAME))).to_csv(path, index=False)
