@@ -16,6 +16,7 @@ from tlml.data.domains import Domain
 from tlml.data.spaces import outputs, same_space
 from tlml.data.tasks import Params
 from tlml.errors import TlmlError
+from tlml.learners.target_kinds import check_target_kind
 from tlml.meta.contract import Problem
 from tlml.networks.build import seeded_draws, zeros
 from tlml.networks.heads import check_head, head_for
@@ -162,7 +163,8 @@ def adapter_for(learner: Adaptable, view: EpisodeView | EnvView) -> TargetAdapte
     """Prepare a learner for the tasks of a view, with the view's strategy or the learner's own.
 
     Raises:
-        TlmlError: The kept head has another meaning or size than the tasks' labels.
+        TlmlError: The kept head has another meaning or size than the tasks' labels, or the strategy
+            needs targets of another kind.
     """
     network: nn.Module | None = getattr(learner, "network", None)
     strategy = learner.strategy
@@ -176,6 +178,7 @@ def adapter_for(learner: Adaptable, view: EpisodeView | EnvView) -> TargetAdapte
             _take_what_was_learned(strategy, learner.strategy)
     trained = learner.view_spaces
     spaces = view.test_spaces if isinstance(view, EpisodeView) else view.spaces
+    check_target_kind("strategy", type(strategy), spaces.y)
     new = takes_new_head(view.head, trained, spaces, "tasks have") and network is not None
     if new and isinstance(view, EpisodeView) and not lowest(view.shots):
         raise TlmlError(

@@ -31,6 +31,7 @@ from tlml.learners.new_data import predict_batch
 from tlml.learners.retention import Retention
 from tlml.learners.run_log import LogConfiguration, log_measured
 from tlml.learners.saved_names import SafelyLoaded
+from tlml.learners.target_kinds import check_target_kind
 from tlml.learners.together import Together
 from tlml.recorded import Recorded, plain
 from tlml.registry.instances import build
@@ -103,9 +104,12 @@ class Learner(Recorded, SafelyLoaded, ABC):
         """Take the spaces of the view to train on.
 
         Raises:
-            TlmlError: The learner was built for other ones.
+            TlmlError: The learner was built for other ones, or it or its strategy needs targets of
+                another kind.
         """
         check_target_space(spaces.y, type(self).__name__)
+        check_target_kind("learner", type(self), spaces.y)
+        check_target_kind("strategy", type(self.strategy), spaces.y)
         known = self.view_spaces
         if known is not None and not (
             same_space(known.x, spaces.x) and same_space(known.y, spaces.y)
