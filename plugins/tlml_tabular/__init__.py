@@ -18,6 +18,13 @@ def tlml_domains() -> list[Spec]:
             paper="Efron, Hastie, Johnstone & Tibshirani 2004, arXiv math/0406456",
             gives=_GIVES | {"regression"},
         ),
+        # The class is of the core: tlml.table makes it, too.
+        Spec(
+            "table",
+            "tlml.data.tables.domain:TableFile",
+            "A table of yours, CSV or Parquet: the values of one of its columns are tasks",
+            gives=_GIVES | {"regression", "classification"},
+        ),
         Spec(
             "wine",
             "tlml_tabular.wine:Wine",

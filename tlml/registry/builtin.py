@@ -7,20 +7,6 @@ from tlml.spec import Spec
 
 
 @hookimpl
-def tlml_domains() -> list[Spec]:
-    """The domain of people's own tables."""
-    return [
-        Spec(
-            "table",
-            "tlml.data.tables.domain:TableFile",
-            "A table of yours, CSV or Parquet: the values of one of its columns are tasks",
-            gives=frozenset({"pair", "episodes", "stream", "finite"})
-            | {"regression", "classification"},
-        )
-    ]
-
-
-@hookimpl
 def tlml_learners() -> list[Spec]:
     """The learner that runs strategies without a network."""
     return [

@@ -41,7 +41,6 @@ def test_list_groups_by_kind_and_approach(alone: Site, capsys: pytest.CaptureFix
         captured.out
         == """\
 domain
-  table      core  A table of yours, CSV or Parquet: the values of one of its columns are tasks
   waves      sea   water that moves
 
 learner

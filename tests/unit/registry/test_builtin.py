@@ -9,11 +9,11 @@ import pytest
 from tlml.registry import builtin, default_registry
 from tlml.spec import Spec
 
-SPECS = [*builtin.tlml_domains(), *builtin.tlml_learners(), *builtin.tlml_protocols()]
+SPECS = [*builtin.tlml_learners(), *builtin.tlml_protocols()]
 
 
-def test_it_declares_tables_the_estimator_and_the_protocols() -> None:
-    assert [spec.name for spec in SPECS] == ["table", "estimator", "episodes", "stream", "control"]
+def test_it_declares_the_estimator_and_the_protocols() -> None:
+    assert [spec.name for spec in SPECS] == ["estimator", "episodes", "stream", "control"]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -23,4 +23,4 @@ def test_what_it_names_is_there(spec: Spec) -> None:
 
 
 def test_the_registry_has_it_without_an_entry_point() -> None:
-    assert default_registry().spec("learner", "estimator") == SPECS[1]
+    assert default_registry().spec("learner", "estimator") == SPECS[0]
