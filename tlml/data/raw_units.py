@@ -40,4 +40,4 @@ def raw_columns(values: Tensor, kind: str, names: Sequence[str] = ()) -> Iterato
     raw = (means.abs() > RAW) | (spreads > RAW)
     for place in raw.nonzero()[:, 0].tolist():
         name = f"'{names[place]}'" if place < len(names) else str(place)
-        yield f"{kind} {name} has mean {means[place]:.3g} and deviation {spreads[place]:.3g}"
+        yield f"{kind} {name} has mean {means[place]:.4g} and deviation {spreads[place]:.4g}"

@@ -108,8 +108,6 @@ class Learner(Recorded, SafelyLoaded, ABC):
                 another kind.
         """
         check_target_space(spaces.y, type(self).__name__)
-        check_target_kind("learner", type(self), spaces.y)
-        check_target_kind("strategy", type(self.strategy), spaces.y)
         known = self.view_spaces
         if known is not None and not (
             same_space(known.x, spaces.x) and same_space(known.y, spaces.y)
@@ -122,6 +120,9 @@ class Learner(Recorded, SafelyLoaded, ABC):
         self.hparams["spaces"] = spaces_to_plain(spaces)
         self._build_for(spaces)
         self._prepare_once(spaces)
+        # Last: a learner that says more of what it needs has said it by now.
+        check_target_kind("learner", type(self), spaces.y)
+        check_target_kind("strategy", type(self.strategy), spaces.y)
 
     def prepare(self, spaces: ViewSpaces) -> None:
         """Make what the learner owns beside a network, such as the buffers of a memory.

@@ -10,6 +10,7 @@ import torch
 from built import TwoHeads
 from gymnasium.spaces import Box
 from peoples_networks import snapshot, unchanged
+from stations import stations
 from tiny import Tables
 from torch import Tensor, nn
 
@@ -274,8 +275,14 @@ def test_a_network_that_gives_no_tensor_is_refused(
         tlml.learner(name, network=Saying(say)).view(tlml.domain("sinusoid"))
 
 
-def _normed() -> nn.Module:
-    return nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+def _normed(outputs: int = 1) -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, outputs))
+
+
+def _soils() -> Any:
+    """Classes of which a query may have a single example, for it is in time."""
+    options = {"features": ["pressure"], "group": "site", "order": "day"}
+    return tlml.table(stations(), target="soil", **options)
 
 
 ALONE = r"BatchNorm can't take statistics of 1 example; take batchnorm='stored', or shots and que"
@@ -301,7 +308,9 @@ def test_batchnorm_on_one_example_is_refused_in_training(
     ],
 )
 def test_batchnorm_on_one_example_is_refused_in_a_test(name: str, options: dict[str, Any]) -> None:
-    learner, domain = tlml.learner(name, network=_normed()), tlml.domain("sinusoid")
+    tells_classes = options.get("adapt") == "tent"
+    domain = _soils() if tells_classes else tlml.domain("sinusoid")
+    learner = tlml.learner(name, network=_normed(3 if tells_classes else 1))
     learner.view(domain)
     if "adapt" in options:
         options = {**options, "adapt": tlml.strategy(options["adapt"])}

@@ -15,7 +15,7 @@ Y = torch.tensor([[0.0], [40.0]])
 
 def test_columns_beyond_10_are_told_with_mean_and_deviation() -> None:
     assert tell_raw_units(Batch(X, Y)) == (
-        " or scale the data to about 1: input 0 has mean 1.01e+03 and deviation 3; target 0 has "
+        " or scale the data to about 1: input 0 has mean 1013 and deviation 3; target 0 has "
         "mean 20 and deviation 20"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlml.data.sampling import keyed_rng
-from tlml.data.tables.values import as_text, texts
+from tlml.data.tables.values import as_text, in_order, texts
 from tlml.data.tasks import SPLITS, Split
 from tlml.errors import TlmlError, did_you_mean, shorten
 
@@ -86,7 +86,7 @@ def _chosen(
             f"{did_you_mean(str(choice), frame.columns)}; to choose by groups, name the column "
             "that holds them as group"
         )
-    known = sorted(set(units))
+    known = in_order(units)
     patterns = [choice] if isinstance(choice, str) else [as_text(one) for one in choice]
     found = set[str]()
     for pattern in patterns:
@@ -97,7 +97,7 @@ def _chosen(
                 f"{did_you_mean(pattern, known)}"
             )
         found |= matching
-    return sorted(found)
+    return in_order(found)
 
 
 def _by_column(column: pd.Series[Any], units: pd.Series[Any] | None, split: Split) -> list[Any]:
@@ -118,7 +118,7 @@ def _by_column(column: pd.Series[Any], units: pd.Series[Any] | None, split: Spli
             f"{OPTIONS[split]}: column '{column.name}' differs within group '{mixed.index[0]}'; a "
             "group is in one split"
         )
-    return sorted(shares[shares == 1].index)
+    return in_order(shares[shares == 1].index)
 
 
 def _check_apart(chosen: Mapping[Split, Sequence[Any]]) -> None:
@@ -136,7 +136,7 @@ def _left(
     rows: int, units: pd.Series[Any] | None, chosen: Mapping[Split, Sequence[Any]]
 ) -> list[Any]:
     taken = {one for own in chosen.values() for one in own}
-    every: Sequence[Any] = range(rows) if units is None else sorted(set(units))
+    every: Sequence[Any] = range(rows) if units is None else in_order(units)
     return [one for one in every if one not in taken]
 
 
@@ -151,7 +151,8 @@ def _shared(
         left = [left[place] for place in rng.permutation(len(left))]
     counts = _counts(len(left), free)
     ends = np.cumsum([0, *(counts[split] for split in free)])
-    return {split: sorted(left[a:b]) for split, a, b in zip(free, ends, ends[1:], strict=False)}
+    arrange: Callable[[Sequence[Any]], list[Any]] = sorted if are_rows else in_order
+    return {split: arrange(left[a:b]) for split, a, b in zip(free, ends, ends[1:], strict=False)}
 
 
 def _counts(number: int, free: Sequence[Split]) -> dict[Split, int]:

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -144,7 +145,7 @@ class Table(Domain[TableTask]):
     def _notice_raw_units(self, source: Batch) -> None:
         raw = tell_raw_units(source, self)
         if raw:
-            warnings.warn(f"table: set scale to 'source',{raw}", stacklevel=2)
+            tell_once(f"table: set scale to 'source',{raw}")
 
 
 class TableFile(Table):
@@ -245,13 +246,17 @@ def _complete(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     )
     if not told:
         return frame
-    warnings.warn(
-        f"table: {int((~left).sum())} of {len(frame)} rows are left out: {told}", stacklevel=2
-    )
+    tell_once(f"table: {int((~left).sum())} of {len(frame)} rows are left out: {told}")
     # What is missing made floats of whole numbers.
     whole = {name: np.int64 for name in roles.targets
              if missing[name].any() and _is_whole(frame[name][left])}  # fmt: skip
     return frame[left].astype(whole)
+
+
+@lru_cache(maxsize=64)
+def tell_once(text: str) -> None:
+    """Warn once in a process: suites make a domain anew for each cell."""
+    warnings.warn(text, stacklevel=2)
 
 
 def _is_whole(column: pd.Series[Any]) -> bool:

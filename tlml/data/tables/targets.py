@@ -13,7 +13,7 @@ from pandas.api import types
 from torch import Tensor
 
 from tlml.data.tables.encoding import center
-from tlml.data.tables.values import Mask, holds_numbers, numbers, texts
+from tlml.data.tables.values import Mask, holds_numbers, in_order, numbers, texts
 from tlml.errors import TlmlError
 
 MOST_CLASSES = 50  # of text
@@ -108,7 +108,7 @@ def _is_class(column: pd.Series[Any]) -> bool:
 
 
 def _fit_classes(column: pd.Series[Any]) -> Classes:
-    labels = sorted(set(texts(column)), key=_number_first)
+    labels = in_order(texts(column))
     if len(labels) > MOST_CLASSES:
         raise TlmlError(
             f"target: '{column.name}' is text with {len(labels)} different entries; {MOST_CLASSES} "
@@ -135,11 +135,3 @@ def _fit_values(column: pd.Series[Any], source: Mask) -> tuple[float, float]:
             "nothing to learn; choose other groups as source"
         )
     return mean, spread
-
-
-def _number_first(label: str) -> tuple[float, str]:
-    """Have 10 come after 9."""
-    try:
-        return float(label), label
-    except ValueError:
-        return float("inf"), label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,18 @@ def texts(column: pd.Series[Any]) -> pd.Series[Any]:
     if types.is_float_dtype(known) and bool((known % 1 == 0).all()):
         known = known.astype(np.int64)
     return known.astype(str).astype(object).reindex(column.index)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return different texts in order: those that are numbers first, 10 after 9."""
+
+    def key(name: str) -> tuple[float, str]:
+        try:
+            return float(name), name
+        except ValueError:
+            return np.inf, name
+
+    return sorted(set(names), key=key)
 
 
 def as_text(value: object) -> str:

@@ -17,13 +17,19 @@ from stations import stations, write_stations
 import tlml
 from tlml import EpisodeView, TlmlError
 from tlml.data import SPLITS
-from tlml.data.tables.domain import Table, TableFile
+from tlml.data.tables.domain import Table, TableFile, tell_once
 
 FRAME = stations()
 INPUTS = ["pressure", "wind", "soil"]
 OPTIONS: dict[str, Any] = {"target": "temp", "group": "site", "features": INPUTS}
 EXACTLY = {"rtol": 0.0, "atol": 0.0}
 DAYS = {**OPTIONS, "order": "day"}
+
+
+@pytest.fixture(autouse=True)
+def untold() -> None:
+    """Forget what other tests have been warned of."""
+    tell_once.cache_clear()
 
 
 def table(frame: pd.DataFrame = FRAME, **options: Any) -> Any:
@@ -182,12 +188,21 @@ def test_rows_that_lack_what_they_need_are_left_out_and_told() -> None:
         table(FRAME.assign(temp=None))
 
 
+def test_a_warning_comes_once_however_often_a_suite_makes_the_domain() -> None:
+    with pytest.warns(UserWarning) as told:
+        for _ in range(3):
+            table(FRAME.assign(site=FRAME["site"].where(FRAME.index != 3)))
+    assert [str(one.message) for one in told] == [
+        "table: 1 of 200 rows are left out: 1 without 'site'"
+    ]
+
+
 def test_raw_units_are_noticed_by_name() -> None:
     with pytest.warns(UserWarning) as told:
         domain = table(scale=None, features=["pressure", "rain"])
     assert str(told[0].message).startswith(
         "table: set scale to 'source', or scale the data to about 1: input 'pressure' has mean "
-        "1.01e+03 and deviation "
+        "1013 and deviation "
     )
     batch = domain.tasks("target")[0].rows
     assert float(batch.x[:, 0].mean()) > 1000

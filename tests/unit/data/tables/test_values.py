@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tlml import TlmlError
-from tlml.data.tables.values import as_text, holds_numbers, numbers, ranks, texts, times
+from tlml.data.tables.values import as_text, holds_numbers, in_order, numbers, ranks, texts, times
 
 
 def column(*values: Any, **options: Any) -> pd.Series:
@@ -43,6 +43,10 @@ def test_text_of_whole_numbers_has_no_point() -> None:
     assert texts(column(1.5, 2.0)).tolist() == ["1.5", "2.0"]
     assert texts(column("a", None)).fillna("-").tolist() == ["a", "-"]
     assert [as_text(one) for one in (1, 1.0, 1.5, "1.0", True)] == ["1", "1", "1.5", "1.0", "True"]
+
+
+def test_names_that_are_numbers_are_in_their_order() -> None:
+    assert in_order(["b", "10", "9", "a", "9", "1.5"]) == ["1.5", "9", "10", "a", "b"]
 
 
 def test_dates_and_numbers_rise_with_time() -> None:
