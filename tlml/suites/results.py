@@ -256,7 +256,7 @@ class _Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     id: str | None = None
-    records: Annotated[list[dict[str, Any]], Field(min_length=1)] = [{}]
+    records: Annotated[list[dict[str, Any]], Field(min_length=1, default_factory=lambda: [{}])]
 
 
 @dataclass(frozen=True, slots=True)
