@@ -86,12 +86,13 @@ def drawn_interval(
 
 def interquartile_mean(values: ArrayLike) -> float:
     """Return the mean of the middle half of all values (Agarwal et al. 2021); NaN if one is."""
-    from scipy.stats import trim_mean
-
-    table = _table(values)
-    if np.isnan(table).any():
+    scores = _table(values).ravel()
+    if np.isnan(scores).any():
         return float("nan")
-    return float(trim_mean(table, 0.25, axis=None))
+    # As scipy's trim_mean, which takes ten times as long for a row of a report.
+    low = len(scores) // 4
+    high = len(scores) - low
+    return float(np.partition(scores, (low, high - 1))[low:high].mean())
 
 
 def paired_difference(

@@ -113,7 +113,10 @@ class Crossed:
         own: dict[Unit, list[float]] = {}
         for (_, unit), score in self.scores.items():
             own.setdefault(unit, []).append(score)
-        return float(np.mean([np.mean(own[unit]) for unit in self.units]))
+        values = [own[unit] for unit in self.units]
+        if len(set(map(len, values))) == 1:
+            return float(np.mean(np.mean(values, axis=1)))
+        return float(np.mean([np.mean(one) for one in values]))
 
     def interval(self) -> Interval:
         """Return the mean and its interval, which is NaN where there is too little to resample."""
@@ -121,12 +124,12 @@ class Crossed:
 
     def minus(self, other: Crossed) -> Crossed | None:
         """Return the differences of the seeds and units that both have; None where none is."""
+        scores = {
+            key: score - other.scores[key]
+            for key, score in self.scores.items() if key in other.scores
+        }  # fmt: skip
         # Two infinities have no difference; what diverged is told beside it.
         with np.errstate(invalid="ignore"):
-            scores = {
-                key: float(np.subtract(score, other.scores[key]))
-                for key, score in self.scores.items() if key in other.scores
-            }  # fmt: skip
             draws = {
                 key: draws - other.draws[key] for key, draws in self.draws.items()
                 if key in other.draws and len(draws) == len(other.draws[key])
