@@ -15,7 +15,7 @@ EXTRAS := vision,peft,ot,rl,dev,docs
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-training bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-training bench-continual bench-cells bench-report bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ bench-continual: $(READY) ## time La-MAML's step on a stream; AUTHORS=their chec
 bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jobs gain
 	$(BIN)/python -m benchmarks.speed.cells
 	$(BIN)/python -m benchmarks.speed.jobs
+
+bench-report: $(READY) ## time what a report of 10,000 cells takes, part by part
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed.report --readme
 
 bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
 	$(BIN)/python -m benchmarks.speed.optimiser
