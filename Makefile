@@ -9,7 +9,7 @@ TORCH := 2.13.0
 # What the command line leans on, in pure Python.
 OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
 # What reads data that is downloaded: run where TLML_DATA says where that is.
-READING := benchmarks/suites/continual.yaml benchmarks/suites/many_permutations.yaml
+READING := benchmarks/suites/continual.yaml benchmarks/suites/many_permutations.yaml benchmarks/suites/continual_chosen.yaml
 EXTRAS := vision,peft,ot,rl,dev,docs
 # A file's tests share what they make once; the order is that of testpaths, the slowest first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
