@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 import tlml
 from benchmarks.output import BENCHMARKS, RESULTS
+from benchmarks.provenance import provenance
 from benchmarks.rl import interval
 from tlml.data import Trials
 from tlml.meta import LoopPath
@@ -119,6 +120,7 @@ def run(method: str, seed: int) -> dict[str, Any]:
         "env_steps": int(agent.env_steps),
         "returns": [round(float(v), 3) for v in found.returns.mean(1)],
         "drawn": [round(v, 3) for v in found.drawn],
+        **provenance(),
     }  # fmt: skip
     return told | ({"paths": paths(agent, rate)} if (method, seed) == ("maml_rl", 0) else {})
 

@@ -15,7 +15,6 @@ import io
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from unittest.mock import patch
 from rich.console import Console
 
 import tlml
-from benchmarks.output import BENCHMARKS, README, RESULTS, command, fill, write
+from benchmarks.output import README, RESULTS, command, fill, write
 from benchmarks.speed.report_folders import write_folder
 from tlml.reports import print_report
 from tlml.reports.write import report
@@ -129,12 +128,8 @@ def _timed(name: str, part: str, spent: Seconds) -> Any:
 
 
 def _content(cells: int, found: Mapping[int, Sequence[Seconds]]) -> dict[str, Any]:
-    asked = ["git", "-C", str(BENCHMARKS), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     return {
         "command": command("benchmarks.speed.report"),
-        "commit": commit,
-        "processor": _processor(),
         "load": round(os.getloadavg()[0], 1),
         "versions": {"tlml": tlml.__version__, "python": platform.python_version()},
         "cells": cells,
@@ -152,16 +147,6 @@ def _content(cells: int, found: Mapping[int, Sequence[Seconds]]) -> dict[str, An
 def _range(seconds: Sequence[float]) -> dict[str, float]:
     middle, least, most = median(seconds), min(seconds), max(seconds)
     return {"median": round(middle, 2), "least": round(least, 2), "most": round(most, 2)}
-
-
-def _processor() -> str:
-    """Return the model's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +10,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from tlml.clock import now
 from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import DivergedError, TlmlError
@@ -89,7 +89,7 @@ class Evaluation(NamedTuple):
             "episode": number,
             **{name: float(value) for name, value in found.items()},
             **_sample_size(learner, adapter),
-            "seconds": made.seconds,
+            **made.spent.named(),
             "gradient_steps": made.steps,
             **draws,
         }
@@ -99,13 +99,13 @@ class Evaluation(NamedTuple):
         learner, adapter = self.learner, self.adapter
         if adapter is not None:
             adapter = adapter.turned_to(self._key(number), task.query.x)
-        start = time.perf_counter()
+        start = now()
         with keyed_draws((adapter.seed,), learner.device) if adapter else nullcontext():
             scores = _predicted(learner, adapter, task, number)
-        seconds = time.perf_counter() - start
+        spent = now() - start
         if not bool(torch.isfinite(scores).all()):
             raise _divergence_error(learner, adapter, task, number)
-        return Prediction(scores, adapter.attempt.calls if adapter else 0, seconds)
+        return Prediction(scores, adapter.attempt.calls if adapter else 0, spent)
 
     def _key(self, number: int) -> tuple[int, ...]:
         """Return what is drawn in adapting to a task is a function of."""

@@ -120,8 +120,9 @@ class Planned(_Read):
     protocols: dict[Word, Description] = {"episodes": EPISODES}
 
 
-# What a record took, by name: fit_seconds (training, shared with other cells), adapt_seconds (all
-# episodes), gradient_steps and labels (of one episode); other protocols have names of their own.
+# What a record took, by name: fit_seconds (training, shared with other cells) and adapt_seconds
+# (all episodes) by the clock, fit_cpu_seconds and adapt_cpu_seconds of the processor,
+# gradient_steps and labels (of one episode); other protocols have names of their own.
 Cost = dict[str, float]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Subset
 
+from tlml.clock import now
 from tlml.data.domains import Domain
 from tlml.data.env_places import EnvPlace
 from tlml.data.env_stream import VECTORIZATIONS, Vectorization
@@ -198,13 +198,13 @@ class EnvView(View):
         steps in environments that were learned from (``adapt_env_steps``).
         """
         for environments in batch:
-            start = time.perf_counter()
+            start = now()
             with torch.inference_mode(False), torch.enable_grad():
                 plays = list(learner.plays(environments))
             record = {
                 "episode": environments.index,
                 **_told(plays),
-                "seconds": time.perf_counter() - start,
+                **(now() - start).named(),
             }
             shown = ("return", "length", "return_before")
             yield Measurement({n: record[n] for n in shown if n in record}, 1, [record])

@@ -1,0 +1,51 @@
+"""Where a record comes from: the commit, the processor and the day."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+_CPUINFO = Path("/proc/cpuinfo")
+CHANGED = " and changes"
+
+
+def provenance() -> dict[str, str]:
+    """Return the commit that runs, the processor it runs on, and today's date."""
+    return {"commit": commit(), "processor": processor(), "date": date.today().isoformat()}
+
+
+def commit(root: Path = ROOT) -> str:
+    """Return the commit of a checkout, and whether files differ from it; empty without git."""
+    try:
+        found = git(root, "rev-parse", "--short", "HEAD").strip()
+        changed = git(root, "status", "--porcelain", "--untracked-files=no").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found + CHANGED if changed else found
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Return what a command of git prints.
+
+    Raises:
+        OSError: There is no git.
+        CalledProcessError: It fails, as where there is no repository.
+    """
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout
