@@ -10,7 +10,6 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from tlml.clock import now
 from tlml.data.sampling import KeyedSampler, processes
 from tlml.data.tasks import SPLITS, Batch, Episode
 from tlml.errors import DivergedError, TlmlError
@@ -19,6 +18,7 @@ from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws
 from tlml.learners.together import Prediction, Together
 from tlml.metrics.intervals import LEAST_UNITS
+from tlml.metrics.seconds import now
 from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
 from tlml.views.contract import BESIDE_METRICS, Measurable, judge

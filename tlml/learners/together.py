@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tlml.clock import Seconds, now
 from tlml.data.tasks import Batch, Episode, Params
 from tlml.errors import TlmlError
 from tlml.learners.adapter import TargetAdapter
@@ -19,6 +18,7 @@ from tlml.meta.problem import InnerProblem
 from tlml.meta.stacked import StackPath
 from tlml.meta.stacked_calls import Unstackable, can_stack_calls
 from tlml.meta.stacked_layers import stacked_layers
+from tlml.metrics.seconds import Seconds, now
 from tlml.networks.modes import constant
 from tlml.strategies.strategy import Strategy, has_terms, overrides
 

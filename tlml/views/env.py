@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Subset
 
-from tlml.clock import now
 from tlml.data.domains import Domain
 from tlml.data.env_places import EnvPlace
 from tlml.data.env_stream import VECTORIZATIONS, Vectorization
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
+from tlml.metrics.seconds import now
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place, Played

@@ -11,12 +11,12 @@ import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
-from tlml.clock import Seconds, now
 from tlml.errors import TlmlError
 from tlml.finetuning.callback import Adapt
 from tlml.learners.acting import Acting
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
+from tlml.metrics.seconds import Seconds, now
 from tlml.suites.inside.costs import costs_of_fits
 from tlml.suites.inside.ingredients import (
     load_fitted,

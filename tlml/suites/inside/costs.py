@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from tlml.clock import Seconds, now
+from tlml.metrics.seconds import Seconds, now
 from tlml.suites.inside.ingredients import result_of
 
 OF_FITS = ("fit_seconds", "fit_cpu_seconds")

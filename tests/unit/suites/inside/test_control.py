@@ -13,7 +13,7 @@ from refusals import fails
 
 import tlml
 from tlml import EnvView
-from tlml.clock import Seconds
+from tlml.metrics.seconds import Seconds
 from tlml.suites.inside.control import (
     Measured,
     Milestones,

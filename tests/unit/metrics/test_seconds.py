@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tlml.clock import Seconds, now
+from tlml.metrics.seconds import Seconds, now
 
 
 def test_sleep_takes_the_clock_and_no_processor() -> None:
