@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import date
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,13 @@ CHANGED = " and changes"
 _WRITTEN = (":!benchmarks/results", ":!docs/images", ":!*.md")  # by commands like these
 
 
+@cache
 def provenance() -> dict[str, Any]:
-    """Return the commit that runs, the processor it runs on, versions, and today's date."""
+    """Return the commit that runs, the processor it runs on, versions, and today's date.
+
+    As they are at the first call, which commands make before long work: what runs is what was
+    there then, and a checkout may move on meanwhile.
+    """
     import torch  # which each benchmark has imported, and the check does without
 
     return {

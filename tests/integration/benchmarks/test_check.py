@@ -142,6 +142,7 @@ def test_what_is_written_tells_where_it_comes_from(tmp_path: Path) -> None:
     output.write({"ratio": 2, "versions": {"peer": "1"}}, "| table |", str(out))
     found = json.loads(out.read_text())
     own = provenance.provenance()
+    assert own is provenance.provenance()  # as it was at the start
     assert found == {**own, "ratio": 2, "versions": {"peer": "1"}}
     assert own["processor"] == provenance.processor() != ""
     assert own["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
