@@ -81,7 +81,7 @@ bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 o
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl --out runs/agents.json
 
 bench-check: $(READY) ## say which recorded figures are older than the code that they measure
-	$(BIN)/python -m benchmarks.check
+	$(BIN)/python -m benchmarks.check $(if $(STRICT),--strict)
 
 stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held
 	$(BIN)/python -m benchmarks.stress

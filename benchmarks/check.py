@@ -1,11 +1,10 @@
-"""Which recorded figures hold: whether what a record measures has changed since.
+"""Says which records of benchmarks are older than the code that they measure.
 
-    python -m benchmarks.check             a line for each record in results/
-    python -m benchmarks.check --strict    exit status 1 where one is older than what it measures
+    python -m benchmarks.check              a row for each commit that a record has runs of
+    python -m benchmarks.check --strict     fails for records that are older, or name no commit
 
-A record tells the commits at which it was measured; where it tells none, it is as old as the commit
-that brought it, or older. A newer commit to what it measures need not change a figure: it says that
-nobody has looked. A record that no command makes, or that is missing, is exit status 1.
+It fails for records that no command claims, that are missing or can't be read, and whose commit is
+not in the history. What is changed and not committed yet doesn't count as newer.
 """
 
 from __future__ import annotations
@@ -13,158 +12,149 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.provenance import CHANGED, ROOT, git
+from benchmarks.records import CLAIMS, Claim
 
-RECORDS = "benchmarks/results"
-_AGENTS = ("plugins/tlml_rl", "tlml/learners", "tlml/data", "tlml/views")
-_META = ("tlml/meta", "tlml/strategies", "plugins/tlml_maml", "tlml/learners")
-
-
-class Source(NamedTuple):
-    """What makes a record, and what it measures.
-
-    Args:
-        module: The command.
-        measures: Files and folders.
-    """
-
-    module: str
-    measures: tuple[str, ...]
+HEADINGS = ("record", "runs", "commit", "commits since", "newest changed file", "made by")
+RESULTS = "benchmarks/results"
 
 
-SOURCES = {
-    "agents.json": Source("benchmarks.rl", _AGENTS),
-    "cheetah.json": Source("benchmarks.cheetah", _AGENTS),
-    "continual.json": Source(
-        "benchmarks.speed.continual", ("plugins/tlml_continual", "tlml/learners", "tlml/meta")
-    ),
-    "meta.json": Source("benchmarks.speed.meta", _META),
-    "meta_rl.json": Source("benchmarks.meta_rl", (*_AGENTS, "tlml/meta")),
-    "pixels.json": Source("benchmarks.rl", _AGENTS),
-    "quickstart.json": Source(
-        "benchmarks.quickstart",
-        (
-            "tlml/suites/shipped",
-            "plugins/tlml_transfer",
-            "plugins/tlml_maml",
-            "plugins/tlml_vision",
-        ),
-    ),
-    "replay_speed.json": Source("benchmarks.speed.replay", _AGENTS),
-    "report_speed.json": Source(
-        "benchmarks.speed.report",
-        ("tlml/reports", "tlml/presentation", "tlml/metrics/intervals.py"),
-    ),
-    "rl_speed.json": Source("benchmarks.speed.rl", _AGENTS),
-    "training.json": Source("benchmarks.speed.training", (*_META, "tlml/data", "tlml/views")),
-    "transfer.json": Source("benchmarks.transfer.compare", ("plugins/tlml_transfer", "tlml/meta")),
-}
-
-
-class Found(NamedTuple):
-    """What is known of a record.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is known of the runs of a record that one commit made.
 
     Args:
-        record: Its file.
-        commit: The oldest one at which it was measured.
-        told: Whether the record tells it.
-        newer: Commits since to what it measures.
-        changed: What the newest of them changed, one file of it.
+        claim: Whose record it is.
+        runs: How many there are.
+        commit: As recorded, with whether code differed from it; empty where none is.
+        since: Commits since then that changed what is measured.
+        newest: The file of it that was changed last.
     """
 
-    record: str
+    claim: Claim
+    runs: int
     commit: str
-    told: bool
-    newer: int
-    changed: str
+    since: int = 0
+    newest: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was measured is what is there."""
+        return bool(self.commit) and not self.commit.endswith(CHANGED) and not self.since
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the line of the table."""
+        shown = self.commit or "no commit recorded"
+        since = str(self.since) if self.commit else ""
+        return self.claim.record, str(self.runs), shown, since, self.newest, self.claim.command
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table."""
+def main(
+    argv: Sequence[str] | None = None, root: Path = ROOT, claims: Sequence[Claim] = CLAIMS
+) -> int:  # fmt: skip
+    """Print the table and what is wrong; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.check", description=__doc__,
+        prog="python -m benchmarks.check", description=__doc__, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--strict", action="store_true", help="fail where a record is older")
+    parser.add_argument("--strict", action="store_true", help="fail for older records, too")
     options = parser.parse_args(argv)
-    wrong = list(unclaimed(ROOT))
-    found = [looked_at(ROOT, name) for name in sorted(SOURCES) if not _lacks(ROOT, name)]
-    print(table(found))
-    for line in wrong:
-        print(line, file=sys.stderr)
-    if wrong or (options.strict and any(one.newer for one in found)):
-        raise SystemExit(1)
+    rows, faults = look(root, claims)
+    old = sum(not row.holds for row in rows)
+    print(table(rows))
+    print(f"\n{len(rows) - old} of {len(rows)} hold; {old} are older than their code or unknown")
+    for fault in faults:
+        print(f"error: {fault}")
+    return int(bool(faults or (options.strict and old)))
 
 
-def unclaimed(root: Path) -> Iterator[str]:
-    """Yield what is wrong: records that no command makes, and those that are missing."""
-    there = {path.name for path in (root / RECORDS).glob("*.json")}
-    for name in sorted(there - SOURCES.keys()):
-        yield f"{RECORDS}/{name}: no command is known to make it; name one in benchmarks/check.py"
-    for name in sorted(SOURCES.keys() - there):
-        yield f"{RECORDS}/{name}: is missing; python -m {SOURCES[name].module} makes it"
+def look(root: Path, claims: Sequence[Claim]) -> tuple[list[Row], list[str]]:
+    """Return a row for each commit of each record, and what can't be attributed.
+
+    Args:
+        root: Of the checkout.
+        claims: Which command makes each.
+    """
+    rows: list[Row] = []
+    folder = root / RESULTS
+    known = {claim.record for claim in claims}
+    faults = [
+        f"{path.name}: no command makes it; benchmarks/records.py names those that one does"
+        for path in sorted(folder.glob("*.json"))
+        if path.name not in known
+    ]
+    for claim in claims:
+        try:
+            content = json.loads((folder / claim.record).read_text())
+            rows += rows_of(claim, content, root)
+        except FileNotFoundError:
+            faults.append(f"{claim.record}: is missing; {claim.command} makes it")
+        except ValueError as error:
+            faults.append(f"{claim.record}: {error}")
+    return rows, faults
 
 
-def looked_at(root: Path, name: str) -> Found:
-    """Return how old a record is beside what it measures."""
-    path = f"{RECORDS}/{name}"
-    content = json.loads((root / path).read_text(encoding="utf-8"))
-    own = dict.fromkeys(one.removesuffix(CHANGED) for one in commits_in(content) if one)
-    known = [one for one in own if _is_commit(root, one)]
-    brought = git(root, "log", "-1", "--format=%h", "--", path).strip()
-    oldest = min(known, key=lambda one: -len(_since(root, one, ())), default=brought)
-    newer = _since(root, oldest, SOURCES[name].measures)
-    changed = ""
-    if newer:
-        told = git(root, "show", "--name-only", "--format=", newer[0], "--",
-                   *SOURCES[name].measures)  # fmt: skip
-        changed = told.splitlines()[0]
-    return Found(name, oldest, bool(known), len(newer), changed)
+def rows_of(claim: Claim, content: Any, root: Path) -> Iterator[Row]:
+    """Yield a row for each commit that runs of a record come from.
+
+    Raises:
+        ValueError: A commit is not in the history.
+    """
+    commits = [commit_of(run) for run in runs_of(content)] or [""]
+    for commit in dict.fromkeys(commits):
+        told = changes(commit, claim.measures, root) if commit else (0, "")
+        yield Row(claim, commits.count(commit), commit, *told)
 
 
-def commits_in(content: Any) -> Iterator[str]:
-    """Yield the commits that a record tells, wherever in it."""
-    if isinstance(content, dict):
-        if isinstance(content.get("commit"), str):
-            yield content["commit"]
-        for value in content.values():
-            yield from commits_in(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from commits_in(value)
+def runs_of(content: Any) -> list[Any]:
+    """Return the runs or cases of a record: those of a list, of `cases`, or by name."""
+    if isinstance(content, list):
+        return content
+    if not isinstance(content, dict):
+        return []
+    if "cases" in content:
+        return [case if "commit" in case else content for case in content["cases"]]
+    if {"command", "commit", "points"} & {*content}:
+        return [content]
+    return [run for part in content.values() if isinstance(part, dict) for run in runs_of(part)]
 
 
-def table(found: Sequence[Found]) -> str:
-    """Return lines for people: the record, its commit, and what came since."""
-    rows = [("record", "measured at", "commits since", "such as")]
-    for one in found:
-        at = one.commit if one.told else f"{one.commit} or before"
-        rows.append((one.record, at, str(one.newer or "none"), one.changed))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
+def commit_of(run: Any) -> str:
+    """Return the commit that a run tells; empty where it tells none."""
+    return str(run.get("commit") or "") if isinstance(run, dict) else ""
 
 
-def _since(root: Path, commit: str, paths: Sequence[str]) -> list[str]:
-    return git(root, "log", "--format=%h", f"{commit}..HEAD", "--", *paths).split()
+def changes(commit: str, measures: Sequence[str], root: Path) -> tuple[int, str]:
+    """Return how many commits changed what is measured since, and the file changed last.
 
-
-def _is_commit(root: Path, name: str) -> bool:
+    Raises:
+        ValueError: The commit is not in the history.
+    """
+    name = commit.removesuffix(CHANGED)
     try:
         git(root, "merge-base", "--is-ancestor", name, "HEAD")
+        log = git(root, "log", "--format=%x00", "--name-only", f"{name}..HEAD", "--", *measures)
     except subprocess.CalledProcessError:
-        return False
-    return True
+        raise ValueError(f"its commit {name} is not in the history of this checkout") from None
+    files = [line for line in log.replace("\0", "").splitlines() if line]
+    return log.count("\0"), files[0] if files else ""
 
 
-def _lacks(root: Path, name: str) -> bool:
-    return not (root / RECORDS / name).is_file()
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows below their headings, in columns."""
+    lines = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return "\n".join(line.rstrip() for line in padded)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

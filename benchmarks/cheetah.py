@@ -110,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--videos", type=Path, default=Path("runs/cheetah"))
     options = parser.parse_args(argv)
+    provenance()  # of the start
     os.environ.setdefault("MUJOCO_GL", "egl")  # before anything is drawn, where there is no screen
     world = tlml.domain("halfcheetah", target=[{"mass": mass} for mass in MASSES])
     curves: dict[str, Any] = {way: {mass: [] for mass in MASSES} for way in WAYS}

@@ -232,6 +232,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "meta_rl.json")
     parser.add_argument("--draw", action="store_true", help="draw the picture of the docs")
     given = parser.parse_args(argv)
+    provenance()  # of the start
     runs = json.loads(given.out.read_text()) if given.out.exists() else []
     torch.set_num_threads(1)
     known = {(one["method"], one["seed"]) for one in runs}

@@ -23,9 +23,9 @@ def command(module: str) -> str:
 def write(content: dict[str, Any], table: str, out: str) -> None:
     """Print the table and write the content to a file; for ``-``, print the content instead.
 
-    The content also gets the commit, the processor and the day.
+    The content also gets the commit, the processor, versions and the day, but what it tells itself.
     """
-    text = json.dumps({**content, **provenance()}, indent=1) + "\n"
+    text = json.dumps({**provenance(), **content}, indent=1) + "\n"
     if out == "-":
         print(text, end="")
         return

@@ -1,27 +1,47 @@
-"""Where a record comes from: the commit, the processor and the day."""
+"""Where a record comes from: the commit, the processor, versions and the day."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 from datetime import date
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 _CPUINFO = Path("/proc/cpuinfo")
 CHANGED = " and changes"
+_WRITTEN = (":!benchmarks/results", ":!docs/images", ":!*.md")  # by commands like these
 
 
-def provenance() -> dict[str, str]:
-    """Return the commit that runs, the processor it runs on, and today's date."""
-    return {"commit": commit(), "processor": processor(), "date": date.today().isoformat()}
+@cache
+def provenance() -> dict[str, Any]:
+    """Return the commit that runs, the processor it runs on, versions, and today's date.
+
+    As they are at the first call, which commands make before long work: what runs is what was
+    there then, and a checkout may move on meanwhile.
+    """
+    import torch  # which each benchmark has imported, and the check does without
+
+    return {
+        "commit": commit(),
+        "processor": processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "date": date.today().isoformat(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("tlml", "torch")},
+        },
+    }
 
 
 def commit(root: Path = ROOT) -> str:
-    """Return the commit of a checkout, and whether files differ from it; empty without git."""
+    """Return the commit of a checkout, and whether code differs from it; empty without git."""
     try:
         found = git(root, "rev-parse", "--short", "HEAD").strip()
-        changed = git(root, "status", "--porcelain", "--untracked-files=no").strip()
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return found + CHANGED if changed else found

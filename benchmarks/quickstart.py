@@ -172,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--out", metavar="FILE", default=str(RECORD), help="where the JSON goes")
     options = parser.parse_args(argv)
+    provenance()  # of the start
     grids = load_located(GRIDS).data
     suite = tuning_suite(grids)
     if failed := run_suite(plan(suite, default_registry()), options.runs, options.jobs):

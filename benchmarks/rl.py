@@ -271,6 +271,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sb3", action="store_true", help="let Stable-Baselines3 learn too")
     parser.add_argument("--out", type=Path, default=RESULTS / "agents.json")
     options = parser.parse_args(argv)
+    provenance()  # of the start
     found = json.loads(options.out.read_text()) if options.out.exists() else {}
     for name in options.recipes or PLANS:
         recipe(name)

@@ -28,6 +28,7 @@ from rich.console import Console
 
 import tlml
 from benchmarks.output import README, RESULTS, command, fill, write
+from benchmarks.provenance import provenance
 from benchmarks.speed.report_folders import write_folder
 from tlml.reports import print_report
 from tlml.reports.write import report
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--readme", action="store_true", help="put the table into the README")
     parser.add_argument("--out", default=str(RESULTS / "report_speed.json"), help="- for stdout")
     options = parser.parse_args(argv)
+    provenance()  # of the start
     found = measured(options.cells, options.domains, options.rounds)
     table = markdown(found)
     write(_content(options.cells, found), table, options.out)
