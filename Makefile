@@ -9,13 +9,13 @@ TORCH := 2.13.0
 # What the command line leans on, in pure Python.
 OLDEST := jsonargparse pytorch-lightning ruamel.yaml docstring-parser pluggy
 # What reads data that is downloaded: run where TLML_DATA says where that is.
-READING := benchmarks/suites/continual.yaml benchmarks/suites/many_permutations.yaml
+READING := benchmarks/suites/continual.yaml benchmarks/suites/many_permutations.yaml benchmarks/suites/continual_chosen.yaml
 EXTRAS := vision,peft,ot,rl,dev,docs
 # A file's tests share what they make once; the order is that of testpaths, the slowest first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-training bench-continual bench-cells bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
+.PHONY: help demo quickstart-settings test test-fast test-oldest lint format bench bench-meta bench-training bench-continual bench-cells bench-check bench-report bench-optimiser bench-rl bench-rl-speed bench-transfer stress docs names constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ bench-cells: $(READY) ## time what it costs to make a cell safe, and what two jo
 	$(BIN)/python -m benchmarks.speed.cells
 	$(BIN)/python -m benchmarks.speed.jobs
 
+bench-report: $(READY) ## time what a report of 10,000 cells takes, part by part
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed.report --readme
+
 bench-optimiser: $(READY) ## time a training step with torch's optimiser as it is, and fused
 	$(BIN)/python -m benchmarks.speed.optimiser
 
@@ -76,6 +79,9 @@ bench-rl: $(READY) ## learn by the recipes of agents, beside Stable-Baselines3 o
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/rl -c constraints.txt -r benchmarks/speed/rl_requirements.txt
 	PYTHONPATH=$(VENV)/rl OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl ppo_cartpole dqn_cartpole --sb3 --out runs/agents.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.rl --out runs/agents.json
+
+bench-check: $(READY) ## say which recorded figures are older than the code that they measure
+	$(BIN)/python -m benchmarks.check $(if $(STRICT),--strict)
 
 stress: $(READY) ## kill, stop and double runs at random, fill disks, damage files: tried and held
 	$(BIN)/python -m benchmarks.stress

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 import tlml
 from benchmarks.output import RESULTS, command
+from benchmarks.provenance import provenance
 from benchmarks.rl import JUDGING_SEED, interval
 from tlml.presentation.figure import BLUE, DARK, bare, entitle, new_figure, png, tidy
 from tlml.registry.recipes import recipe
@@ -109,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--videos", type=Path, default=Path("runs/cheetah"))
     options = parser.parse_args(argv)
+    provenance()  # of the start
     os.environ.setdefault("MUJOCO_GL", "egl")  # before anything is drawn, where there is no screen
     world = tlml.domain("halfcheetah", target=[{"mass": mass} for mass in MASSES])
     curves: dict[str, Any] = {way: {mass: [] for mass in MASSES} for way in WAYS}
@@ -130,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     shown[mass] = {"at first": before, f"after {STEPS:,} steps": after}
     _write_videos(shown, options.videos)
     found = {"command": command("benchmarks.cheetah"), "source": source, "curves": curves,
-             "seconds": round(time.process_time() - since)}  # fmt: skip
+             "seconds": round(time.process_time() - since), **provenance()}  # fmt: skip
     (RESULTS / "cheetah.json").write_text(json.dumps(found) + "\n")
     PICTURE.write_bytes(png(picture(shown, curves)))
     print(table(curves, source))

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from benchmarks.output import RESULTS
+from benchmarks.provenance import provenance
 from benchmarks.speed.timing import LEAST, MOST, SECONDS
 
 
@@ -42,6 +43,7 @@ def parser(module: str, description: str | None, cases: str, file: str) -> argpa
 def parsed(made: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of a command line; a wrong one ends the process with a message."""
     options = made.parse_args(argv)
+    provenance()  # of the start
     if options.rounds is not None and options.rounds < 2:
         made.error(f"--rounds: must be at least 2, is {options.rounds}")
     return options

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 import tlml
 from benchmarks.output import BENCHMARKS, RESULTS
+from benchmarks.provenance import provenance
 from benchmarks.rl import interval
 from tlml.data import Trials
 from tlml.meta import LoopPath
@@ -119,6 +120,7 @@ def run(method: str, seed: int) -> dict[str, Any]:
         "env_steps": int(agent.env_steps),
         "returns": [round(float(v), 3) for v in found.returns.mean(1)],
         "drawn": [round(v, 3) for v in found.drawn],
+        **provenance(),
     }  # fmt: skip
     return told | ({"paths": paths(agent, rate)} if (method, seed) == ("maml_rl", 0) else {})
 
@@ -230,6 +232,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "meta_rl.json")
     parser.add_argument("--draw", action="store_true", help="draw the picture of the docs")
     given = parser.parse_args(argv)
+    provenance()  # of the start
     runs = json.loads(given.out.read_text()) if given.out.exists() else []
     torch.set_num_threads(1)
     known = {(one["method"], one["seed"]) for one in runs}

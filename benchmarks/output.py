@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.provenance import provenance
+
 BENCHMARKS = Path(__file__).parent
 RESULTS = BENCHMARKS / "results"
 README = BENCHMARKS / "README.md"
@@ -19,8 +21,11 @@ def command(module: str) -> str:
 
 
 def write(content: dict[str, Any], table: str, out: str) -> None:
-    """Print the table and write the content to a file; for ``-``, print the content instead."""
-    text = json.dumps(content, indent=1) + "\n"
+    """Print the table and write the content to a file; for ``-``, print the content instead.
+
+    The content also gets the commit, the processor, versions and the day, but what it tells itself.
+    """
+    text = json.dumps({**provenance(), **content}, indent=1) + "\n"
     if out == "-":
         print(text, end="")
         return

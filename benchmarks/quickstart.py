@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.output import BENCHMARKS, RESULTS, command, write
+from benchmarks.provenance import provenance
 from tlml.registry import default_registry
 from tlml.suites import Suite, load_suite, plan, read_results, run_suite
 from tlml.suites.results import Results
@@ -122,7 +122,7 @@ def record(grids: Mapping[str, Any], results: Results, fits: Mapping[str, str | 
     chosen = choose(tried, fits)
     return {
         "command": command("benchmarks.quickstart"),
-        "commit": _commit(),
+        **provenance(),
         "seed": SEED,
         "grids": grids,
         "chosen": chosen,
@@ -159,11 +159,6 @@ def _distinct(several: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({json.dumps(one): one for one in several}.values())
 
 
-def _commit() -> str:
-    asked = ["git", "-C", str(BENCHMARKS), "describe", "--always", "--dirty"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the suite, or what is left of it, and write down what is best."""
     parser = argparse.ArgumentParser(
@@ -177,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--out", metavar="FILE", default=str(RECORD), help="where the JSON goes")
     options = parser.parse_args(argv)
+    provenance()  # of the start
     grids = load_located(GRIDS).data
     suite = tuning_suite(grids)
     if failed := run_suite(plan(suite, default_registry()), options.runs, options.jobs):

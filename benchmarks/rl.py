@@ -21,6 +21,7 @@ import pytorch_lightning as pl
 
 import tlml
 from benchmarks.output import RESULTS
+from benchmarks.provenance import provenance
 from tlml.learners.playing import play_through
 from tlml.registry.recipes import recipe
 from tlml.yaml_lines import load_located
@@ -270,6 +271,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sb3", action="store_true", help="let Stable-Baselines3 learn too")
     parser.add_argument("--out", type=Path, default=RESULTS / "agents.json")
     options = parser.parse_args(argv)
+    provenance()  # of the start
     found = json.loads(options.out.read_text()) if options.out.exists() else {}
     for name in options.recipes or PLANS:
         recipe(name)
@@ -280,7 +282,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 since = time.process_time()
                 points = how(name, seed, PLANS[name])
                 seconds = round(time.process_time() - since, 1)
-                found[side][str(seed)] = {"points": points, "seconds": seconds}
+                found[side][str(seed)] = {"points": points, "seconds": seconds, **provenance()}
                 print(f"{side} {seed}: {points[-1]}, {seconds} s", flush=True)
                 options.out.write_text(json.dumps(found) + "\n")
     print(table(found), curves(found), *differences(found), sep="\n\n")

@@ -60,6 +60,22 @@ def markdown(found: Iterable[Measured]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *rows]) + "\n"
 
 
+def of_peers(found: Iterable[Measured]) -> str:
+    """Return the table of what else each case was held against."""
+    lines = [
+        ("case", "tlml", "peer", "ms", "peer's ms", "times as fast"),
+        ("---",) * 3 + ("--:",) * 3,
+    ]
+    for one in found:
+        for variant, ratios in one.ratios.items():
+            lines += [
+                (one.case, variant, peer, f"{one.times[variant].cpu_ms:.2f}",
+                 f"{one.times[peer].cpu_ms:.2f}", _ratio(ratio))
+                for peer, ratio in ratios.items() if peer not in _OTHERS
+            ]  # fmt: skip
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
 _OTHERS = (PLAIN, LEARN2LEARN)
 
 

@@ -29,13 +29,13 @@ from benchmarks.output import README, command, fill, write
 from benchmarks.speed import workload
 from benchmarks.speed.cases import Case, Images, cases
 from benchmarks.speed.check import check, first_task
-from benchmarks.speed.measured import Measured, markdown
+from benchmarks.speed.measured import Measured, markdown, of_peers
 from benchmarks.speed.memory import can_measure, peak_memory
 from benchmarks.speed.peer import learn2learn_maml
-from benchmarks.speed.sides import LEARN2LEARN, PLAIN, side
+from benchmarks.speed.sides import PLAIN, peers, side
 from benchmarks.speed.timing import faster, time_in_turn, typical
 
-MARK = "<!-- speed table -->\n"
+MARK, PEERS = "<!-- speed table -->\n", "<!-- peers table -->\n"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _write(found, options.out)
     if options.readme:
         fill(README, MARK, markdown(found))
+        fill(README, PEERS, of_peers(found))
 
 
 def measure(case: Case, rounds: int | None = None, learn2learn: str | None = None) -> Measured:
@@ -67,7 +68,7 @@ def measure(case: Case, rounds: int | None = None, learn2learn: str | None = Non
         SystemExit: Two sides have different gradients: they don't compute the same.
     """
     peer = learn2learn_maml(learn2learn) if learn2learn else None
-    others = [PLAIN, LEARN2LEARN] if learn2learn else [PLAIN]
+    others = peers(case, learn2learn is not None)
     sides = {name: side(case, name, peer) for name in [*case.variants, *others]}
     # Memory first: while this process is small, the others have room.
     peaks = {n: peak_memory(case, n, learn2learn) for n in sides if case.memory and can_measure()}
@@ -108,7 +109,7 @@ def _write(found: Sequence[Measured], out: str) -> None:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cases": [asdict(one) for one in found],
     }
-    write(content, markdown(found), out)
+    write(content, f"{markdown(found)}\n{of_peers(found)}", out)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from statistics import median, quantiles
+from statistics import median
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -156,14 +156,13 @@ def _compared(name: str, mine: list[Spent], others: list[Spent]) -> Measured:
     ratios = [
         (a.steps / a.seconds) / (b.steps / b.seconds) for a, b in zip(mine, others, strict=True)
     ]
-    low, middle, high = quantiles(ratios, n=4, method="inclusive")
     collecting = median(
         (a.collecting / a.steps) / (b.collecting / b.steps)
         for a, b in zip(mine, others, strict=True)
     )
     return Measured(
         name, len(mine), (_speed(mine), _speed(others)),
-        Ratio(round(middle, 2), (round(low, 2), round(high, 2))),
+        Ratio.of(ratios),
         round(collecting, 3) if collecting == collecting else None,
     )  # fmt: skip
 

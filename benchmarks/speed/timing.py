@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -27,10 +27,23 @@ class Time:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster: median and quartiles of the rounds' ratios of CPU time."""
+    """How many times faster: the rounds' ratios of CPU time.
+
+    Args:
+        median: Of them.
+        quartiles: Of them.
+        range: The lowest and the highest; None in records of earlier versions.
+    """
 
     median: float
     quartiles: tuple[float, float]
+    range: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, ratios: Sequence[float]) -> Ratio:
+        """Return what is told of ratios."""
+        low, middle, high = (round(one, 3) for one in quantiles(ratios, n=4, method="inclusive"))
+        return cls(middle, (low, high), (round(min(ratios), 3), round(max(ratios), 3)))
 
 
 def time_in_turn(
@@ -64,9 +77,7 @@ def typical(times: list[Time]) -> Time:
 
 def faster(one: list[Time], other: list[Time]) -> Ratio:
     """Return how many times faster `one` is than `other`."""
-    ratios = [b.cpu_ms / a.cpu_ms for a, b in zip(one, other, strict=True)]
-    low, middle, high = quantiles(ratios, n=4, method="inclusive")
-    return Ratio(round(middle, 3), (round(low, 3), round(high, 3)))
+    return Ratio.of([b.cpu_ms / a.cpu_ms for a, b in zip(one, other, strict=True)])
 
 
 def _time(call: Callable[[], object]) -> Time:

@@ -49,7 +49,7 @@ def parse_error(message: str) -> TlmlError:
     argument = re.search(r"argument --([\w.]+): (.+)", message)
     if argument:
         return TlmlError(f"{argument[1]}: {argument[2]}")
-    return TlmlError(f"{path}{': ' if path else ''}{_wrong_value(message)}")
+    return TlmlError(f"{path}{': ' if path else ''}{_wrong_value(message, path)}")
 
 
 def _unknown(path: str, known: Collection[str], filled: Mapping[str, str]) -> TlmlError:
@@ -80,13 +80,13 @@ def _options_of(path: str) -> list[str]:
     return list(inspect.signature(getattr(import_module(module), name)).parameters)
 
 
-def _wrong_value(message: str) -> str:
+def _wrong_value(message: str, path: str) -> str:
     given = _GIVEN.findall(message)
     value = given[-1].strip() if given else ""
     nested = re.search(r"NestedArg\(key='[^']*', val=(.*)\)", value)
     value = (nested[1] if nested else value).strip("'\"")
     if "dot import path" in message or "Not a valid subclass" in message:
-        return f"no class is called '{value}'{_near_class(value)}"
+        return f"no class is called '{value}'{_near_class(value, path)}"
     kinds = {_readable(kind) for kind in _EXPECTED.findall(message)}
     expected = sorted(kinds, key=lambda kind: (kind == "null", kind))  # null last
     if expected and value:
@@ -102,7 +102,9 @@ def _readable(kind: str) -> str:
     return _PLAIN.get(name, name)
 
 
-def _near_class(value: str) -> str:
+def _near_class(value: str, path: str) -> str:
+    if path and not path.startswith("trainer."):
+        return f"; give a registered name alone (--{path} {value}), or a class path"
     from pytorch_lightning import callbacks, loggers
 
     return did_you_mean(value, [*callbacks.__all__, *loggers.__all__])

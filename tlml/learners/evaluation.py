@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +20,7 @@ from tlml.learners.block_draws import block_draws
 from tlml.learners.keyed_draws import keyed_draws
 from tlml.learners.together import Prediction, Together
 from tlml.metrics.intervals import LEAST_UNITS
+from tlml.metrics.seconds import now
 from tlml.networks.batchnorm import TooFewExamplesError
 from tlml.views.base import View
 from tlml.views.contract import BESIDE_METRICS, Measurable, judge
@@ -91,7 +91,7 @@ class Evaluation(NamedTuple):
             "episode": number,
             **{name: float(value) for name, value in found.items()},
             **_sample_size(learner, adapter),
-            "seconds": made.seconds,
+            **made.spent.named(),
             "gradient_steps": made.steps,
             **draws,
         }
@@ -101,14 +101,14 @@ class Evaluation(NamedTuple):
         learner, adapter = self.learner, self.adapter
         if adapter is not None:
             adapter = adapter.turned_to(self._key(number), task.query.x)
-        start = time.perf_counter()
+        start = now()
         with keyed_draws((adapter.seed,), learner.device) if adapter else nullcontext():
             scores = _predicted(learner, adapter, task, number)
-        seconds = time.perf_counter() - start
+        spent = now() - start
         if not bool(torch.isfinite(scores).all()):
             domain = self.view.domain if self.view else None
             raise _divergence_error(learner, adapter, task, number, domain)
-        return Prediction(scores, adapter.attempt.calls if adapter else 0, seconds)
+        return Prediction(scores, adapter.attempt.calls if adapter else 0, spent)
 
     def _key(self, number: int) -> tuple[int, ...]:
         """Return what is drawn in adapting to a task is a function of."""

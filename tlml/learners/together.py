@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from tlml.meta.problem import InnerProblem
 from tlml.meta.stacked import StackPath
 from tlml.meta.stacked_calls import Unstackable, can_stack_calls
 from tlml.meta.stacked_layers import stacked_layers
+from tlml.metrics.seconds import Seconds, now
 from tlml.networks.modes import constant
 from tlml.strategies.strategy import Strategy, has_terms, overrides
 
@@ -32,12 +32,12 @@ class Prediction(NamedTuple):
     Args:
         scores: Of its query.
         steps: How many gradient steps were taken.
-        seconds: Its share of the time that all took together.
+        spent: Its share of the time that all took together.
     """
 
     scores: Tensor
     steps: int
-    seconds: float
+    spent: Seconds
 
 
 class Together:
@@ -84,7 +84,7 @@ class Together:
         return found
 
     def _predicted(self, chunk: Episode, keys: Sequence[tuple[int, ...]]) -> list[Prediction]:
-        start, tasks = time.perf_counter(), len(keys)
+        start, tasks = now(), len(keys)
         adapter, path = self.adapter.turned_to(keys[0]), self.path
         assert path is not None
         problem = self.learner.problem(adapter, replace(path, together=tasks))
@@ -92,8 +92,8 @@ class Together:
             params = problem.adapt(self._begun(keys), chunk.support)
         with torch.no_grad():
             scores = problem.scores(params, chunk.query.x)
-        seconds = (time.perf_counter() - start) / tasks
-        return [Prediction(own, adapter.attempt.calls, seconds) for own in scores]
+        spent = (now() - start) / tasks
+        return [Prediction(own, adapter.attempt.calls, spent) for own in scores]
 
     def _begun(self, keys: Sequence[tuple[int, ...]]) -> Params:
         """Return where the tasks start ``[T, *shape]``."""

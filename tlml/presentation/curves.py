@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tlml.presentation.figure import bars
 from tlml.presentation.lines import Line
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 _WIDE = 10.0  # from this ratio of the greatest to the least on, the axis is logarithmic
 _LINE = 0.18  # inches from one line of text to the next
+_NAMES = 1.04  # where names begin, as a share of the axes' width
+_FROM_END, _TO_NAME = 5, 4  # points that a leader stays away
 
 
 def draw_curves(axes: Axes, lines: Sequence[Line], ticks: Mapping[float, str]) -> None:
@@ -55,13 +59,33 @@ def _name_ends(axes: Axes, lines: Sequence[Line]) -> None:
     low, high = axes.get_ylim()
     ends = sorted(lines, key=lambda line: line.scores[-1].mean)
     shares = [(line.scores[-1].mean - low) / (high - low) for line in ends]
-    for line, height in zip(ends, spread(shares, _gap(axes)), strict=True):
-        colour = line.look.colour
-        axes.annotate(
-            line.name, xy=(line.places[-1], line.scores[-1].mean), xytext=(1.04, height),
-            textcoords="axes fraction", va="center", color=colour, fontsize=10,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 5},
+    names = [(_NAMES, height) for height in spread(shares, _gap(axes))]
+    for line, name in zip(ends, names, strict=True):
+        axes.text(
+            *name, line.name, va="center", color=line.look.colour, fontsize=10,
+            transform=axes.transAxes,
         )  # fmt: skip
+    _lead(axes, ends, names)
+
+
+def _lead(axes: Axes, ends: Sequence[Line], names: Sequence[tuple[float, float]]) -> None:
+    """Draw a thin line from each end to its name; an annotation's arrow takes far longer."""
+    from matplotlib.collections import LineCollection
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points = [(line.places[-1], line.scores[-1].mean) for line in ends]
+    begin, end = axes.transData.transform(points), axes.transAxes.transform(names)
+    way = end - begin
+    pixels = figure.dpi / 72 / np.linalg.norm(way, axis=1, keepdims=True)
+    both = np.stack([begin + _FROM_END * pixels * way, end - _TO_NAME * pixels * way], axis=1)
+    leaders = LineCollection(
+        list(axes.transAxes.inverted().transform(both.reshape(-1, 2)).reshape(-1, 2, 2)),
+        colors=[line.look.colour for line in ends], linewidths=0.6,
+        transform=axes.transAxes, clip_on=False, zorder=3,
+    )  # fmt: skip
+    leaders.set_in_layout(False)  # names reach further
+    axes.add_collection(leaders, autolim=False)
 
 
 def _gap(axes: Axes) -> float:

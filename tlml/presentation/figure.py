@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tlml.presentation.rows import Interval
 
@@ -29,6 +29,8 @@ MARKERS = "sD^vP*X"
 WIDTH, HEIGHT = 7.0, 4.2  # inches
 _GRID = "#DDDDDD"
 _DPI = 150
+_MARGIN = 0.15  # inches
+_COMPRESSION = 3  # of 9: half the time of the usual 6, for a tenth more
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,14 @@ def interval_words(scores: Iterable[Interval]) -> str:
 
 def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file, the same for the same figure."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    # Told "tight", matplotlib would draw everything once more to find this box.
+    box = figure.get_tightbbox().padded(_MARGIN)
     buffer = io.BytesIO()
-    options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15, "facecolor": "white"}
-    figure.savefig(buffer, format="png", metadata={"Software": None}, **options)
+    figure.savefig(
+        buffer, format="png", metadata={"Software": None}, facecolor="white", bbox_inches=box,
+        pil_kwargs={"compress_level": _COMPRESSION},
+    )  # fmt: skip
     return buffer.getvalue()

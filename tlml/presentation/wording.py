@@ -28,6 +28,9 @@ def direction(block: Block) -> str:
 
 def printable(text: str) -> str:
     r"""Write characters that steer a terminal, or that no file can hold, as escapes: ``\x1b``."""
+    # None of these characters counts as printable, and most texts have none.
+    if text.isprintable():
+        return text
     return "".join(
         char.encode("unicode_escape").decode() if _steers(char) else char for char in text
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from tlml.presentation.wording import place, printable
 from tlml.reports.block import noun
@@ -80,13 +81,13 @@ def _lost_choices(report: Report) -> Iterator[str]:
 
 def _unequal_budgets(report: Report) -> Iterator[str]:
     """Warn where methods of a block chose among different numbers of choices."""
+    choices: dict[tuple[Any, ...], dict[str, int]] = {}
+    for row in report.scores:
+        own = choices.setdefault((row["domain"], row["protocol"], *row["point"].items()), {})
+        own[row["method"]] = max(row["choices"], own.get(row["method"], 0))
     places: dict[str, list[str]] = {}
     for block in report.blocks:
-        where = (block.domain, block.protocol, dict(block.point))
-        own = [r for r in report.scores if (r["domain"], r["protocol"], r["point"]) == where]
-        most: dict[str, int] = {}
-        for row in own:
-            most[row["method"]] = max(row["choices"], most.get(row["method"], 0))
+        most = choices.get((block.domain, block.protocol, *block.point.items()), {})
         if len({*most.values()}) > 1:
             places.setdefault(_budgets(most), []).append(place(block))
     for budgets, there in places.items():

@@ -15,6 +15,7 @@ from tlml.reports.tables import Table, sections
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 _FILE_WIDTH = 120  # a file has no width of its own to wrap at
 _STYLES = {Mark.BEST: "bold", Mark.WORSE: "red"}
@@ -60,20 +61,29 @@ def _width(console: Console, table: RichTable) -> int:
 def _made(table: Table, columns: Sequence[Column]) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     made = RichTable(title=_literal(printable(table.title)), title_justify="left",
                      box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)  # fmt: skip
+    cells: list[list[Text]] = []
     for column in columns:
-        text = printable(column.heading).replace(" ", "\n", 1)
-        made.add_column(_literal(text), justify=column.align, no_wrap=True)
-    for row in table.rows:
-        made.add_row(*(_cell(column, row) for column in columns))
+        heading = Text(printable(column.heading).replace(" ", "\n", 1))
+        own = [_cell(column, row) for row in table.rows]
+        cells.append(own)
+        # Told its width, rich need not measure every cell, several times each.
+        width = max(line.cell_len for line in (*heading.split("\n"), *own))
+        made.add_column(heading, justify=column.align, no_wrap=True, width=width)
+    for row in zip(*cells, strict=True):
+        made.add_row(*row)
     return made
 
 
-def _cell(column: Column, row: Row) -> str:
-    text, mark = _literal(column.text(row)), column.markup(row)
-    return text if mark is None else f"[{_STYLES[mark]}]{text}[/]"
+def _cell(column: Column, row: Row) -> Text:
+    from rich.text import Text
+
+    mark = column.markup(row)
+    text = column.text(row)
+    return Text(text) if mark is None else Text.assemble((text, _STYLES[mark]))
 
 
 def _literal(text: str) -> str:

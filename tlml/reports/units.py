@@ -113,7 +113,10 @@ class Crossed:
         own: dict[Unit, list[float]] = {}
         for (_, unit), score in self.scores.items():
             own.setdefault(unit, []).append(score)
-        return float(np.mean([np.mean(own[unit]) for unit in self.units]))
+        values = [own[unit] for unit in self.units]
+        if len(set(map(len, values))) == 1:
+            return float(np.mean(np.mean(values, axis=1)))
+        return float(np.mean([np.mean(one) for one in values]))
 
     def interval(self) -> Interval:
         """Return the mean and its interval, which is NaN where there is too little to resample."""
@@ -121,12 +124,12 @@ class Crossed:
 
     def minus(self, other: Crossed) -> Crossed | None:
         """Return the differences of the seeds and units that both have; None where none is."""
+        scores = {
+            key: score - other.scores[key]
+            for key, score in self.scores.items() if key in other.scores
+        }  # fmt: skip
         # Two infinities have no difference; what diverged is told beside it.
         with np.errstate(invalid="ignore"):
-            scores = {
-                key: float(np.subtract(score, other.scores[key]))
-                for key, score in self.scores.items() if key in other.scores
-            }  # fmt: skip
             draws = {
                 key: draws - other.draws[key] for key, draws in self.draws.items()
                 if key in other.draws and len(draws) == len(other.draws[key])
@@ -135,10 +138,10 @@ class Crossed:
         return Crossed(scores, draws, blocks) if scores else None
 
     def _ends(self) -> tuple[float, float]:
-        complete = len(self.scores) == len(self.seeds) * len(self.units)
-        if self.number < LEAST_UNITS or not complete:
+        seeds, units = self.seeds, self.units
+        if self.number < LEAST_UNITS or len(self.scores) != len(seeds) * len(units):
             return _NONE
-        keys = [[(seed, unit) for unit in self.units] for seed in self.seeds]
+        keys = [[(seed, unit) for unit in units] for seed in seeds]
         if self.draws.keys() == self.scores.keys():
             return drawn_interval([[self.draws[key] for key in row] for row in keys], self.number)
         return bootstrap_interval([[self.scores[key] for key in row] for row in keys])
@@ -158,7 +161,7 @@ def crossed(scored: Iterable[Scored], division: Division) -> Crossed:
     lengths = {len(values) for own in draws.values() for values in own}
     whole = draws.keys() == scores.keys() and len(lengths) == 1
     return Crossed(
-        {key: float(np.mean(values)) for key, values in scores.items()},
+        {key: _mean(values) for key, values in scores.items()},
         {key: np.mean(values, axis=0) for key, values in draws.items()} if whole else {},
         blocks if whole else {},
     )
@@ -186,6 +189,11 @@ def about(division: Division) -> str:
 def several(number: int, noun: str) -> str:
     """Say a number of something: ``1 task``, ``3 tasks``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _mean(values: Sequence[float]) -> float:
+    # Mostly a seed meets a unit once, and numpy takes long for one number.
+    return float(values[0] if len(values) == 1 else np.mean(values))
 
 
 def _order(unit: Unit) -> tuple[bool, Unit]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tlml.files import make_folder, write_atomic
 from tlml.reports.latex import to_latex
@@ -29,8 +31,10 @@ def report(folder: str | Path) -> Report:
     folder = Path(folder)
     results = read_results(folder)
     made = summarise(results)
-    domains = dict.fromkeys(block.domain for block in made.blocks)
-    drawn = {domain: list(pictures(made, results.plan, folder, domain)) for domain in domains}
+    drawn = {
+        domain: list(pictures(own, results.plan, folder, domain))
+        for domain, own in _by_domain(made).items()
+    }
     make_folder(folder)
     write_atomic(folder / "results.json", to_json(made))
     for own in drawn.values():
@@ -40,3 +44,11 @@ def report(folder: str | Path) -> Report:
     write_atomic(folder / "report.tex", to_latex(made))
     write_atomic(folder / "report.html", to_html(made, drawn))
     return made
+
+
+def _by_domain(made: Report) -> dict[str, Report]:
+    """Return for each domain a report with its scores alone, so that pictures look at no others."""
+    scores: dict[str, list[dict[str, Any]]] = {block.domain: [] for block in made.blocks}
+    for row in made.scores:
+        scores[row["domain"]].append(row)
+    return {domain: replace(made, scores=tuple(own)) for domain, own in scores.items()}

@@ -120,8 +120,9 @@ class Planned(_Read):
     protocols: dict[Word, Description] = {"episodes": EPISODES}
 
 
-# What a record took, by name: fit_seconds (training, shared with other cells), adapt_seconds (all
-# episodes), gradient_steps and labels (of one episode); other protocols have names of their own.
+# What a record took, by name: fit_seconds (training, shared with other cells) and adapt_seconds
+# (all episodes) by the clock, fit_cpu_seconds and adapt_cpu_seconds of the processor,
+# gradient_steps and labels (of one episode); other protocols have names of their own.
 Cost = dict[str, float]
 
 
@@ -201,30 +202,30 @@ class Record(_Read):
     higher_is_better: bool
     units: Annotated[list[int | str], Field(min_length=1)]
     scores: list[float]
-    metrics: dict[str, float] = {}
-    cost: Cost = {}
+    metrics: dict[str, float] = Field(default_factory=dict)
+    cost: Cost = Field(default_factory=dict)
     R: list[list[float]] | None = None
     before: list[float] | None = None
-    courses: dict[str, list[tuple[int, float]]] = {}
-    mazes: dict[str, Walk] = {}
-    episodes: list[int] = []
-    losses: list[float] = []
-    tasks: list[str] = []
-    parts: list[int] = []
-    blocks: list[int] = []
-    resampled: list[list[float]] = []
+    courses: dict[str, list[tuple[int, float]]] = Field(default_factory=dict)
+    mazes: dict[str, Walk] = Field(default_factory=dict)
+    episodes: list[int] = Field(default_factory=list)
+    losses: list[float] = Field(default_factory=list)
+    tasks: list[str] = Field(default_factory=list)
+    parts: list[int] = Field(default_factory=list)
+    blocks: list[int] = Field(default_factory=list)
+    resampled: list[list[float]] = Field(default_factory=list)
     learner: str = ""
     strategy: str | None = None
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     batchnorm: str | None = None
     transductive: bool = False
     head: str | None = None
     chosen_by: str | None = None
     choices: int = 0
-    tried: list[Tried] = []
-    edges: dict[str, list[float]] = {}
+    tried: list[Tried] = Field(default_factory=list)
+    edges: dict[str, list[float]] = Field(default_factory=dict)
     effective_sample_size: float | None = None
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -256,7 +257,7 @@ class _Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     id: str | None = None
-    records: Annotated[list[dict[str, Any]], Field(min_length=1)] = [{}]
+    records: Annotated[list[dict[str, Any]], Field(min_length=1, default_factory=lambda: [{}])]
 
 
 @dataclass(frozen=True, slots=True)

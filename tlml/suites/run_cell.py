@@ -15,6 +15,7 @@ from tlml.suites.inside.checks import REFUSALS, check_each, check_fit, told
 from tlml.suites.inside.choice import check_choices, check_tuning, choose_on_stream
 from tlml.suites.inside.fit import run_fit, try_fit
 from tlml.suites.inside.ingredients import make_learner, make_strategy
+from tlml.suites.inside.scanned import scanned_once
 from tlml.suites.inside.share import Report
 from tlml.suites.protocols.base import Protocol
 from tlml.suites.results import RESULT
@@ -84,7 +85,7 @@ def run_cell(
     """
     config = cell["config"]
     write_atomic(folder / "config.yaml", write_yaml(config))
-    with quiet():
+    with quiet(), scanned_once():
         found = _find(config, folder, checkpoints, report)
     own = {key: value for key, value in cell.items() if key != "config"}
     return {"kind": config["kind"], **own, **found}

@@ -15,8 +15,8 @@ from tlml.metrics.tasks import measure_predictions
 
 # What of a record does not measure its predictions.
 BESIDE_METRICS = (
-    "episode", "seconds", "gradient_steps", "blocks", "resampled", "returns", "length", "env_steps",
-    "return_by_step", "adapt_env_steps",
+    "episode", "seconds", "cpu_seconds", "gradient_steps", "blocks", "resampled", "returns",
+    "length", "env_steps", "return_by_step", "adapt_env_steps",
 )  # fmt: skip
 
 

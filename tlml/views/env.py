@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -19,6 +18,7 @@ from tlml.data.env_stream import VECTORIZATIONS, Vectorization
 from tlml.data.sampling import keyed_rng
 from tlml.data.tasks import MDP, SPLITS, Split
 from tlml.errors import TlmlError, check_choice, check_not_negative, check_positive
+from tlml.metrics.seconds import now
 from tlml.strategies.strategy import Strategy
 from tlml.views.base import KeyedLoader, View, ViewSpaces
 from tlml.views.contract import Measurable, Measurement, Place, Played
@@ -198,13 +198,13 @@ class EnvView(View):
         steps in environments that were learned from (``adapt_env_steps``).
         """
         for environments in batch:
-            start = time.perf_counter()
+            start = now()
             with torch.inference_mode(False), torch.enable_grad():
                 plays = list(learner.plays(environments))
             record = {
                 "episode": environments.index,
                 **_told(plays),
-                "seconds": time.perf_counter() - start,
+                **(now() - start).named(),
             }
             shown = ("return", "length", "return_before")
             yield Measurement({n: record[n] for n in shown if n in record}, 1, [record])

@@ -150,15 +150,18 @@ class ReplayBuffer(nn.Module):
 
     def _arrange(self, number: int) -> None:
         """Divide the memory among so many environments."""
-        if self.capacity // number < 2:
-            raise TlmlError(
-                f"replay: {self.capacity} places are too few for {number} environments; take a "
-                "larger buffer_size"
-            )
+        self._check_places(number)
         if len(self):
             rank_zero_info(f"replay: its steps were of other environments than these {number}")
         self.clear()
         self._divide(number)
+
+    def _check_places(self, number: int) -> None:
+        if self.capacity // max(number, 1) < 2:
+            raise TlmlError(
+                f"replay: {self.capacity} places are too few for {number} environments; take a "
+                "larger buffer_size"
+            )
 
     def _divide(self, number: int) -> None:
         self.cursors = torch.zeros(number, dtype=torch.int64)
@@ -265,8 +268,43 @@ class ReplayBuffer(nn.Module):
         cursors, allowed = (state_dict.get(prefix + name) for name in ("cursors", "allowed"))
         if cursors is not None and allowed is not None:
             self._divide(len(cursors))
-            self.allowed = torch.empty_like(allowed, device="cpu")
+            if len(state_dict[prefix + "valid"]) != self.capacity:
+                state_dict |= self._moved(state_dict, prefix)
+            self.allowed = torch.empty_like(state_dict[prefix + "allowed"], device="cpu")
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _moved(self, state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+        """Return a state of fewer or more places as one of as many as there are here.
+
+        Of each environment the newest steps are kept, as many as there is room for.
+        """
+        theirs, number = len(state[prefix + "valid"]), len(self.cursors)
+        self._check_places(number)
+        filled, cursors = (state[prefix + name].cpu() for name in ("filled", "cursors"))
+        kept, places = filled.clamp(max=self.places - 1), theirs // max(number, 1)
+        old, new = [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, dtype=torch.int64)]
+        for n in range(number):
+            ago = torch.arange(int(kept[n]), -1, -1)  # the newest place comes last
+            old.append(n * places + (cursors[n] - ago) % places)
+            new.append(n * self.places + torch.arange(len(ago)))
+        before, now = torch.cat(old), torch.cat(new)
+        found = {prefix + "cursors": kept, prefix + "filled": kept.clone()}
+        for name in _Rows._fields:
+            saved = state[prefix + name].cpu()
+            if len(saved):
+                rows = saved.new_zeros((self.capacity, *saved.shape[1:]))
+                rows[now] = saved[before]
+                found[prefix + name] = rows
+        nodes = prefix + "priorities.nodes"
+        if self.priorities is not None and nodes in state:
+            tree, leaves = SumTree(self.capacity), state[nodes].cpu()[len(state[nodes]) // 2 :]
+            tree.put(now.numpy(), leaves[before].numpy())
+            found[nodes] = tree.nodes
+        rank_zero_info(
+            f"replay: of a memory with {theirs:,} places the newest {int(kept.sum()):,} steps are "
+            f"kept in one with {self.capacity:,}"
+        )
+        return found
 
 
 class _Column(NamedTuple):

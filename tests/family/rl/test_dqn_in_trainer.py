@@ -89,6 +89,16 @@ def test_without_its_memory_a_fit_goes_on_once_there_are_steps_again(tmp_path: P
     assert first < 20 <= last and more > learned
 
 
+def test_a_fit_goes_on_for_longer_with_more_room_to_replay(tmp_path: Path) -> None:
+    path = tmp_path / "short.ckpt"
+    agent = dqn(max_env_steps=60, buffer_size=60)
+    batches_trainer(50, callbacks=[Stop(1, path)]).fit(agent, agent.view(Lines(), envs=2))
+    longer = dqn(max_env_steps=200, buffer_size=200)
+    batches_trainer(50).fit(longer, longer.view(Lines(), envs=2), ckpt_path=path)
+    assert int(longer.env_steps) >= 200 > int(agent.env_steps)
+    assert len(longer.replay) > len(agent.replay)
+
+
 @pytest.mark.parametrize("strategy", ["full", "linear_probe", "l2_sp", "scratch"])
 def test_strategies_adapt_an_agent(tmp_path: Path, strategy: str) -> None:
     agent = dqn(learning_starts=80)  # in the second batch

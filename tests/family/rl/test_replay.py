@@ -246,6 +246,10 @@ def test_free_memory_is_what_the_system_tells(monkeypatch: Any, tmp_path: Any) -
 def test_too_few_places_for_all_environments_are_refused() -> None:
     with pytest.raises(TlmlError, match="replay: 5 places are too few for 3 environments"):
         ReplayBuffer(5, SEEN, Discrete(3)).write(World(3, 0, False).rollout(1))
+    saved = ReplayBuffer(30, SEEN, Discrete(3))
+    saved.write(World(3, 0, False).rollout(1))
+    with pytest.raises(TlmlError, match="replay: 5 places are too few for 3 environments"):
+        ReplayBuffer(5, SEEN, Discrete(3)).load_state_dict(saved.state_dict())
 
 
 @pytest.mark.parametrize("alpha", [None, 0.6])
@@ -267,6 +271,50 @@ def test_what_is_saved_goes_on_bit_for_bit(alpha: float | None) -> None:
         assert (first is None and second is None) or torch.equal(first, second)
     memory.clear()
     assert len(memory) == 0 and not memory.full and len(other) > 0
+
+
+def steps_in(memory: ReplayBuffer) -> list[tuple[float, ...]]:
+    """Return what may be drawn, with its weight, in an order of its own."""
+    rows = np.flatnonzero(memory.valid.numpy())
+    told = memory.at(rows)
+    weights = np.ones(len(rows)) if memory.priorities is None else memory.priorities.at(rows)
+    columns = (told.observations[:, 0], told.actions, told.rewards, told.next_observations[:, 0])
+    return sorted(zip(*(column.tolist() for column in columns), weights.tolist(), strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 3), st.integers(6, 40), st.integers(6, 40),
+    st.lists(st.integers(1, 12), min_size=0, max_size=5), st.sampled_from([None, 0.6]),
+    st.booleans(), st.integers(0, 999),
+)  # fmt: skip
+def test_a_memory_of_another_size_takes_over_the_newest_steps(
+    envs, saved, size, blocks, alpha, same_step, seed
+) -> None:
+    world = World(envs, seed, same_step)
+    before, direct = (ReplayBuffer(n, SEEN, Discrete(3), alpha=alpha) for n in (saved, size))
+    for block in blocks:
+        rollout = world.rollout(block)
+        before.write(rollout)
+        direct.write(rollout)
+    if alpha is not None and len(before):
+        rows = np.flatnonzero(before.valid.numpy())
+        before.reprioritise(rows, before.rewards.numpy()[rows])
+        rows = np.flatnonzero(direct.valid.numpy())
+        direct.reprioritise(rows, direct.rewards.numpy()[rows])
+    after = ReplayBuffer(size, SEEN, Discrete(3), alpha=alpha)
+    after.load_state_dict(copy.deepcopy(before.state_dict()))
+    assert steps_in(after) == steps_in(before if size // envs >= saved // envs else direct)
+    if alpha is not None:
+        assert after.priorities.total() == pytest.approx(sum(one[-1] for one in steps_in(after)))
+    if blocks:
+        again, more = ReplayBuffer(size, SEEN, Discrete(3), alpha=alpha), world.rollout(size)
+        again.load_state_dict(after.state_dict())
+        after.write(more)  # goes on, and forgets the oldest first
+        again.write(more)
+        assert steps_in(after) == steps_in(again)
+        places = size // envs
+        assert len(after) <= envs * (places - 1)
 
 
 # Priorities

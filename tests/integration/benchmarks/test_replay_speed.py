@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.speed import replay, replay_sides
+from benchmarks.speed.rl_sides import trained
 
 
-@pytest.mark.parametrize("run", [replay_sides.ours, replay_sides.in_trainer])
+@pytest.mark.parametrize("run", [replay_sides.ours, lambda: trained(replay_sides.dqn)])
 def test_a_run_counts_real_steps_and_the_time_after_the_first_update(run: object) -> None:
     spent = run()(1_400)  # type: ignore[operator]
     # Blocks of 256 with resets; the first that learns ends after 1,000 steps.

@@ -46,6 +46,7 @@ def test_an_agent_is_judged_on_its_way_and_what_is_there_is_not_run_again(
     words = ["q_learning_frozenlake", "--out", str(out)]
     rl.main(words)
     (run,) = json.loads(out.read_text())["q_learning_frozenlake"].values()
+    assert run["commit"] and run["processor"] and run["versions"]["torch"]
     assert len(run["points"]) == 2 and 1_600 <= run["points"][0][0] < 2_400
     assert all(0 <= value <= 1 for _, value in run["points"])
     assert "q_learning_frozenlake 0:" in capsys.readouterr().out

@@ -14,7 +14,16 @@ from benchmarks import output
 from benchmarks.speed import check, meta, workload
 from benchmarks.speed.cases import OWN, Images, Waves, cases
 from benchmarks.speed.measured import HEADINGS
-from benchmarks.speed.sides import PLAIN, side
+from benchmarks.speed.sides import (
+    CHANNELS_LAST,
+    FUNC,
+    LEARN2LEARN,
+    OUR_NETWORK,
+    PLAIN,
+    STACKED,
+    peers,
+    side,
+)
 from benchmarks.speed.timing import Time, faster
 
 MLP = next(case for case in cases() if isinstance(case.data, Waves))
@@ -36,10 +45,12 @@ def test_a_case_is_timed_and_written(tmp_path: Path, capsys: pytest.CaptureFixtu
     (case,) = written["cases"]
     assert (case["case"], case["rounds"]) == (MLP.name, 2)
     assert written["versions"]["torch"] == torch.__version__
-    assert set(case["times"]) == {"auto", PLAIN}
+    assert set(case["times"]) == {"auto", PLAIN, FUNC, STACKED}
     assert all(time["cpu_ms"] > 0 for time in case["times"].values())
     assert case["ratios"]["auto"][PLAIN]["median"] > 0
-    assert f"| {MLP.name} | auto |" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"| {MLP.name} | auto |" in told
+    assert f"| {MLP.name} | auto | {STACKED} |" in told
 
 
 def test_both_networks_of_images_have_the_same_gradient() -> None:
@@ -52,6 +63,40 @@ def test_both_networks_of_images_have_the_same_gradient() -> None:
 def test_the_class_of_ones_own_has_the_same_gradient() -> None:
     sides = {name: side(MLP, name) for name in (PLAIN, OWN)}
     assert check.check(MLP, sides, workload.episode(MLP), None) < 1e-5
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+def test_all_tasks_at_once_by_hand_have_the_same_gradient(first_order: bool) -> None:
+    case = replace(MLP, steps=2, first_order=first_order)
+    sides = {name: side(case, name) for name in (PLAIN, FUNC, STACKED)}
+    assert check.check(case, sides, workload.episode(case), None) < 1e-5
+
+
+def test_layouts_and_networks_of_the_peer_have_the_same_gradient() -> None:
+    class Peer(torch.nn.Module):
+        """What the peer does without its package: a copy whose parameters are stepped."""
+
+        def __init__(self, network: torch.nn.Module, lr: float, first_order: bool) -> None:
+            super().__init__()
+            self.network, self.lr = network, lr
+            self.params = dict(network.named_parameters())
+
+        def clone(self) -> Peer:
+            return Peer(self.network, self.lr, False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = torch.func.functional_call(self.network, self.params, (x,))
+            return found
+
+        def adapt(self, loss: torch.Tensor) -> None:
+            slopes = torch.autograd.grad(loss, list(self.params.values()), create_graph=True)
+            pairs = zip(self.params.items(), slopes, strict=True)
+            self.params = {name: value - self.lr * slope for (name, value), slope in pairs}
+
+    names = peers(SMALL, learn2learn=True)
+    assert names == [PLAIN, LEARN2LEARN, OUR_NETWORK, CHANNELS_LAST]
+    sides = {name: side(SMALL, name, Peer) for name in names}
+    assert check.check(SMALL, sides, workload.episode(SMALL), Peer) < check.FLOAT64
 
 
 def test_what_computes_something_else_is_not_timed() -> None:

@@ -111,7 +111,14 @@ def test_the_metric_of_a_domain_takes_the_place_of_accuracy():
     errors, learner = Errors(classes=4, train=24), tlml.learner("estimator", strategy=Nearest())
     logged = quiet_trainer().test(learner, EpisodeView(errors, **view), verbose=False)[0]
     for record, other in zip(learner.records, accuracies, strict=True):
-        assert record.keys() == {"episode", "loss", "errors", "seconds", "gradient_steps"}
+        assert record.keys() == {
+            "episode",
+            "loss",
+            "errors",
+            "seconds",
+            "cpu_seconds",
+            "gradient_steps",
+        }
         assert record["errors"] == pytest.approx(1 - other["accuracy"])
     assert logged.keys() == {"test_loss", "test_errors"}  # three episodes give no interval
 
@@ -146,7 +153,8 @@ def test_records_are_the_metrics_of_each_episode(domain):
     records = learner.records
     assert [record["episode"] for record in records] == [0, 1, 2, 3, 4]
     assert {*records[0]} == {
-        "episode", "loss", "accuracy" if domain is FOUR else "mse", "seconds", "gradient_steps"
+        "episode", "loss", "accuracy" if domain is FOUR else "mse", "seconds", "cpu_seconds",
+        "gradient_steps",
     }  # fmt: skip
     for record in records:
         support, query = view.dataset("target")[record["episode"]]

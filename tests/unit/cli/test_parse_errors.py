@@ -66,3 +66,14 @@ def test_a_class_that_is_not_there_has_a_near_one() -> None:
     assert str(parse_error(message)) == (
         "trainer.logger: no class is called 'CSVLoger'; did you mean CSVLogger?"
     )
+
+
+def test_a_name_in_place_of_a_class_path_says_how_names_are_given() -> None:
+    message = (
+        'Parser key "model":\n  Parser key "network":\n    Not a valid subclass of Module. '
+        "Got value: mlp\n"
+    )
+    assert str(parse_error(message)) == (
+        "model.network: no class is called 'mlp'; give a registered name alone "
+        "(--model.network mlp), or a class path"
+    )

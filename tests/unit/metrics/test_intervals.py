@@ -134,6 +134,15 @@ def test_the_interval_is_a_function_of_its_seed_and_takes_a_generator():
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
+def test_draws_that_are_kept_are_those_of_the_seed():
+    rng = np.random.default_rng(5)
+    shapes = [(3, 20), (1, 7), (3, 20), (20, 3), (2, 8), (5, 5), (3, 20)]
+    for table in [rng.normal(size=shape) for shape in shapes]:
+        for seed in (0, 1):
+            anew = np.random.default_rng(seed)
+            assert bootstrap_interval(table, seed) == bootstrap_interval(table, anew)
+
+
 def test_large_tables_are_resampled_in_parts_without_loss():
     values = np.random.default_rng(9).normal(size=(2, 1000))
     whole = bootstrap_interval(values, resamples=1500)  # 1.5 million draws, more than one part
@@ -178,6 +187,11 @@ def test_the_interquartile_mean_drops_a_quarter_on_each_side(values):
     kept = sorted(values.tolist())[cut : len(values) - cut]
     assert interquartile_mean(values) == pytest.approx(sum(kept) / len(kept), abs=1e-9)
     assert interquartile_mean(values.reshape(1, -1)) == interquartile_mean(values)
+
+
+@given(arrays(np.float64, (3, 7), elements=st.floats(-1e3, 1e3)))
+def test_the_interquartile_mean_is_scipys_to_the_last_digit(values):
+    assert interquartile_mean(values) == stats.trim_mean(values, 0.25, axis=None)
 
 
 def test_the_interquartile_mean_bears_what_it_drops_only():

@@ -117,3 +117,42 @@ def test_draws_of_other_numbers_are_not_compared() -> None:
 
 def test_what_has_nothing_in_common_has_no_difference() -> None:
     assert Crossed({(0, 0): 1.0}).minus(Crossed({(1, 0): 1.0})) is None
+
+
+def slow_mean(table: Crossed) -> float:
+    """The definition, a unit at a time."""
+    own = [[score for (_, one), score in table.scores.items() if one == u] for u in table.units]
+    return float(np.mean([np.mean(scores) for scores in own]))
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.integers(0, 99))
+def test_the_mean_of_a_table_is_that_of_its_units_to_the_last_digit(
+    units: int, seeds: int, drawn: int
+) -> None:
+    rng = np.random.default_rng(drawn)
+    scores = {(seed, unit): float(rng.normal()) for seed in range(seeds) for unit in range(units)}
+    assert Crossed(scores).mean == slow_mean(Crossed(scores))
+    if seeds > 1:
+        del scores[0, 0]  # a seed that did not meet a unit
+        assert Crossed(scores).mean == slow_mean(Crossed(scores))
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=12, max_size=12))
+def test_scores_and_differences_are_numpys_to_the_last_digit(drawn: list[float]) -> None:
+    tasks, division = ["a", "b", "c", "d", "e", "a"], Division("task")
+    one, other = (
+        crossed([scored(tasks=tasks, scores=own)], division) for own in (drawn[:6], drawn[6:])
+    )
+    assert one.scores[0, "a"] == np.mean([drawn[0], drawn[5]])
+    assert [one.scores[0, task] for task in "bcde"] == [np.mean([x]) for x in drawn[1:5]]
+    found = one.minus(other)
+    assert found is not None
+    assert found.scores == {k: np.subtract(one.scores[k], other.scores[k]) for k in one.scores}
+
+
+def test_two_infinities_have_no_difference() -> None:
+    one = Crossed({(0, 0): float("inf"), (0, 1): 1.0})
+    found = one.minus(one)
+    assert found is not None
+    assert np.isnan(found.scores[0, 0])
+    assert found.scores[0, 1] == 0.0

@@ -61,7 +61,7 @@ def record(*plays: Played):
     (batch,) = view.test_dataloader()
     (found,) = EnvView.measure(Tried(*plays), batch, Place("test", 0, 0), view)
     (own,) = found.records
-    assert own.pop("seconds") >= 0
+    assert own.pop("seconds") >= 0 and own.pop("cpu_seconds") >= 0
     return found.values, own
 
 

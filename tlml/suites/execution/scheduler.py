@@ -90,7 +90,7 @@ class Scheduler:
 
     def _begin(self) -> None:
         free = self.executor.slots - len(self._running.keys() - self._abandoned)
-        for id in self.board.of(State.READY)[: max(free, 0)]:
+        for id in self.board.first(State.READY, free):
             job = self.world.job(id, self._steals.pop(id, None))
             self.board.begin(id)
             self._running[job] = id

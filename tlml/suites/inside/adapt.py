@@ -20,6 +20,7 @@ from tlml.registry.registry import default_registry
 from tlml.strategies.strategy import Strategy
 from tlml.suites.cells import TARGET_LABELS, VALIDATION_TASKS
 from tlml.suites.inside.checks import REFUSALS, check_each, fault_of_choice, told
+from tlml.suites.inside.costs import costs_of_adapting, costs_of_fits
 from tlml.suites.inside.drawn_units import paired
 from tlml.suites.inside.ingredients import (
     load_fitted,
@@ -144,11 +145,9 @@ def run_adapt(config: dict[str, Any], checkpoints: list[Path], report: Report) -
         tried=tuning.tried,
         edges=tuning.edges,
         cost={
-            "fit_seconds": round(
-                sum(result_of(path)["cost"]["fit_seconds"] for path in checkpoints), 3
-            ),
+            **costs_of_fits(checkpoints),
             **tuning.cost,
-            "adapt_seconds": round(sum(record["seconds"] for record in records), 3),
+            **costs_of_adapting(records),
             "gradient_steps": float(np.mean([record["gradient_steps"] for record in records])),
             "labels": _labels(config, view),
         },

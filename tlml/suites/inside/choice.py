@@ -20,6 +20,7 @@ from tlml.metrics.tasks import measure_predictions
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.inside.checks import REFUSALS, check_each, check_fit, fault_of_choice, told
+from tlml.suites.inside.costs import OF_FITS, summed
 from tlml.suites.inside.ingredients import (
     make_domain,
     make_learner,
@@ -59,9 +60,7 @@ def choose(config: dict[str, Any], folder: Path, report: Report, risk: Risk) -> 
         "risks": [one["risk"] for one in tried],
         "errors": [one["error"] for one in tried],
         "choices": choices,
-        "cost": {
-            name: sum(one["cost"][name] for one in tried) for name in ("fit_seconds", "steps")
-        },
+        "cost": summed([one["cost"] for one in tried], (*OF_FITS, "steps")),
     }
 
 
@@ -115,7 +114,7 @@ def fit_risk(config: dict[str, Any], trained: TrainingOutcome) -> float:
 def _try_choice(
     config: dict[str, Any], options: dict[str, Any], folder: Path, report: Report, risk: Risk
 ) -> None:
-    cost: dict[str, float] = {"fit_seconds": 0.0, "steps": 0}
+    cost: dict[str, float] = {**dict.fromkeys(OF_FITS, 0.0), "steps": 0}
     try:
         trained = train(config, folder, report)
         cost = trained.cost

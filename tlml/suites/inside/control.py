@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,8 @@ from tlml.finetuning.callback import Adapt
 from tlml.learners.acting import Acting
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.learners.learner import Learner
+from tlml.metrics.seconds import Seconds, now
+from tlml.suites.inside.costs import costs_of_fits
 from tlml.suites.inside.ingredients import (
     load_fitted,
     make_domain,
@@ -32,11 +33,11 @@ CONTROL_SEED = 0  # the key of evaluation episodes, for every method and seed
 
 
 class Measured(NamedTuple):
-    """What an agent did in one target task after some steps in it: returns, lengths, seconds."""
+    """What an agent did in one target task after some steps in it, and how long these took."""
 
     returns: list[float]
     lengths: list[int]
-    seconds: float
+    spent: Seconds
 
     @property
     def mean(self) -> float:
@@ -44,10 +45,10 @@ class Measured(NamedTuple):
         return float(np.mean(self.returns))
 
     @classmethod
-    def of(cls, played: Sequence[tuple[float, int]], seconds: float) -> Measured:
+    def of(cls, played: Sequence[tuple[float, int]], spent: Seconds) -> Measured:
         """Return episodes, with their returns and steps, as what was measured."""
         totals, lengths = zip(*played, strict=True)
-        return cls([*totals], [*lengths], round(seconds, 3))
+        return cls([*totals], [*lengths], spent)
 
 
 def check_control(config: dict[str, Any]) -> None:
@@ -101,29 +102,29 @@ class Milestones(pl.Callback):
     def __init__(self, at: list[int], environments: Environments, report: Report) -> None:
         self.at, self.environments, self.report = at, environments, report
         self.found: list[Measured] = []
-        self._seconds, self._since = 0.0, 0.0
+        self._spent, self._since = Seconds(), Seconds()
 
     def measure(self, agent: Acting) -> None:
         """Act in all environments and keep what came of it."""
-        self.found.append(Measured.of(agent.played(self.environments), self._seconds))
+        self.found.append(Measured.of(agent.played(self.environments), self._spent))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure what the strategy begins with, and start the clock."""
         agent: Any = pl_module
         self.measure(agent)
-        self._since = time.perf_counter()
+        self._since = now()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
         """Measure where a number of steps was passed; the clock stands meanwhile."""
-        self._seconds += time.perf_counter() - self._since
+        self._spent += now() - self._since
         agent: Any = pl_module
         steps = int(agent.env_steps)
         while len(self.found) < len(self.at) and self.at[len(self.found)] <= steps:
             self.measure(agent)
         self.report(min(steps / self.at[-1], 1.0))
-        self._since = time.perf_counter()
+        self._since = now()
 
 
 def _learn(agent: Acting, view: EnvView, config: dict[str, Any], report: Report) -> list[Measured]:
@@ -159,19 +160,19 @@ def _adapt(
     agent: GradientLearner, view: EnvView, environments: Environments, milestones: Milestones
 ) -> list[Measured]:
     """Let an agent adapt by its strategy's steps, as many as there are or as the steps allow."""
-    at, found, seconds = milestones.at, milestones.found, 0.0
-    since = time.perf_counter()
+    at, found, spent = milestones.at, milestones.found, Seconds()
+    since = now()
     for each in agent.adaptation(environments, view):
-        seconds += time.perf_counter() - since
+        spent += now() - since
         passed = sum(steps <= each.env_steps for steps in at) - len(found)
         if passed:
             played = agent.played_with(each.problem, each.params, environments)
-            found += [Measured.of(played, seconds)] * passed
+            found += [Measured.of(played, spent)] * passed
         milestones.report(min(each.env_steps / max(at[-1], 1), 1.0))
         if len(found) == len(at):
             return found
-        since = time.perf_counter()
-    last = Measured.of(agent.played_with(each.problem, each.params, environments), seconds)
+        since = now()
+    last = Measured.of(agent.played_with(each.problem, each.params, environments), spent)
     return [*found, *[last] * (len(at) - len(found))]
 
 
@@ -201,10 +202,10 @@ def _record(
         scores=[total for own in at for total in own.returns],
         metrics={"length": float(np.mean([length for own in at for length in own.lengths]))},
         cost={
-            "fit_seconds": sum(fit["cost"]["fit_seconds"] for fit in fits),
+            **costs_of_fits(checkpoints),
             "source_steps": sum(fit["cost"].get("env_steps", 0) for fit in fits),
             "env_steps": steps,
-            "adapt_seconds": round(sum(own.seconds for own in at), 3),
+            **sum((own.spent for own in at), Seconds()).rounded().named("adapt"),
             **_to_threshold(config, found),
         },
         learner=config["learner"],

@@ -10,6 +10,7 @@ from tlml.files import write_atomic
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.suites.inside.checks import REFUSALS, check_fit, fault_of_choice, told
 from tlml.suites.inside.choice import choose, fit_risk
+from tlml.suites.inside.costs import OF_FITS
 from tlml.suites.inside.feature_plane import write_projection
 from tlml.suites.inside.ingredients import load_fitted, make_domain, make_training_view
 from tlml.suites.inside.share import Report
@@ -45,7 +46,9 @@ def run_fit(
         found = json.loads(choice.read_text(encoding="utf-8"))
         chosen = {name: found[name] for name in _CHOSEN if name in found}
         trained = train(with_options(config, found["options"]), folder, report)
-        trained.cost["tuning_seconds"] = found["cost"]["fit_seconds"]
+        for name in OF_FITS:
+            if name in found["cost"]:
+                trained.cost[name.replace("fit", "tuning")] = found["cost"][name]
     else:
         trained = train(config, folder, report)
     learner, view, cost, retained, courses = trained
@@ -74,7 +77,7 @@ def try_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
         if not fault_of_choice(error, config, check_fit):
             raise
         said = {name: config[name] for name in ("learner", "strategy")}
-        return {**said, "error": told(error), "cost": {"fit_seconds": 0.0, "steps": 0}}
+        return {**said, "error": told(error), "cost": {**dict.fromkeys(OF_FITS, 0.0), "steps": 0}}
 
 
 def _best(

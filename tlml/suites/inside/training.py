@@ -16,6 +16,7 @@ from tlml.data.tasks import Step
 from tlml.learners.checkpoint_files import WholeFiles
 from tlml.learners.learner import Learner
 from tlml.learners.retention import Retention
+from tlml.suites.inside.costs import ProcessorTimer
 from tlml.suites.inside.ingredients import (
     make_domain,
     make_learner,
@@ -52,11 +53,11 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> TrainingOutco
     """Train a learner; ``last.ckpt`` in `folder` holds it in the end, and on the way."""
     domain, learner = make_domain(config), make_learner(config)
     view = make_training_view(config, learner, domain)
-    clock, path = Timer(), folder / CHECKPOINT
+    clock, processor, path = Timer(), ProcessorTimer(), folder / CHECKPOINT
     throughput = [Throughput()] if isinstance(view, StreamView) else []
     trainer = pl.Trainer(
         logger=CSVLogger(folder, name="", version=""),
-        callbacks=[clock, ShareReporter(report), *throughput, _last_checkpoint(folder)],
+        callbacks=[clock, processor, ShareReporter(report), *throughput, _last_checkpoint(folder)],
         plugins=[WholeFiles()],
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -70,6 +71,7 @@ def train(config: dict[str, Any], folder: Path, report: Report) -> TrainingOutco
     trainer.save_checkpoint(path)
     cost: dict[str, float] = {
         "fit_seconds": round(clock.time_elapsed("train"), 3),
+        "fit_cpu_seconds": round(processor.elapsed, 3),
         "steps": trainer.global_step,
         **learner.costs(),
     }

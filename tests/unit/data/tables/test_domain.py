@@ -202,7 +202,7 @@ def test_raw_units_are_noticed_by_name() -> None:
         domain = table(scale=None, features=["pressure", "rain"])
     assert str(told[0].message).startswith(
         "table: set scale to 'source', or scale the data to about 1: input 'pressure' has mean "
-        "1013 and deviation "
+        "1014 and deviation "
     )
     batch = domain.tasks("target")[0].rows
     assert float(batch.x[:, 0].mean()) > 1000

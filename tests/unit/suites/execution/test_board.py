@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlml.suites.cells import Cell
-from tlml.suites.execution.board import Board, State
+from tlml.suites.execution.board import ENDED, Board, State
 
 
 def board(*done: str) -> Board:
@@ -87,3 +87,20 @@ def test_any_order_of_ends_leads_to_an_end(data: st.DataObject) -> None:
         else:
             for blocked in made.fail(id):
                 assert made.states[blocked] is State.BLOCKED
+
+
+@given(st.data())
+def test_what_is_counted_is_what_a_look_at_all_cells_finds(data: st.DataObject) -> None:
+    cells = [fit("f"), *(adapt(str(n), *(["f"] if n % 2 else [])) for n in range(6))]
+    made = Board(cells, data.draw(st.sets(st.sampled_from([cell.id for cell in cells]))))
+    for _ in range(data.draw(st.integers(0, 15))):
+        id = data.draw(st.sampled_from(sorted(made.cells)))
+        ended = made.states[id] in ENDED  # only `again` takes back what has ended
+        ways = [made.again] if ended else [made.begin, made.leave, made.finish, made.again]
+        data.draw(st.sampled_from(ways))(id)
+        number = data.draw(st.integers(-1, 4))
+        for state in State:
+            right = [one for one in made._order if made.states[one] is state]
+            assert made.of(state) == right
+            assert made.first(state, number) == right[: max(number, 0)] or state in ENDED
+        assert made.is_over() == all(state in ENDED for state in made.states.values())

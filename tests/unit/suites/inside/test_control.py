@@ -13,6 +13,7 @@ from refusals import fails
 
 import tlml
 from tlml import EnvView
+from tlml.metrics.seconds import Seconds
 from tlml.suites.inside.control import (
     Measured,
     Milestones,
@@ -54,7 +55,7 @@ def test_an_agent_that_adapts_to_tasks_does_so_by_its_strategys_steps(strategy: 
     shares: list[float] = []
     found = _learn(agent, view, config, shares.append)
     assert len(found) == 5 and all(len(one.returns) == len(one.lengths) == 4 for one in found)
-    assert [one.seconds for one in found] == sorted(one.seconds for one in found)
+    assert [one.spent.wall for one in found] == sorted(one.spent.wall for one in found)
     assert found[1] == found[2]  # one step passes both
     steps = {"sgd": 9, "as_trained": 0, None: 1}[strategy]
     assert len(shares) == 1 + steps
@@ -64,7 +65,7 @@ def test_an_agent_that_adapts_to_tasks_does_so_by_its_strategys_steps(strategy: 
 
 def test_tasks_are_solved_at_the_first_number_of_steps_with_that_return() -> None:
     def task(*means: float) -> list[Measured]:
-        return [Measured([mean, mean + 1], [1, 1], 0.0) for mean in means]
+        return [Measured([mean, mean + 1], [1, 1], Seconds()) for mean in means]
 
     config = {"env_steps": [0, 10, 20], "threshold": 5.5}
     found = [task(0, 5, 9), task(7, 0, 0), task(0, 0, 0), task(0, 0, 5)]
@@ -79,12 +80,14 @@ def test_a_record_holds_each_episode_of_each_task(tmp_path: Path) -> None:
         "strategy": "full", "strategy_options": {"lr": 0.1},
     }  # fmt: skip
     (tmp_path / "result.json").write_text('{"cost": {"fit_seconds": 2.0, "env_steps": 50}}')
-    found = [[Measured([1, 2], [3, 4], 0.0), Measured([5, 6], [7, 8], 1.5)]] * 2
+    after = Measured([5, 6], [7, 8], Seconds(1.5, 1.25))
+    found = [[Measured([1, 2], [3, 4], Seconds()), after]] * 2
     record = _record(config, [tmp_path / "last.ckpt"], found, 1)
     assert record.units == ["0/0", "0/1", "1/0", "1/1"] and record.tasks == ["0", "0", "1", "1"]
     assert record.scores == [5, 6, 5, 6] and record.metrics == {"length": 7.5}
     assert record.cost == {
-        "fit_seconds": 2.0, "source_steps": 50, "env_steps": 10, "adapt_seconds": 3.0
+        "fit_seconds": 2.0, "source_steps": 50, "env_steps": 10, "adapt_seconds": 3.0,
+        "adapt_cpu_seconds": 2.5,
     }  # fmt: skip
     assert _record(config, [], found, 0).cost["source_steps"] == 0
 

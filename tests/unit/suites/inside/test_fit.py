@@ -57,7 +57,7 @@ def test_a_choice_that_diverged_is_what_comes_out(
     found = fit.try_fit({**CONFIG, "tried": {"learner.lr": 0.5}}, tmp_path, lambda share: None)
     assert found == {
         "learner": "maml", "strategy": "sgd", "error": "the loss is nan; lower its lr",
-        "cost": {"fit_seconds": 0.0, "steps": 0},
+        "cost": {"fit_seconds": 0.0, "fit_cpu_seconds": 0.0, "steps": 0},
     }  # fmt: skip
 
 
@@ -78,9 +78,11 @@ def test_options_that_another_cell_has_chosen_are_taken(
     choice = tmp_path / "result.json"
     choice.write_text(json.dumps({
         "options": {"learner.lr": 0.25}, "criterion": "stream", "risks": [1.0, 2.0],
-        "choices": [{"learner.lr": 0.25}, {"learner.lr": 1.0}], "cost": {"fit_seconds": 9.0},
+        "choices": [{"learner.lr": 0.25}, {"learner.lr": 1.0}],
+        "cost": {"fit_seconds": 9.0, "fit_cpu_seconds": 8.0},
     }))  # fmt: skip
     found = fit.run_fit(CONFIG, tmp_path, lambda share: None, choice)
     assert trained[0]["options"]["lr"] == 0.25
     assert (found["criterion"], found["cost"]["tuning_seconds"]) == ("stream", 9.0)
+    assert found["cost"]["tuning_cpu_seconds"] == 8.0
     assert found["options"] == {"learner.lr": 0.25} and len(found["choices"]) == 2
