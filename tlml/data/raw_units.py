@@ -36,7 +36,7 @@ def raw_columns(values: Tensor, kind: str, names: Sequence[str] = ()) -> Iterato
     """Tell columns ``[n, d]`` whose mean or deviation is beyond 10, one by one."""
     if values.dim() != 2 or not values.is_floating_point() or not len(values):
         return
-    spreads, means = torch.std_mean(values.double(), 0, correction=0)
+    spreads, means = torch.std_mean(values.float(), 0, correction=0)
     raw = (means.abs() > RAW) | (spreads > RAW)
     for place in raw.nonzero()[:, 0].tolist():
         name = f"'{names[place]}'" if place < len(names) else str(place)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import warnings
 from pathlib import Path
@@ -119,6 +120,9 @@ def test_files_and_frames_are_equal_tasks(tmp_path: Path) -> None:
     assert_equal(domain, table(order="day"))
     assert_equal(domain, tlml.table(path, **DAYS))
     assert_equal(domain, pickle.loads(pickle.dumps(domain)))
+    if importlib.util.find_spec("pyarrow"):
+        FRAME.to_parquet(tmp_path / "stations.parquet")
+        assert_equal(domain, tlml.table(tmp_path / "stations.parquet", **DAYS))
     (tmp_path / "parts").mkdir()
     for name, frame in FRAME.groupby("site"):
         frame.drop(columns="site").to_csv(tmp_path / "parts" / f"{name}.csv", index=False)
