@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import combinations
 from typing import Any
@@ -87,7 +87,8 @@ def _chosen(
             "that holds them as group"
         )
     known = in_order(units)
-    patterns = [choice] if isinstance(choice, str) else [as_text(one) for one in choice]
+    several = not isinstance(choice, str) and isinstance(choice, Iterable)
+    patterns = [as_text(one) for one in (choice if several else [choice])]
     found = set[str]()
     for pattern in patterns:
         matching = {name for name in known if name == pattern or fnmatchcase(name, pattern)}

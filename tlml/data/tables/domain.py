@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -90,7 +90,8 @@ class Table(Domain[TableTask]):
         self.roles = find_roles(list(read.columns), target, features, group, order, beside)
         whole = _in_order(_complete(read, self.roles), self.roles)
         division = divide(whole, group, choices, ordered=order is not None)
-        self._fit(whole, division, listed=not isinstance(target, str), scaled=scale is not None)
+        listed = isinstance(target, Iterable) and not isinstance(target, str)
+        self._fit(whole, division, listed=listed, scaled=scale is not None)
 
     def tasks(self, split: Split) -> Sequence[TableTask]:
         """Return the tasks of a split, in the order of their names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -51,7 +51,7 @@ def find_roles(
     Raises:
         TlmlError: A column isn't there, is named as two things, or no input is left.
     """
-    targets = [target] if isinstance(target, str) else list(target)
+    targets = as_names(target)
     if not targets:
         raise TlmlError(f"target: names no column{did_you_mean('', columns)}")
     for name in targets:
@@ -76,7 +76,7 @@ def _features(
     if features is None:
         return [name for name in columns if name not in (*taken, *beside)]
     found = set()
-    for pattern in [features] if isinstance(features, str) else features:
+    for pattern in as_names(features):
         if pattern in columns:
             _check_other("features", pattern, taken)
             found.add(pattern)
@@ -86,6 +86,12 @@ def _features(
             _check_column("features", pattern, columns)
         found |= matching - set(taken)
     return [name for name in columns if name in found]
+
+
+def as_names(given: object) -> list[str]:
+    """Return one or several names as text, as the columns of a table have them."""
+    several = not isinstance(given, str) and isinstance(given, Iterable)
+    return [str(one) for one in given] if several else [str(given)]  # type: ignore[attr-defined]
 
 
 def _check_column(option: str, name: str, columns: Sequence[str]) -> None:

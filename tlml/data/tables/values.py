@@ -16,6 +16,7 @@ from tlml.errors import TlmlError, shorten
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_LARGEST = float(np.finfo(np.float32).max)  # what inputs and targets can hold
 _MOSTLY = 0.5  # of the entries: then a column holds numbers, and the others are mistakes
 
 
@@ -47,7 +48,7 @@ def numbers(column: pd.Series[Any]) -> Floats:
         TlmlError: An entry is not a number, or infinite; which, and in which row.
     """
     found = _numbers(column)
-    wrong = column[found.isna() & column.notna()]
+    wrong = column[found.isna() & column.notna()].sort_index()
     if len(wrong):
         raise TlmlError(
             f"column '{column.name}': {_count(len(wrong), len(column))} not a number, such as "
@@ -55,11 +56,13 @@ def numbers(column: pd.Series[Any]) -> Floats:
             "empty where they are missing"
         )
     values: Floats = found.to_numpy(np.float64, na_value=np.nan)
-    if np.isinf(values).any():
-        row = column.index[np.isinf(values)][0]
+    beyond = np.abs(values) > _LARGEST
+    if beyond.any():
+        row = column.index[beyond].min()
         raise TlmlError(
-            f"column '{column.name}': {_count(int(np.isinf(values).sum()), len(column))} infinite, "
-            f"the first in row {row}; mend them, or leave them empty where they are missing"
+            f"column '{column.name}': {_count(int(beyond.sum()), len(column))} infinite, or beyond "
+            f"{_LARGEST:.1g}, the first in row {row}; mend them, or leave them "
+            "empty where they are missing"
         )
     return values
 

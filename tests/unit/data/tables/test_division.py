@@ -50,7 +50,7 @@ def test_groups_are_chosen_by_name_pattern_and_number() -> None:
     found = groups(source=["S1", "S2"], target="S[89]")
     assert (found["source"], found["target"]) == (["S1", "S2"], ["S8", "S9"])
     assert found["validation"] == ["S0", "S3", "S4", "S5", "S6", "S7"]
-    found = groups(group="height", source=[1, 2.0], validation=["3"], target=["4"])
+    found = groups(group="height", source=[1, 2.0], validation=["3"], target=4)
     assert found == {"source": ["1", "2"], "validation": ["3"], "target": ["4"]}
 
 

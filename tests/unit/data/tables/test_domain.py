@@ -247,5 +247,8 @@ def test_wrong_entries_are_refused_by_column_and_row() -> None:
         table(wrong)
     with pytest.raises(TlmlError, match=r"^column 'wind': 1 of 200 entries is infinite"):
         table(FRAME.assign(wind=[np.inf, *FRAME["wind"][1:]]))
+    with pytest.raises(TlmlError, match=r"^column 'rain': .* infinite, .* the first in row 100; "):
+        late = FRAME["rain"].where(FRAME.index < 100, np.inf)
+        table(FRAME.assign(rain=late), target="rain")
     with pytest.raises(TlmlError, match=r"^target: 'temp' is 1 in all 120 rows of the source; "):
         table(FRAME.assign(temp=1.0))

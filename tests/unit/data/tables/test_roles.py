@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tlml import TlmlError
-from tlml.data.tables.roles import find_roles
+from tlml.data.tables.roles import as_names, find_roles
 
 COLUMNS = ["site", "day", "soil", "temp_min", "temp_max", "wind"]
 
@@ -25,6 +25,12 @@ def test_inputs_are_named_by_patterns_in_the_tables_order() -> None:
     assert roles(features=["wind*", "soil", "temp_*"]).features == ("soil", "temp_min", "temp_max")
     assert roles(features="temp_*", target=["temp_max", "wind"]).features == ("temp_min",)
     assert roles(features="soil", beside=["soil"]).features == ("soil",)
+
+
+def test_names_that_are_numbers_are_text() -> None:
+    found = find_roles(["0", "1", "2"], 2, [0], None, None)  # type: ignore[arg-type]
+    assert (found.targets, found.features) == (("2",), ("0",))
+    assert as_names("ab") == ["ab"] and as_names((1, "b")) == ["1", "b"]
 
 
 @pytest.mark.parametrize(

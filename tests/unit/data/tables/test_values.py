@@ -68,8 +68,10 @@ def test_ranks_follow_numbers_as_numbers_and_text_as_text() -> None:
     [
         (numbers, column("1", "calm", "3"), "column 'wind': 1 of 3 entries is not a number, such "
          "as 'calm' in row 1; mend them, or leave them empty where they are missing"),
-        (numbers, column(1, np.inf, -np.inf), "column 'wind': 2 of 3 entries are infinite, the "
-         "first in row 1; mend them, or leave them empty where they are missing"),
+        (numbers, column(1, np.inf, -np.inf), "column 'wind': 2 of 3 entries are infinite, or "
+         "beyond 3e+38, the first in row 1; mend them, or leave them empty where they are missing"),
+        (numbers, column(1e300, 1), "column 'wind': 1 of 2 entries is infinite, or beyond 3e+38, "
+         "the first in row 0; mend them, or leave them empty where they are missing"),
         (holds_numbers, pd.to_datetime(column("2024-01-01")), "column 'wind': it holds times; name "
          "it as order, or make numbers of it, such as the day of the year"),
         (holds_numbers, column(1j), "column 'wind': its numbers are complex; make two of it"),
