@@ -106,6 +106,18 @@ class Learner(Recorded, SafelyLoaded, ABC):
             TlmlError: The learner was built for other ones.
         """
         check_target_space(spaces.y, type(self).__name__)
+        self.check_spaces(spaces)
+        self.view_spaces = spaces
+        self.hparams["spaces"] = spaces_to_plain(spaces)
+        self._build_for(spaces)
+        self._prepare_once(spaces)
+
+    def check_spaces(self, spaces: ViewSpaces) -> None:
+        """Raise where the learner was built for other spaces than these.
+
+        Raises:
+            TlmlError: It names both.
+        """
         known = self.view_spaces
         if known is not None and not (
             same_space(known.x, spaces.x) and same_space(known.y, spaces.y)
@@ -114,10 +126,6 @@ class Learner(Recorded, SafelyLoaded, ABC):
                 f"{type(self).__name__}: it was built for inputs {known.x} and targets {known.y}; "
                 f"the view has {spaces.x} and {spaces.y}"
             )
-        self.view_spaces = spaces
-        self.hparams["spaces"] = spaces_to_plain(spaces)
-        self._build_for(spaces)
-        self._prepare_once(spaces)
 
     def prepare(self, spaces: ViewSpaces) -> None:
         """Make what the learner owns beside a network, such as the buffers of a memory.
