@@ -25,7 +25,9 @@ def write(content: dict[str, Any], table: str, out: str) -> None:
 
     The content also gets the commit, the processor, versions and the day, but what it tells itself.
     """
-    text = json.dumps({**provenance(), **content}, indent=1) + "\n"
+    made = provenance()
+    versions = made["versions"] | content.get("versions", {})
+    text = json.dumps({**made, **content, "versions": versions}, indent=1) + "\n"
     if out == "-":
         print(text, end="")
         return

@@ -25,7 +25,6 @@ from itertools import cycle
 import torch
 from torch import Tensor
 
-import tlml
 from benchmarks.command_line import parsed, parser
 from benchmarks.output import README, command, fill, write
 from benchmarks.speed.continual_sides import (
@@ -82,9 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = _table(found)
     content = {
         "command": command("benchmarks.speed.continual"),
-        "versions": {"tlml": tlml.__version__, "torch": torch.__version__},
         "threads": torch.get_num_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cases": [asdict(one) for one in found],
         "trainer": None if cost is None else asdict(cost),
     }

@@ -23,7 +23,6 @@ from typing import Any
 
 import torch
 
-import tlml
 from benchmarks.command_line import parsed, parser
 from benchmarks.output import README, command, fill, write
 from benchmarks.speed import workload
@@ -104,9 +103,7 @@ def _lines(found: Measured) -> str:
 def _write(found: Sequence[Measured], out: str) -> None:
     content: dict[str, Any] = {
         "command": command("benchmarks.speed.meta"),
-        "versions": {"tlml": tlml.__version__, "torch": torch.__version__},
         "threads": torch.get_num_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cases": [asdict(one) for one in found],
     }
     write(content, f"{markdown(found)}\n{of_peers(found)}", out)

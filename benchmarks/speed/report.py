@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import platform
 import shutil
 import tempfile
 import time
@@ -26,7 +25,6 @@ from unittest.mock import patch
 
 from rich.console import Console
 
-import tlml
 from benchmarks.output import README, RESULTS, command, fill, write
 from benchmarks.provenance import provenance
 from benchmarks.speed.report_folders import write_folder
@@ -133,7 +131,6 @@ def _content(cells: int, found: Mapping[int, Sequence[Seconds]]) -> dict[str, An
     return {
         "command": command("benchmarks.speed.report"),
         "load": round(os.getloadavg()[0], 1),
-        "versions": {"tlml": tlml.__version__, "python": platform.python_version()},
         "cells": cells,
         "cases": [
             {

@@ -23,7 +23,6 @@ from statistics import median
 import torch
 from threadpoolctl import threadpool_limits
 
-import tlml
 from benchmarks.command_line import parsed, parser
 from benchmarks.output import README, command, fill, write
 from benchmarks.speed.rl_sides import Run, Spent, in_trainer, ours, own_module, theirs, update_error
@@ -122,8 +121,7 @@ def report(
     table = table_of(found, what)
     content = {
         "command": command(module),
-        "versions": versions(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "versions": {PEER: _version()},
         "update_error": error,
         "cases": [asdict(one) for one in found],
     }
@@ -183,11 +181,6 @@ def table_of(found: Sequence[Measured], what: str = "agent") -> str:
             (one.name, *speeds, f"{one.ratio.median:.2f} ({low:.2f} to {high:.2f})", share)
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what was compared."""
-    return {"tlml": tlml.__version__, "torch": torch.__version__, PEER: _version()}
 
 
 def options_of(

@@ -89,8 +89,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = measure(chosen, peer, options.rounds or ROUNDS)
     content = {
         "command": command("benchmarks.speed.training"),
-        "versions": {"tlml": tlml.__version__, "torch": torch.__version__},
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cases": [asdict(one) for one in found],
     }
     table = markdown(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from types import FrameType
@@ -97,6 +98,11 @@ class LastCheckpoint(ModelCheckpoint):
     ) -> None:
         """Leave signals, as at the end."""
         super().on_exception(trainer, pl_module, exception)
+        before = self._before.get(signal.SIGTERM)
+        if self._came == signal.SIGTERM and callable(before):
+            # Schedulers send it to all processes: those of environments may end first.
+            with suppress(SystemExit):
+                before(self._came, None)
         self._leave()
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

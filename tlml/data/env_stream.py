@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
-import warnings
-from collections.abc import Mapping, Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +24,7 @@ from tlml.errors import TlmlError
 
 Vectorization = Literal["sync", "async", "native"]
 VECTORIZATIONS = ("sync", "async", "native")
+_UNTIL_KNOWN = 0.5  # seconds until how a process ended is known
 
 
 class Finished(NamedTuple):
@@ -63,7 +66,7 @@ class EnvStream:
         self._pending = np.zeros(number, bool)  # whose episode ended at the last step
         self._actions: list[list[NDArray[Any]]] = [[] for _ in self.places]
         self.restarted: list[int] = []
-        self._stepping = False  # also after a step that failed
+        self._stepping = False  # true also after a step that failed
         if left is not None:
             self._take(left)
         self._open()
@@ -81,10 +84,12 @@ class EnvStream:
         Returns:
             Observations, rewards, what terminated and what was truncated, and what followed where
             that is something else than the observations.
+
+        Raises:
+            TlmlError: A step failed, or the process of an environment ended.
         """
-        self._stepping = True
-        seen, rewards, terminated, truncated, self.infos = self.envs.step(actions)
-        self._stepping = False
+        with self._waiting():
+            seen, rewards, terminated, truncated, self.infos = self.envs.step(actions)
         followed = None
         if self.mode is not AutoresetMode.NEXT_STEP and (terminated | truncated).any():
             seen, followed = self._reset_at_once(seen, terminated | truncated)
@@ -150,18 +155,40 @@ class EnvStream:
 
     def close(self) -> None:
         """Close the environments, and the processes that they have."""
-        # One that failed leaves the others in the middle of a step, which gymnasium waits for.
-        ends = {"terminate": True} if self._stepping and self.vectorization == "async" else {}
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*Calling `close` while waiting")
-            self.envs.close(**ends)
+        try:
+            # One that failed leaves the others in the middle of a step, for which gymnasium waits.
+            if not (self._stepping and self.vectorization == "async"):
+                return self.envs.close()
+        except (EOFError, ConnectionError):
+            pass  # a process had ended by itself
+        assert isinstance(self.envs, gymnasium.vector.AsyncVectorEnv)
+        for process in self.envs.processes:
+            process.kill()
+            process.join()
+        self.envs.closed = True
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Wait for the environments; one whose process is gone is named."""
+        self._stepping = True
+        try:
+            yield
+        except (EOFError, ConnectionError) as error:
+            processes = getattr(self.envs, "processes", [])
+            for place, process in zip(self.places, processes, strict=False):
+                process.join(_UNTIL_KNOWN)
+                if process.exitcode is not None:
+                    raise TlmlError(f"{place}: its process {_end_of(process.exitcode)}") from error
+            raise
+        self._stepping = False
 
     def _open(self) -> None:
         self.envs = vectorized(self.places, self.vectorization, self._running())
         told = self.envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         self.mode = AutoresetMode(told)
         seed = self.places[0].seed_of(int(self._episodes[0])) if self.native else None
-        self.observations, self.infos = self.envs.reset(seed=seed)
+        with self._waiting():
+            self.observations, self.infos = self.envs.reset(seed=seed)
         self._seen = np.array(self.observations)
 
     def _reset_at_once(
@@ -263,19 +290,40 @@ def begun(
     """
     if how == "native":
         return _native(places)
-    made = [
+    made: list[Callable[[], SeededEpisodes]] = [
         functools.partial(SeededEpisodes, place, episode, anew.get(place.index, False))
         for place, episode in zip(places, running, strict=True)
     ]
     try:
         if how == "sync":
             return EnvRow(made)
-        return gymnasium.vector.AsyncVectorEnv(made, autoreset_mode=AutoresetMode.NEXT_STEP)
+        apart = [functools.partial(_made_apart, os.getpid(), make) for make in made]
+        return gymnasium.vector.AsyncVectorEnv(apart, autoreset_mode=AutoresetMode.NEXT_STEP)
     except (RuntimeError, TlmlError) as error:
         if "space" not in str(error):
             raise
         names = ", ".join(dict.fromkeys(place.task.name for place in places))
         raise TlmlError(f"environments of {names} differ in their spaces: {error}") from error
+
+
+def _end_of(status: int) -> str:
+    """Tell how a process ended, by its exit status."""
+    if status >= 0:
+        return f"ended with status {status}"
+    out_of_memory = "; systems do so where memory runs out" if status == -9 else ""
+    return f"was ended by signal {-status}{out_of_memory}"
+
+
+def _made_apart(owner: int, make: Callable[[], SeededEpisodes]) -> SeededEpisodes:
+    """Make an environment in a process of its own.
+
+    Ctrl-C in a terminal reaches all processes of a command, and its owner still steps. What its
+    owner does at SIGTERM, a forked one does not.
+    """
+    if os.getpid() != owner:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return make()
 
 
 def _native(places: Sequence[EnvPlace]) -> VectorEnv[Any, Any, Any]:

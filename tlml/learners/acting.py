@@ -246,6 +246,13 @@ class Acting(Learner):
         if not isinstance(view, EnvView):
             raise TlmlError(f"{type(self).__name__} acts in environments; give it an EnvView")
 
+    def configure_model(self) -> None:
+        """Raise where a test, too, is in environments that it can't observe or act in."""
+        super().configure_model()
+        view = self.current_view()
+        if isinstance(view, EnvView):
+            self.check_spaces(view.spaces)
+
     def configure_callbacks(self) -> list[Any]:
         """Bring what opens and closes environments around a fit."""
         callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]

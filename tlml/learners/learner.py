@@ -108,6 +108,21 @@ class Learner(Recorded, SafelyLoaded, ABC):
                 another kind.
         """
         check_target_space(spaces.y, type(self).__name__)
+        self.check_spaces(spaces)
+        self.view_spaces = spaces
+        self.hparams["spaces"] = spaces_to_plain(spaces)
+        self._build_for(spaces)
+        self._prepare_once(spaces)
+        # Last: a learner that says more of what it needs has said it by now.
+        check_target_kind("learner", type(self), spaces.y)
+        check_target_kind("strategy", type(self.strategy), spaces.y)
+
+    def check_spaces(self, spaces: ViewSpaces) -> None:
+        """Raise where the learner was built for other spaces than these.
+
+        Raises:
+            TlmlError: It names both.
+        """
         known = self.view_spaces
         if known is not None and not (
             same_space(known.x, spaces.x) and same_space(known.y, spaces.y)
@@ -116,13 +131,6 @@ class Learner(Recorded, SafelyLoaded, ABC):
                 f"{type(self).__name__}: it was built for inputs {known.x} and targets {known.y}; "
                 f"the view has {spaces.x} and {spaces.y}"
             )
-        self.view_spaces = spaces
-        self.hparams["spaces"] = spaces_to_plain(spaces)
-        self._build_for(spaces)
-        self._prepare_once(spaces)
-        # Last: a learner that says more of what it needs has said it by now.
-        check_target_kind("learner", type(self), spaces.y)
-        check_target_kind("strategy", type(self.strategy), spaces.y)
 
     def prepare(self, spaces: ViewSpaces) -> None:
         """Make what the learner owns beside a network, such as the buffers of a memory.

@@ -52,7 +52,10 @@ class CompiledPath(AutogradPath):
             objective = replace(objective, clip=math.nan)  # a program is told it
         learns = tuple(p.requires_grad for p in self._parameters)
         kinds = tuple((x.shape, x.stride(), x.dtype) for x in inputs)
-        key = (repr(objective), there, learns, self.network.training, kinds)
+        modes = tuple(module.training for module in self.network.modules())
+        device = self._like.device.type
+        cast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device)
+        key = (repr(objective), there, learns, modes, cast, kinds)
         if key not in self._programs:
             rank_zero_info(f"{type(self.network).__name__}: compiling the slopes of its loss")
             function = partial(self._slopes, objective, there, learns)
@@ -75,9 +78,10 @@ class CompiledPath(AutogradPath):
         with torch.enable_grad():
             named = dict(zip(self._names, values, strict=True))
             loss, parts = call_with(self._loss, named, objective, rows)
-            found = iter(torch.autograd.grad(loss, learning, materialize_grads=True))
-        slopes = [next(found) if own else torch.zeros_like(value) for value, own in pairs]
-        return [torch.cat([one.reshape(-1) for one in slopes]), parts]
+            slopes = torch.autograd.grad(loss, learning, materialize_grads=True) if learning else ()
+        found = iter(slopes)
+        parted = [next(found) if own else torch.zeros_like(value) for value, own in pairs]
+        return [torch.cat([one.reshape(-1) for one in parted]), parts]
 
 
 class _Loss(nn.Module):

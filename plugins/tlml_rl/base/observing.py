@@ -20,6 +20,7 @@ class Observing(NetworkLearner):
     """
 
     _inputs: Inputs | None = None
+    _waits = False  # a network that was given, for the view that tells what it is for
 
     @property
     def inputs(self) -> Inputs:
@@ -43,13 +44,14 @@ class Observing(NetworkLearner):
         return network
 
     def _build(self, network: nn.Module) -> None:
-        if self.view_spaces is None:
-            self.network = network  # until it is known what it is for
-            return
-        super()._build(self._completed(network))
+        self._waits = self.view_spaces is None
+        if self._waits:
+            self.network = network
+        else:
+            super()._build(self._completed(network))
 
     def _build_for(self, spaces: ViewSpaces) -> None:
-        if self.network is not None and not self._prepared:
+        if self.network is not None and self._waits:
             self._build(self.network)
         super()._build_for(spaces)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +15,14 @@ from torch import Tensor, nn
 from tlml import TlmlError
 from tlml.data import Rollout, Transitions
 from tlml.errors import check_positive
+from tlml_rl.off_policy.free_memory import free_memory, size_of
 from tlml_rl.off_policy.priorities import SumTree
+from tlml_rl.off_policy.rows import Rows, Steps
 
 Array = NDArray[Any]
 
 _TINY = 1e-6  # an error of 0 is drawn, too
 _PRIORITY = 32  # bytes of a step's, in a tree of up to four numbers for each place
-_MEMINFO = Path("/proc/meminfo")
-_NONE = np.zeros(0, bool)  # masks where environments tell none
 
 
 class ReplayBuffer(nn.Module):
@@ -121,12 +119,12 @@ class ReplayBuffer(nn.Module):
             shape = (self.capacity, *rollout.allowed.shape[2:])
             self.allowed = torch.ones(shape, dtype=torch.bool)
         memory = {name: kept.numpy() for name, kept in self.named_buffers(recurse=False)}
-        steps = _Steps.of(rollout)
+        steps = Steps.of(rollout)
         for n in range(number):
             rows = steps.rows(n, None if allowed is None else allowed[n])
-            self._write(memory, n, _Rows._make(one[-self.places :] for one in rows))
+            self._write(memory, n, Rows._make(one[-self.places :] for one in rows))
 
-    def _write(self, memory: dict[str, Array], n: int, rows: _Rows) -> None:
+    def _write(self, memory: dict[str, Array], n: int, rows: Rows) -> None:
         """Write rows of an environment over its newest place, which tells what was seen last."""
         places, cursors = self.places, memory["cursors"]
         ring = slice(n * places, (n + 1) * places)
@@ -135,7 +133,7 @@ class ReplayBuffer(nn.Module):
         if memory["filled"][n] and not _same(last, rows.observations[0]):
             self._go_on(memory, n, 1)
         start, taken = int(cursors[n]), len(rows.valid)
-        for name, values in zip(_Rows._fields, rows, strict=True):
+        for name, values in zip(Rows._fields, rows, strict=True):
             if len(values):
                 _put(memory[name][ring], start, values)
         if self.priorities is not None and self.alpha is not None:
@@ -252,10 +250,11 @@ class ReplayBuffer(nn.Module):
     # As a module
 
     def _check_memory(self, needed: int) -> None:
-        free, told = free_memory(), f"room for {self.capacity:,} steps takes {_shown(needed)}"
+        free, told = free_memory(), f"room for {self.capacity:,} steps takes {size_of(needed)}"
         if free is not None and needed > free:
             raise TlmlError(
-                f"replay: {told} of memory, and {_shown(free)} are free; take a smaller buffer_size"
+                f"replay: {told} of memory, and {size_of(free)} are free; take a smaller "
+                "buffer_size"
             )
         rank_zero_info(f"replay: {told} of memory")
 
@@ -289,7 +288,7 @@ class ReplayBuffer(nn.Module):
             new.append(n * self.places + torch.arange(len(ago)))
         before, now = torch.cat(old), torch.cat(new)
         found = {prefix + "cursors": kept, prefix + "filled": kept.clone()}
-        for name in _Rows._fields:
+        for name in Rows._fields:
             saved = state[prefix + name].cpu()
             if len(saved):
                 rows = saved.new_zeros((self.capacity, *saved.shape[1:]))
@@ -325,63 +324,6 @@ class _Column(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-class _Rows(NamedTuple):
-    """Steps of one environment in the order of time; of the last one, the observation counts."""
-
-    observations: Array
-    actions: Array
-    rewards: Array
-    terminated: Array
-    valid: Array
-    allowed: Array
-
-
-class _Steps(NamedTuple):
-    """A rollout as arrays ``[T, N, ...]``."""
-
-    observations: Array
-    actions: Array
-    rewards: Array
-    terminated: Array
-    valid: Array
-    allowed: Array | None
-    over: Array
-    successors: Array | None
-
-    @classmethod
-    def of(cls, rollout: Rollout) -> _Steps:
-        """Return a rollout's memory."""
-        allowed, successors = rollout.allowed, rollout.successors
-        return cls(
-            rollout.observations.numpy(), rollout.actions.numpy(), rollout.rewards.numpy(),
-            rollout.terminated.numpy(), rollout.valid.numpy(),
-            None if allowed is None else allowed.numpy(),
-            (rollout.terminated | rollout.truncated).numpy(),
-            None if successors is None else successors.numpy(),
-        )  # fmt: skip
-
-    def rows(self, n: int, allowed: Array | None) -> _Rows:
-        """Return what an environment did, with a row for the end of each episode."""
-        masks = _NONE
-        if self.allowed is not None:
-            masks = _padded(self.allowed[:, n])
-            masks[-1] = True if allowed is None else allowed
-        told = (self.actions, self.rewards, self.terminated, self.valid)
-        steps = [_padded(one[:, n]) for one in told]
-        rows = _Rows._make([self.observations[:, n], *steps, masks])
-        return rows if self.successors is None else self._with_ends(rows, self.successors, n)
-
-    def _with_ends(self, rows: _Rows, successors: Array, n: int) -> _Rows:
-        """Put in what ended episodes, where a step also resets and tells it apart."""
-        over = np.flatnonzero(self.over[:, n])
-        nothing = [np.zeros_like(one[:1]) for one in rows[1:5]]
-        ends = [successors[over, n], *nothing, np.ones_like(rows.allowed[:1])]
-        return _Rows._make(
-            np.insert(one, over + 1, end, 0) if len(one) else one
-            for one, end in zip(rows, ends, strict=True)
-        )
-
-
 def _put(ring: Array, start: int, values: Array) -> None:
     """Write into a ring from a place on, in one slice, or in two around its end."""
     first = len(ring) - start
@@ -394,36 +336,3 @@ def _same(kept: Array, seen: Array) -> bool:
     """Say whether what is kept is what is seen, in the type that it is kept in."""
     now = np.asarray(seen).astype(kept.dtype, copy=False)
     return bool((kept == now).all()) or np.array_equal(kept, now, equal_nan=kept.dtype.kind == "f")
-
-
-def _padded(values: Array) -> Array:
-    """Return values with a row of zeros behind them."""
-    padded = np.zeros((len(values) + 1, *values.shape[1:]), values.dtype)
-    padded[:-1] = values
-    return padded
-
-
-def free_memory() -> int | None:
-    """Return how many bytes of memory are free; None where the system does not tell."""
-    try:
-        lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
-        told = dict(line.split(":", 1) for line in lines)["MemAvailable"]  # caches give way
-        return int(told.split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        names = getattr(os, "sysconf_names", {})
-        if "SC_AVPHYS_PAGES" not in names:
-            return None
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _shown(size: float) -> str:
-    """Return bytes for people to read.
-
-    >>> _shown(2_900_000)
-    '2.9 MB'
-    """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:,.3g} {unit}"

@@ -105,6 +105,11 @@ class TwinLearner(ReplayLearner):
             check_named(network, network_options or {})
         self.tau, self.eps = tau, eps
         size = min(max_env_steps, _MOST) if buffer_size is None else buffer_size
+        if buffer_size is None and batch_size > size:
+            raise OptionError(
+                f"max_env_steps: {max_env_steps} steps are fewer than the {batch_size} of "
+                "batch_size"
+            )
         super().__init__(
             network, strategy, max_env_steps=max_env_steps, network_options=network_options, lr=lr,
             batch_size=batch_size, buffer_size=size, learning_starts=learning_starts,

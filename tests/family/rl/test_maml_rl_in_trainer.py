@@ -75,6 +75,19 @@ def test_strategies_take_part_in_its_training(strategy: str | None) -> None:
         assert not torch.equal(values_of(plain), values_of(agent))
 
 
+def test_a_strategy_claims_a_network_once() -> None:
+    first = maml()
+    first.view(Navigation2d())
+    strategy = tlml.strategy("meta_sgd", lr=0.1, steps=1)
+    agent = MamlRl(strategy=strategy, spaces=first.hparams["spaces"], **SMALL)
+    with torch.no_grad():
+        for rate in agent.strategy.parameters():
+            rate.fill_(0.7)
+    agent.view(Navigation2d())
+    rates = list(agent.strategy.parameters())
+    assert rates and all(bool((rate == 0.7).all()) for rate in rates)
+
+
 # Tests that adapt
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tlml import TlmlError
 from tlml.data import Rollout
+from tlml_rl.off_policy import free_memory as room
 from tlml_rl.off_policy import replay as module
 from tlml_rl.off_policy.priorities import SumTree
 from tlml_rl.off_policy.replay import ReplayBuffer
@@ -234,13 +235,13 @@ def test_more_than_there_is_memory_for_is_refused_before_it_is_taken(
 
 
 def test_free_memory_is_what_the_system_tells(monkeypatch: Any, tmp_path: Any) -> None:
-    assert (module.free_memory() or 0) > 10**7
+    assert (room.free_memory() or 0) > 10**7
     told = tmp_path / "meminfo"
     told.write_text("MemTotal:  9 kB\nMemAvailable:   7 kB\n")
-    monkeypatch.setattr(module, "_MEMINFO", told)
-    assert module.free_memory() == 7 * 1024
+    monkeypatch.setattr(room, "_MEMINFO", told)
+    assert room.free_memory() == 7 * 1024
     told.write_text("nothing of the kind")
-    assert (module.free_memory() or 10**8) > 10**7
+    assert (room.free_memory() or 10**8) > 10**7
 
 
 def test_too_few_places_for_all_environments_are_refused() -> None:

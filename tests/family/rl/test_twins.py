@@ -232,6 +232,7 @@ def test_actions_that_are_not_in_a_box_are_refused(kind: Any) -> None:
         (TD3, {"policy_every": 0}, "policy_every: must be greater than 0"),
         (TD3, {"noise": -0.1}, "noise: must be at least 0"),
         (TD3, {"batch_size": 300, "buffer_size": 200}, "batch_size: 300 steps are more"),
+        (SAC, {"max_env_steps": 50}, "max_env_steps: 50 steps are fewer than the 256 of batch_"),
     ],
 )
 def test_options_out_of_range_are_refused(kind: Any, options: Any, message: str) -> None:

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from agents import Gradients, Line, Lines, LineTask, Summing
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from refusals import stops
 from trainers import fitting_trainer, quiet_trainer
 
 import tlml
@@ -175,6 +176,15 @@ def test_a_test_is_of_fixed_episodes_of_each_target_task() -> None:
     every = [one for own in found[0] for one in own]
     assert logged["test_return"] == pytest.approx(sum(every) / 20, rel=1e-5)
     assert {"length", "env_steps", "seconds", "gradient_steps"} <= agent.records[0].keys()
+
+
+@KINDS
+def test_a_test_in_other_environments_than_it_was_built_for_is_refused(kind: Any) -> None:
+    agent, view = made(kind)
+    fit(agent, view)
+    other = EnvView(tlml.domain("cartpole"), envs=2)
+    with stops(f"{kind.__name__}: it was built for inputs Box"):
+        quiet_trainer().test(agent, other, verbose=False)
 
 
 class Cliff(Line):

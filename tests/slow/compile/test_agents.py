@@ -48,6 +48,10 @@ def test_gradients_and_terms_are_those_of_autograd(
         )
         assert paths[0].flat.gradients.abs().max() > 1e-4
     assert len(paths[1]._programs) == 1  # another clip is no other program
+    other.requires_grad_(False)  # a strategy may freeze all there is
+    found = paths[1].slopes(objectives[-1], made.rows, True)
+    np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-12)
+    assert not paths[1].flat.gradients.any()
 
 
 def bent(agent: PPO, layer: nn.Module) -> PPO:

@@ -43,9 +43,11 @@ def test_a_fit_that_is_stopped_has_its_last_epoch(
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="sessions are read from /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False)]
+)
 def test_environments_in_processes_of_their_own_end_with_the_fit(
-    tmp_path: Path, number: int
+    tmp_path: Path, number: int, to_all: bool
 ) -> None:
     words = (
         "fit --model ppo --model.max_env_steps 100000000 --model.rollout_steps 32 "
@@ -56,8 +58,8 @@ def test_environments_in_processes_of_their_own_end_with_the_fit(
     command.wait_for(last.is_file)
     session = command.session
     assert len(_in_session(session)) >= 3  # the command and two environments
-    # A terminal tells all processes of the command that Ctrl-C was pressed.
-    os.killpg(session, number) if number == signal.SIGINT else command.send(number)
+    # A terminal tells all processes of the command that Ctrl-C was pressed, as schedulers do.
+    os.killpg(session, number) if to_all else command.send(number)
     try:
         status, said = command.end(60)
     finally:

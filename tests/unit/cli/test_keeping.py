@@ -93,6 +93,26 @@ def test_sigterm_ends_as_it_did_before(
     assert caught.value.code == 143 and len(trainer.saved) == 1
 
 
+def test_sigterm_is_known_where_the_batch_fails_of_it(kept: LastCheckpoint) -> None:
+    heard: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        heard.append(number)
+        raise SystemExit(128 + number)
+
+    usual = signal.signal(signal.SIGTERM, stop)
+    try:
+        trainer: Any = begun(kept)
+        kept.on_exception(trainer, None, RuntimeError("its own"))  # type: ignore[arg-type]
+        assert heard == []
+        trainer = begun(kept)
+        signal.raise_signal(signal.SIGTERM)
+        kept.on_exception(trainer, None, RuntimeError("of it"))  # type: ignore[arg-type]
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+    assert heard == [signal.SIGTERM]
+
+
 def test_sums_of_gradients_are_finished_first(kept: LastCheckpoint) -> None:
     trainer = begun(kept, accumulate_grad_batches=2)
     signal.raise_signal(signal.SIGINT)

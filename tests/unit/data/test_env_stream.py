@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import gymnasium
@@ -157,3 +159,40 @@ def test_what_may_be_chosen_is_told_of_what_is_seen_in_each_way_of_resetting(mod
         assert masks.tolist() == [made[0].mask.tolist(), [True, True], made[2].mask.tolist()]
         stream.step(np.array([env.mask.argmax() for env in made]))
     assert EnvStream(places()).allowed() is None
+
+
+def test_processes_of_environments_end_with_their_stream_alone() -> None:
+    stream, alone = EnvStream(places(2), "async"), EnvStream(places(2))
+    processes = stream.envs.processes
+    for process in processes:  # as a terminal tells all of a command's that Ctrl-C was pressed
+        os.kill(process.pid, signal.SIGINT)
+    assert run(stream, 20) == run(alone, 20)
+    stream.close()
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [
+        (signal.SIGKILL, "was ended by signal 9; systems do so where memory runs out"),
+        (signal.SIGTERM, "was ended by signal 15"),
+    ],
+)
+def test_an_environment_whose_process_is_gone_is_named(number: int, how: str) -> None:
+    stream = EnvStream(places(3), "async")
+    processes = stream.envs.processes
+    os.kill(processes[1].pid, number)
+    processes[1].join()
+    with fails(f"environment 1 (line): its process {how}"):
+        run(stream, 1)
+    stream.close()
+    assert all(process.exitcode is not None for process in processes)
+
+
+def test_a_stream_is_closed_though_a_process_is_gone() -> None:
+    stream = EnvStream(places(3), "async")
+    processes = stream.envs.processes
+    processes[0].kill()
+    processes[0].join()
+    stream.close()
+    assert all(process.exitcode is not None for process in processes)

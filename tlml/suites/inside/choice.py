@@ -20,7 +20,7 @@ from tlml.metrics.tasks import measure_predictions
 from tlml.selection.criteria import risk
 from tlml.suites.cells import TARGET_LABELS
 from tlml.suites.inside.checks import REFUSALS, check_each, check_fit, fault_of_choice, told
-from tlml.suites.inside.costs import OF_FITS, summed
+from tlml.suites.inside.costs import NO_FIT, OF_FITS, summed
 from tlml.suites.inside.ingredients import (
     make_domain,
     make_learner,
@@ -114,7 +114,7 @@ def fit_risk(config: dict[str, Any], trained: TrainingOutcome) -> float:
 def _try_choice(
     config: dict[str, Any], options: dict[str, Any], folder: Path, report: Report, risk: Risk
 ) -> None:
-    cost: dict[str, float] = {**dict.fromkeys(OF_FITS, 0.0), "steps": 0}
+    cost = dict(NO_FIT)
     try:
         trained = train(config, folder, report)
         cost = trained.cost

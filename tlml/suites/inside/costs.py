@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from tlml.metrics.seconds import Seconds, now
+from tlml.metrics.seconds import now
 from tlml.suites.inside.ingredients import result_of
 
 OF_FITS = ("fit_seconds", "fit_cpu_seconds")
+NO_FIT: Mapping[str, float] = MappingProxyType({**dict.fromkeys(OF_FITS, 0.0), "steps": 0})
 
 
 def costs_of_fits(checkpoints: Sequence[Path]) -> dict[str, float]:
@@ -28,9 +30,9 @@ def summed(costs: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[s
 
 
 def costs_of_adapting(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the seconds that all episodes of a test took."""
-    spent = sum((Seconds(one["seconds"], one["cpu_seconds"]) for one in records), Seconds())
-    return spent.rounded().named("adapt")
+    """Return the seconds that all episodes of a test took, as far as all their records tell."""
+    found = summed(records, ("seconds", "cpu_seconds"))
+    return {f"adapt_{name}": seconds for name, seconds in found.items()}
 
 
 class ProcessorTimer(Callback):

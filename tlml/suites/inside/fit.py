@@ -10,7 +10,7 @@ from tlml.files import write_atomic
 from tlml.learners.gradient_learner import GradientLearner
 from tlml.suites.inside.checks import REFUSALS, check_fit, fault_of_choice, told
 from tlml.suites.inside.choice import choose, fit_risk
-from tlml.suites.inside.costs import OF_FITS
+from tlml.suites.inside.costs import NO_FIT, OF_FITS
 from tlml.suites.inside.feature_plane import write_projection
 from tlml.suites.inside.ingredients import load_fitted, make_domain, make_training_view
 from tlml.suites.inside.share import Report
@@ -77,7 +77,7 @@ def try_fit(config: dict[str, Any], folder: Path, report: Report) -> dict[str, A
         if not fault_of_choice(error, config, check_fit):
             raise
         said = {name: config[name] for name in ("learner", "strategy")}
-        return {**said, "error": told(error), "cost": {**dict.fromkeys(OF_FITS, 0.0), "steps": 0}}
+        return {**said, "error": told(error), "cost": dict(NO_FIT)}
 
 
 def _best(

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from typing import Any
-from unittest.mock import patch
 
 from lightning_fabric.utilities import registry
 
@@ -27,5 +26,8 @@ def scanned_once() -> Iterator[None]:
     if getattr(registry, "entry_points", None) is not metadata.entry_points:
         yield  # another version, which does it in another way
         return
-    with patch.object(registry, "entry_points", _entry_points):
+    registry.entry_points = _entry_points  # type: ignore[attr-defined, assignment]
+    try:
         yield
+    finally:
+        registry.entry_points = metadata.entry_points  # type: ignore[attr-defined]

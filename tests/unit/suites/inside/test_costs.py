@@ -27,6 +27,8 @@ def test_what_earlier_fits_did_not_tell_is_left_out(tmp_path: Path) -> None:
 def test_episodes_add_up() -> None:
     records = [{"seconds": 0.5, "cpu_seconds": 0.25}, {"seconds": 1.0, "cpu_seconds": 0.5}]
     assert costs_of_adapting(records) == {"adapt_seconds": 1.5, "adapt_cpu_seconds": 0.75}
+    records[0].pop("cpu_seconds")  # of a learner that makes its own
+    assert costs_of_adapting(records) == {"adapt_seconds": 1.5}
     assert costs_of_adapting([]) == {"adapt_seconds": 0.0, "adapt_cpu_seconds": 0.0}
 
 
